@@ -1,0 +1,73 @@
+# Every door of the project. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.PHONY: help
+help:
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The virtual environment, from the lock files; done only where they changed.
+.PHONY: venv-stack venv-dev
+venv-stack venv-dev: venv-%:
+	@tools/venv.sh $*
+
+##@ See it run
+.PHONY: demo up down status logs
+demo: venv-stack ## watch orders go through the saga on real servers; KEEP=1 leaves them running
+	@python -m devstack demo $(if $(KEEP),--keep)
+
+up: venv-stack ## start PostgreSQL, Kafka, the schema registry and the four services
+	@python -m devstack up
+
+down: venv-stack ## stop what `make up` started
+	@python -m devstack down
+
+status: venv-stack ## say what runs, and where
+	@python -m devstack status
+
+logs: venv-stack ## follow the services' logs
+	@python -m devstack logs
+
+##@ Work on it
+.PHONY: test test-unit lint format
+test: venv-dev ## every test, on real servers of its own; ARGS="-k watch" goes to pytest
+	@python -m pytest tests/unit tests/integration tests/e2e $(ARGS)
+
+test-unit: venv-dev ## the tests that need no server
+	@python -m pytest tests/unit $(ARGS)
+
+lint: venv-dev ## style, types, contracts, and whether gen/ is what the contracts say
+	@ruff check
+	@ruff format --check
+	@mypy
+	@python -m tools.contracts
+
+format: venv-dev ## rewrite the Python and proto files in the project's style
+	@ruff check --fix --exit-zero --quiet
+	@ruff format
+	@buf format --write proto
+
+##@ Contracts and packages
+.PHONY: gen lock wheel clean
+gen: venv-dev ## generate gen/ from proto/ and schemas/
+	@python -m tools.generate
+
+wheel: venv-dev ## build the ordersaga-client wheel into dist/
+	@python -m build --wheel --no-isolation --outdir dist gen
+	@rm -rf gen/build
+
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+lock: venv-dev ## compile requirements*.in into requirements*.txt; UPGRADE=1 takes newer versions
+	@$(COMPILE) requirements.in -o requirements.txt
+	@$(COMPILE) requirements-stack.in -c requirements.txt -o requirements-stack.txt
+	@$(COMPILE) requirements-dev.in -c requirements-stack.txt -o requirements-dev.txt
+
+clean: ## remove what was made here, but not the running stack's data
+	@rm -rf .venv .venv.lock .deps .mypy_cache .pytest_cache .ruff_cache .hypothesis dist gen/build *.egg-info gen/*.egg-info
+	@find . -name __pycache__ -type d -not -path './.devstack/*' -prune -exec rm -rf {} +

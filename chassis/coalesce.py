@@ -1,0 +1,65 @@
+"""Coalescing: calls that wait while one round trip is under way share the next one.
+
+For writes this is group commit in the application: a hundred waiting calls cost one transaction.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from chassis import metrics
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Coalescer(Generic[Item, Result]):
+    """Runs one function over all the items that wait, group after group, in the event loop."""
+
+    def __init__(
+        self, what: str, run: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]], largest: int
+    ) -> None:
+        """Coalesce calls of ``run``, which gets up to ``largest`` items and returns a result or an error for each.
+
+        An error that ``run`` raises is every item's of that group. ``what`` names it in the metrics.
+        """
+        self._run, self._largest = run, largest
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._worker: asyncio.Task[None] | None = None
+        self._sizes = metrics.COALESCED.labels(what)
+
+    async def __call__(self, item: Item) -> Result:
+        """Have ``item`` run with the next group and return its result.
+
+        A caller that is cancelled before its group begins has no effect.
+        """
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
+        return await future
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
+                group = [(item, future) for item, future in group if not future.done()]
+                if group:
+                    self._sizes.observe(len(group))
+                    await self._settle(group)
+        finally:
+            self._worker = None
+
+    async def _settle(self, group: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        results: Sequence[Result | Exception]
+        try:
+            results = await self._run([item for item, _ in group])
+        except Exception as error:  # noqa: BLE001 - it is handed to every caller
+            results = [error] * len(group)
+        for (_, future), result in zip(group, results, strict=True):
+            if future.done():
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)

@@ -1,0 +1,275 @@
+"""The batch consumer: one batch is one database transaction, one flush of replies and one commit of offsets.
+
+A crash anywhere in between redelivers the batch, and handlers find what they stored and answer the same again. A batch
+that fails for a passing reason is *rewound*: every partition still owned is sought back to its first offset, because an
+uncommitted batch is otherwise simply read past. A message that cannot be handled is isolated and parked.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+from sqlalchemy import Engine
+
+from chassis import metrics
+from chassis.codec import Codec
+from chassis.database import is_transient
+from chassis.dead_letters import dead_letter, headers_of, source
+from chassis.errors import Poison, Unavailable
+from chassis.logs import logger
+from chassis.messages import MESSAGE_ID, TRACEPARENT, Encoded, Handle, Message, Record
+from chassis.producer import Producer
+
+log = logger("consumer")
+
+_PROPERTIES: dict[str, str | int | float | bool] = {
+    "group.protocol": "consumer",  # KIP-848; its session time-out is the broker's setting
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "earliest",
+    "allow.auto.create.topics": False,
+    "max.poll.interval.ms": 300_000,
+}
+_POLL_SECONDS = 0.25
+_FIRST_BACKOFF_SECONDS = 0.1
+_LONGEST_BACKOFF_SECONDS = 5.0
+_BAD_DEPLOY_BATCH = 10
+"""Where at least so many messages are handled and every one fails, the code is bad, not the data."""
+
+_Pair = tuple[KafkaMessage, Message[Record]]
+
+
+class BadDeployError(Exception):
+    """Every message of a whole batch fails: parking them all would empty the topic into the dead letters."""
+
+
+class Consumer:
+    """Consumes the topics of one group in a thread of its own."""
+
+    def __init__(  # noqa: PLR0913 - each is a part that it is wired from
+        self,
+        client: Mapping[str, str | int | float | bool],
+        group: str,
+        topics: Sequence[str],
+        handle: Handle,
+        *,
+        codec: Codec,
+        engine: Engine,
+        producer: Producer,
+        batch_size: int,
+        on_crash: Callable[[str], None],
+    ) -> None:
+        """Make a consumer of ``topics`` for ``group``; `start` begins.
+
+        ``handle`` gets up to ``batch_size`` messages and the open transaction. ``on_crash`` is called where the thread
+        ends by an error of its own: only a new process can go on.
+        """
+        self._group, self._topics, self._handle = group, list(topics), handle
+        self._codec, self._engine, self._producer = codec, engine, producer
+        self._batch_size, self._on_crash = batch_size, on_crash
+        self._owned: set[tuple[str, int]] = set()
+        self._paused = False
+        self._failures = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="consumer", daemon=True)
+        self.state: Literal["starting", "running", "halted", "ended"] = "starting"
+        self._consumer = KafkaConsumer(
+            {
+                **client,
+                **_PROPERTIES,
+                "group.id": group,
+                "on_commit": _committed,
+                "error_cb": _log_error,
+                "logger": logging.getLogger("ordersaga.librdkafka"),
+            }
+        )
+
+    def start(self) -> None:
+        """Subscribe and begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the batch in hand, commit its offsets, leave the group; returns when that is done."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._consumer.subscribe(
+                self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+            )
+            self.state = "running"
+            while not self._stopping.is_set():
+                self._turn()
+            self._consumer.close()
+            self.state = "ended"
+        except Exception as error:
+            self.state = "ended"
+            log.exception("the consumer ended by an error of its own")
+            self._on_crash(f"the consumer ended: {error!r}")
+
+    def _turn(self) -> None:
+        batch = self._collect()
+        if not batch:
+            return
+        began = time.perf_counter()
+        try:
+            self._work(batch)
+        except BadDeployError as error:
+            self._rewind(batch)
+            self._halt(str(error))
+        except Exception as error:
+            if not isinstance(error, Unavailable) and not is_transient(error):
+                raise
+            self._rewind(batch)
+            self._wait_out(error)
+        else:
+            self._failures = 0
+            self._commit(batch)
+            metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
+            metrics.BATCH_MESSAGES.observe(len(batch))
+
+    def _collect(self) -> list[KafkaMessage]:
+        """Wait for one message, then take what is there already; ``consume(n, t)`` would wait for all n or for t."""
+        first = self._consumer.poll(_POLL_SECONDS)
+        if first is None:
+            return []
+        found = [first]
+        if self._batch_size > 1:
+            found += self._consumer.consume(self._batch_size - 1, 0)
+        batch = []
+        for message in found:
+            error = message.error()
+            if error is not None:
+                if error.fatal():
+                    raise KafkaException(error)
+                log.warning("Kafka trouble", error=str(error))
+            elif source(message)[:2] in self._owned:  # else it was revoked while this batch was collected
+                batch.append(message)
+        return batch
+
+    def _work(self, batch: Sequence[KafkaMessage]) -> None:
+        """Decode, handle, publish. Returns only when every message has its effect or is parked."""
+        parked: list[Encoded] = []
+        pairs: list[_Pair] = []
+        for raw in batch:
+            try:
+                pairs.append((raw, self._decode(raw)))
+            except Poison as error:
+                parked.append(dead_letter(self._group, raw, error))
+        failed = self._try(pairs)
+        if len(failed) == len(pairs) >= _BAD_DEPLOY_BATCH:
+            msg = f"all {len(pairs)} messages of a batch fail, the first with: {failed[0][1]!r}"
+            raise BadDeployError(msg)
+        parked += [dead_letter(self._group, raw, error) for raw, error in failed]
+        if parked:
+            self._producer.publish(parked).result()
+
+    def _decode(self, raw: KafkaMessage) -> Message[Record]:
+        topic, partition, offset = source(raw)
+        headers = dict(headers_of(raw))
+        record = self._codec.decode(topic, raw.key(), raw.value(), headers)
+        traceparent = headers.get(TRACEPARENT)
+        return Message(
+            record,
+            topic,
+            partition,
+            offset,
+            headers.get(MESSAGE_ID, b"").decode(errors="replace"),
+            traceparent.decode(errors="replace") if traceparent else None,
+        )
+
+    def _try(self, pairs: Sequence[_Pair], *, again: bool = False) -> list[tuple[KafkaMessage, Exception]]:
+        """Handle ``pairs``, halving them where they fail; return those that fail alone, twice, with their errors."""
+        if not pairs:
+            return []
+        try:
+            self._apply([message for _, message in pairs])
+        except Exception as error:
+            if isinstance(error, Unavailable) or is_transient(error):
+                raise
+            if len(pairs) > 1:
+                middle = len(pairs) // 2
+                return self._try(pairs[:middle]) + self._try(pairs[middle:])
+            return [(pairs[0][0], error)] if again else self._try(pairs, again=True)
+        return []
+
+    def _apply(self, messages: Sequence[Message[Record]]) -> None:
+        """Commit the effects of ``messages``, then publish what they answer and wait until Kafka has it."""
+        with self._engine.begin() as transaction:
+            outgoing = self._handle(messages, transaction)
+            encoded = [self._codec.encode(message) for message in outgoing]
+        self._producer.publish(encoded).result()
+
+    def _commit(self, batch: Sequence[KafkaMessage]) -> None:
+        reached = {source(message)[:2]: source(message)[2] + 1 for message in batch}
+        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in reached.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=not self._stopping.is_set())
+        except KafkaException as error:  # the batch will come again, and be answered the same
+            log.warning("offsets not committed", error=str(error))
+        for message in batch:
+            metrics.CONSUMED.labels(source(message)[0]).inc()
+
+    def _rewind(self, batch: Sequence[KafkaMessage]) -> None:
+        first: dict[tuple[str, int], int] = {}
+        for message in batch:
+            topic, partition, offset = source(message)
+            first.setdefault((topic, partition), offset)
+        for (topic, partition), offset in first.items():
+            if (topic, partition) in self._owned:
+                self._consumer.seek(TopicPartition(topic, partition, offset))
+
+    def _wait_out(self, error: Exception) -> None:
+        """Back off, paused, but polling all the while, so that the group does not give this member up."""
+        self._failures += 1
+        longest = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** min(self._failures, 10))
+        seconds = longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
+        text = " ".join(str(error).split())[:300]
+        metrics.REWOUND.labels(type(error).__name__).inc()
+        log.warning("batch rewound", error=text, again_in_seconds=round(seconds, 2), failures=self._failures)
+        self._idle(time.monotonic() + seconds)
+
+    def _halt(self, reason: str) -> None:
+        self.state = "halted"
+        log.critical("consuming is stopped: this looks like a bad deploy, not bad data", reason=reason)
+        self._idle(float("inf"))
+
+    def _idle(self, until: float) -> None:
+        self._paused = True
+        self._consumer.pause(self._partitions())
+        while time.monotonic() < until and not self._stopping.is_set():
+            self._consumer.poll(min(_POLL_SECONDS, max(0.0, until - time.monotonic())))
+        self._paused = False
+        self._consumer.resume(self._partitions())
+
+    def _partitions(self) -> list[TopicPartition]:
+        return [TopicPartition(topic, partition) for topic, partition in self._owned]
+
+    def _assigned(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+        consumer.incremental_assign(partitions)
+        self._owned |= {(p.topic, p.partition) for p in partitions}
+        if self._paused:
+            consumer.pause(partitions)
+        log.info("partitions assigned", added=len(partitions), owned=len(self._owned))
+
+    def _revoked(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+        self._owned -= {(p.topic, p.partition) for p in partitions}
+        consumer.incremental_unassign(partitions)
+        log.info("partitions revoked", removed=len(partitions), owned=len(self._owned))
+
+
+def _committed(error: KafkaError | None, _: list[TopicPartition]) -> None:
+    if error is not None:  # such as STALE_MEMBER_EPOCH in a rebalance; the batch comes again
+        log.info("offsets not committed", error=str(error))
+
+
+def _log_error(error: KafkaError) -> None:
+    log.warning("Kafka trouble", error=str(error))

@@ -1,0 +1,129 @@
+"""Make the topics and register the schemas of a contracts folder: ``python -m chassis.deploy schemas``.
+
+A deployment's job, safe to repeat; services themselves never register anything. The folder holds ``topics.yaml`` and,
+in a folder named after each topic, the Avro record types that are allowed on it.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, SchemaRegistryClient, ServerConfig
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+from httpx2 import TransportError
+
+from chassis import logs, settings
+from chassis.codec import subject_of
+from chassis.dead_letters import topic_of
+from chassis.errors import Unavailable
+
+log = logs.logger("deploy")
+
+_COMPATIBILITY = ServerConfig(compatibility=ConfigCompatibilityLevel.FULL_TRANSITIVE)
+_SERVER_ERROR = 500
+_PATIENCE_SECONDS = 120.0
+
+
+class DeploySettings(settings.KafkaSettings, settings.RegistrySettings):
+    """What deploying needs from the environment."""
+
+
+def topics_of(folder: Path) -> list[NewTopic]:
+    """Return every topic of the contracts in ``folder``: the business's, and a dead-letter topic for each group."""
+    contracts = yaml.safe_load((folder / "topics.yaml").read_text())
+    topics = [
+        _topic(name, topic, {"retention.ms": str(topic["retention_ms"])}) for name, topic in contracts["topics"].items()
+    ]
+    parked = contracts["dead_letters"]
+    largest = {"cleanup.policy": "compact", "max.message.bytes": str(parked["max_message_bytes"])}
+    return topics + [_topic(topic_of(group), parked, largest) for group in contracts["consumer_groups"]]
+
+
+def _topic(name: str, shape: dict[str, Any], config: dict[str, str]) -> NewTopic:
+    return NewTopic(name, shape["partitions"], shape["replication_factor"], config=config)
+
+
+def create_topics(admin: AdminClient, topics: list[NewTopic]) -> None:
+    """Create those of ``topics`` that do not exist; the others are left as they are.
+
+    Raises:
+        Unavailable: the brokers cannot be reached, or cannot make a topic now.
+    """
+    for name, future in admin.create_topics(topics, request_timeout=10).items():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                msg = f"topic {name}: {error}"
+                raise Unavailable(msg) from error
+        else:
+            log.info("topic created", topic=name)
+
+
+def register_schemas(registry: SchemaRegistryClient, folder: Path) -> None:
+    """Register every record type of ``folder`` under its subject, with FULL_TRANSITIVE compatibility.
+
+    Raises:
+        SchemaRegistryError: the registry refuses one, because it is not compatible with its earlier versions.
+        Unavailable: the registry cannot be reached.
+    """
+    for path in sorted(folder.glob("*/*.avsc")):
+        schema = json.loads(path.read_text())
+        subject = subject_of(path.parent.name, f"{schema['namespace']}.{schema['name']}")
+        try:
+            schema_id = registry.register_schema(subject, Schema(json.dumps(schema, separators=(",", ":")), "AVRO"))
+            registry.set_config(subject, _COMPATIBILITY)
+        except (SchemaRegistryError, TransportError) as error:
+            if isinstance(error, SchemaRegistryError) and error.http_status_code < _SERVER_ERROR:
+                raise
+            msg = f"the schema registry cannot be reached: {error}"
+            raise Unavailable(msg) from error
+        log.info("schema registered", subject=subject, id=schema_id)
+
+
+def deploy(read: DeploySettings, folder: Path) -> None:
+    """Make topics and register schemas; wait up to two minutes for servers that are still starting.
+
+    Raises:
+        Unavailable: they did not come.
+        SchemaRegistryError: a schema is refused.
+    """
+    give_up = time.monotonic() + _PATIENCE_SECONDS
+    admin = AdminClient(read.kafka_client())
+    registry = SchemaRegistryClient(read.registry_client())
+    while True:
+        try:
+            create_topics(admin, topics_of(folder))
+            register_schemas(registry, folder)
+        except Unavailable as error:
+            if time.monotonic() > give_up:
+                raise
+            log.warning("waiting", error=str(error))
+            time.sleep(1)
+        else:
+            return
+
+
+def main() -> None:
+    """Run as a command; exit with 1 and one line where it cannot be done."""
+    parser = argparse.ArgumentParser(prog="python -m chassis.deploy", description=__doc__)
+    parser.add_argument("folder", type=Path, help="the contracts, such as schemas")
+    folder = parser.parse_args().folder
+    if not (folder / "topics.yaml").is_file():
+        sys.exit(f"{folder / 'topics.yaml'}: no such file")
+    read = settings.read(DeploySettings)
+    logs.configure("deploy", "INFO", "auto")
+    try:
+        deploy(read, folder)
+    except (Unavailable, SchemaRegistryError) as error:
+        sys.exit(f"not deployed: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What travels over Kafka: typed records, and the bytes and headers they become."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar
+
+from sqlalchemy import Connection
+
+from chassis.tracing import child_of
+
+MESSAGE_ID = "message-id"
+MESSAGE_TYPE = "message-type"
+CAUSATION_ID = "causation-id"
+TRACEPARENT = "traceparent"
+
+
+class Record(Protocol):
+    """An Avro record as a Python class; ``gen/`` has one for every record type of the contracts."""
+
+    TOPIC: ClassVar[str]
+    FULL_NAME: ClassVar[str]
+    SCHEMA: ClassVar[str]
+
+    @property
+    def key(self) -> int:
+        """The Kafka key, written in decimal on the wire."""
+        ...
+
+    def to_avro(self) -> dict[str, object]:
+        """Return what an Avro encoder takes."""
+        ...
+
+    @classmethod
+    def from_avro(cls, value: Mapping[str, Any]) -> Self:
+        """Build the record from what an Avro decoder gives."""
+        ...
+
+
+R_co = TypeVar("R_co", bound=Record, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Message(Generic[R_co]):
+    """A record that was consumed, with where it came from."""
+
+    record: R_co
+    topic: str
+    partition: int
+    offset: int
+    message_id: str
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to publish, with the message that caused it or, at the origin, the caller's trace."""
+
+    record: Record
+    cause: Message[Record] | None = None
+    traceparent: str | None = None
+
+    def headers(self) -> tuple[tuple[str, bytes], ...]:
+        """Return the headers of a new message: its id, its type, its trace and its cause."""
+        headers = [
+            (MESSAGE_ID, str(uuid.uuid4()).encode()),
+            (MESSAGE_TYPE, self.record.FULL_NAME.encode()),
+            (TRACEPARENT, child_of(self.cause.traceparent if self.cause else self.traceparent).encode()),
+        ]
+        if self.cause:
+            headers.append((CAUSATION_ID, self.cause.message_id.encode()))
+        return tuple(headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A message as Kafka takes it."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+Handle: TypeAlias = Callable[[Sequence[Message[Record]], Connection], list[Outgoing]]
+"""A service's reaction to a batch: effects go into the transaction, what it returns is published after the commit."""

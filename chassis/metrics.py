@@ -1,0 +1,28 @@
+"""What is counted and measured. Everything here is served at ``METRICS_LISTEN`` for Prometheus."""
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+from chassis.settings import Listen
+
+_SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
+
+CONSUMED = Counter("ordersaga_messages_consumed_total", "Messages handled, their offset committed.", ["topic"])
+PUBLISHED = Counter("ordersaga_messages_published_total", "Messages acknowledged by Kafka.", ["topic"])
+BATCH_MESSAGES = Histogram("ordersaga_batch_messages", "Messages in one consumed batch.", buckets=_SIZES)
+BATCH_SECONDS = Histogram("ordersaga_batch_seconds", "From a batch's first message to its replies' acknowledgement.")
+REWOUND = Counter("ordersaga_batches_rewound_total", "Batches that failed and are done again.", ["error"])
+DEAD_LETTERS = Counter("ordersaga_dead_letters_total", "Messages parked in the dead-letter topic.", ["topic", "reason"])
+OUTBOX_RELAYED = Counter("ordersaga_outbox_relayed_total", "Outbox rows that the relay published, not the fast path.")
+COALESCED = Histogram("ordersaga_coalesced_calls", "Calls that shared one round trip.", ["what"], buckets=_SIZES)
+RPCS = Counter("ordersaga_rpcs_total", "gRPC calls ended.", ["method", "code"])
+RPC_SECONDS = Histogram("ordersaga_rpc_seconds", "Duration of gRPC calls.", ["method"])
+READY = Gauge("ordersaga_ready", "1 where the service is ready.")
+
+
+def serve(listen: Listen) -> None:
+    """Serve the metrics over HTTP from a daemon thread.
+
+    Raises:
+        OSError: where the port is in use.
+    """
+    start_http_server(listen.port, listen.host)

@@ -1,0 +1,114 @@
+"""The idempotent producer: publishes a batch and tells when Kafka has all of it."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Message as KafkaMessage
+from confluent_kafka import Producer as KafkaProducer
+
+from chassis import metrics
+from chassis.errors import Unavailable
+from chassis.logs import logger
+from chassis.messages import Encoded
+
+log = logger("producer")
+
+_PROPERTIES: dict[str, str | int | float | bool] = {
+    "enable.idempotence": True,
+    "acks": "all",
+    "linger.ms": 0,
+    "partitioner": "murmur2_random",  # as every Java producer places keys
+    "compression.type": "lz4",
+    "message.timeout.ms": 15_000,
+    "message.max.bytes": 4_194_304,  # a dead letter may be larger than any source topic takes
+    "allow.auto.create.topics": False,
+}
+
+
+class _Flight:
+    """Messages published together, and how many of them are not acknowledged yet."""
+
+    def __init__(self, size: int) -> None:
+        self.done: Future[None] = Future()
+        self._left = size
+        self._failed: KafkaError | None = None
+        if size == 0:
+            self.done.set_result(None)
+
+    def acknowledged(self, error: KafkaError | None, message: KafkaMessage) -> None:
+        if error is not None:
+            self._failed = error
+        else:
+            metrics.PUBLISHED.labels(message.topic()).inc()
+        self.land(1)
+
+    def land(self, count: int) -> None:
+        self._left -= count
+        if self._left == 0 and not self.done.done():
+            if self._failed is None:
+                self.done.set_result(None)
+            else:
+                self.done.set_exception(Unavailable(f"Kafka did not take every message: {self._failed}"))
+
+    def refuse(self, count: int, error: KafkaError) -> None:
+        """Count ``count`` messages as failed that never left."""
+        self._failed = error
+        self.land(count)
+
+
+class Producer:
+    """Publishes messages; every one is acknowledged by all in-sync replicas, or the batch fails."""
+
+    def __init__(self, client: Mapping[str, str | int | float | bool], on_fatal: Callable[[str], None]) -> None:
+        """Connect with the properties ``client``; ``on_fatal`` is called where only a new process can go on."""
+        self._on_fatal = on_fatal
+        self._lock = threading.Lock()
+        self._producer = KafkaProducer(
+            {**client, **_PROPERTIES, "error_cb": self._error, "logger": logging.getLogger("ordersaga.librdkafka")}
+        )
+        self._closing = threading.Event()
+        self._poller = threading.Thread(target=self._poll, name="producer", daemon=True)
+        self._poller.start()
+
+    def publish(self, messages: Sequence[Encoded]) -> Future[None]:
+        """Send ``messages``; the future ends when Kafka has all of them.
+
+        It fails with `Unavailable` where one was not acknowledged; the others may be in Kafka all the same.
+        Any thread may call this.
+        """
+        flight = _Flight(len(messages))
+        for position, message in enumerate(messages):
+            try:
+                self._producer.produce(
+                    message.topic,
+                    key=message.key,
+                    value=message.value,
+                    headers=list(message.headers),
+                    on_delivery=flight.acknowledged,
+                )
+            except BufferError:
+                flight.refuse(len(messages) - position, KafkaError(KafkaError._QUEUE_FULL))  # noqa: SLF001 - its public name
+                break
+            except KafkaException as error:
+                flight.refuse(len(messages) - position, error.args[0])
+                break
+        return flight.done
+
+    def close(self, timeout: float) -> None:
+        """Wait up to ``timeout`` seconds for what is under way, then stop."""
+        self._producer.flush(timeout)
+        self._closing.set()
+        self._poller.join()
+
+    def _poll(self) -> None:
+        while not self._closing.is_set():
+            self._producer.poll(0.1)
+
+    def _error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._on_fatal(f"the Kafka producer cannot go on: {error}")
+        else:
+            log.warning("Kafka trouble", error=str(error))

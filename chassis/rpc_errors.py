@@ -1,0 +1,133 @@
+"""The one interceptor: checks requests, turns error families into statuses, counts, and shows no stack trace."""
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.any import pack
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2
+from google.rpc.status_pb2 import Status
+
+from chassis import metrics
+from chassis.database import is_transient
+from chassis.errors import AlreadyExists, InvalidArgument, NotFound, Refused, Unavailable
+from chassis.logs import logger
+from chassis.validation import check
+
+log = logger("rpc")
+
+_DOMAIN = "ordersaga"
+_RETRY = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=1))
+_CODES: tuple[tuple[type[Refused], grpc.StatusCode], ...] = (
+    (InvalidArgument, grpc.StatusCode.INVALID_ARGUMENT),
+    (NotFound, grpc.StatusCode.NOT_FOUND),
+    (AlreadyExists, grpc.StatusCode.ALREADY_EXISTS),
+    (Refused, grpc.StatusCode.FAILED_PRECONDITION),
+)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def status_of(error: Exception) -> tuple[grpc.StatusCode, Status]:
+    """Return the gRPC status that tells a client of ``error``, with its ``google.rpc`` details.
+
+    An error of no known family is INTERNAL: it is logged under an id, and the client gets the id alone.
+    """
+    code, text, details = _told(error)
+    status = Status(code=code.value[0], message=text)
+    status.details.extend(pack(detail) for detail in details)
+    return code, status
+
+
+def _told(error: Exception) -> tuple[grpc.StatusCode, str, list[Message]]:
+    if isinstance(error, Refused):
+        code = next(code for family, code in _CODES if isinstance(error, family))
+        details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=_DOMAIN)]
+        if isinstance(error, InvalidArgument):
+            fields = [error_details_pb2.BadRequest.FieldViolation(field=f, description=d) for f, d in error.violations]
+            details.append(error_details_pb2.BadRequest(field_violations=fields))
+        return code, str(error), details
+    if isinstance(error, Unavailable) or is_transient(error):
+        log.warning("call refused for now", error=" ".join(str(error).split())[:300])
+        text = str(error) if isinstance(error, Unavailable) else "the database cannot be reached; try again"
+        info = error_details_pb2.ErrorInfo(reason="UNAVAILABLE", domain=_DOMAIN)
+        return grpc.StatusCode.UNAVAILABLE, text, [info, _RETRY]
+    error_id = uuid.uuid4().hex[:12]
+    log.error("call failed", error_id=error_id, exc_info=error)
+    return grpc.StatusCode.INTERNAL, f"internal error; the server's log has it as {error_id}", []
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Wraps every unary and server-streaming method."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:  # noqa: ANN401 - grpc's handler type is not generic
+        """Return the method's handler, guarded."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method.rpartition("/")[2]
+        if handler is not None and handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(
+                _unary(handler.unary_unary, method),
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
+        if handler is not None and handler.unary_stream:
+            return grpc.unary_stream_rpc_method_handler(
+                _stream(handler.unary_stream, method),
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
+        return handler
+
+
+def _unary(behaviour: Callable[[Any, Context], Awaitable[Message]], method: str) -> Callable[..., Awaitable[Message]]:
+    async def guarded(request: Message, context: Context) -> Message:
+        began = time.perf_counter()
+        try:
+            await _admit(request, context)
+            response = await behaviour(request, context)
+        except Exception as error:  # noqa: BLE001 - it is told to the client and logged
+            await _abort(context, error, method)
+        metrics.RPCS.labels(method, "OK").inc()
+        metrics.RPC_SECONDS.labels(method).observe(time.perf_counter() - began)
+        return response
+
+    return guarded
+
+
+def _stream(
+    behaviour: Callable[[Any, Context], AsyncIterator[Message]], method: str
+) -> Callable[..., AsyncIterator[Message]]:
+    async def guarded(request: Message, context: Context) -> AsyncIterator[Message]:
+        try:
+            await _admit(request, context)
+            async for response in behaviour(request, context):
+                yield response
+        except Exception as error:  # noqa: BLE001 - it is told to the client and logged
+            await _abort(context, error, method)
+        metrics.RPCS.labels(method, "OK").inc()
+
+    return guarded
+
+
+async def _admit(request: Message, context: Context) -> None:
+    remaining = context.time_remaining()
+    if remaining is not None and remaining <= 0:
+        await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the call began")
+    check(request)
+
+
+async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
+    if isinstance(error, grpc.aio.AbortError | grpc.aio.BaseError):
+        raise error
+    code, status = status_of(error)
+    metrics.RPCS.labels(method, code.name).inc()
+    details = ("grpc-status-details-bin", status.SerializeToString())
+    await context.abort(code, status.message, trailing_metadata=(details,))

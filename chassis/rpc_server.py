@@ -1,0 +1,78 @@
+"""The gRPC server: reflection, health, TLS where it is set, and the guard around every method."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from chassis.rpc_errors import Guard
+from chassis.settings import ServiceSettings
+
+LIVENESS = "liveness"
+"""Health of the process itself; the empty service name and the API's own tell readiness."""
+
+_OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.so_reuseport", 0),  # a port in use is an error, not a second listener
+    ("grpc.max_receive_message_length", 1_048_576),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+]
+
+
+class Api(NamedTuple):
+    """One gRPC service: its full name, and the function that adds its servicer to a server."""
+
+    name: str
+    add: Callable[[grpc.aio.Server], None]
+
+
+class RpcServer:
+    """Serves one API."""
+
+    def __init__(self, settings: ServiceSettings, apis: Sequence[Api]) -> None:
+        """Make a server for ``apis``; it is not ready until `set_ready`.
+
+        Raises:
+            RuntimeError: the port is in use.
+            OSError: a TLS file cannot be read.
+        """
+        self._names = [api.name for api in apis]
+        self._health = HealthServicer()
+        self._server = grpc.aio.server(interceptors=[Guard()], options=_OPTIONS)
+        for api in apis:
+            api.add(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = [*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(names, self._server)
+        self._bind(settings)
+
+    def _bind(self, settings: ServiceSettings) -> None:
+        address = str(settings.grpc_listen)
+        if not (settings.grpc_tls_certificate and settings.grpc_tls_key):
+            self._server.add_insecure_port(address)
+            return
+        pair = (Path(settings.grpc_tls_key).read_bytes(), Path(settings.grpc_tls_certificate).read_bytes())
+        ca = Path(settings.grpc_tls_client_ca).read_bytes() if settings.grpc_tls_client_ca else None
+        credentials = grpc.ssl_server_credentials([pair], ca, require_client_auth=ca is not None)
+        self._server.add_secure_port(address, credentials)
+
+    async def start(self) -> None:
+        """Begin to answer: alive, not ready."""
+        await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+        await self.set_ready(ready=False)
+        await self._server.start()
+
+    async def set_ready(self, *, ready: bool) -> None:
+        """Say through the health service whether calls are welcome."""
+        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", *self._names):
+            await self._health.set(name, status)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Say NOT_SERVING, let calls under way end for ``grace_seconds``, then stop."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_seconds)

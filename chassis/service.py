@@ -1,0 +1,243 @@
+"""Runs a service from its first log line to its last: start in order, tell readiness, stop in order at SIGTERM.
+
+Ready means: the database answers, and topics and schemas were found at the start. The broker is not part of it, because
+orders are accepted while it is away.
+"""
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from sqlalchemy import Engine, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chassis import logs, metrics, settings
+from chassis.codec import Codec
+from chassis.consumer import Consumer
+from chassis.database import async_engine, sync_engine
+from chassis.errors import Unavailable
+from chassis.messages import Handle, Record
+from chassis.migrations import migrate
+from chassis.producer import Producer
+from chassis.rpc_server import Api, RpcServer
+
+log = logs.logger("service")
+
+_CHECK_SECONDS = 1.0
+_FLUSH_SECONDS = 5.0
+_API_CONNECTIONS = 10
+_THREAD_CONNECTIONS = 2
+
+SettingsT = TypeVar("SettingsT", bound=settings.ServiceSettings)
+
+
+class Background(Protocol):
+    """Something that runs in a thread of its own beside the service."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End; return when that is done."""
+
+
+@dataclass(frozen=True)
+class Parts(Generic[SettingsT]):
+    """What a service is wired from."""
+
+    settings: SettingsT
+    engine: Engine
+    async_engine: AsyncEngine
+    codec: Codec
+    producer: Producer
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What a service is: its API, what it consumes, and what else runs."""
+
+    apis: Sequence[Api]
+    topics: Sequence[str]
+    handle: Handle
+    background: Sequence[Background] = ()
+    tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    drain: Callable[[], Coroutine[Any, Any, None]] | None = None
+    """What is awaited once no call is under way any more, before the producer is closed."""
+
+
+def main(
+    name: str,
+    kind: type[SettingsT],
+    records: Sequence[type[Record]],
+    wire: Callable[[Parts[SettingsT]], Wiring],
+) -> None:
+    """Run the service ``name``, or with the argument ``migrate`` bring its database up to date.
+
+    Args:
+        name: the service's package; also its consumer group.
+        kind: the settings to read from the environment.
+        records: every record type of the topics it reads and writes.
+        wire: makes the service from its parts.
+
+    Raises:
+        SystemExit: 1 where it had to end by itself, 2 for bad settings or arguments.
+    """
+    if sys.argv[1:] == ["migrate"]:
+        database = settings.read(settings.DatabaseSettings)
+        logs.configure(name, "INFO", "auto")
+        migrate(name, database.database_url)
+        return
+    if sys.argv[1:]:
+        sys.exit(f"usage: python -m {name} [migrate]")
+    read = settings.read(kind)
+    logs.configure(name, read.log_level, read.log_format)
+    sys.exit(asyncio.run(_Running(name, read, records, wire).run()))
+
+
+class _Running(Generic[SettingsT]):
+    """One service from start to stop."""
+
+    def __init__(
+        self,
+        name: str,
+        read: SettingsT,
+        records: Sequence[type[Record]],
+        wire: Callable[[Parts[SettingsT]], Wiring],
+    ) -> None:
+        self._name, self._settings, self._records, self._wire = name, read, records, wire
+        self._stopping = asyncio.Event()
+        self._failure: str | None = None
+
+    async def run(self) -> int:
+        """Run until SIGTERM or SIGINT (0), or until it cannot go on (1)."""
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        self._parts = self._make_parts()
+        wiring = self._wire(self._parts)
+        try:
+            self._server = RpcServer(self._settings, wiring.apis)
+            metrics.serve(self._settings.metrics_listen)
+            await self._server.start()
+        except (OSError, RuntimeError) as error:
+            log.critical("cannot listen", grpc=str(self._settings.grpc_listen), error=str(error))
+            return 1
+        log.info("started", grpc=str(self._settings.grpc_listen), metrics=str(self._settings.metrics_listen))
+        consumer = self._make_consumer(wiring)
+        tasks = [asyncio.create_task(task()) for task in wiring.tasks]
+        if await self._wait_for_contracts(wiring.topics):
+            for part in (consumer, *wiring.background):
+                part.start()
+            # What was made so far lives as long as the process: the collector need not look at it again.
+            gc.freeze()
+            await self._tell_readiness(consumer)
+        await self._stop(consumer, wiring, tasks)
+        return 1 if self._failure else 0
+
+    def _make_parts(self) -> Parts[SettingsT]:
+        return Parts(
+            self._settings,
+            sync_engine(self._settings.database_url, _THREAD_CONNECTIONS),
+            async_engine(self._settings.database_url, _API_CONNECTIONS),
+            Codec(SchemaRegistryClient(self._settings.registry_client()), self._records),
+            Producer(self._settings.kafka_client(), self._fail),
+        )
+
+    def _make_consumer(self, wiring: Wiring) -> Consumer:
+        return Consumer(
+            self._settings.kafka_client(),
+            self._name,
+            wiring.topics,
+            wiring.handle,
+            codec=self._parts.codec,
+            engine=self._parts.engine,
+            producer=self._parts.producer,
+            batch_size=self._settings.consumer_batch_size,
+            on_crash=self._fail,
+        )
+
+    def _fail(self, reason: str) -> None:
+        """End the process from any thread."""
+        log.critical("cannot go on", reason=reason)
+        self._failure = reason
+        self._loop.call_soon_threadsafe(self._stopping.set)
+
+    async def _wait_for_contracts(self, topics: Sequence[str]) -> bool:
+        """Wait until topics and schemas are there; return False where the service is stopped before."""
+        wanted = {*topics, *(record.TOPIC for record in self._records)}
+        told = ""
+        while not self._stopping.is_set():
+            try:
+                await asyncio.to_thread(_must_exist, self._settings, wanted)
+                await asyncio.to_thread(self._parts.codec.load)
+            except Unavailable as error:
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("waiting", until=told)
+                await self._pause()
+            else:
+                return True
+        return False
+
+    async def _tell_readiness(self, consumer: Consumer) -> None:
+        was = None
+        while not self._stopping.is_set():
+            ready = await self._database_answers() and consumer.state == "running"
+            if ready != was:
+                log.info("ready" if ready else "not ready")
+                await self._server.set_ready(ready=ready)
+                metrics.READY.set(ready)
+                was = ready
+            await self._pause(0.05 if consumer.state == "starting" else _CHECK_SECONDS)
+
+    async def _database_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS * 3), self._parts.async_engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready
+            log.warning("the database does not answer", error=" ".join(str(error).split())[:300])
+            return False
+        return True
+
+    async def _pause(self, seconds: float = _CHECK_SECONDS) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+    async def _stop(self, consumer: Consumer, wiring: Wiring, tasks: Sequence[asyncio.Task[None]]) -> None:
+        log.info("stopping")
+        metrics.READY.set(0)
+        await self._server.stop(self._settings.shutdown_grace_seconds)
+        for part in (consumer, *wiring.background):
+            await asyncio.to_thread(part.stop)
+        if wiring.drain:
+            await wiring.drain()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(self._parts.producer.close, _FLUSH_SECONDS)
+        await self._parts.async_engine.dispose()
+        self._parts.engine.dispose()
+        log.info("stopped")
+
+
+def _must_exist(kafka: settings.KafkaSettings, wanted: set[str]) -> None:
+    try:
+        found = AdminClient(kafka.kafka_client()).list_topics(timeout=5).topics
+    except KafkaException as error:
+        msg = f"Kafka can be reached at {kafka.kafka_bootstrap_servers} ({error})"
+        raise Unavailable(msg) from error
+    missing = sorted(wanted - set(found))
+    if missing:
+        msg = f"the topics exist: {', '.join(missing)}"
+        raise Unavailable(msg)

@@ -1,0 +1,31 @@
+"""Wires the delivery service together and runs it: ``python -m delivery_svc [migrate]``."""
+
+from ordersaga.delivery.v1 import delivery_pb2, delivery_pb2_grpc
+from ordersaga.messages import CancelDeliveryCommand, CreateDeliveryCommand, DeliveryCancelled, DeliveryCreated
+
+from chassis.dispatch import dispatcher
+from chassis.rpc_server import Api
+from chassis.service import Parts, Wiring, main
+from chassis.settings import ServiceSettings
+from delivery_svc.api import DeliveryService
+from delivery_svc.handlers import cancel_delivery, create_delivery
+
+
+def wire(parts: Parts[ServiceSettings]) -> Wiring:
+    """Put the service together."""
+    service = DeliveryService(parts.async_engine)
+    name = delivery_pb2.DESCRIPTOR.services_by_name["DeliveryService"].full_name
+    return Wiring(
+        apis=[Api(name, lambda server: delivery_pb2_grpc.add_DeliveryServiceServicer_to_server(service, server))],
+        topics=[CreateDeliveryCommand.TOPIC],
+        handle=dispatcher(create_delivery, cancel_delivery),
+    )
+
+
+if __name__ == "__main__":
+    main(
+        "delivery_svc",
+        ServiceSettings,
+        (CreateDeliveryCommand, CancelDeliveryCommand, DeliveryCreated, DeliveryCancelled),
+        wire,
+    )

@@ -1,0 +1,63 @@
+"""gRPC in: ``ordersaga.delivery.v1.DeliveryService``."""
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from ordersaga.delivery.v1 import delivery_pb2 as pb
+from ordersaga.delivery.v1 import delivery_pb2_grpc
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chassis.database import in_transaction
+from chassis.errors import NotFound
+from chassis.paging import last_id, next_page_token, page_size
+from chassis.rpc_errors import Context
+from delivery_svc import store
+from delivery_svc.deliveries import Delivery, DeliveryStatus
+
+
+class DeliveryService(delivery_pb2_grpc.DeliveryServiceServicer):
+    """Translates between proto and deliveries."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Serve the deliveries of ``engine``'s database."""
+        self._engine = engine
+
+    async def GetDelivery(self, request: pb.GetDeliveryRequest, context: Context) -> pb.GetDeliveryResponse:
+        """Return one delivery, by its id or its order's."""
+        delivery = await in_transaction(
+            self._engine,
+            lambda tx: store.get(tx, delivery_id=request.delivery_id or None, order_id=request.order_id or None),
+        )
+        if delivery is None:
+            which = request.WhichOneof("id")
+            text = f"there is no delivery with {which} {request.delivery_id or request.order_id}"
+            raise NotFound("DELIVERY_NOT_FOUND", text)
+        return pb.GetDeliveryResponse(delivery=_proto(delivery))
+
+    async def ListDeliveries(self, request: pb.ListDeliveriesRequest, context: Context) -> pb.ListDeliveriesResponse:
+        """Return one page of deliveries, the newest first."""
+        before, size = last_id("deliveries", request.status, request.page_token), page_size(request.page_size)
+        status = DeliveryStatus(_NAMES[request.status]) if request.status else None
+        found = await in_transaction(
+            self._engine, lambda tx: store.find(tx, before=before, limit=size + 1, status=status)
+        )
+        last = found[size - 1].delivery_id or 0 if len(found) > size else 0
+        more = next_page_token("deliveries", request.status, last) if last else ""
+        return pb.ListDeliveriesResponse(deliveries=map(_proto, found[:size]), next_page_token=more)
+
+
+_NAMES = {pb.DELIVERY_STATUS_SCHEDULED: "SCHEDULED", pb.DELIVERY_STATUS_CANCELLED: "CANCELLED"}
+_STATUSES = {name: value for value, name in _NAMES.items()}
+
+
+def _proto(delivery: Delivery) -> pb.Delivery:
+    create_time, update_time = Timestamp(), Timestamp()
+    create_time.FromDatetime(delivery.create_time)
+    update_time.FromDatetime(delivery.update_time)
+    return pb.Delivery(
+        delivery_id=delivery.delivery_id or 0,
+        order_id=delivery.order_id,
+        user_id=delivery.user_id,
+        address=delivery.address,
+        status=_STATUSES[delivery.status],
+        create_time=create_time,
+        update_time=update_time,
+    )

@@ -1,0 +1,1 @@
+"""Drives each order through its saga."""

@@ -1,0 +1,104 @@
+"""gRPC in: ``ordersaga.order.v1.OrderService``."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from ordersaga.order.v1 import order_pb2 as pb
+from ordersaga.order.v1 import order_pb2_grpc
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chassis.changes import ChangeFeed
+from chassis.coalesce import Coalescer
+from chassis.database import in_transaction
+from chassis.errors import NotFound
+from chassis.paging import last_id, next_page_token, page_size
+from chassis.rpc_errors import Context
+from order_svc import store
+from order_svc.intake import Intake
+from order_svc.orders import NewOrder, Order, OrderStatus
+
+_LARGEST_READ = 1000
+
+
+class OrderService(order_pb2_grpc.OrderServiceServicer):
+    """Translates between proto and orders."""
+
+    def __init__(self, engine: AsyncEngine, intake: Intake, feed: ChangeFeed) -> None:
+        """Serve the orders of ``engine``'s database; ``feed`` tells when some have changed."""
+        self._engine, self._intake, self._feed = engine, intake, feed
+        self._read: Coalescer[int, Order] = Coalescer("get_order", self._get, _LARGEST_READ)
+
+    async def CreateOrder(self, request: pb.CreateOrderRequest, context: Context) -> pb.CreateOrderResponse:
+        """Store an order as PENDING."""
+        metadata = dict(context.invocation_metadata() or ())
+        traceparent = metadata.get("traceparent")
+        order = await self._intake.take(
+            NewOrder(
+                user_id=request.user_id,
+                product_id=request.product_id,
+                quantity=request.quantity,
+                price=request.price,
+                address=request.address,
+                request_id=request.request_id.lower() or None,
+                traceparent=traceparent if isinstance(traceparent, str) else None,
+            )
+        )
+        return pb.CreateOrderResponse(order=_proto(order))
+
+    async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:
+        """Return one order."""
+        return pb.GetOrderResponse(order=_proto(await self._read(request.order_id)))
+
+    async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
+        """Return one page of orders, the newest first."""
+        filters = (request.user_id, request.status)
+        before, size = last_id("orders", filters, request.page_token), page_size(request.page_size)
+        status = OrderStatus(_NAMES[request.status]) if request.status else None
+        orders = await in_transaction(
+            self._engine,
+            lambda tx: store.find(tx, before=before, limit=size + 1, user_id=request.user_id or None, status=status),
+        )
+        more = next_page_token("orders", filters, orders[size - 1].order_id) if len(orders) > size else ""
+        return pb.ListOrdersResponse(orders=map(_proto, orders[:size]), next_page_token=more)
+
+    async def WatchOrder(self, request: pb.WatchOrderRequest, context: Context) -> AsyncIterator[pb.WatchOrderResponse]:
+        """Stream the order now and after each change, until it is final."""
+        told: Order | None = None
+        while told is None or not told.final:
+            change = self._feed.next_change()
+            order = await self._read(request.order_id)
+            if order != told:
+                yield pb.WatchOrderResponse(order=_proto(order))
+                told = order
+            if not order.final:
+                await self._feed.wait(change)
+
+    async def _get(self, ids: Sequence[int]) -> Sequence[Order | Exception]:
+        orders = await in_transaction(self._engine, lambda tx: store.get(tx, ids))
+        return [orders.get(i) or NotFound("ORDER_NOT_FOUND", f"there is no order {i}") for i in ids]
+
+
+_NAMES = {
+    pb.ORDER_STATUS_PENDING: "PENDING",
+    pb.ORDER_STATUS_COMPLETED: "COMPLETED",
+    pb.ORDER_STATUS_CANCELLED: "CANCELLED",
+}
+_STATUSES = {name: value for value, name in _NAMES.items()}
+
+
+def _proto(order: Order) -> pb.Order:
+    create_time, update_time = Timestamp(), Timestamp()
+    create_time.FromDatetime(order.create_time)
+    update_time.FromDatetime(order.update_time)
+    return pb.Order(
+        order_id=order.order_id,
+        user_id=order.user_id,
+        product_id=order.product_id,
+        quantity=order.quantity,
+        price=order.price,
+        address=order.address,
+        status=_STATUSES[order.status],
+        cancel_reason=order.cancel_reason or "",
+        create_time=create_time,
+        update_time=update_time,
+    )

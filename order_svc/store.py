@@ -1,0 +1,111 @@
+"""The table ``orders``."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from order_svc.orders import Ending, NewOrder, Order, OrderStatus
+
+_COLUMNS = """order_id, user_id, product_id, quantity, price, address, status, cancel_reason, create_time,
+              update_time"""
+# The ids are drawn before the insert, so that each row can be told from its neighbours when it comes back.
+_INSERT = text("""
+    WITH request AS MATERIALIZED (
+        SELECT nextval('orders_order_id_seq') AS order_id, r.*
+        FROM unnest(CAST(:user_ids AS bigint[]), CAST(:product_ids AS bigint[]), CAST(:quantities AS bigint[]),
+                    CAST(:prices AS bigint[]), CAST(:addresses AS text[]), CAST(:request_ids AS uuid[]))
+             WITH ORDINALITY AS r (user_id, product_id, quantity, price, address, request_id, place)
+    ), stored AS (
+        INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, request_id)
+        SELECT order_id, user_id, product_id, quantity, price, address, request_id FROM request ORDER BY place
+        ON CONFLICT (user_id, request_id) DO NOTHING
+        RETURNING order_id, create_time
+    )
+    SELECT request.place, request.order_id, stored.create_time FROM request JOIN stored USING (order_id)
+""")
+_REQUESTED = text(f"""
+    SELECT {_COLUMNS}, request_id FROM orders
+    WHERE (user_id, request_id) IN (SELECT * FROM unnest(CAST(:user_ids AS bigint[]), CAST(:request_ids AS uuid[])))
+""")  # noqa: S608 - a constant
+_GET = text(f"SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(:ids)")  # noqa: S608 - a constant
+_LOCK = text(f"SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(:ids) ORDER BY order_id FOR UPDATE")  # noqa: S608 - a constant
+_LIST = text(f"""
+    SELECT {_COLUMNS} FROM orders
+    WHERE (CAST(:before AS bigint) IS NULL OR order_id < :before)
+      AND (CAST(:user_id AS bigint) IS NULL OR user_id = :user_id)
+      AND (CAST(:status AS text) IS NULL OR status = :status)
+    ORDER BY order_id DESC LIMIT :limit
+""")  # noqa: S608 - a constant
+_END = text("""
+    UPDATE orders SET status = ending.status, cancel_reason = ending.reason, update_time = now()
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:statuses AS text[]), CAST(:reasons AS text[]))
+         AS ending (order_id, status, reason)
+    WHERE orders.order_id = ending.order_id AND orders.status = 'PENDING'
+""")
+
+
+def insert(tx: Connection, requests: Sequence[NewOrder]) -> dict[int, Order]:
+    """Store ``requests`` as PENDING orders; return the new orders by their request's place in the sequence.
+
+    A request whose user has used its request id before is left out; `requested` finds that order.
+    """
+    rows = tx.execute(
+        _INSERT,
+        {
+            "user_ids": [request.user_id for request in requests],
+            "product_ids": [request.product_id for request in requests],
+            "quantities": [request.quantity for request in requests],
+            "prices": [request.price for request in requests],
+            "addresses": [request.address for request in requests],
+            "request_ids": [request.request_id for request in requests],
+        },
+    )
+    return {row.place - 1: _new(requests[row.place - 1], row) for row in rows}
+
+
+def requested(tx: Connection, requests: Sequence[NewOrder]) -> dict[tuple[int, str], Order]:
+    """Return the orders stored for the request ids of ``requests``, by user and request id."""
+    keys = {"user_ids": [r.user_id for r in requests], "request_ids": [r.request_id for r in requests]}
+    return {(row.user_id, str(row.request_id)): _order(row) for row in tx.execute(_REQUESTED, keys)}
+
+
+def get(tx: Connection, ids: Sequence[int]) -> dict[int, Order]:
+    """Return those of the orders ``ids`` that exist."""
+    return {row.order_id: _order(row) for row in tx.execute(_GET, {"ids": list(ids)})}
+
+
+def lock(tx: Connection, ids: Sequence[int]) -> dict[int, Order]:
+    """Lock the orders ``ids``, in key order, and return those that exist."""
+    return {row.order_id: _order(row) for row in tx.execute(_LOCK, {"ids": list(ids)})}
+
+
+def find(
+    tx: Connection, *, before: int | None, limit: int, user_id: int | None, status: OrderStatus | None
+) -> list[Order]:
+    """Return up to ``limit`` orders with ids below ``before`` that pass every filter given, the newest first."""
+    found = tx.execute(_LIST, {"before": before, "limit": limit, "user_id": user_id, "status": status})
+    return [_order(row) for row in found]
+
+
+def end(tx: Connection, endings: Sequence[Ending]) -> None:
+    """End those orders of ``endings`` that are still PENDING."""
+    tx.execute(
+        _END,
+        {
+            "ids": [ending.order_id for ending in endings],
+            "statuses": [ending.status for ending in endings],
+            "reasons": [ending.reason for ending in endings],
+        },
+    )
+
+
+def _new(request: NewOrder, row: Row[Any]) -> Order:
+    pending = (OrderStatus.PENDING, None, row.create_time, row.create_time)
+    return Order(row.order_id, *request.content(), *pending)
+
+
+def _order(row: Row[Any]) -> Order:
+    values = row._asdict()
+    values.pop("request_id", None)
+    return Order(**{**values, "status": OrderStatus(row.status)})

@@ -1,0 +1,1 @@
+"""Keeps the catalogue and its stock."""

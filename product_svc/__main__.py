@@ -1,0 +1,31 @@
+"""Wires the product service together and runs it: ``python -m product_svc [migrate]``."""
+
+from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased
+from ordersaga.product.v1 import product_pb2, product_pb2_grpc
+
+from chassis.dispatch import dispatcher
+from chassis.rpc_server import Api
+from chassis.service import Parts, Wiring, main
+from chassis.settings import ServiceSettings
+from product_svc.api import ProductService
+from product_svc.handlers import decrease_product, increase_product
+
+
+def wire(parts: Parts[ServiceSettings]) -> Wiring:
+    """Put the service together."""
+    service = ProductService(parts.async_engine)
+    name = product_pb2.DESCRIPTOR.services_by_name["ProductService"].full_name
+    return Wiring(
+        apis=[Api(name, lambda server: product_pb2_grpc.add_ProductServiceServicer_to_server(service, server))],
+        topics=[DecreaseProductCommand.TOPIC],
+        handle=dispatcher(decrease_product, increase_product),
+    )
+
+
+if __name__ == "__main__":
+    main(
+        "product_svc",
+        ServiceSettings,
+        (DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased),
+        wire,
+    )

@@ -1,0 +1,110 @@
+"""How a saga is declared: its steps from the first to the last, each with its undo beside its do.
+
+The terms are those of Garcia-Molina and Salem, "Sagas" (SIGMOD 1987), and of Richardson's *Microservices Patterns*: a
+*compensation* undoes a step; after the *pivot* has succeeded the saga only goes forward.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from chassis.messages import Record
+
+
+class Reply(Record, Protocol):
+    """A participant's answer to a step's command."""
+
+    @property
+    def success(self) -> bool:
+        """Whether the step was done."""
+        ...
+
+    @property
+    def reason(self) -> str | None:
+        """Why it was refused; None on success."""
+        ...
+
+
+def seconds(count: float) -> timedelta:
+    """Return a time of ``count`` seconds."""
+    return timedelta(seconds=count)
+
+
+def minutes(count: float) -> timedelta:
+    """Return a time of ``count`` minutes."""
+    return timedelta(minutes=count)
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """How often, and how far apart at most, a command is sent again when its reply stays out."""
+
+    attempts: int
+    cap: timedelta
+
+
+@dataclass(frozen=True)
+class Step:
+    """One participant's part: the command that does it, the reply that says so, and the same for undoing it."""
+
+    name: str
+    do: Callable[[Any], Record]
+    done: type[Reply]
+    undo: Callable[[Any], Record]
+    undone: type[Record]
+    timeout: timedelta
+    retry: Backoff
+    pivot: bool = False
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """The message that asks for a saga's cancel. It carries the whole start, because it may overtake it."""
+
+    message: type[Record]
+    start: Callable[[Any], Record]
+    """The saga's start, as the cancel carries it."""
+    note: Callable[[Any], str]
+    """Who asked and why, for the history."""
+
+
+@dataclass(frozen=True)
+class Saga:
+    """A saga, to be read aloud. The functions of its steps take the start message and return a command.
+
+    Raises:
+        ValueError: there is no step, two have one name, or more than one is the pivot.
+    """
+
+    name: str
+    start: type[Record]
+    steps: tuple[Step, ...]
+    on_completed: Callable[[Any], Record]
+    on_compensated: Callable[[Any, str], Record]
+    """Takes the start message and the reason."""
+    cancel: Cancel
+
+    def __post_init__(self) -> None:
+        """Refuse a declaration that cannot work."""
+        names = [step.name for step in self.steps]
+        if not names or len(set(names)) < len(names) or sum(step.pivot for step in self.steps) > 1:
+            msg = f"saga {self.name}: needs steps, each with a name of its own, and one pivot at most"
+            raise ValueError(msg)
+
+    def position(self, step: str) -> int:
+        """Return where in the order of steps ``step`` stands.
+
+        Raises:
+            ValueError: no step has that name; the saga was declared differently when it was stored.
+        """
+        for position, candidate in enumerate(self.steps):
+            if candidate.name == step:
+                return position
+        msg = f"saga {self.name} has no step {step!r}"
+        raise ValueError(msg)
+
+    @property
+    def pivot(self) -> int:
+        """The position of the pivot; without one, of the last step."""
+        return next((at for at, step in enumerate(self.steps) if step.pivot), len(self.steps) - 1)

@@ -1,0 +1,94 @@
+"""One saga under way: everything that is remembered of it, and what follows from that alone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from chassis.messages import Record
+from saga.declaration import Saga
+
+
+class Status(StrEnum):
+    """RUNNING ends in COMPLETED, or goes over COMPENSATING to COMPENSATED."""
+
+    RUNNING = "RUNNING"
+    COMPENSATING = "COMPENSATING"
+    COMPLETED = "COMPLETED"
+    COMPENSATED = "COMPENSATED"
+
+
+class EventType(StrEnum):
+    """What can happen to a saga."""
+
+    STARTED = "STARTED"
+    STEP_DONE = "STEP_DONE"
+    STEP_REFUSED = "STEP_REFUSED"
+    STEP_UNDONE = "STEP_UNDONE"
+    CANCEL_ACCEPTED = "CANCEL_ACCEPTED"
+    CANCEL_TOO_LATE = "CANCEL_TOO_LATE"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The state of one saga. Progress is stored by the step's name, never by its position."""
+
+    saga_id: int
+    """The key of its messages."""
+    start: Record
+    """The message that began it; every command is made from it."""
+    status: Status
+    step: str | None
+    """The step whose reply is awaited; None once the saga has ended."""
+    reason: str | None
+    """Why it compensates or compensated."""
+    attempt: int
+    """How often the pending command was sent because time ran out, plus one."""
+    waiting_since: datetime | None
+    deadline: datetime | None
+    stuck: bool
+    last_error: str | None
+    version: int
+    """Counts the changes, from 1."""
+    create_time: datetime
+    update_time: datetime
+
+    @property
+    def ended(self) -> bool:
+        """Whether the saga has come to its end."""
+        return self.step is None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a saga's history."""
+
+    saga_id: int
+    version: int
+    """The saga's version that it brought about."""
+    create_time: datetime
+    type: EventType
+    step: str | None
+    reason: str | None
+    message_id: str
+
+
+def pending_command(saga: Saga, instance: Instance) -> Record:
+    """Return the one command that is outstanding, or, once the saga has ended, its final one.
+
+    A pure function of what is stored: sending the result again is always safe, and the remedy for every loss.
+    """
+    if instance.status is Status.COMPLETED:
+        return saga.on_completed(instance.start)
+    if instance.step is None:
+        return saga.on_compensated(instance.start, instance.reason or "")
+    step = saga.steps[saga.position(instance.step)]
+    return step.undo(instance.start) if instance.status is Status.COMPENSATING else step.do(instance.start)
+
+
+def remaining_steps(saga: Saga, instance: Instance) -> list[str]:
+    """Return the names of the steps still to be done, or undone, the pending one first."""
+    if instance.step is None:
+        return []
+    names = [step.name for step in saga.steps]
+    at = saga.position(instance.step)
+    return names[at::-1] if instance.status is Status.COMPENSATING else names[at:]

@@ -1,0 +1,199 @@
+"""The order saga, told as conversations."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from tests.unit.orchestrator_svc.conversation import Conversation
+
+from chassis.errors import Poison
+from orchestrator_svc.order_saga import ORDER_SAGA
+from ordersaga.messages import (
+    CancelDeliveryCommand,
+    CancelOrderCommand,
+    CompleteOrderCommand,
+    CreateDeliveryCommand,
+    DecreaseProductCommand,
+    DeliveryCancelled,
+    DeliveryCreated,
+    IncreaseProductCommand,
+    OrderCancelRequested,
+    OrderCreated,
+    ProductDecreased,
+    ProductIncreased,
+)
+from saga.advance import Fit
+from saga.instance import EventType, Status, remaining_steps
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+CREATED = OrderCreated(
+    order_id=7, user_id=1, product_id=2, quantity=3, price=10_000, address="Main Street 1", create_time=NOW
+)
+CANCEL = OrderCancelRequested(
+    order_id=7,
+    user_id=1,
+    product_id=2,
+    quantity=3,
+    price=10_000,
+    address="Main Street 1",
+    create_time=NOW,
+    actor="ann",
+    reason="changed my mind",
+    request_time=NOW,
+)
+DECREASE = DecreaseProductCommand(order_id=7, product_id=2, quantity=3, price=10_000)
+INCREASE = IncreaseProductCommand(order_id=7, product_id=2, quantity=3)
+DELIVER = CreateDeliveryCommand(order_id=7, user_id=1, address="Main Street 1")
+UNDELIVER = CancelDeliveryCommand(order_id=7, user_id=1, address="Main Street 1")
+COMPLETE = CompleteOrderCommand(order_id=7)
+
+DECREASED = ProductDecreased(order_id=7, success=True, reason=None)
+INCREASED = ProductIncreased(order_id=7)
+DELIVERED = DeliveryCreated(order_id=7, success=True, delivery_id=70, reason=None)
+UNDELIVERED = DeliveryCancelled(order_id=7)
+
+
+def refused_stock(reason: str) -> ProductDecreased:
+    return ProductDecreased(order_id=7, success=False, reason=reason)
+
+
+def refused_delivery(reason: str) -> DeliveryCreated:
+    return DeliveryCreated(order_id=7, success=False, delivery_id=None, reason=reason)
+
+
+def cancel_with(reason: str) -> CancelOrderCommand:
+    return CancelOrderCommand(order_id=7, reason=reason)
+
+
+@pytest.fixture
+def order() -> Conversation:
+    return Conversation(ORDER_SAGA)
+
+
+@pytest.fixture
+def delivering(order: Conversation) -> Conversation:
+    return order.hears(CREATED).replies(DECREASED).expects(DELIVER)
+
+
+def test_every_step_done_completes_the_order(order: Conversation) -> None:
+    order.hears(CREATED)
+    order.expects(DECREASE).replies(DECREASED)
+    order.expects(DELIVER).replies(DELIVERED)
+    order.ends_with(COMPLETE, Status.COMPLETED)
+
+
+def test_refused_stock_cancels_the_order_with_nothing_to_undo(order: Conversation) -> None:
+    order.hears(CREATED)
+    order.expects(DECREASE).replies(refused_stock("OUT_OF_STOCK"))
+    order.ends_with(cancel_with("OUT_OF_STOCK"), Status.COMPENSATED)
+
+
+def test_a_refused_delivery_gives_the_stock_back(delivering: Conversation) -> None:
+    delivering.replies(refused_delivery("UNDELIVERABLE_ADDRESS"))
+    delivering.expects(INCREASE).replies(INCREASED)
+    delivering.ends_with(cancel_with("UNDELIVERABLE_ADDRESS"), Status.COMPENSATED)
+
+
+def test_the_history_tells_each_step_with_its_message(delivering: Conversation) -> None:
+    delivering.replies(refused_delivery("UNDELIVERABLE_ADDRESS")).replies(INCREASED)
+    assert [(e.version, e.type, e.step, e.reason, e.message_id) for e in delivering.history] == [
+        (1, EventType.STARTED, None, None, "message-1"),
+        (2, EventType.STEP_DONE, "decrease-product", None, "message-2"),
+        (3, EventType.STEP_REFUSED, "create-delivery", "UNDELIVERABLE_ADDRESS", "message-3"),
+        (4, EventType.STEP_UNDONE, "decrease-product", None, "message-4"),
+    ]
+
+
+def test_a_repeated_start_is_answered_with_the_pending_command(delivering: Conversation) -> None:
+    before = delivering.instance
+    delivering.hears(CREATED)
+    assert delivering.fits[-1] is Fit.REPEATED_START
+    assert delivering.expects(DELIVER).instance == before
+
+
+def test_a_repeated_start_after_the_end_is_answered_with_the_final_command(delivering: Conversation) -> None:
+    delivering.replies(DELIVERED).hears(CREATED)
+    delivering.ends_with(COMPLETE, Status.COMPLETED)
+
+
+def test_a_reply_that_comes_twice_advances_once(delivering: Conversation) -> None:
+    delivering.hears(DECREASED)
+    assert delivering.fits[-1] is Fit.UNEXPECTED_REPLY
+    delivering.expects(DELIVER)
+
+
+@pytest.mark.parametrize("late", [DECREASED, DELIVERED, INCREASED, UNDELIVERED, refused_stock("OUT_OF_STOCK")])
+def test_no_reply_changes_a_saga_that_has_ended(delivering: Conversation, late: object) -> None:
+    delivering.replies(DELIVERED)
+    ended = delivering.instance
+    delivering.hears(late)  # type: ignore[arg-type] # every one is a record
+    assert delivering.instance == ended
+    assert delivering.fits[-1] is Fit.UNEXPECTED_REPLY
+
+
+def test_a_late_success_does_not_stop_a_compensation(delivering: Conversation) -> None:
+    delivering.replies(refused_delivery("UNDELIVERABLE_ADDRESS"))
+    delivering.hears(DELIVERED)
+    delivering.expects(INCREASE)
+
+
+def test_an_order_id_used_again_for_other_content_is_poison(order: Conversation) -> None:
+    order.hears(CREATED)
+    with pytest.raises(Poison, match="other content") as caught:
+        order.hears(replace(CREATED, quantity=4))
+    assert caught.value.reason == "REUSED_ID"
+
+
+def test_a_reply_to_a_saga_that_never_began_is_poison(order: Conversation) -> None:
+    with pytest.raises(Poison) as caught:
+        order.hears(DECREASED)
+    assert caught.value.reason == "UNKNOWN_SAGA"
+
+
+def test_a_cancel_before_the_first_reply_undoes_the_pending_step_too(order: Conversation) -> None:
+    order.hears(CREATED).hears(CANCEL)
+    order.expects(INCREASE).replies(INCREASED)
+    order.ends_with(cancel_with("CANCEL_REQUESTED"), Status.COMPENSATED)
+
+
+def test_a_cancel_while_delivering_undoes_both_steps_in_reverse_order(delivering: Conversation) -> None:
+    delivering.hears(CANCEL)
+    delivering.expects(UNDELIVER).replies(UNDELIVERED)
+    delivering.expects(INCREASE).replies(INCREASED)
+    delivering.ends_with(cancel_with("CANCEL_REQUESTED"), Status.COMPENSATED)
+    assert delivering.history[2].type is EventType.CANCEL_ACCEPTED
+    assert delivering.history[2].reason == "ann: changed my mind"
+
+
+def test_a_cancel_after_the_pivot_changes_nothing_but_is_remembered(delivering: Conversation) -> None:
+    delivering.replies(DELIVERED).hears(CANCEL)
+    delivering.ends_with(COMPLETE, Status.COMPLETED)
+    assert delivering.history[-1].type is EventType.CANCEL_TOO_LATE
+
+
+def test_a_cancel_that_overtakes_its_order_stores_the_saga_as_cancelled(order: Conversation) -> None:
+    order.hears(CANCEL).ends_with(cancel_with("CANCEL_REQUESTED"), Status.COMPENSATED)
+    order.hears(CREATED).ends_with(cancel_with("CANCEL_REQUESTED"), Status.COMPENSATED)
+    assert order.fits == [Fit.ADVANCED, Fit.REPEATED_START]
+
+
+def test_the_steps_that_remain_begin_with_the_pending_one(order: Conversation) -> None:
+    def remaining() -> list[str]:
+        assert order.instance is not None
+        return remaining_steps(ORDER_SAGA, order.instance)
+
+    order.hears(CREATED)
+    assert remaining() == ["decrease-product", "create-delivery"]
+    order.replies(DECREASED).hears(CANCEL)
+    assert remaining() == ["create-delivery", "decrease-product"]
+    order.replies(UNDELIVERED).replies(INCREASED)
+    assert remaining() == []
+
+
+def test_each_wait_has_a_deadline_and_the_end_has_none(order: Conversation) -> None:
+    order.hears(CREATED)
+    assert order.instance is not None
+    assert order.instance.waiting_since == order.now
+    assert order.instance.deadline == order.now + ORDER_SAGA.steps[0].timeout
+    order.replies(refused_stock("PRICE_CHANGED"))
+    assert (order.instance.waiting_since, order.instance.deadline) == (None, None)

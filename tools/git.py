@@ -1,0 +1,44 @@
+"""Ask git about earlier versions of the contracts."""
+
+import io
+import subprocess
+import tarfile
+from pathlib import Path
+
+
+def run(root: Path, *arguments: str) -> bytes:
+    """Return what ``git`` prints; empty where it fails, as in a repository without a commit."""
+    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False).stdout
+
+
+def is_shallow(root: Path) -> bool:
+    """Say whether the history was cut off when this repository was cloned."""
+    return run(root, "rev-parse", "--is-shallow-repository").strip() == b"true"
+
+
+def versions(root: Path, path: Path) -> dict[bytes, str]:
+    """Return every version of a file that was ever committed, with the newest commit that has it."""
+    name = path.relative_to(root).as_posix()
+    found: dict[bytes, str] = {}
+    for commit in run(root, "log", "--format=%h", "--", name).decode().split():
+        content = run(root, "show", f"{commit}:{name}")
+        if content:
+            found.setdefault(content, commit)
+    return found
+
+
+def last_other_version(root: Path, folder: str) -> str | None:
+    """Return main's newest commit where ``folder`` is not as in the working tree; None where there is none."""
+    branch = next(
+        (b for b in ("main", "origin/main", "HEAD") if run(root, "rev-parse", "--verify", "--quiet", b)), "HEAD"
+    )
+    for commit in run(root, "log", "--format=%h", branch, "--", folder).decode().split():
+        if run(root, "diff", "--name-only", commit, "--", folder) and run(root, "ls-tree", commit, folder):
+            return commit
+    return None
+
+
+def export(root: Path, commit: str, folder: str, out: Path) -> None:
+    """Write a folder as it was at a commit to ``out``."""
+    with tarfile.open(fileobj=io.BytesIO(run(root, "archive", commit, folder))) as archive:
+        archive.extractall(out, filter="data")

@@ -1,0 +1,58 @@
+#!/bin/sh
+# Makes .venv from a lock file, or does nothing where it is already what the lock file says.
+# Usage: tools/venv.sh stack|dev    (dev holds all that stack holds)
+set -eu
+cd "$(dirname "$0")/.."
+kind=$1
+log=.venv/pip.log
+
+fail() {
+    echo "order-saga: $*" >&2
+    exit 1
+}
+
+find_python() { # the first Python that is new enough; PYTHON names one outright
+    for python in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+        if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$python"
+            return
+        fi
+    done
+}
+
+wanted() { # what the stamp of a finished installation says
+    cksum "requirements-$1.txt" pyproject.toml gen/pyproject.toml tools/venv.sh && pwd
+}
+
+is_made() { # the stamp matches, and the interpreter behind it is still there
+    [ "$(cat ".venv/made-$1" 2>/dev/null)" = "$(wanted "$1")" ] && .venv/bin/python -c '' 2>/dev/null
+}
+
+run_pip() { # pip, quiet; its last words and where the rest is, when it fails
+    .venv/bin/python -m pip --disable-pip-version-check "$@" >>"$log" 2>&1 && return
+    grep -v '^ *$' "$log" | tail -n 3 >&2
+    fail "could not install requirements-$kind.txt: is there a network? All of pip's output: $log"
+}
+
+if is_made dev || is_made "$kind"; then exit 0; fi
+if command -v flock >/dev/null; then # two makes at once: the second waits, then finds it done
+    exec 9>.venv.lock
+    flock 9
+    if is_made dev || is_made "$kind"; then exit 0; fi
+fi
+
+python=$(find_python)
+[ -n "$python" ] || fail "Python 3.11 or later is needed; ${PYTHON:-python3} is $(${PYTHON:-python3} -V 2>&1 | head -n 1)"
+"$python" -c 'import ensurepip, venv' 2>/dev/null ||
+    fail "$python comes without venv; on Debian or Ubuntu install the package python3-venv"
+
+if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then # none yet, half made, or its Python went away
+    rm -rf .venv
+    "$python" -m venv .venv >/dev/null || fail "$python -m venv .venv failed"
+fi
+rm -f .venv/made-*
+echo "order-saga: installing requirements-$kind.txt into .venv (first time only, or after a change of it)" >&2
+: >"$log"
+run_pip install --require-hashes --no-deps --only-binary :all: -r "requirements-$kind.txt"
+run_pip install --no-deps --no-build-isolation -e . -e gen
+wanted "$kind" >".venv/made-$kind"
