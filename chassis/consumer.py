@@ -212,7 +212,10 @@ class Consumer:
         reached = {source(message)[:2]: source(message)[2] + 1 for message in batch}
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in reached.items()]
         try:
-            self._consumer.commit(offsets=offsets, asynchronous=not self._stopping.is_set())
+            if self._stopping.is_set():
+                self._consumer.commit(offsets=offsets, asynchronous=False)
+            else:
+                self._consumer.commit(offsets=offsets)
         except KafkaException as error:  # the batch will come again, and be answered the same
             log.warning("offsets not committed", error=str(error))
         for message in batch:

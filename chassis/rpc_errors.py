@@ -61,7 +61,7 @@ def _told(error: Exception) -> tuple[grpc.StatusCode, str, list[Message]]:
     return grpc.StatusCode.INTERNAL, f"internal error; the server's log has it as {error_id}", []
 
 
-class Guard(grpc.aio.ServerInterceptor):
+class Guard(grpc.aio.ServerInterceptor[Any, Any]):
     """Wraps every unary and server-streaming method."""
 
     async def intercept_service(
@@ -72,13 +72,13 @@ class Guard(grpc.aio.ServerInterceptor):
         """Return the method's handler, guarded."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method.rpartition("/")[2]
-        if handler is not None and handler.unary_unary:
+        if handler and handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
                 _unary(handler.unary_unary, method),
                 request_deserializer=handler.request_deserializer,
                 response_serializer=handler.response_serializer,
             )
-        if handler is not None and handler.unary_stream:
+        if handler and handler.unary_stream:
             return grpc.unary_stream_rpc_method_handler(
                 _stream(handler.unary_stream, method),
                 request_deserializer=handler.request_deserializer,
@@ -118,7 +118,7 @@ def _stream(
 
 
 async def _admit(request: Message, context: Context) -> None:
-    remaining = context.time_remaining()
+    remaining: float | None = context.time_remaining()  # None without a deadline, whatever its stub says
     if remaining is not None and remaining <= 0:
         await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the call began")
     check(request)

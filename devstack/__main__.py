@@ -1,0 +1,112 @@
+"""``python -m devstack up|down|status|logs|demo``: what the Makefile's doors of the same names call."""
+
+import argparse
+import subprocess
+import sys
+import time
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from devstack.bring_up import bring_up
+from devstack.demo import demo
+from devstack.errors import DevstackError
+from devstack.layout import Layout
+from devstack.processes import tail
+from devstack.stack import Stack
+
+_LINES = 20
+
+
+def main() -> int:
+    """Run one command; return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m devstack", description="The whole stack on one machine.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="start whatever does not run, and return when all are ready")
+    down = commands.add_parser("down", help="stop everything")
+    down.add_argument("--purge", action="store_true", help="and remove the data")
+    commands.add_parser("status", help="say what runs, and where; exit with 1 where something does not")
+    logs = commands.add_parser("logs", help="show the last lines of the logs")
+    logs.add_argument("names", nargs="*", help="whose, such as order_svc or kafka (all of them)")
+    logs.add_argument("-f", "--follow", action="store_true", help="and go on showing what is added")
+    show = commands.add_parser("demo", help="watch orders go through the saga")
+    show.add_argument("--keep", action="store_true", help="leave the stack running")
+    arguments = parser.parse_args()
+    console = Console()
+    try:
+        stack = Stack(Layout.from_environment())
+        match arguments.command:
+            case "up":
+                code = _up(stack, console)
+            case "down":
+                code = _down(stack, console, purge=arguments.purge)
+            case "status":
+                code = _status(stack, console)
+            case "logs":
+                code = _logs(stack, arguments.names, follow=arguments.follow)
+            case _:
+                code = demo(stack, console, keep=arguments.keep)
+    except DevstackError as error:
+        print(f"order-saga: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("order-saga: stopped by Ctrl-C", file=sys.stderr)
+        return 130
+    return code
+
+
+def _up(stack: Stack, console: Console) -> int:
+    bring_up(stack, console)
+    for part in stack.parts:
+        console.print(f"  {part.name:18} {part.address}", highlight=False)
+    console.print("Next: make status, make logs, make down; the README has a grpcurl call.", highlight=False)
+    return 0
+
+
+def _down(stack: Stack, console: Console, *, purge: bool) -> int:
+    stack.down(lambda name, doing: console.print(f"  {name:18} {doing}", highlight=False))
+    if purge:
+        stack.purge()
+    return 0
+
+
+def _status(stack: Stack, console: Console) -> int:
+    table = Table("part", "state", "pid", "address", "up for", "memory", box=None, pad_edge=False, header_style="bold")
+    all_run = True
+    for part in stack.parts:
+        if part.external:
+            table.add_row(part.name, "external", "", part.address, "", "")
+            continue
+        pid = part.pid
+        if pid is None:
+            all_run = False
+            table.add_row(part.name, "[red]not running", "", "", "", "")
+            continue
+        process = psutil.Process(pid)
+        state = "[green]ready" if part.ready() else "[yellow]not ready"
+        all_run = all_run and part.ready()
+        minutes, seconds = divmod(int(time.time() - process.create_time()), 60)
+        memory = f"{process.memory_info().rss / 1e6:.0f} MB"
+        table.add_row(part.name, state, str(pid), part.address, f"{minutes} min {seconds} s", memory)
+    console.print(table)
+    return 0 if all_run else 1
+
+
+def _logs(stack: Stack, names: list[str], *, follow: bool) -> int:
+    logs = {part.name: part.log for part in stack.parts}
+    unknown = [name for name in names if name not in logs]
+    if unknown:
+        raise DevstackError(f"there is no {unknown[0]}; the parts are {', '.join(logs)}")
+    chosen = [logs[name] for name in names or logs if logs[name].exists()]
+    if not chosen:
+        raise DevstackError("there are no logs yet; make up starts the stack")
+    if follow:
+        return subprocess.run(["tail", "-n", str(_LINES), "-F", *chosen], check=False).returncode
+    for path in chosen:
+        print(f"==> {path} <==", *tail(path, _LINES), sep="\n", end="\n\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

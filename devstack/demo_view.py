@@ -1,0 +1,137 @@
+"""How the demo looks: a table that fills step by step, or plain lines where nobody watches a terminal."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from ordersaga.orchestrator.v1 import orchestrator_pb2 as saga_pb
+from ordersaga.order.v1 import order_pb2
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from devstack.stack import Stack
+
+EXPECTED = {
+    "COMPLETED": "COMPLETED",
+    **{
+        reason: f"CANCELLED, {reason}"
+        for reason in ("OUT_OF_STOCK", "UNKNOWN_PRODUCT", "PRICE_CHANGED", "UNDELIVERABLE_ADDRESS")
+    },
+}
+_STEPS = {"decrease-product": ("stock", "taken", "given back"), "create-delivery": ("delivery", "made", "cancelled")}
+
+
+@dataclass
+class Row:
+    """One order of the demo: what was asked for, how it should end, and what is known of it by now."""
+
+    title: str
+    expected: str
+    """``COMPLETED``, or the reason why it should be cancelled."""
+    order: order_pb2.Order
+    history: list[saga_pb.SagaEvent] = field(default_factory=list)
+
+    @property
+    def final(self) -> bool:
+        """Whether the order has come to its end."""
+        return self.order.status != order_pb2.ORDER_STATUS_PENDING
+
+    @property
+    def outcome(self) -> str:
+        """``PENDING``, ``COMPLETED``, or the reason why it was cancelled."""
+        return self.order.cancel_reason or order_pb2.OrderStatus.Name(self.order.status).removeprefix("ORDER_STATUS_")
+
+    def told(self) -> list[str]:
+        """Return the order's story so far, a few words for each step it has taken."""
+        lines = ["PENDING"]
+        lines += [f"{words} ({self._since(event.create_time)})" for event in self.history if (words := _words(event))]
+        if self.final:
+            lines.append(f"{EXPECTED.get(self.outcome, self.outcome)} ({self._since(self.order.update_time)})")
+        return lines
+
+    def cell(self, step: str) -> Text:
+        """Return what the table shows of one step."""
+        cell = Text("·" if not self.final else "", "dim")
+        for event in self.history:
+            if event.step == step:
+                refused = event.type == saga_pb.SAGA_EVENT_TYPE_STEP_REFUSED
+                undone = event.type == saga_pb.SAGA_EVENT_TYPE_STEP_UNDONE
+                mark = Text(
+                    "✘ " if refused else "↩ " if undone else "✔ ", "red" if refused else "yellow" if undone else "green"
+                )
+                words = "refused" if refused else _STEPS[step][2] if undone else _STEPS[step][1]
+                cell = mark.append(f"{words} ", "default").append(self._since(event.create_time), "dim")
+        return cell
+
+    def _since(self, moment: Timestamp) -> str:
+        return f"{(moment.ToMicroseconds() - self.order.create_time.ToMicroseconds()) / 1000:.0f} ms"
+
+
+def _words(event: saga_pb.SagaEvent) -> str:
+    """Return what an event means, in words; empty for the saga's beginning, which the order's PENDING tells already."""
+    if event.step not in _STEPS:
+        return ""
+    noun, done, undone = _STEPS[event.step]
+    if event.type == saga_pb.SAGA_EVENT_TYPE_STEP_REFUSED:
+        return f"{noun} refused: {event.reason}"
+    return f"{noun} {undone if event.type == saga_pb.SAGA_EVENT_TYPE_STEP_UNDONE else done}"
+
+
+@contextmanager
+def board(console: Console, rows: list[Row]) -> Iterator[Callable[[], None]]:
+    """Show ``rows`` while the body runs; the body calls what it gets whenever they have changed."""
+    if console.is_terminal:
+        with Live(_table(rows), console=console, auto_refresh=False) as live:
+            yield lambda: live.update(_table(rows), refresh=True)
+        return
+    told: dict[int, int] = {}
+
+    def print_news() -> None:
+        for row in rows:
+            lines, order_id = row.told(), row.order.order_id
+            for line in lines[told.get(order_id, 0) :]:
+                print(f"  order {order_id}  {row.title:38} {line}", flush=True)
+            told[order_id] = len(lines)
+
+    yield print_news
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(header_style="bold", border_style="dim")
+    for heading, width in (("order", 7), ("what", 38), ("stock", 18), ("delivery", 18), ("status", 30)):
+        table.add_column(heading, min_width=width)
+    for row in rows:
+        style = "yellow" if not row.final else "green" if row.outcome == "COMPLETED" else "magenta"
+        status = Text(EXPECTED.get(row.outcome, row.outcome), style)
+        if row.final:
+            status.append(f"  {row.told()[-1].rpartition('(')[2].rstrip(')')}", "dim")
+        table.add_row(
+            str(row.order.order_id), row.title, row.cell("decrease-product"), row.cell("create-delivery"), status
+        )
+    return table
+
+
+def closing(console: Console, stack: Stack, *, stopped: bool) -> None:
+    """Print how the same is done by hand, and how to go on."""
+    console.rule("[bold]4  By hand")
+    orders, sagas = stack.service("order_svc").grpc, stack.service("orchestrator_svc").grpc
+    seed = json.dumps({"userId": 1, "productId": 1, "quantity": 1, "price": 10000}, separators=(",", ":"))
+    which = '{"orderId":1}'
+    for data, address, method in (
+        (seed, orders, "ordersaga.order.v1.OrderService/CreateOrder"),
+        (which, orders, "ordersaga.order.v1.OrderService/WatchOrder"),
+        (which, sagas, "ordersaga.orchestrator.v1.OrchestratorService/GetSaga"),
+    ):
+        console.print(f"grpcurl -plaintext -d '{data}' {address} {method}", highlight=False, soft_wrap=True)
+    console.print()
+    if stopped:
+        console.print(
+            "Everything is stopped again. `make up` starts it for you to try, `make demo KEEP=1` leaves it running."
+        )
+    else:
+        console.print("The stack is still running: `make status`, `make logs`, and `make down` to stop it.")
+    console.print("How it works: docs/architecture.md. Your own steps in place of ours: the README.")

@@ -1,0 +1,156 @@
+"""Fetches the servers' Java archives, pinned by checksum, into the user's cache.
+
+``python -m devstack.downloads`` writes ``downloads.lock`` anew from Maven's own resolution.
+"""
+
+import hashlib
+import shutil
+import tarfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from jgo.maven import MavenContext, Model, PythonResolver
+
+from devstack.errors import DevstackError
+from devstack.layout import cache
+
+LOCK = Path(__file__).with_name("downloads.lock")
+_KAFKA = ("org.apache.kafka", "kafka_2.13", "4.4.0")
+# Kafka logs through SLF4J 1 and brings no backend for it; this one is a single small archive.
+_LOGGING = "org.slf4j:slf4j-simple:1.7.36:jar"
+_REGISTRY = "io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all"
+
+
+class Download(NamedTuple):
+    """One archive: where Maven has it, and what it must be."""
+
+    sha256: str
+    size: int
+    """In bytes."""
+    coordinate: str
+    """``group:artifact:version:packaging`` and, where there is one, ``:classifier``."""
+
+
+def locked() -> list[Download]:
+    """Return what ``downloads.lock`` pins."""
+    lines = [line.split() for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
+    return [Download(sha256, int(size), coordinate) for sha256, size, coordinate in lines]
+
+
+def kafka_classpath(progress: Callable[[str], None]) -> str:
+    """Return Kafka's class path, fetching what is not in the cache.
+
+    Raises:
+        DevstackError: something cannot be fetched, or is not what the lock says.
+    """
+    return ":".join(map(str, _fetch([d for d in locked() if d.coordinate != _REGISTRY], progress)))
+
+
+def registry_folder(progress: Callable[[str], None]) -> Path:
+    """Return the folder of the unpacked schema registry, fetching it where it is not in the cache.
+
+    Raises:
+        DevstackError: it cannot be fetched, or is not what the lock says.
+    """
+    wanted = next(download for download in locked() if download.coordinate == _REGISTRY)
+    folder = cache() / f"registry-{wanted.sha256[:12]}"
+    if not (folder / "quarkus-run.jar").is_file():
+        (archive,) = _fetch([wanted], progress)
+        progress("unpacking")
+        _unpack(archive, folder)
+    return folder
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    unpacking = folder.with_suffix(".unpacking")
+    shutil.rmtree(unpacking, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    with _explained(), tarfile.open(archive) as tar:
+        tar.extractall(unpacking, filter="data")
+    runner = next(unpacking.rglob("quarkus-run.jar"))
+    runner.parent.rename(folder)
+    shutil.rmtree(unpacking, ignore_errors=True)
+    archive.unlink()  # 150 MB that nobody needs again
+
+
+def _fetch(downloads: list[Download], progress: Callable[[str], None]) -> list[Path]:
+    done, total = 0, sum(download.size for download in downloads)
+
+    def received(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(f"downloading, {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+    with _explained(), ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda download: _verified(download, received), downloads))
+
+
+def _verified(download: Download, received: Callable[[int], None]) -> Path:
+    path = _resolve(download.coordinate, received)
+    if _sha256(path) != download.sha256:  # half a download of an earlier try, or a broken disk
+        path.unlink()
+        path = _resolve(download.coordinate, received)
+    if _sha256(path) != download.sha256:
+        path.unlink()
+        text = f"{download.coordinate} is not the archive that {LOCK.name} pins; nothing of it was used"
+        raise DevstackError(text)
+    return path
+
+
+def _resolve(coordinate: str, received: Callable[[int], None]) -> Path:
+    group, artifact, version, packaging, *classifier = coordinate.split(":")
+
+    @contextmanager
+    def watch(_: str, __: int) -> Iterator[Callable[[int], None]]:
+        yield received
+
+    context = MavenContext(
+        resolver=PythonResolver(progress_callback=watch), repo_cache=cache() / "maven", local_repos=[], timeout=60
+    )
+    found = (
+        context.project(group, artifact).at_version(version).artifact(classifier[0] if classifier else "", packaging)
+    )
+    return Path(str(found.resolve()))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Tell in one line what keeps a download from being fetched or stored."""
+    try:
+        yield
+    except DevstackError:
+        raise
+    except OSError as error:  # the HTTP library's errors are OSErrors too
+        if error.errno is not None and error.filename is not None:
+            raise DevstackError(f"cannot store downloads in {cache()}: {error.strerror}") from error
+        text = "cannot download the servers: is there a network? (needed once; later starts use the cache)"
+        raise DevstackError(f"{text} [{type(error).__name__}]") from error
+    except RuntimeError as error:
+        raise DevstackError(f"cannot download the servers: {' '.join(str(error).split())[:200]}") from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _lock() -> None:
+    """Resolve everything anew and pin it."""
+    context = MavenContext(repo_cache=cache() / "maven", local_repos=[])
+    group, artifact, version = _KAFKA
+    model = Model(context.project(group, artifact).at_version(version).pom(), context)
+    resolved, _ = model.dependencies()
+    coordinates = [f"{group}:{artifact}:{version}:jar", _LOGGING, _REGISTRY]
+    coordinates += [f"{d.groupId}:{d.artifactId}:{d.version}:{d.type}" for d in resolved]
+    lines = ["# What devstack downloads: sha256, bytes, Maven coordinate. Written by `python -m devstack.downloads`."]
+    for coordinate in sorted(coordinates):
+        path = _resolve(coordinate, lambda _: None)
+        lines.append(f"{_sha256(path)} {path.stat().st_size} {coordinate}")
+    LOCK.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    _lock()

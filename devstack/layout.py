@@ -1,0 +1,124 @@
+"""Where the stack keeps its things, and which ports it uses."""
+
+import hashlib
+import os
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from devstack.errors import DevstackError
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The repository."""
+NOBODY = 65534
+"""PostgreSQL refuses to run as root; where root starts it, it runs as this user, which every system has."""
+_SERVICES = ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
+_HIGHEST_PORT = 65535
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One stack's folders and ports. A port of 0 means any free one."""
+
+    data: Path
+    """Everything the stack writes, but for the downloads."""
+    grpc_ports: dict[str, int] = field(default_factory=dict)
+    metrics_ports: dict[str, int] = field(default_factory=dict)
+    server_ports: dict[str, int] = field(default_factory=dict)
+    uses_environment: bool = False
+    """Whether servers that the environment names are used instead of started."""
+
+    @classmethod
+    def from_environment(cls) -> "Layout":
+        """Return the layout of ``make up``: the repository's ``.devstack``, and the ports of the README.
+
+        Raises:
+            DevstackError: a variable holds no port.
+        """
+        names = enumerate(_SERVICES)
+        ports = [(name, 50051 + place, 9101 + place) for place, name in names]
+        return cls(
+            data=Path(os.environ.get("DEVSTACK_DATA") or ROOT / ".devstack").absolute(),
+            grpc_ports={name: _port(grpc_variable(name), grpc) for name, grpc, _ in ports},
+            metrics_ports={name: _port(f"{name.upper()}_METRICS_PORT", metrics) for name, _, metrics in ports},
+            server_ports={name: _port(f"{name.upper()}_PORT", 0) for name in ("kafka", "registry", "postgres")},
+            uses_environment=True,
+        )
+
+    @classmethod
+    def fresh(cls, data: Path) -> "Layout":
+        """Return a layout in the folder ``data``, every port a free one."""
+        return cls(data=data.absolute())
+
+    @property
+    def logs(self) -> Path:
+        """The folder of every process's log."""
+        return self.data / "logs"
+
+    @property
+    def postgres(self) -> Path:
+        """The folder of PostgreSQL's data: in ``data``, or, where its user cannot get there, below ``/var/tmp``."""
+        if os.geteuid() != 0 or reachable_for_others(self.data):
+            return self.data / "postgres"
+        return Path("/var/tmp") / f"order-saga-{hashlib.sha256(str(self.data).encode()).hexdigest()[:12]}"  # noqa: S108 - its mode is 0700
+
+
+def cache() -> Path:
+    """Return the folder where downloads are kept for every stack of this user."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "order-saga"
+
+
+def grpc_variable(service: str) -> str:
+    """Return the variable that changes a service's gRPC port."""
+    return f"{service.upper()}_GRPC_PORT"
+
+
+def reachable_for_others(path: Path) -> bool:
+    """Say whether a user who owns nothing can get to ``path``, or to where it will be made."""
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    return all(folder.stat().st_mode & 0o001 for folder in (existing, *existing.parents))
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def must_be_free(port: int, what: str, variable: str) -> None:
+    """Check that ``port`` of 127.0.0.1 can be listened on.
+
+    Raises:
+        DevstackError: it is in use; the text names who holds it, where that is known, and the ``variable`` to change.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            text = f"port {port} for {what} is in use{_holder(port)}; stop that, or choose another port: {variable}=…"
+            raise DevstackError(text) from error
+
+
+def _holder(port: int) -> str:
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
+                holder = psutil.Process(connection.pid).name() if connection.pid else "another user"
+                return f" by {holder}" + (f" (pid {connection.pid})" if connection.pid else "")
+    except psutil.Error:
+        pass
+    return ""
+
+
+def _port(variable: str, default: int) -> int:
+    value = os.environ.get(variable) or str(default)
+    if not value.isdecimal() or not 0 <= int(value) <= _HIGHEST_PORT:
+        text = f"{variable}={value}: must be a port, 1 to {_HIGHEST_PORT}"
+        raise DevstackError(text)
+    return int(value)

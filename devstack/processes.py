@@ -1,0 +1,139 @@
+"""One process of the stack: started detached, found again by pid and start time, stopped by pid."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from devstack.errors import DevstackError
+from devstack.state import State
+
+_POLL_SECONDS = 0.05
+_LAST_LINES = 3
+
+
+class ManagedProcess:
+    """A process that outlives whoever started it; its pid and start time stand in the state file."""
+
+    def __init__(self, state: State, name: str, log: Path, *, service: bool = False) -> None:
+        """Manage the process ``name``, which writes to ``log``."""
+        self.name, self.log = name, log
+        self._state, self._service = state, service
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the state file says of it."""
+        return self._state.get(self.name)
+
+    @property
+    def pid(self) -> int | None:
+        """Its pid while it runs. A pid that another process has got since, after a reboot say, is not taken for it."""
+        process = self._process()
+        return process.pid if process else None
+
+    def launch(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        record: Mapping[str, Any],
+        user: int | None = None,
+        cwd: Path | None = None,
+    ) -> None:
+        """Start ``command`` in a session of its own, and note it in the state file with ``record``."""
+        if self._state.closed:
+            raise DevstackError(f"{self.name} is not started, because the start of the stack was given up")
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        identity: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
+        with self.log.open("ab") as log:
+            started = subprocess.Popen(
+                list(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd or "/",
+                env=dict(env), start_new_session=True, **identity,
+            )  # fmt: skip
+        created = psutil.Process(started.pid).create_time()
+        full = {"pid": started.pid, **record, "log": str(self.log), "created": created}
+        self._state.put(self.name, service=self._service, record=full)
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
+        """Wait until ``ready`` says so.
+
+        Raises:
+            DevstackError: the process ended first, or time ran out; with the last lines of its log.
+        """
+        give_up = time.monotonic() + seconds
+        while not ready():
+            if self.pid is None:
+                raise DevstackError(f"{self.name} ended while starting{self._last_words()}")
+            if time.monotonic() > give_up:
+                raise DevstackError(f"{self.name} is not ready after {seconds:.0f} s{self._last_words()}")
+            time.sleep(_POLL_SECONDS)
+
+    def stop(self, seconds: float, number: signal.Signals = signal.SIGTERM) -> None:
+        """Ask it to end with the signal ``number``, and kill it where it has not after ``seconds``."""
+        process = self._process()
+        if process is None:
+            return
+        try:
+            process.send_signal(number)
+            _wait_gone(process, seconds)
+        except psutil.TimeoutExpired:
+            self.kill()
+        except psutil.NoSuchProcess:
+            pass
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL)."""
+        process = self._process()
+        if process is not None:
+            try:
+                process.kill()
+                _wait_gone(process, 10)
+            except psutil.NoSuchProcess:
+                pass
+
+    def _process(self) -> psutil.Process | None:
+        record = self.record
+        if not record.get("pid"):
+            return None
+        try:
+            process = psutil.Process(record["pid"])
+            _reap(process.pid)
+            same = process.create_time() == record.get("created") and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return None
+        return process if same else None
+
+    def _last_words(self) -> str:
+        lines = [line.strip() for line in tail(self.log, _LAST_LINES) if line.strip()]
+        return f": {' / '.join(lines)[-400:]} (log: {self.log})" if lines else f" (log: {self.log})"
+
+
+def tail(path: Path, lines: int) -> list[str]:
+    """Return the last ``lines`` lines of a log, none where it does not exist."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 64_000))
+            return file.read().decode(errors="replace").splitlines()[-lines:]
+    except OSError:
+        return []
+
+
+def _wait_gone(process: psutil.Process, seconds: float) -> None:
+    give_up = time.monotonic() + seconds
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > give_up:
+            raise psutil.TimeoutExpired(seconds, process.pid)
+        time.sleep(_POLL_SECONDS)
+    _reap(process.pid)
+
+
+def _reap(pid: int) -> None:
+    """Collect the process where it is a child of ours that ended; it would stay a zombie otherwise."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)

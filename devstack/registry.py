@@ -1,0 +1,108 @@
+"""Apicurio Registry, which keeps its data in Kafka and speaks the Confluent-compatible API."""
+
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from devstack.downloads import registry_folder
+from devstack.errors import DevstackError
+from devstack.java import environment, java
+from devstack.layout import Layout, free_port, must_be_free
+from devstack.processes import ManagedProcess
+from devstack.server import Progress, quiet
+from devstack.state import State
+
+_READY_SECONDS = 90
+_STOP_SECONDS = 15
+_API = "/apis/ccompat/v7"
+
+
+class Registry:
+    """One schema registry on 127.0.0.1."""
+
+    name = "registry"
+
+    def __init__(self, layout: Layout, state: State) -> None:
+        """Write its log below ``layout.data``; ``SCHEMA_REGISTRY_URL`` in the environment names one to use instead."""
+        self._wanted_port = layout.server_ports.get("registry", 0)
+        self._process = ManagedProcess(state, self.name, layout.logs / "registry.log")
+        self._external = os.environ.get("SCHEMA_REGISTRY_URL") if layout.uses_environment else None
+
+    @property
+    def pid(self) -> int | None:
+        """Its pid while it runs."""
+        return self._process.pid
+
+    @property
+    def log(self) -> Path:
+        """Its log."""
+        return self._process.log
+
+    @property
+    def external(self) -> bool:
+        """Whether it is somebody else's."""
+        return self._external is not None
+
+    @property
+    def url(self) -> str:
+        """The base of its Confluent-compatible API; empty before the first start."""
+        return self._external or str(self._process.record.get("url", ""))
+
+    address = url
+
+    def prepare(self, progress: Progress) -> None:
+        """Fetch it, so that `launch` has nothing to wait for."""
+        if not self.external:
+            registry_folder(progress)
+
+    def launch(self, bootstrap: str) -> None:
+        """Start the process, on the Kafka at ``bootstrap``; it waits by itself until that answers."""
+        if self.external or self.pid is not None:
+            return
+        record = self._process.record
+        port = self._wanted_port or record.get("port") or free_port()
+        must_be_free(port, "the schema registry", "REGISTRY_PORT")
+        folder = registry_folder(quiet)
+        variables = environment(
+            APICURIO_STORAGE_KIND="kafkasql",
+            APICURIO_KAFKASQL_BOOTSTRAP_SERVERS=bootstrap,
+            APICURIO_KAFKASQL_CONSUMER_POLL_TIMEOUT="1000",  # it waits this long, several times, at every start
+            QUARKUS_HTTP_HOST="127.0.0.1",
+            QUARKUS_HTTP_PORT=str(port),
+            QUARKUS_MANAGEMENT_HOST="127.0.0.1",
+            QUARKUS_MANAGEMENT_PORT=str(free_port()),
+        )
+        self._process.launch(
+            [*java(heap="384m", options=["-XX:TieredStopAtLevel=1"]), "-jar", str(folder / "quarkus-run.jar")],
+            env=variables,
+            record={"url": f"http://127.0.0.1:{port}{_API}", "port": port, "kafka": bootstrap},
+            cwd=folder,
+        )
+
+    def start(self, progress: Progress = quiet) -> None:
+        """Start it again, on the Kafka it was on, where it does not run; return when it answers."""
+        if self.external:
+            if not self.ready():
+                raise DevstackError(f"no schema registry answers at SCHEMA_REGISTRY_URL={self._external}")
+            return
+        progress("starting")
+        if self.pid is None:
+            self.launch(self._process.record["kafka"])
+        self._process.wait_until(self.ready, _READY_SECONDS)
+
+    def stop(self) -> None:
+        """Stop it in good order."""
+        self._process.stop(_STOP_SECONDS)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self._process.kill()
+
+    def ready(self) -> bool:
+        """Say whether it answers."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/subjects", timeout=5) as answer:  # noqa: S310 - an HTTP URL
+                return bool(answer.status == 200)  # noqa: PLR2004 - HTTP's OK
+        except (urllib.error.URLError, OSError):
+            return False

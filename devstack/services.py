@@ -1,0 +1,134 @@
+"""The four services as processes."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from devstack.layout import ROOT, Layout, free_port, grpc_variable, must_be_free
+from devstack.processes import ManagedProcess
+from devstack.server import Progress, quiet
+from devstack.state import State
+
+NAMES = ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
+_READY_SECONDS = 60
+_STOP_SECONDS = 30
+_OURS = ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "GRPC_LISTEN", "METRICS_LISTEN")
+
+
+class Service:
+    """One of the services, or a second replica of one."""
+
+    external = False
+
+    def __init__(self, layout: Layout, state: State, module: str, *, beside: "Service | None" = None) -> None:
+        """Run ``module``; a second replica runs ``beside`` the first, with ports and a record of its own."""
+        self.module = module
+        self.name = module if beside is None else f"{module}-2"
+        self._beside = beside
+        self._wanted_grpc = layout.grpc_ports.get(self.name, 0)
+        self._wanted_metrics = layout.metrics_ports.get(self.name, 0)
+        self._process = ManagedProcess(state, self.name, layout.logs / f"{self.name}.log", service=True)
+
+    @property
+    def pid(self) -> int | None:
+        """Its pid while it runs."""
+        return self._process.pid
+
+    @property
+    def grpc(self) -> str:
+        """Where its API is, ``host:port``; empty before the first start."""
+        return str(self._process.record.get("grpc", ""))
+
+    address = grpc
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the state file says of it."""
+        return self._process.record
+
+    @property
+    def metrics(self) -> str:
+        """Where its metrics are, ``host:port``."""
+        return str(self._process.record.get("metrics", ""))
+
+    @property
+    def dsn(self) -> str:
+        """Its database's address, for psycopg and psql."""
+        return str(self._process.record.get("dsn", ""))
+
+    @property
+    def log(self) -> Path:
+        """Its log."""
+        return self._process.log
+
+    def check_ports(self) -> None:
+        """Check that it can listen where it is told to, unless it runs already.
+
+        Raises:
+            DevstackError: a port is in use.
+        """
+        if self.pid is None and self._wanted_grpc:
+            must_be_free(self._wanted_grpc, f"{self.name}'s gRPC API", grpc_variable(self.name))
+        if self.pid is None and self._wanted_metrics:
+            must_be_free(self._wanted_metrics, f"{self.name}'s metrics", f"{self.name.upper()}_METRICS_PORT")
+
+    def launch(self, dsn: str, bootstrap: str, registry_url: str, extra_env: Mapping[str, str] | None = None) -> None:
+        """Start the process where it does not run, without waiting until it is ready."""
+        if self.pid is not None:
+            return
+        self.check_ports()
+        port = self._wanted_grpc or self._port_of(self.record.get("grpc")) or free_port()
+        metrics = self._wanted_metrics or self._port_of(self.record.get("metrics")) or free_port()
+        addresses = {"grpc": f"127.0.0.1:{port}", "metrics": f"127.0.0.1:{metrics}", "dsn": dsn}
+        settings = dict(
+            zip(_OURS, (dsn, bootstrap, registry_url, addresses["grpc"], addresses["metrics"]), strict=True)
+        )
+        environment = {**os.environ, "LOG_FORMAT": "json", **settings, **(extra_env or {})}
+        self._process.launch(
+            [sys.executable, "-m", self.module],
+            env=environment,
+            record={**addresses, "bootstrap": bootstrap, "registry": registry_url},
+            cwd=ROOT,
+        )
+
+    def start(self, progress: Progress = quiet, extra_env: Mapping[str, str] | None = None) -> None:
+        """Start it again, on the servers it was on, where it does not run; return when it is ready."""
+        progress("starting")
+        record = self.record or (self._beside.record if self._beside else {})
+        self.launch(record["dsn"], record["bootstrap"], record["registry"], extra_env)
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until its health says SERVING.
+
+        Raises:
+            DevstackError: it ended, or took too long.
+        """
+        self._process.wait_until(self.ready, _READY_SECONDS)
+
+    def ready(self) -> bool:
+        """Say whether its health says SERVING."""
+        with grpc.insecure_channel(self.grpc) as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)  # its methods are unknown to the package's types
+            try:
+                answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=2)
+            except grpc.RpcError:
+                return False
+            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def stop(self) -> None:
+        """Stop it in good order."""
+        self._process.stop(_STOP_SECONDS)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self._process.kill()
+
+    @staticmethod
+    def _port_of(address: object) -> int:
+        return int(str(address).rpartition(":")[2]) if address else 0

@@ -1,0 +1,212 @@
+"""The whole stack: three servers and four services, brought up side by side, mended, stopped."""
+
+import fcntl
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import structlog
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+from sqlalchemy.exc import SQLAlchemyError
+
+from chassis.deploy import DeploySettings, deploy
+from chassis.errors import Unavailable
+from chassis.migrations import migrate
+from chassis.settings import DatabaseSettings
+from devstack.errors import DevstackError
+from devstack.kafka import Kafka
+from devstack.layout import ROOT, Layout
+from devstack.postgres import Postgres
+from devstack.progress import READY
+from devstack.registry import Registry
+from devstack.server import Server
+from devstack.services import NAMES, Service
+from devstack.state import State
+
+Tell = Callable[[str, str], None]
+"""Is told what a part is doing: the part's name, and a few words."""
+CONTRACTS = "topics and schemas"
+
+
+class Stack:
+    """One stack in one data folder."""
+
+    def __init__(self, layout: Layout) -> None:
+        """Know the stack of ``layout``; `up` starts it."""
+        self._layout = layout
+        self._state = State(layout.data / "state.json")
+        self.kafka = Kafka(layout, self._state)
+        self.registry = Registry(layout, self._state)
+        self.postgres = Postgres(layout, self._state)
+        self._services = {name: Service(layout, self._state, name) for name in NAMES}
+        self._replicas: list[Service] = []
+
+    @classmethod
+    def fresh(cls, data_dir: Path) -> "Stack":
+        """Return a stack in a folder of its own with free ports, which disturbs no other."""
+        return cls(Layout.fresh(data_dir))
+
+    @property
+    def bootstrap(self) -> str:
+        """Kafka's address."""
+        return self.kafka.bootstrap
+
+    @property
+    def registry_url(self) -> str:
+        """The base of the registry's Confluent-compatible API."""
+        return self.registry.url
+
+    @property
+    def parts(self) -> list[Server]:
+        """Every part, in the order of starting."""
+        return [self.postgres, self.kafka, self.registry, *self._services.values(), *self._replicas]
+
+    @property
+    def state(self) -> dict[str, object]:
+        """What stands in the state file."""
+        return self._state.as_dict()
+
+    def service(self, name: str) -> Service:
+        """Return one of the four services."""
+        return self._services[name]
+
+    def replica(self, name: str) -> Service:
+        """Return a second replica of a service; it has not been started yet."""
+        replica = Service(self._layout, self._state, name, beside=self._services[name])
+        self._replicas.append(replica)
+        return replica
+
+    def up(self, tell: Tell = lambda _, __: None) -> None:
+        """Start whatever does not run, and return when everything is ready.
+
+        Raises:
+            DevstackError: something does not come up; what this call had started is stopped again.
+        """
+        with self._locked():
+            structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+            running = {part.name for part in self.parts if part.pid is not None}
+            pool = ThreadPoolExecutor()
+            try:
+                _Start(self, pool, tell).run()
+            except BaseException as error:
+                self._state.refuse_new()
+                self._stop_all_but(running)  # what waits for one of them fails now
+                pool.shutdown(cancel_futures=True)
+                self._stop_all_but(running)
+                if isinstance(error, OSError):
+                    raise DevstackError(f"cannot write to {self._layout.data}: {error.strerror}") from error
+                raise
+            pool.shutdown()
+
+    def down(self, tell: Tell = lambda _, __: None) -> None:
+        """Stop everything, the services first; the data stay."""
+        if not self._layout.data.exists():
+            return
+        with self._locked():
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(lambda service: self._stop(service, tell), [*self._services.values(), *self._replicas]))
+            for part in (self.registry, self.kafka, self.postgres):
+                self._stop(part, tell)
+
+    def purge(self) -> None:
+        """Stop everything and remove the data."""
+        self.down()
+        self.postgres.remove()
+        shutil.rmtree(self._layout.data, ignore_errors=True)
+
+    def _stop_all_but(self, running: set[str]) -> None:
+        for part in reversed(self.parts):
+            if part.name not in running:
+                part.stop()
+
+    @staticmethod
+    def _stop(part: Server, tell: Tell) -> None:
+        if part.pid is not None:
+            tell(part.name, "stopping")
+            part.stop()
+            tell(part.name, "stopped")
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let one start or stop of this stack happen at a time."""
+        try:
+            self._layout.data.mkdir(parents=True, exist_ok=True)
+            lock = (self._layout.data / "lock").open("w")
+        except OSError as error:
+            raise DevstackError(f"cannot write to {self._layout.data}: {error.strerror}") from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._state.reload()
+            yield
+
+
+class _Start:
+    """One start of a stack: the servers side by side, then what stands on them, the services last."""
+
+    def __init__(self, stack: Stack, pool: ThreadPoolExecutor, tell: Tell) -> None:
+        self._stack, self._pool, self._tell = stack, pool, tell
+
+    def run(self) -> None:
+        services = [self._stack.service(name) for name in NAMES]
+        for service in services:  # first of all: what is in the way is told at once
+            service.check_ports()
+        archive = self._pool.submit(self._stack.registry.prepare, partial(self._tell, "registry"))
+        databases = self._pool.submit(self._start_databases)
+        kafka = self._pool.submit(self._start, self._stack.kafka)
+        _wait_for(archive, databases, kafka)
+        self._stack.registry.launch(self._stack.bootstrap)
+        registry = self._pool.submit(self._start, self._stack.registry)
+        for service in services:  # they wait for topics and schemas by themselves
+            self._tell(service.name, "starting")
+            service.launch(self._stack.postgres.dsn(service.name), self._stack.bootstrap, self._stack.registry_url)
+        _wait_for(registry)
+        self._deploy_contracts()
+        _wait_for(*(self._pool.submit(self._wait_ready, service) for service in services))
+
+    def _start(self, server: Server) -> None:
+        server.start(partial(self._tell, server.name))
+        self._tell(server.name, READY)
+
+    def _start_databases(self) -> None:
+        postgres = self._stack.postgres
+        postgres.start(partial(self._tell, "postgres"))
+        self._tell("postgres", "making databases")
+        postgres.create_databases(list(NAMES))
+        for name in NAMES:
+            read = DatabaseSettings.model_validate({"database_url": postgres.dsn(name)})
+            try:
+                migrate(name, read.database_url)
+            except SQLAlchemyError as error:
+                raise DevstackError(f"{name}'s database cannot be migrated: {_line(error)}") from error
+        self._tell("postgres", READY)
+
+    def _deploy_contracts(self) -> None:
+        self._tell(CONTRACTS, "making topics, registering schemas")
+        addresses = {
+            "kafka_bootstrap_servers": self._stack.bootstrap,
+            "schema_registry_url": self._stack.registry_url,
+        }
+        try:
+            deploy(DeploySettings.model_validate(addresses), ROOT / "schemas")
+        except (Unavailable, SchemaRegistryError) as error:
+            raise DevstackError(f"topics and schemas cannot be made: {_line(error)}") from error
+        self._tell(CONTRACTS, READY)
+
+    def _wait_ready(self, service: Service) -> None:
+        service.wait_ready()
+        self._tell(service.name, READY)
+
+
+def _wait_for(*futures: Future[None]) -> None:
+    """Wait for all of ``futures``, or until one of them fails."""
+    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+    for future in done:
+        future.result()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
