@@ -61,7 +61,7 @@ def _told(error: Exception) -> tuple[grpc.StatusCode, str, list[Message]]:
     return grpc.StatusCode.INTERNAL, f"internal error; the server's log has it as {error_id}", []
 
 
-class Guard(grpc.aio.ServerInterceptor[Any, Any]):
+class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # it is generic in its stub alone
     """Wraps every unary and server-streaming method."""
 
     async def intercept_service(
