@@ -30,22 +30,21 @@ down: venv-stack ## stop what `make up` started
 status: venv-stack ## say what runs, and where
 	@python -m devstack status
 
-logs: venv-stack ## follow the services' logs
-	@python -m devstack logs
+logs: venv-stack ## show the logs' last lines; ARGS="order_svc --follow" picks one and goes on
+	@python -m devstack logs $(ARGS)
 
 ##@ Work on it
 .PHONY: test test-unit lint format
 test: venv-dev ## every test, on real servers of its own; ARGS="-k watch" goes to pytest
-	@python -m pytest tests/unit tests/integration tests/e2e $(ARGS)
+	@python -m pytest $(ARGS)
 
 test-unit: venv-dev ## the tests that need no server
 	@python -m pytest tests/unit $(ARGS)
 
 lint: venv-dev ## style, types, contracts, and whether gen/ is what the contracts say
-	@ruff check
-	@ruff format --check
-	@mypy
-	@python -m tools.contracts
+	@failed=; for check in "ruff check" "ruff format --check" "mypy" "python -m tools.contracts"; do \
+	  $$check || failed="$$failed, $$check"; \
+	done; test -z "$$failed" || { echo "lint: not passed$$failed" >&2; exit 1; }
 
 format: venv-dev ## rewrite the Python and proto files in the project's style
 	@ruff check --fix --exit-zero --quiet

@@ -181,7 +181,7 @@ class _Running(Generic[SettingsT]):
             except Unavailable as error:
                 if str(error) != told:
                     told = str(error)
-                    log.warning("waiting", until=told)
+                    log.warning("waiting", reason=told)
                 await self._pause()
             else:
                 return True
@@ -235,9 +235,9 @@ def _must_exist(kafka: settings.KafkaSettings, wanted: set[str]) -> None:
     try:
         found = AdminClient(kafka.kafka_client()).list_topics(timeout=5).topics
     except KafkaException as error:
-        msg = f"Kafka can be reached at {kafka.kafka_bootstrap_servers} ({error})"
+        msg = f"Kafka cannot be reached at {kafka.kafka_bootstrap_servers} ({error})"
         raise Unavailable(msg) from error
     missing = sorted(wanted - set(found))
     if missing:
-        msg = f"the topics exist: {', '.join(missing)}"
+        msg = f"topics do not exist yet: {', '.join(missing)}"
         raise Unavailable(msg)

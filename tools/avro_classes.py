@@ -146,10 +146,8 @@ def _default(schema: Any, default: Any) -> str:
 
 
 def _doc(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    if escaped.endswith('"'):
-        escaped += " "
-    return textwrap.fill(escaped, width=110, initial_indent=" " * 7, subsequent_indent="    ").lstrip()
+    filled = textwrap.fill(text, width=110, initial_indent=" " * 7, subsequent_indent="    ").lstrip()
+    return filled.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _module(topic: str) -> str:

@@ -1,8 +1,6 @@
 """Ask git about earlier versions of the contracts."""
 
-import io
 import subprocess
-import tarfile
 from pathlib import Path
 
 
@@ -40,5 +38,8 @@ def last_other_version(root: Path, folder: str) -> str | None:
 
 def export(root: Path, commit: str, folder: str, out: Path) -> None:
     """Write a folder as it was at a commit to ``out``."""
-    with tarfile.open(fileobj=io.BytesIO(run(root, "archive", commit, folder))) as archive:
-        archive.extractall(out, filter="data")
+    for name in run(root, "ls-tree", "-r", "-z", "--name-only", commit, folder).decode().split("\0"):
+        if name:
+            path = out / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(run(root, "show", f"{commit}:{name}"))

@@ -11,8 +11,10 @@ fail() {
     exit 1
 }
 
-find_python() { # the first Python that is new enough; PYTHON names one outright
-    for python in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+candidates=${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11} # PYTHON=… names one outright
+
+find_python() { # the first that is new enough
+    for python in $candidates; do
         if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$python"
             return
@@ -21,17 +23,16 @@ find_python() { # the first Python that is new enough; PYTHON names one outright
 }
 
 wanted() { # what the stamp of a finished installation says
-    cksum "requirements-$1.txt" pyproject.toml gen/pyproject.toml tools/venv.sh && pwd
+    cksum "requirements-$1.txt" && pwd
 }
 
 is_made() { # the stamp matches, and the interpreter behind it is still there
     [ "$(cat ".venv/made-$1" 2>/dev/null)" = "$(wanted "$1")" ] && .venv/bin/python -c '' 2>/dev/null
 }
 
-run_pip() { # pip, quiet; its last words and where the rest is, when it fails
+run_pip() { # pip, quiet; its last word and where the rest is, when it fails
     .venv/bin/python -m pip --disable-pip-version-check "$@" >>"$log" 2>&1 && return
-    grep -v '^ *$' "$log" | tail -n 3 >&2
-    fail "could not install requirements-$kind.txt: is there a network? All of pip's output: $log"
+    fail "could not install requirements-$kind.txt; is there a network? pip said: $(tail -n 1 "$log") (all of it: $log)"
 }
 
 if is_made dev || is_made "$kind"; then exit 0; fi
@@ -42,12 +43,12 @@ if command -v flock >/dev/null; then # two makes at once: the second waits, then
 fi
 
 python=$(find_python)
-[ -n "$python" ] || fail "Python 3.11 or later is needed; ${PYTHON:-python3} is $(${PYTHON:-python3} -V 2>&1 | head -n 1)"
+[ -n "$python" ] || fail "Python 3.11 or later is needed; none of these is one: $candidates"
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     fail "$python comes without venv; on Debian or Ubuntu install the package python3-venv"
 
-if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then # none yet, half made, or its Python went away
-    rm -rf .venv
+if ! ls .venv/made-* >/dev/null 2>&1 || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    rm -rf .venv # none yet, half made, or its Python went away
     "$python" -m venv .venv >/dev/null || fail "$python -m venv .venv failed"
 fi
 rm -f .venv/made-*

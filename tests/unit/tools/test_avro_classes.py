@@ -18,7 +18,7 @@ PARCEL = {
     "type": "record",
     "name": "ParcelSent",
     "namespace": "ordersaga.messages",
-    "doc": 'A parcel left the "house".',
+    "doc": 'A parcel left the "house"',
     "fields": [
         {"name": "order_id", "type": "long", "doc": "Whose \\ which."},
         {"name": "fragile", "type": "boolean", "doc": "Whether.", "default": False},
@@ -68,7 +68,7 @@ def test_a_record_knows_its_place(module: ModuleType) -> None:
     assert module.ParcelSent.TOPIC == "parcel-sent"
     assert module.ParcelSent.FULL_NAME == "ordersaga.messages.ParcelSent"
     assert json.loads(module.ParcelSent.SCHEMA) == PARCEL
-    assert module.ParcelSent.__doc__ == 'A parcel left the "house". '
+    assert module.ParcelSent.__doc__ == 'A parcel left the "house"'
 
 
 def test_a_record_is_frozen_and_takes_no_positions(module: ModuleType) -> None:

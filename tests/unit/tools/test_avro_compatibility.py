@@ -2,13 +2,13 @@
 
 import copy
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.unit.tools.repository import commit_all, new_repository
 from tools.avro_compatibility import incompatibilities, problems
 
 BEFORE: dict[str, Any] = {
@@ -78,32 +78,22 @@ def test_a_change_that_breaks_one_side_is_refused_by_name(
     assert any(line.startswith(said) for line in found), found
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    git(tmp_path, "init", "--quiet", "--initial-branch=main")
-    return tmp_path
-
-
-def git(root: Path, *arguments: str) -> None:
-    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
-
-
 def write(root: Path, schema: dict[str, Any], *, commit: bool = True) -> None:
     path = root / "schemas" / "parcels" / "Parcel.avsc"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(schema))
     if commit:
-        git(root, "add", "-A")
-        git(root, "commit", "--quiet", "-m", "parcels")
+        commit_all(root)
 
 
-def test_without_a_commit_there_is_nothing_to_compare_with(repository: Path) -> None:
+def test_without_a_commit_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
+    repository = new_repository(tmp_path)
     write(repository, BEFORE, commit=False)
     assert list(problems(repository, repository / "schemas")) == []
 
 
-def test_a_record_must_fit_every_version_in_the_history_not_only_the_last(repository: Path) -> None:
+def test_a_record_must_fit_every_version_in_the_history_not_only_the_last(tmp_path: Path) -> None:
+    repository = new_repository(tmp_path)
     write(repository, after(lambda s: s["fields"].append(field("size", "int", default=0))))
     write(repository, BEFORE)
     write(repository, after(lambda s: s["fields"].append(field("size", "string", default=""))), commit=False)
