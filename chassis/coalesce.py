@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from chassis import metrics
+from chassis.database import is_transient
+from chassis.errors import Unavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,7 +23,8 @@ class Coalescer(Generic[Item, Result]):
     ) -> None:
         """Coalesce calls of ``run``, which gets up to ``largest`` items and returns a result or an error for each.
 
-        An error that ``run`` raises is every item's of that group. ``what`` names it in the metrics.
+        Where ``run`` fails for a whole group, each of its items is tried alone, so that a bad one fails alone; unless
+        something is away, which is every item's error. ``what`` names the calls in the metrics.
         """
         self._run, self._largest = run, largest
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
@@ -54,7 +57,11 @@ class Coalescer(Generic[Item, Result]):
         results: Sequence[Result | Exception]
         try:
             results = await self._run([item for item, _ in group])
-        except Exception as error:  # noqa: BLE001 - it is handed to every caller
+        except Exception as error:  # noqa: BLE001 - it is handed to its caller
+            if len(group) > 1 and not isinstance(error, Unavailable) and not is_transient(error):
+                for member in group:
+                    await self._settle([member])
+                return
             results = [error] * len(group)
         for (_, future), result in zip(group, results, strict=True):
             if future.done():

@@ -127,8 +127,19 @@ class Codec:
         return self._writers[schema_id]
 
     def _must_be_ready(self) -> None:
-        """Tell a registry that does not know one id from one that has lost, or not loaded, everything."""
-        self._look_up(next(iter(self._records.values())))
+        """Tell a registry that does not know one id from one that has lost, or not loaded, everything.
+
+        It is asked for its subjects, because the client answers look-ups that succeeded once from its memory.
+        """
+        record = next(iter(self._records.values()))
+        try:
+            subjects = self._registry.get_subjects()
+        except (SchemaRegistryError, TransportError) as error:
+            msg = f"the schema registry fails: {error}"
+            raise Unavailable(msg) from error
+        if subject_of(record.TOPIC, record.FULL_NAME) not in subjects:
+            msg = "the schema registry is empty"
+            raise Unavailable(msg)
 
 
 def _read(value: bytes, writer: Any, reader: Any, record_type: type[Record]) -> Record:  # noqa: ANN401 - fastavro's

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import truststore
 from jgo.maven import MavenContext, Model, PythonResolver
 
 from devstack.errors import DevstackError
@@ -107,6 +108,7 @@ def _resolve(coordinate: str, received: Callable[[int], None]) -> Path:
     def watch(_: str, __: int) -> Iterator[Callable[[int], None]]:
         yield received
 
+    truststore.inject_into_ssl()  # trust what the system trusts, as pip does
     context = MavenContext(
         resolver=PythonResolver(progress_callback=watch), repo_cache=cache() / "maven", local_repos=[], timeout=60
     )

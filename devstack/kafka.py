@@ -9,6 +9,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from chassis.settings import KafkaSettings, read
 from devstack.downloads import kafka_classpath
 from devstack.errors import DevstackError
 from devstack.java import environment, java
@@ -128,10 +129,15 @@ class Kafka:
         if done.returncode != 0:
             raise DevstackError(f"Kafka's storage cannot be formatted: {' '.join(done.stderr.split())[-300:]}")
 
+    def _client(self) -> dict[str, str | int | float | bool]:
+        if self.external:  # with the security settings that the environment has for it
+            return read(KafkaSettings).kafka_client()
+        return {"bootstrap.servers": self.bootstrap}
+
     def ready(self) -> bool:
         """Say whether it answers."""
         try:
-            AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0}).list_topics(timeout=2)
+            AdminClient({**self._client(), "log_level": 0}).list_topics(timeout=2)
         except KafkaException:
             return False
         return True

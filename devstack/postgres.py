@@ -24,6 +24,8 @@ from devstack.state import State
 _READY_SECONDS = 60
 _STOP_SECONDS = 30
 _LEFTOVER_SECONDS = 10
+_ROLE = "SELECT 1 FROM pg_roles WHERE rolname = %s"
+_DATABASE = "SELECT 1 FROM pg_database WHERE datname = %s"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -71,12 +73,11 @@ class Postgres:
         return f"127.0.0.1:{self._process.record.get('port', '')}"
 
     def dsn(self, database: str) -> str:
-        """Return the address of ``database``, with the login of the same name."""
-        password = self._password()
+        """Return the address of ``database``, with the login of the same name; an external server's own login."""
         if self._external:
-            url = make_url(self._external).set(username=database, password=password, database=database)
-            return url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return f"postgresql://{database}:{password}@{self.address}/{database}"
+            url = make_url(self._external).set(drivername="postgresql", database=database)
+            return url.render_as_string(hide_password=False)
+        return f"postgresql://{database}:{self._password()}@{self.address}/{database}"
 
     def start(self, progress: Progress = quiet) -> None:
         """Start it where it does not run, and return when it answers."""
@@ -92,14 +93,15 @@ class Postgres:
         self._process.wait_until(self.ready, _READY_SECONDS)
 
     def create_databases(self, names: list[str]) -> None:
-        """Make a database and a login for each of ``names``, where they are missing."""
+        """Make a database for each of ``names``, where it is missing, and on our own server a login that owns it."""
         with self._admin() as admin:
             for name in names:
-                identifier, password = sql.Identifier(name), sql.Literal(self._password())
-                if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
-                    admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(identifier, password))
-                if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                    admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(identifier, identifier))
+                owner = sql.SQL("CURRENT_USER") if self._external else sql.Identifier(name)
+                if not self._external and not admin.execute(_ROLE, [name]).fetchone():
+                    password = sql.Literal(self._password())
+                    admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(owner, password))
+                if not admin.execute(_DATABASE, [name]).fetchone():
+                    admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), owner))
 
     def stop(self) -> None:
         """Stop it in good order: its fast shutdown, which ends sessions and loses nothing."""

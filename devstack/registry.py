@@ -104,5 +104,7 @@ class Registry:
         try:
             with urllib.request.urlopen(f"{self.url}/subjects", timeout=5) as answer:  # noqa: S310 - an HTTP URL
                 return bool(answer.status == 200)  # noqa: PLR2004 - HTTP's OK
-        except (urllib.error.URLError, OSError):
+        except urllib.error.HTTPError:  # one that asks who we are is there
+            return self.external
+        except OSError:
             return False

@@ -186,12 +186,11 @@ class _Start:
 
     def _deploy_contracts(self) -> None:
         self._tell(CONTRACTS, "making topics, registering schemas")
-        addresses = {
-            "kafka_bootstrap_servers": self._stack.bootstrap,
-            "schema_registry_url": self._stack.registry_url,
-        }
+        read = DeploySettings(  # what is not said here, such as credentials, it reads from the environment
+            kafka_bootstrap_servers=self._stack.bootstrap, schema_registry_url=self._stack.registry_url
+        )
         try:
-            deploy(DeploySettings.model_validate(addresses), ROOT / "schemas")
+            deploy(read, ROOT / "schemas")
         except (Unavailable, SchemaRegistryError) as error:
             raise DevstackError(f"topics and schemas cannot be made: {_line(error)}") from error
         self._tell(CONTRACTS, READY)

@@ -4,10 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from tests.unit.orchestrator_svc.conversation import Conversation
-
-from chassis.errors import Poison
-from orchestrator_svc.order_saga import ORDER_SAGA
 from ordersaga.messages import (
     CancelDeliveryCommand,
     CancelOrderCommand,
@@ -22,8 +18,12 @@ from ordersaga.messages import (
     ProductDecreased,
     ProductIncreased,
 )
+
+from chassis.errors import Poison
+from orchestrator_svc.order_saga import ORDER_SAGA
 from saga.advance import Fit
 from saga.instance import EventType, Status, remaining_steps
+from tests.unit.orchestrator_svc.conversation import Conversation
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CREATED = OrderCreated(
