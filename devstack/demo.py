@@ -50,13 +50,14 @@ class _Cast:
         for row in self.rows:
             if row.final:
                 continue
+            # The order first: once it is final, its saga's history is whole.
+            row.order = self.orders.GetOrder(order_pb2.GetOrderRequest(order_id=row.order.order_id), timeout=10).order
             try:
                 saga = self.sagas.GetSaga(saga_pb.GetSagaRequest(order_id=row.order.order_id), timeout=10)
                 row.history = list(saga.history)
             except grpc.RpcError as error:
                 if error.code() is not grpc.StatusCode.NOT_FOUND:  # the orchestrator has not heard of it yet
                     raise
-            row.order = self.orders.GetOrder(order_pb2.GetOrderRequest(order_id=row.order.order_id), timeout=10).order
         return all(row.final for row in self.rows)
 
 
