@@ -70,7 +70,9 @@ def _unpack(archive: Path, folder: Path) -> None:
     shutil.rmtree(unpacking, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     with _explained(), tarfile.open(archive) as tar:
-        tar.extractall(unpacking, filter="data")
+        # The checksum vouches for the archive; the filter, where this Python has it (3.11.4), for its paths as well.
+        tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+        tar.extractall(unpacking)  # noqa: S202 - see above
     runner = next(unpacking.rglob("quarkus-run.jar"))
     runner.parent.rename(folder)
     shutil.rmtree(unpacking, ignore_errors=True)
