@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as saga_pb
 from ordersaga.order.v1 import order_pb2
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -101,9 +102,9 @@ def board(console: Console, rows: list[Row]) -> Iterator[Callable[[], None]]:
 
 
 def _table(rows: list[Row]) -> Table:
-    table = Table(header_style="bold", border_style="dim")
-    for heading, width in (("order", 7), ("what", 38), ("stock", 18), ("delivery", 18), ("status", 30)):
-        table.add_column(heading, min_width=width)
+    table = Table(
+        "order", "what", "stock", "delivery", "status", box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold"
+    )
     for row in rows:
         style = "yellow" if not row.final else "green" if row.outcome == "COMPLETED" else "magenta"
         status = Text(EXPECTED.get(row.outcome, row.outcome), style)

@@ -1,0 +1,72 @@
+"""A process of the stack is found again by pid and start time, and stopped by pid."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from devstack.errors import DevstackError
+from devstack.processes import ManagedProcess
+from devstack.state import State
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+STUBBORN = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(60)",
+]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return State(tmp_path / "state.json")
+
+
+@pytest.fixture
+def process(state: State, tmp_path: Path) -> ManagedProcess:
+    return ManagedProcess(state, "kafka", tmp_path / "kafka.log")
+
+
+def launch(process: ManagedProcess, command: list[str]) -> None:
+    process.launch(command, env=dict(os.environ), record={"port": 9092})
+
+
+def test_a_process_is_found_again_by_whoever_reads_the_state(process: ManagedProcess, tmp_path: Path) -> None:
+    launch(process, SLEEP)
+    another = ManagedProcess(State(tmp_path / "state.json"), "kafka", tmp_path / "kafka.log")
+    assert another.pid == process.pid is not None
+    assert another.record["port"] == 9092
+    another.stop(5)
+    assert process.pid is None
+
+
+def test_a_killed_process_is_noticed(process: ManagedProcess) -> None:
+    launch(process, SLEEP)
+    process.kill()
+    assert process.pid is None
+
+
+def test_a_pid_that_another_process_has_got_since_is_not_taken_for_it(process: ManagedProcess, state: State) -> None:
+    state.put("kafka", service=False, record={"pid": os.getpid(), "created": 12345.0})
+    assert process.pid is None
+    process.stop(1)  # and above all not stopped
+
+
+def test_a_process_that_will_not_stop_is_killed(process: ManagedProcess) -> None:
+    launch(process, STUBBORN)
+    process.wait_until(lambda: process.log.read_text() != "", 10)
+    process.stop(0.2)
+    assert process.pid is None
+
+
+def test_a_process_that_ends_while_starting_leaves_its_last_words(process: ManagedProcess) -> None:
+    launch(process, [sys.executable, "-c", "import sys; sys.exit('no room on the disk')"])
+    with pytest.raises(DevstackError, match=r"kafka ended while starting: no room on the disk \(log: "):
+        process.wait_until(lambda: False, 10)
+
+
+def test_nothing_is_started_once_the_start_was_given_up(process: ManagedProcess, state: State) -> None:
+    state.refuse_new()
+    with pytest.raises(DevstackError, match="given up"):
+        launch(process, SLEEP)
