@@ -127,8 +127,8 @@ def _explained() -> Iterator[None]:
         yield
     except DevstackError:
         raise
-    except OSError as error:  # the HTTP library's errors are OSErrors too
-        if error.errno is not None and error.filename is not None:
+    except OSError as error:  # the HTTP library's errors are OSErrors too, but without the system's number
+        if error.errno is not None:
             raise DevstackError(f"cannot store downloads in {cache()}: {error.strerror}") from error
         text = "cannot download the servers: is there a network? (needed once; later starts use the cache)"
         raise DevstackError(f"{text} [{type(error).__name__}]") from error
