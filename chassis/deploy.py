@@ -96,18 +96,18 @@ def deploy(read: DeploySettings, folder: Path) -> None:
     """
     give_up = time.monotonic() + _PATIENCE_SECONDS
     admin = AdminClient(read.kafka_client())
-    registry = SchemaRegistryClient(read.registry_client())
-    while True:
-        try:
-            create_topics(admin, topics_of(folder))
-            register_schemas(registry, folder)
-        except Unavailable as error:
-            if time.monotonic() > give_up:
-                raise
-            log.warning("waiting", error=str(error))
-            time.sleep(1)
-        else:
-            return
+    with SchemaRegistryClient(read.registry_client()) as registry:
+        while True:
+            try:
+                create_topics(admin, topics_of(folder))
+                register_schemas(registry, folder)
+            except Unavailable as error:
+                if time.monotonic() > give_up:
+                    raise
+                log.warning("waiting", error=str(error))
+                time.sleep(1)
+            else:
+                return
 
 
 def main() -> None:

@@ -8,13 +8,13 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf.any import pack
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 
 from chassis import metrics
 from chassis.database import is_transient
-from chassis.errors import AlreadyExists, InvalidArgument, NotFound, Refused, Unavailable
+from chassis.errors import AlreadyExists, InvalidArgument, NotFound, Refused, Unavailable, Violation
 from chassis.logs import logger
 from chassis.validation import check
 
@@ -75,16 +75,28 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # it is gener
         if handler and handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
                 _unary(handler.unary_unary, method),
-                request_deserializer=handler.request_deserializer,
+                request_deserializer=_forgiving(handler.request_deserializer),
                 response_serializer=handler.response_serializer,
             )
         if handler and handler.unary_stream:
             return grpc.unary_stream_rpc_method_handler(
                 _stream(handler.unary_stream, method),
-                request_deserializer=handler.request_deserializer,
+                request_deserializer=_forgiving(handler.request_deserializer),
                 response_serializer=handler.response_serializer,
             )
         return handler
+
+
+def _forgiving(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message | None]:
+    """Let bytes that are no request through as None; gRPC would answer them with UNKNOWN and Python's own words."""
+
+    def forgiving(body: bytes) -> Message | None:
+        try:
+            return deserialize(body)
+        except DecodeError:
+            return None
+
+    return forgiving
 
 
 def _unary(behaviour: Callable[[Any, Context], Awaitable[Message]], method: str) -> Callable[..., Awaitable[Message]]:
@@ -117,10 +129,12 @@ def _stream(
     return guarded
 
 
-async def _admit(request: Message, context: Context) -> None:
+async def _admit(request: Message | None, context: Context) -> None:
     remaining: float | None = context.time_remaining()  # None without a deadline, whatever its stub says
     if remaining is not None and remaining <= 0:
         await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the call began")
+    if request is None:
+        raise InvalidArgument(Violation("", "the bytes are not the message that this call takes"))
     check(request)
 
 

@@ -7,6 +7,7 @@ The pinned checksum is that of the proto file itself.
 import hashlib
 import zipfile
 
+import truststore
 from jgo.maven import MavenContext
 
 from tools.paths import ANNOTATIONS
@@ -33,6 +34,7 @@ def ensure() -> None:
 
 
 def _download() -> bytes:
+    truststore.inject_into_ssl()  # trust what the system trusts, as pip does
     try:
         component = MavenContext().project("build.buf", "protovalidate").at_version(VERSION)
         with zipfile.ZipFile(component.artifact().resolve()) as jar:

@@ -1,0 +1,91 @@
+"""Coalescing: whoever waits while one round trip is under way shares the next one."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from chassis.coalesce import Coalescer
+
+
+class Trips:
+    """Doubles numbers, one round trip at a time; odd ones are bad."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[int]] = []
+        self.open = asyncio.Event()
+        self.breaks = False
+
+    async def __call__(self, items: Sequence[int]) -> Sequence[int | Exception]:
+        self.groups.append(list(items))
+        await self.open.wait()
+        if self.breaks:
+            msg = "the round trip failed"
+            raise ConnectionError(msg)
+        return [ValueError(f"{item} is odd") if item % 2 else item * 2 for item in items]
+
+
+@pytest.fixture
+def trips() -> Trips:
+    return Trips()
+
+
+@pytest.fixture
+def coalescer(trips: Trips) -> Coalescer[int, int]:
+    return Coalescer("test", trips, largest=3)
+
+
+async def begin(coalescer: Coalescer[int, int], *items: int) -> list["asyncio.Task[int]"]:
+    tasks = [asyncio.create_task(coalescer(item)) for item in items]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return tasks
+
+
+async def test_those_who_wait_share_the_next_trip(coalescer: Coalescer[int, int], trips: Trips) -> None:
+    tasks = await begin(coalescer, 2)
+    tasks += await begin(coalescer, 4, 6)
+    trips.open.set()
+    assert await asyncio.gather(*tasks) == [4, 8, 12]
+    assert trips.groups == [[2], [4, 6]]
+
+
+async def test_no_trip_takes_more_than_the_largest_group(coalescer: Coalescer[int, int], trips: Trips) -> None:
+    trips.open.set()
+    assert await asyncio.gather(*(coalescer(2) for _ in range(7))) == [4] * 7
+    assert max(map(len, trips.groups)) == 3
+
+
+async def test_a_bad_one_fails_alone(coalescer: Coalescer[int, int], trips: Trips) -> None:
+    trips.open.set()
+    good, bad, other = await asyncio.gather(coalescer(2), coalescer(3), coalescer(4), return_exceptions=True)
+    assert (good, other) == (4, 8)
+    assert isinstance(bad, ValueError)
+
+
+async def test_a_trip_that_fails_fails_for_its_group_and_the_next_one_works(
+    coalescer: Coalescer[int, int], trips: Trips
+) -> None:
+    trips.breaks = True
+    trips.open.set()
+    failed = await asyncio.gather(coalescer(2), coalescer(4), return_exceptions=True)
+    assert [type(one) for one in failed] == [ConnectionError, ConnectionError]
+    trips.breaks = False
+    assert await coalescer(2) == 4
+
+
+async def test_whoever_hangs_up_before_the_trip_has_no_effect(coalescer: Coalescer[int, int], trips: Trips) -> None:
+    (first,) = await begin(coalescer, 2)
+    (second, third) = await begin(coalescer, 4, 6)
+    second.cancel()
+    trips.open.set()
+    assert await asyncio.gather(first, third) == [4, 12]
+    assert trips.groups == [[2], [6]]
+
+
+async def test_whoever_hangs_up_during_the_trip_hurts_nobody_else(coalescer: Coalescer[int, int], trips: Trips) -> None:
+    tasks = await begin(coalescer, 2)
+    tasks += await begin(coalescer, 4)
+    tasks[0].cancel()
+    trips.open.set()
+    assert await tasks[1] == 8

@@ -1,0 +1,45 @@
+"""The lock files are what `make lock` makes of the requirements, and name no place to fetch from."""
+
+import re
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tools.paths import ROOT
+
+LOCKS = ("requirements", "requirements-stack", "requirements-dev")
+
+
+def asked_for(name: str) -> list[Requirement]:
+    lines = (re.sub(r"\s*#.*", "", line) for line in (ROOT / f"{name}.in").read_text().splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith("-r ")]
+
+
+def pinned(name: str) -> dict[str, str]:
+    return dict(re.findall(r"^(\S+)==(\S+)", (ROOT / f"{name}.txt").read_text(), re.MULTILINE))
+
+
+def fits(asked: Requirement, pin: str | None) -> bool:
+    return pin is not None and asked.specifier.contains(pin)
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_everything_that_is_asked_for_is_locked(name: str) -> None:
+    pins = pinned(name)
+    stale = [str(r) for r in asked_for(name) if not fits(r, pins.get(canonicalize_name(r.name)))]
+    assert not stale, f"run `make lock`: {stale}"
+
+
+def test_the_longer_locks_hold_the_shorter_ones() -> None:
+    services, stack, dev = (pinned(name).items() for name in LOCKS)
+    assert services < stack < dev, "run `make lock`"
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_holds_checksums_and_no_address(name: str) -> None:
+    text = (ROOT / f"{name}.txt").read_text()
+    assert "://" not in text
+    assert "--index" not in text
+    for block in re.split(r"^(?=\S+==)", text, flags=re.MULTILINE)[1:]:
+        assert "--hash=sha256:" in block, block
