@@ -10,26 +10,29 @@ from chassis.errors import Poison
 from chassis.messages import Handle, Message, Outgoing, Record
 
 R = TypeVar("R", bound=Record)
+Answer = TypeVar("Answer", bound=Record)
 
 
 @dataclass(frozen=True)
-class Handler(Generic[R]):
+class Handler(Generic[R, Answer]):
     """A function that takes commands of one type."""
 
     record_type: type[R]
-    function: Callable[[Sequence[R], Connection], Sequence[Record]]
+    function: Callable[[Sequence[R], Connection], Sequence[Answer]]
 
-    def __call__(self, commands: Sequence[R], tx: Connection) -> Sequence[Record]:
+    def __call__(self, commands: Sequence[R], tx: Connection) -> Sequence[Answer]:
         """Handle ``commands``, no two with the same key, in the transaction ``tx``; return the answers, any order."""
         return self.function(commands, tx)
 
 
-def handles(record_type: type[R]) -> Callable[[Callable[[Sequence[R], Connection], Sequence[Record]]], Handler[R]]:
+def handles(
+    record_type: type[R],
+) -> Callable[[Callable[[Sequence[R], Connection], Sequence[Answer]]], Handler[R, Answer]]:
     """Mark a function as the handler of ``record_type``."""
     return lambda function: Handler(record_type, function)
 
 
-def dispatcher(*handlers: Handler[Any]) -> Handle:
+def dispatcher(*handlers: Handler[Any, Any]) -> Handle:
     """Return the function that hands each message of a batch to the handler of its type.
 
     The batch is cut wherever a key recurs, so that inside one call a key appears once and record types need no order.

@@ -21,6 +21,8 @@ from chassis.validation import check
 log = logger("rpc")
 
 _DOMAIN = "ordersaga"
+_LEAST_SECONDS = 0.005
+"""A call with less time left is refused: no transaction is as quick, and trying would leave the caller in doubt."""
 _RETRY = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=1))
 _CODES: tuple[tuple[type[Refused], grpc.StatusCode], ...] = (
     (InvalidArgument, grpc.StatusCode.INVALID_ARGUMENT),
@@ -131,7 +133,7 @@ def _stream(
 
 async def _admit(request: Message | None, context: Context) -> None:
     remaining: float | None = context.time_remaining()  # None without a deadline, whatever its stub says
-    if remaining is not None and remaining <= 0:
+    if remaining is not None and remaining < _LEAST_SECONDS:
         await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the call began")
     if request is None:
         raise InvalidArgument(Violation("", "the bytes are not the message that this call takes"))

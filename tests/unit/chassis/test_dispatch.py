@@ -1,6 +1,7 @@
 """Batches are cut where a key recurs, and each record type goes to its own handler."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from unittest.mock import Mock
 
 import pytest
@@ -34,7 +35,7 @@ def test_a_cut_batch_keeps_its_order_and_has_each_key_once_in_a_run(keys: list[i
     assert [message.record.key for run in runs for message in run] == keys
     for run in runs:
         assert len({message.record.key for message in run}) == len(run) > 0
-    for run, following in zip(runs, runs[1:], strict=False):
+    for run, following in pairwise(runs):
         assert following[0].record.key in {message.record.key for message in run}
 
 
