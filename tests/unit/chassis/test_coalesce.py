@@ -79,7 +79,7 @@ async def test_whoever_hangs_up_before_the_trip_has_no_effect(coalescer: Coalesc
     (second, third) = await begin(coalescer, 4, 6)
     second.cancel()
     trips.open.set()
-    assert await asyncio.gather(first, third) == [4, 12]
+    assert [await first, await third] == [4, 12]
     assert trips.groups == [[2], [6]]
 
 

@@ -1,0 +1,90 @@
+"""The client package as a stranger installs it: the wheel, grpcio and protobuf, and nothing of ours beside it."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+from devstack.stack import Stack
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = ("grpcio", "protobuf", "typing_extensions", "types-grpcio", "types-protobuf")  # the last two for mypy alone
+PROGRAM = """
+import sys
+import grpc
+from ordersaga.order.v1 import order_pb2, order_pb2_grpc
+
+with grpc.insecure_channel(sys.argv[1]) as channel:
+    orders = order_pb2_grpc.OrderServiceStub(channel)
+    request = order_pb2.CreateOrderRequest(user_id=1, product_id=1, quantity=1, price=10000)
+    order = orders.CreateOrder(request, timeout=5).order
+    for update in orders.WatchOrder(order_pb2.WatchOrderRequest(order_id=order.order_id), timeout=60):
+        print(order_pb2.OrderStatus.Name(update.order.status))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel from a copy, so that nothing is left in ``gen/``."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(["cp", "-r", ROOT / "gen", folder / "gen"], check=True)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(folder / "gen")]
+    subprocess.run(command, check=True, capture_output=True, timeout=100)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty virtual environment with the wheel and what it needs, and nothing fetched from anywhere."""
+    folder = tmp_path_factory.mktemp("empty") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=100)
+    pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
+    subprocess.run([*pip, str(wheel)], check=True, timeout=100)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    for name in NEEDED:
+        found = distribution(name)
+        for top in {file.parts[0] for file in found.files or [] if not file.parts[0].startswith((".", "_"))}:
+            if not (packages / top).exists():
+                (packages / top).symlink_to(Path(str(found.locate_file(top))))
+    return folder
+
+
+def run(environment: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    command = [str(environment / "bin" / "python"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=clean, cwd=environment)
+
+
+def test_ten_lines_place_an_order_and_watch_it(stack: Stack, environment: Path) -> None:
+    told = run(environment, "-c", PROGRAM, stack.service("order_svc").grpc)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.split()[-1] == "ORDER_STATUS_COMPLETED"
+
+
+def test_nothing_of_the_services_comes_with_it(environment: Path) -> None:
+    for name in ("chassis", "saga", "order_svc", "fastavro", "confluent_kafka"):
+        assert "ModuleNotFoundError" in run(environment, "-c", f"import {name}").stderr, name
+
+
+def test_the_kafka_records_are_in_it_too(environment: Path) -> None:
+    told = run(environment, "-c", "from ordersaga.messages import RECORDS; print(len(RECORDS))")
+    assert told.stdout.strip() == "12", told.stderr
+
+
+def test_the_ten_lines_are_typed(environment: Path, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    python = environment / "bin" / "python"
+    command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(python), str(program)]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, cwd=tmp_path)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_readme_shows_the_same_ten_lines() -> None:
+    readme = (ROOT / "gen" / "README.md").read_text()
+    for line in PROGRAM.strip().splitlines():
+        assert line.replace("sys.argv[1]", '"127.0.0.1:50051"') in readme or line == "import sys"

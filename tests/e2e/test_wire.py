@@ -1,0 +1,139 @@
+"""The wire as a stranger sees it: confluent-kafka's own deserializer, the registry, and not a line of our code."""
+
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+
+import pytest
+from confluent_kafka import Message
+from confluent_kafka.schema_registry import SchemaRegistryClient, topic_record_subject_name_strategy
+from confluent_kafka.schema_registry.avro import AvroDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+from ordersaga.order.v1 import order_pb2
+
+from devstack.stack import Stack
+from tests.support.kafka import TOPICS, Tape, headers, taped
+from tests.support.shop import PRICE, Shop
+
+HAPPY = [
+    ("order-created", "OrderCreated"),
+    ("decrease-product-command", "DecreaseProductCommand"),
+    ("product-decreased", "ProductDecreased"),
+    ("create-delivery-command", "CreateDeliveryCommand"),
+    ("delivery-created", "DeliveryCreated"),
+    ("complete-order-command", "CompleteOrderCommand"),
+]
+UNDELIVERABLE = [
+    *HAPPY[:5],
+    ("decrease-product-command", "IncreaseProductCommand"),
+    ("product-decreased", "ProductIncreased"),
+    ("complete-order-command", "CancelOrderCommand"),
+]
+
+
+@pytest.fixture
+def tape(stack: Stack) -> Iterator[Tape]:
+    with taped(stack.bootstrap, *TOPICS) as tape:
+        yield tape
+
+
+@pytest.fixture
+def decode(stack: Stack) -> Iterator[AvroDeserializer]:
+    with SchemaRegistryClient({"url": stack.registry_url}) as client:
+        yield AvroDeserializer(client, conf={"subject.name.strategy": topic_record_subject_name_strategy})
+
+
+def read(decode: AvroDeserializer, message: Message) -> Mapping[str, object]:
+    topic, value = message.topic(), message.value()
+    assert topic is not None
+    record = decode(value, SerializationContext(topic, MessageField.VALUE))
+    assert isinstance(record, Mapping)
+    return record
+
+
+def _hops(messages: list[Message], message: Message) -> int:
+    """Count the causes before a message."""
+    by_id = {headers(one)["message-id"]: one for one in messages}
+    cause = by_id.get(headers(message).get("causation-id", b""))
+    return 0 if cause is None else 1 + _hops(messages, cause)
+
+
+def story(messages: list[Message]) -> list[tuple[str | None, str]]:
+    told = sorted(messages, key=lambda message: _hops(messages, message))
+    return [(message.topic(), headers(message)["message-type"].decode().rpartition(".")[2]) for message in told]
+
+
+def messages_of(tape: Tape, order_id: int) -> list[Message]:
+    return tape.until(6, str(order_id).encode())
+
+
+def test_a_happy_order_is_six_messages_on_six_topics(shop: Shop, tape: Tape) -> None:
+    order = shop.final(shop.place(shop.product()))
+    assert story(tape.until(6, str(order.order_id).encode())) == HAPPY
+
+
+def test_an_undeliverable_order_is_eight_messages_that_give_the_stock_back(shop: Shop, tape: Tape) -> None:
+    order = shop.final(shop.place(shop.product(), address="PO Box 42"))
+    assert story(tape.until(8, str(order.order_id).encode())) == UNDELIVERABLE
+
+
+def test_a_stranger_reads_every_message(shop: Shop, tape: Tape, decode: AvroDeserializer) -> None:
+    product = shop.product()
+    order = shop.final(shop.place(product, quantity=2, user_id=3, address="Elm Street 13"))
+    found = {message.topic(): read(decode, message) for message in tape.until(6, str(order.order_id).encode())}
+    assert {record["order_id"] for record in found.values()} == {order.order_id}
+    created = found["order-created"]
+    assert (created["user_id"], created["address"]) == (3, "Elm Street 13")
+    assert (created["product_id"], created["quantity"], created["price"]) == (product, 2, PRICE)
+    assert found["product-decreased"]["success"] is True
+    delivery = shop.delivery(order)
+    assert delivery is not None
+    assert found["delivery-created"]["delivery_id"] == delivery.delivery_id
+
+
+def test_every_message_says_what_it_is_and_why_it_was_sent(shop: Shop, tape: Tape) -> None:
+    order = shop.final(shop.place(shop.product()))
+    found = {message.topic(): message for message in messages_of(tape, order.order_id)}
+    messages = [found[topic] for topic, _ in HAPPY]
+    ids = [str(uuid.UUID(headers(message)["message-id"].decode())) for message in messages]
+    assert len(set(ids)) == 6
+    causes = [headers(message).get("causation-id", b"").decode() for message in messages]
+    assert causes == ["", *ids[:5]]
+
+
+def test_one_trace_goes_through_the_whole_saga(shop: Shop, tape: Tape) -> None:
+    order = shop.final(shop.place(shop.product()))
+    traces = [headers(message)["traceparent"].decode() for message in messages_of(tape, order.order_id)]
+    assert all(re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", trace) for trace in traces)
+    assert len({trace.split("-")[1] for trace in traces}) == 1
+    assert len({trace.split("-")[2] for trace in traces}) == 6
+
+
+def test_the_callers_own_trace_is_carried_on(shop: Shop, tape: Tape) -> None:
+    trace = uuid.uuid4().hex
+    request = order_pb2.CreateOrderRequest(user_id=1, product_id=shop.product(), quantity=1, price=PRICE)
+    metadata = (("traceparent", f"00-{trace}-00f067aa0ba902b7-01"),)
+    order = shop.final(shop.orders.CreateOrder(request, metadata=metadata).order)
+    traces = [headers(message)["traceparent"].decode() for message in messages_of(tape, order.order_id)]
+    assert {one.split("-")[1] for one in traces} == {trace}
+
+
+def test_the_key_decides_the_partition_as_every_java_producer_places_it(shop: Shop, tape: Tape) -> None:
+    order = shop.final(shop.place(shop.product()))
+    placed = {message.partition() for message in messages_of(tape, order.order_id)}
+    assert placed == {murmur2(str(order.order_id).encode()) % 6}
+
+
+def murmur2(data: bytes) -> int:
+    """Hash as org.apache.kafka.common.utils.Utils.murmur2 does, made positive."""
+    mask, m = 0xFFFFFFFF, 0x5BD1E995
+    h = (0x9747B28C ^ len(data)) & mask
+    whole = len(data) // 4 * 4
+    for at in range(0, whole, 4):
+        k = int.from_bytes(data[at : at + 4], "little") * m & mask
+        k = (k ^ (k >> 24)) * m & mask
+        h = (h * m & mask) ^ k
+    if data[whole:]:
+        h = (h ^ int.from_bytes(data[whole:], "little")) * m & mask
+    h = (h ^ (h >> 13)) * m & mask
+    return (h ^ (h >> 15)) & 0x7FFFFFFF

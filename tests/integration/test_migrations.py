@@ -1,0 +1,54 @@
+"""Migrations: safe to repeat, to run side by side, and to meet a database that is ahead."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy.engine import URL
+
+from chassis.migrations import migrate
+from chassis.settings import DatabaseSettings
+from devstack.stack import Stack
+from tests.support.mend import SERVICES
+from tests.support.scratch import scratch_database
+from tests.support.sql import query
+
+
+def url_of(dsn: str) -> URL:
+    return DatabaseSettings.model_validate({"database_url": dsn}).database_url
+
+
+def tables(dsn: str) -> set[str]:
+    return {name for (name,) in query(dsn, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_migrating_twice_changes_nothing_the_second_time(stack: Stack, service: str) -> None:
+    dsn = scratch_database(stack)
+    migrate(service, url_of(dsn))
+    before = tables(dsn)
+    assert "alembic_version" in before
+    assert len(before) > 1
+    migrate(service, url_of(dsn))
+    assert tables(dsn) == before
+
+
+def test_replicas_that_start_together_migrate_one_after_the_other(stack: Stack) -> None:
+    dsn = scratch_database(stack)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: migrate("product_svc", url_of(dsn)), range(4)))
+    assert query(dsn, "SELECT name, price, stock FROM products ORDER BY product_id")[0] == (
+        "Notebook",
+        10_000,
+        1_000_000,
+    )
+    assert len(query(dsn, "SELECT * FROM products")) == 3
+
+
+def test_a_database_that_is_ahead_of_the_code_is_left_as_it_is(stack: Stack) -> None:
+    dsn = scratch_database(stack)
+    migrate("order_svc", url_of(dsn))
+    query(dsn, "UPDATE alembic_version SET version_num = '9999'")
+    query(dsn, "ALTER TABLE orders ADD COLUMN from_the_future text")
+    migrate("order_svc", url_of(dsn))
+    assert query(dsn, "SELECT version_num FROM alembic_version") == [("9999",)]
+    assert query(dsn, "SELECT from_the_future FROM orders") == []

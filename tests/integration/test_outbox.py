@@ -1,0 +1,118 @@
+"""The outbox relay: it publishes what was left behind, and leaves alone what somebody else has in hand."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from confluent_kafka import Message
+from sqlalchemy import Engine, text
+
+from chassis import outbox
+from chassis.errors import Unavailable
+from chassis.messages import Encoded
+from chassis.migrations import migrate
+from chassis.outbox import Relay
+from chassis.producer import Producer
+from chassis.settings import DatabaseSettings
+from devstack.stack import Stack
+from tests.support.kafka import Tape, create_topic, delete_topics, headers, taped
+from tests.support.scratch import PREFIX, engine_of, scratch_database
+
+
+@dataclass
+class Left:
+    """An outbox in a database of its own, and the topic that its rows are for."""
+
+    engine: Engine
+    producer: Producer
+    topic: str
+    tape: Tape
+
+    def leave(self, *keys: str, age_seconds: int = 60) -> list[int]:
+        messages = [
+            Encoded(self.topic, key.encode(), f"\0{key}".encode(), (("message-id", key.encode()),)) for key in keys
+        ]
+        with self.engine.begin() as tx:
+            ids = outbox.add(tx, messages)
+            tx.execute(
+                text("UPDATE outbox SET create_time = now() - make_interval(secs => :age) WHERE outbox_id = ANY(:ids)"),
+                {"age": age_seconds, "ids": ids},
+            )
+        return ids
+
+    def rows(self) -> int:
+        with self.engine.begin() as tx:
+            return int(tx.execute(text("SELECT count(*) FROM outbox")).scalar_one())
+
+    def relay(self, producer: Producer | None = None) -> Relay:
+        return Relay(self.engine, producer or self.producer, age_seconds=5, interval_seconds=0.1)
+
+    def published(self, count: int) -> list[Message]:
+        return self.tape.until(count)
+
+
+@pytest.fixture
+def left(stack: Stack) -> Iterator[Left]:
+    dsn = scratch_database(stack)
+    migrate("order_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
+    engine, topic = engine_of(dsn), f"{PREFIX}{uuid.uuid4().hex[:12]}"
+    create_topic(stack.bootstrap, topic)
+    producer = Producer({"bootstrap.servers": stack.bootstrap}, lambda _: None)
+    with taped(stack.bootstrap, topic) as tape:
+        yield Left(engine, producer, topic, tape)
+    producer.close(5)
+    engine.dispose()
+    delete_topics(stack.bootstrap, topic)
+
+
+def test_what_was_left_behind_is_published_as_it_was_and_removed(left: Left) -> None:
+    left.leave("a", "b")
+    assert left.relay().relay_once() == 2
+    messages = left.published(2)
+    assert [(message.key(), message.value()) for message in messages] == [(b"a", b"\0a"), (b"b", b"\0b")]
+    assert headers(messages[0]) == {"message-id": b"a"}
+    assert left.rows() == 0
+
+
+def test_what_is_young_is_left_to_the_fast_path(left: Left) -> None:
+    left.leave("young", age_seconds=1)
+    assert left.relay().relay_once() == 0
+    assert left.rows() == 1
+
+
+def test_what_another_relay_has_in_hand_is_left_to_it(left: Left) -> None:
+    (mine, _) = left.leave("mine", "theirs")
+    with left.engine.begin() as other:
+        other.execute(text("SELECT 1 FROM outbox WHERE outbox_id = :id FOR UPDATE"), {"id": mine})
+        assert left.relay().relay_once() == 1
+    assert [message.key() for message in left.published(1)] == [b"theirs"]
+    assert left.rows() == 1
+
+
+def test_what_is_not_committed_is_not_published(left: Left) -> None:
+    with left.engine.connect() as open_transaction:
+        outbox.add(open_transaction, [Encoded(left.topic, b"k", b"v", ())])
+        assert left.relay().relay_once() == 0
+        open_transaction.rollback()
+    assert left.rows() == 0
+
+
+def test_what_kafka_did_not_take_stays(stack: Stack, left: Left) -> None:
+    left.leave("a")
+    with left.engine.begin() as tx:
+        tx.execute(text("UPDATE outbox SET topic = 'no-such-topic'"))
+    producer = Producer({"bootstrap.servers": stack.bootstrap}, lambda _: None)
+    with pytest.raises(Unavailable):
+        left.relay(producer).relay_once()
+    assert left.rows() == 1
+    producer.close(1)
+
+
+def test_a_running_relay_finds_what_is_left_by_itself(left: Left) -> None:
+    relay = left.relay()
+    relay.start()
+    left.leave(*(str(number) for number in range(1200)))
+    assert len(left.published(1200)) == 1200
+    relay.stop()
+    assert left.rows() == 0

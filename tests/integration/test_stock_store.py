@@ -1,0 +1,169 @@
+"""Stock on a real database: whoever comes at once, nothing is sold twice and nothing is taken twice."""
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased
+from sqlalchemy import Engine
+
+from chassis.database import is_transient
+from chassis.errors import Poison, Unavailable
+from chassis.migrations import migrate
+from chassis.settings import DatabaseSettings
+from devstack.stack import Stack
+from product_svc import store
+from product_svc.handlers import decrease_product, increase_product
+from tests.support.scratch import engine_of, scratch_database
+
+PRICE = 500
+
+
+@pytest.fixture(scope="module")
+def database(stack: Stack) -> Iterator[Engine]:
+    dsn = scratch_database(stack)
+    migrate("product_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
+    engine = engine_of(dsn, pool_size=10)
+    yield engine
+    engine.dispose()
+
+
+def product(engine: Engine, stock: int) -> int:
+    with engine.begin() as tx:
+        return store.create(tx, "A thing", PRICE, stock).product_id
+
+
+def stock(engine: Engine, product_id: int) -> int:
+    with engine.begin() as tx:
+        found = store.get(tx, product_id)
+    assert found is not None
+    return found.stock
+
+
+def take(order_id: int, product_id: int, quantity: int = 1, price: int = PRICE) -> DecreaseProductCommand:
+    return DecreaseProductCommand(order_id=order_id, product_id=product_id, quantity=quantity, price=price)
+
+
+def decrease(engine: Engine, *commands: DecreaseProductCommand) -> list[ProductDecreased]:
+    """Handle one batch, again where the database or another replica was in the way, as the consumer does."""
+    while True:
+        try:
+            with engine.begin() as tx:
+                return list(decrease_product(commands, tx))
+        except Exception as error:
+            if not isinstance(error, Unavailable) and not is_transient(error):
+                raise
+
+
+def increase(engine: Engine, *commands: IncreaseProductCommand) -> list[ProductIncreased]:
+    with engine.begin() as tx:
+        return list(increase_product(commands, tx))
+
+
+def give_back(command: DecreaseProductCommand) -> IncreaseProductCommand:
+    return IncreaseProductCommand(order_id=command.order_id, product_id=command.product_id, quantity=command.quantity)
+
+
+def done(order_id: int) -> ProductDecreased:
+    return ProductDecreased(order_id=order_id, success=True, reason=None)
+
+
+def refused(order_id: int, reason: str) -> ProductDecreased:
+    return ProductDecreased(order_id=order_id, success=False, reason=reason)
+
+
+def test_the_same_command_five_times_takes_once_and_is_answered_the_same(database: Engine) -> None:
+    shelf = product(database, 10)
+    assert [decrease(database, take(101, shelf, 4)) for _ in range(5)] == [[done(101)]] * 5
+    assert stock(database, shelf) == 6
+
+
+def test_a_refusal_is_an_answer_that_stays_even_when_the_stock_comes(database: Engine) -> None:
+    shelf = product(database, 1)
+    assert decrease(database, take(111, shelf, 2)) == [refused(111, "OUT_OF_STOCK")]
+    with database.begin() as tx:
+        store.lock_shelves(tx, [shelf])
+        store.restock(tx, shelf, 100, None)
+    assert decrease(database, take(111, shelf, 2)) == [refused(111, "OUT_OF_STOCK")]
+    assert stock(database, shelf) == 101
+
+
+def test_what_is_given_back_twice_comes_back_once(database: Engine) -> None:
+    shelf = product(database, 10)
+    decrease(database, take(121, shelf, 4))
+    for _ in range(3):
+        assert increase(database, give_back(take(121, shelf, 4))) == [ProductIncreased(order_id=121)]
+    assert stock(database, shelf) == 10
+    assert decrease(database, take(121, shelf, 4)) == [refused(121, "UNDONE")]
+
+
+def test_an_undo_before_its_do_leaves_a_tombstone_that_the_do_finds(database: Engine) -> None:
+    shelf = product(database, 10)
+    assert increase(database, give_back(take(131, shelf))) == [ProductIncreased(order_id=131)]
+    assert decrease(database, take(131, shelf)) == [refused(131, "UNDONE")]
+    assert stock(database, shelf) == 10
+
+
+def test_giving_back_what_was_refused_changes_no_stock(database: Engine) -> None:
+    shelf = product(database, 1)
+    decrease(database, take(141, shelf, 2))
+    increase(database, give_back(take(141, shelf, 2)))
+    assert stock(database, shelf) == 1
+
+
+@pytest.mark.parametrize("change", ["product", "quantity", "price"])
+def test_a_repeat_with_other_content_is_poison_and_changes_nothing(database: Engine, change: str) -> None:
+    shelf, other = product(database, 10), product(database, 10)
+    order_id = 150 + len(change)
+    decrease(database, take(order_id, shelf, 2))
+    forged = {
+        "product": take(order_id, other, 2),
+        "quantity": take(order_id, shelf, 3),
+        "price": take(order_id, shelf, 2, PRICE + 1),
+    }[change]
+    with pytest.raises(Poison) as caught:
+        decrease(database, forged)
+    assert caught.value.reason == "REUSED_ID"
+    assert (stock(database, shelf), stock(database, other)) == (8, 10)
+
+
+def test_an_undo_of_other_content_is_poison(database: Engine) -> None:
+    shelf = product(database, 10)
+    decrease(database, take(161, shelf, 2))
+    with pytest.raises(Poison):
+        increase(database, give_back(take(161, shelf, 3)))
+    assert stock(database, shelf) == 8
+
+
+def test_in_one_batch_the_first_come_get_the_last_pieces(database: Engine) -> None:
+    shelf = product(database, 3)
+    assert decrease(database, take(173, shelf, 2), take(172, shelf, 2), take(171, shelf, 1)) == [
+        done(173),
+        refused(172, "OUT_OF_STOCK"),
+        done(171),
+    ]
+    assert stock(database, shelf) == 0
+
+
+def test_batches_that_come_at_once_never_oversell(database: Engine) -> None:
+    shelves = [product(database, 50) for _ in range(3)]
+    dice = random.Random(7)  # noqa: S311 - the same every time
+    commands = [take(1000 + number, dice.choice(shelves), dice.randint(1, 3)) for number in range(240)]
+    batches = [commands[at : at + 12] for at in range(0, 240, 12)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = [answer for batch in pool.map(lambda batch: decrease(database, *batch), batches) for answer in batch]
+    taken = {answer.order_id for answer in answers if answer.success}
+    assert {answer.reason for answer in answers} == {None, "OUT_OF_STOCK"}
+    for shelf in shelves:
+        sold = sum(one.quantity for one in commands if one.product_id == shelf and one.order_id in taken)
+        assert stock(database, shelf) == 50 - sold >= 0
+
+
+def test_the_same_batch_in_two_replicas_at_once_takes_once(database: Engine) -> None:
+    shelf = product(database, 100)
+    batch = [take(2000 + number, shelf) for number in range(20)]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: decrease(database, *batch), range(4)))
+    assert answers == [[done(command.order_id) for command in batch]] * 4
+    assert stock(database, shelf) == 80

@@ -1,0 +1,17 @@
+"""Starting again what a test has stopped or killed."""
+
+from devstack.stack import Stack
+
+SERVICES = ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
+
+
+def mend(stack: Stack) -> None:
+    """Start every server and service that is down, and wait until all are ready."""
+    for server in (stack.postgres, stack.kafka, stack.registry):
+        if server.pid is None:
+            server.start()
+    for name in SERVICES:
+        if stack.service(name).pid is None:
+            stack.service(name).start()
+    for name in SERVICES:
+        stack.service(name).wait_ready()

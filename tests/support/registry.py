@@ -1,0 +1,24 @@
+"""The schema registry, and messages encoded by its ids."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka.schema_registry import SchemaRegistryClient
+
+from chassis.codec import Codec
+from chassis.messages import Encoded, Outgoing, Record
+
+
+@contextmanager
+def registry_client(url: str) -> Iterator[SchemaRegistryClient]:
+    """Open a client that caches nothing across tests."""
+    with SchemaRegistryClient({"url": url}) as client:
+        yield client
+
+
+def encode(url: str, record: Record) -> Encoded:
+    """Return ``record`` as the services would send it."""
+    with registry_client(url) as client:
+        codec = Codec(client, [type(record)])
+        codec.load()
+        return codec.encode(Outgoing(record))

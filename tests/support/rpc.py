@@ -1,0 +1,72 @@
+"""What a client is told when a call does not succeed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2 as details
+from grpc_status import rpc_status
+
+_OPTIONS = [
+    # A test that stops a server wants to know when it is back, not twenty seconds later.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 300),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
+]
+
+
+def connect(address: str) -> grpc.Channel:
+    """Open a channel that is quick to reconnect."""
+    return grpc.insecure_channel(address, options=_OPTIONS)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A call's failure with its ``google.rpc`` details."""
+
+    code: grpc.StatusCode
+    text: str
+    reason: str
+    fields: list[str]
+    """The fields that a BadRequest names."""
+    retry_seconds: float | None
+    everything: str
+    """All that reached the client, for finding what should not."""
+
+
+def code_of(error: grpc.RpcError) -> grpc.StatusCode:
+    """Return a failed call's status."""
+    code: grpc.StatusCode = cast("grpc.Call", error).code()
+    return code
+
+
+def refusal(call: Callable[[], object]) -> Refusal:
+    """Make a call that is to fail, and return how it failed."""
+    try:
+        answer = call()
+    except grpc.RpcError as error:
+        return _read(error)
+    msg = f"the call succeeded: {answer}"
+    raise AssertionError(msg)
+
+
+def _read(error: grpc.RpcError) -> Refusal:
+    assert isinstance(error, grpc.Call)
+    info, bad, retry = details.ErrorInfo(), details.BadRequest(), details.RetryInfo()
+    status = rpc_status.from_call(error)
+    found = {type(detail) for detail in (info, bad, retry) if status and _unpack(status.details, detail)}
+    return Refusal(
+        code=error.code(),
+        text=error.details() or "",
+        reason=info.reason,
+        fields=[violation.field for violation in bad.field_violations],
+        retry_seconds=retry.retry_delay.ToTimedelta().total_seconds() if details.RetryInfo in found else None,
+        everything=f"{error.details()} {error.trailing_metadata()} {status}",
+    )
+
+
+def _unpack(packed: object, detail: Message) -> bool:
+    return any(one.Unpack(detail) for one in packed)  # type: ignore[attr-defined] # a repeated Any

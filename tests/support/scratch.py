@@ -1,0 +1,173 @@
+"""A scratch consumer group of its own: topic, dead letters, database and record type, for tests of the chassis."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from sqlalchemy import Connection, Engine, text
+
+from chassis.codec import Codec, subject_of
+from chassis.consumer import Consumer
+from chassis.database import sync_engine
+from chassis.messages import Encoded, Handle, Message, Outgoing, Record
+from chassis.producer import Producer
+from chassis.settings import DatabaseSettings
+from devstack.stack import Stack
+from tests.support.kafka import committed, create_topic, delete_topics
+from tests.support.registry import registry_client
+
+PREFIX = "scratch-"
+"""Every topic and subject of these tests begins so."""
+CONTENT = '{"type":"record","name":"Ping","namespace":"scratch","fields":[{"name":"number","type":"long"}]}'
+
+
+@dataclass(frozen=True)
+class Ping:
+    """A record with a number, which is also its key."""
+
+    TOPIC: ClassVar[str]
+    FULL_NAME: ClassVar[str] = "scratch.Ping"
+    SCHEMA: ClassVar[str] = CONTENT
+
+    number: int
+
+    @property
+    def key(self) -> int:
+        return self.number
+
+    def to_avro(self) -> dict[str, object]:
+        return {"number": self.number}
+
+    @classmethod
+    def from_avro(cls, value: Mapping[str, Any]) -> Self:
+        return cls(value["number"])
+
+
+def ping_on(topic: str) -> type[Ping]:
+    """Return the record type for one topic."""
+    return type("Ping", (Ping,), {"TOPIC": topic})
+
+
+def register(registry: SchemaRegistryClient, record: type[Record]) -> int:
+    """Register a record type as a deployment would."""
+    return registry.register_schema(subject_of(record.TOPIC, record.FULL_NAME), Schema(record.SCHEMA, "AVRO"))
+
+
+def scratch_database(stack: Stack) -> str:
+    """Make an empty database and return its address."""
+    name = f"scratch_{uuid.uuid4().hex[:12]}"
+    stack.postgres.create_databases([name])
+    return stack.postgres.dsn(name)
+
+
+def engine_of(dsn: str, pool_size: int = 5) -> Engine:
+    """Return an engine as the services make theirs."""
+    return sync_engine(DatabaseSettings.model_validate({"database_url": dsn}).database_url, pool_size)
+
+
+@dataclass
+class Group:
+    """A topic that is consumed by a group of one's own making."""
+
+    stack: Stack
+    name: str
+    topic: str
+    partitions: int
+    ping: type[Ping]
+    engine: Engine
+    codec: Codec
+    producer: Producer
+    crashes: list[str] = field(default_factory=list)
+    _consumers: list[Consumer] = field(default_factory=list)
+
+    def send(self, numbers: Sequence[int]) -> None:
+        """Publish a ping for each number."""
+        self.publish([self.codec.encode(Outgoing(self.ping(number))) for number in numbers])
+
+    def publish(self, messages: Sequence[Encoded]) -> None:
+        self.producer.publish(messages).result(20)
+
+    def consume(self, handle: Handle, *, batch_size: int = 100, producer: Producer | None = None) -> Consumer:
+        """Start a member of the group."""
+        consumer = Consumer(
+            {"bootstrap.servers": self.stack.bootstrap},
+            self.name,
+            [self.topic],
+            handle,
+            codec=self.codec,
+            engine=self.engine,
+            producer=producer or self.producer,
+            batch_size=batch_size,
+            on_crash=self.crashes.append,
+        )
+        self._consumers.append(consumer)
+        consumer.start()
+        return consumer
+
+    def stop(self) -> None:
+        for consumer in self._consumers:
+            consumer.stop()
+
+    def effects(self) -> list[int]:
+        """Return the numbers that have had their effect, in order."""
+        with self.engine.begin() as tx:
+            return list(tx.execute(text("SELECT number FROM effects ORDER BY number")).scalars())
+
+    def committed(self) -> list[int]:
+        """Return the group's committed offsets by partition."""
+        return committed(self.stack.bootstrap, self.name, self.topic, self.partitions)
+
+
+def store(messages: Sequence[Message[Record]], tx: Connection) -> list[Outgoing]:
+    """Give each message its effect, once."""
+    numbers = [message.record.key for message in messages]
+    tx.execute(
+        text("INSERT INTO effects SELECT unnest(CAST(:numbers AS bigint[])) ON CONFLICT DO NOTHING"),
+        {"numbers": numbers},
+    )
+    return []
+
+
+class Recorded:
+    """A handler that stores, and remembers every call; ``before`` may raise, or take its time."""
+
+    def __init__(self, before: Callable[[list[int]], None] = lambda _: None) -> None:
+        self.calls: list[list[int]] = []
+        self._before, self._lock = before, threading.Lock()
+
+    def __call__(self, messages: Sequence[Message[Record]], tx: Connection) -> list[Outgoing]:
+        numbers = [message.record.key for message in messages]
+        with self._lock:
+            self.calls.append(numbers)
+        self._before(numbers)
+        return store(messages, tx)
+
+
+@contextmanager
+def scratch_group(stack: Stack, partitions: int = 1) -> Iterator[Group]:
+    """Make a topic, a dead-letter topic, a schema and a database, and a group of them."""
+    name = f"{PREFIX}{uuid.uuid4().hex[:12]}"
+    with ExitStack() as cleanup:
+        create_topic(stack.bootstrap, name, partitions)
+        create_topic(stack.bootstrap, f"{name}.dlq")
+        cleanup.callback(delete_topics, stack.bootstrap, name, f"{name}.dlq")
+        registry = cleanup.enter_context(registry_client(stack.registry_url))
+        ping = ping_on(name)
+        register(registry, ping)
+        codec = Codec(registry, [ping])
+        codec.load()
+        engine = engine_of(scratch_database(stack))
+        cleanup.callback(engine.dispose)
+        with engine.begin() as tx:
+            tx.execute(text("CREATE TABLE effects (number bigint PRIMARY KEY)"))
+        crashes: list[str] = []
+        producer = Producer({"bootstrap.servers": stack.bootstrap}, crashes.append)
+        cleanup.callback(producer.close, 5)
+        group = Group(stack, name, name, partitions, ping, engine, codec, producer, crashes)
+        cleanup.callback(group.stop)
+        yield group
+        assert crashes == []

@@ -1,0 +1,52 @@
+"""Each error family is one gRPC status, with details for programs and nothing of the server's inside."""
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from sqlalchemy.exc import OperationalError
+
+from chassis.errors import AlreadyExists, InvalidArgument, NotFound, Refused, Unavailable, Violation
+from chassis.rpc_errors import status_of
+
+CASES: list[tuple[Exception, grpc.StatusCode, str]] = [
+    (InvalidArgument(Violation("quantity", "must be positive")), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT"),
+    (NotFound("ORDER_NOT_FOUND", "there is no order 7"), grpc.StatusCode.NOT_FOUND, "ORDER_NOT_FOUND"),
+    (AlreadyExists("REQUEST_ID_REUSED", "used before"), grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
+    (Refused("TOO_LATE", "it has ended"), grpc.StatusCode.FAILED_PRECONDITION, "TOO_LATE"),
+    (Unavailable("not yet"), grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE"),
+    (OperationalError("SELECT secret", {}, Exception("boom")), grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE"),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "reason"), CASES, ids=lambda value: type(value).__name__)
+def test_a_family_has_its_status_and_its_reason(error: Exception, code: grpc.StatusCode, reason: str) -> None:
+    told, status = status_of(error)
+    info = error_details_pb2.ErrorInfo()
+    assert told is code
+    assert status.code == code.value[0]
+    assert status.details[0].Unpack(info)
+    assert (info.reason, info.domain) == (reason, "ordersaga")
+    assert "secret" not in str(status)
+
+
+def test_a_bad_request_names_its_fields() -> None:
+    _, status = status_of(InvalidArgument(Violation("price", "too low"), Violation("quantity", "too high")))
+    bad = error_details_pb2.BadRequest()
+    assert status.details[1].Unpack(bad)
+    assert [(one.field, one.description) for one in bad.field_violations] == [
+        ("price", "too low"),
+        ("quantity", "too high"),
+    ]
+
+
+def test_what_is_unavailable_says_when_to_try_again() -> None:
+    retry = error_details_pb2.RetryInfo()
+    assert status_of(Unavailable("not yet"))[1].details[1].Unpack(retry)
+    assert retry.retry_delay.seconds == 1
+
+
+def test_an_unknown_error_is_internal_and_keeps_its_text_to_the_log() -> None:
+    code, status = status_of(KeyError("secret"))
+    assert code is grpc.StatusCode.INTERNAL
+    assert "secret" not in str(status)
+    assert "the server's log has it as" in status.message

@@ -1,0 +1,77 @@
+"""Settings: typed, and every bad value told in a line of its own."""
+
+import pytest
+
+from chassis.settings import Listen, ServiceSettings, read
+
+GOOD = {
+    "KAFKA_BOOTSTRAP_SERVERS": "broker:9092",
+    "SCHEMA_REGISTRY_URL": "http://registry:8081",
+    "DATABASE_URL": "postgresql://user:geheim@db:5432/order_svc?sslmode=require",
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ServiceSettings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_what_is_set_is_read_and_the_rest_has_defaults() -> None:
+    settings = read(ServiceSettings)
+    assert settings.kafka_client() == {"bootstrap.servers": "broker:9092", "security.protocol": "PLAINTEXT"}
+    assert settings.registry_client() == {"url": "http://registry:8081"}
+    assert settings.database_url.drivername == "postgresql+psycopg"
+    assert settings.database_url.query["sslmode"] == "require"
+    assert settings.grpc_listen == Listen("127.0.0.1", 50051)
+
+
+def test_passwords_reach_the_clients_that_need_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "geheim")
+    monkeypatch.setenv("SCHEMA_REGISTRY_USERNAME", "ann")
+    monkeypatch.setenv("SCHEMA_REGISTRY_PASSWORD", "geheim")
+    settings = read(ServiceSettings)
+    assert settings.kafka_client()["sasl.password"] == "geheim"
+    assert settings.registry_client()["basic.auth.user.info"] == "ann:geheim"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GRPC_LISTEN", "50051"),
+        ("GRPC_LISTEN", "localhost:70000"),
+        ("METRICS_LISTEN", ":9101"),
+        ("DATABASE_URL", "mysql://localhost/x"),
+        ("DATABASE_URL", "postgresql://localhost"),
+        ("SCHEMA_REGISTRY_URL", "registry:8081"),
+        ("KAFKA_SECURITY_PROTOCOL", "TLS"),
+        ("CONSUMER_BATCH_SIZE", "0"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_bad_value_is_told_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        read(ServiceSettings)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{name}: ")
+
+
+def test_every_missing_value_has_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in GOOD:
+        monkeypatch.delenv(name)
+    with pytest.raises(SystemExit):
+        read(ServiceSettings)
+    assert sorted(capsys.readouterr().err.splitlines()) == sorted(f"{name}: is not set" for name in GOOD)
+
+
+def test_no_password_is_ever_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://user:geheim@db/x")
+    with pytest.raises(SystemExit):
+        read(ServiceSettings)
+    assert "geheim" not in capsys.readouterr().err
