@@ -46,7 +46,10 @@ class Codec:
         """
         for name, record in self._records.items():
             if name not in self._ids:
-                self._ids[name] = self._look_up(record)
+                schema_id = self._look_up(record)
+                self._ids[name] = schema_id
+                # What is written as it is read needs no further question, also while the registry is away.
+                self._writers[schema_id] = (name, self._readers[name])
 
     def _look_up(self, record: type[Record]) -> int:
         subject = subject_of(record.TOPIC, record.FULL_NAME)

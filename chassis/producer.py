@@ -35,28 +35,27 @@ class _Flight:
         self.done: Future[None] = Future()
         self._left = size
         self._failed: KafkaError | None = None
+        self._lock = threading.Lock()
         if size == 0:
             self.done.set_result(None)
 
     def acknowledged(self, error: KafkaError | None, message: KafkaMessage) -> None:
-        if error is not None:
-            self._failed = error
-        else:
+        if error is None:
             metrics.PUBLISHED.labels(message.topic()).inc()
-        self.land(1)
+        self.land(1, error)
 
-    def land(self, count: int) -> None:
-        self._left -= count
-        if self._left == 0 and not self.done.done():
-            if self._failed is None:
-                self.done.set_result(None)
-            else:
-                self.done.set_exception(Unavailable(f"Kafka did not take every message: {self._failed}"))
-
-    def refuse(self, count: int, error: KafkaError) -> None:
-        """Count ``count`` messages as failed that never left."""
-        self._failed = error
-        self.land(count)
+    def land(self, count: int, error: KafkaError | None) -> None:
+        """Count ``count`` messages as landed, or failed; the poller's thread and the publisher's both come here."""
+        with self._lock:
+            self._failed = error or self._failed
+            self._left -= count
+            last = self._left == 0
+        if not last:
+            return
+        if self._failed is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(Unavailable(f"Kafka did not take every message: {self._failed}"))
 
 
 class Producer:
@@ -65,7 +64,6 @@ class Producer:
     def __init__(self, client: Mapping[str, str | int | float | bool], on_fatal: Callable[[str], None]) -> None:
         """Connect with the properties ``client``; ``on_fatal`` is called where only a new process can go on."""
         self._on_fatal = on_fatal
-        self._lock = threading.Lock()
         self._producer = KafkaProducer(
             {**client, **_PROPERTIES, "error_cb": self._error, "logger": logging.getLogger("ordersaga.librdkafka")}
         )
@@ -90,10 +88,10 @@ class Producer:
                     on_delivery=flight.acknowledged,
                 )
             except BufferError:
-                flight.refuse(len(messages) - position, KafkaError(KafkaError._QUEUE_FULL))  # noqa: SLF001 - its public name
+                flight.land(len(messages) - position, KafkaError(KafkaError._QUEUE_FULL))  # noqa: SLF001 - its public name
                 break
             except KafkaException as error:
-                flight.refuse(len(messages) - position, error.args[0])
+                flight.land(len(messages) - position, error.args[0])
                 break
         return flight.done
 
