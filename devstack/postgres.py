@@ -85,6 +85,8 @@ class Postgres:
             self._admin().close()
             return
         if self.pid is None:
+            if self._folder != self._password_file.parent / self.name and not self._password_file.exists():
+                self.remove()  # it lies outside the data folder, and was left by one that is gone
             if not (self._folder / "data" / "PG_VERSION").exists():
                 progress("making its data folder")
                 self._initialize()
