@@ -1,6 +1,7 @@
 """``python -m devstack up|down|status|logs|demo``: what the Makefile's doors of the same names call."""
 
 import argparse
+import signal
 import subprocess
 import sys
 import time
@@ -34,6 +35,7 @@ def main() -> int:
     show.add_argument("--keep", action="store_true", help="leave the stack running")
     arguments = parser.parse_args()
     console = Console()
+    _end_in_good_order()
     try:
         stack = Stack(Layout.from_environment())
         match arguments.command:
@@ -51,9 +53,23 @@ def main() -> int:
         print(f"order-saga: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("order-saga: stopped by Ctrl-C", file=sys.stderr)
+        print("order-saga: stopped", file=sys.stderr)
         return 130
     return code
+
+
+def _end_in_good_order() -> None:
+    """Let a terminal that is closed and a polite kill end a start as Ctrl-C does: nothing half started stays."""
+    endings = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def end(*_: object) -> None:
+        for number in endings:
+            signal.signal(number, signal.SIG_IGN)  # the end of it all is not to be interrupted again
+        raise KeyboardInterrupt
+
+    for number in endings:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
 
 
 def _up(stack: Stack, console: Console) -> int:

@@ -3,9 +3,11 @@
 ``python -m devstack.downloads`` writes ``downloads.lock`` anew from Maven's own resolution.
 """
 
+import fcntl
 import hashlib
 import shutil
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ LOCK = Path(__file__).with_name("downloads.lock")
 _KAFKA = ("org.apache.kafka", "kafka_2.13", "4.4.0")
 # Kafka logs through SLF4J 1 and brings no backend for it; this one is a single small archive.
 _LOGGING = "org.slf4j:slf4j-simple:1.7.36:jar"
+_LOOK_SECONDS = 0.2
 _REGISTRY = "io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all"
 
 
@@ -47,7 +50,8 @@ def kafka_classpath(progress: Callable[[str], None]) -> str:
     Raises:
         DevstackError: something cannot be fetched, or is not what the lock says.
     """
-    return ":".join(map(str, _fetch([d for d in locked() if d.coordinate != _REGISTRY], progress)))
+    with _alone("kafka", progress):
+        return ":".join(map(str, _fetch([d for d in locked() if d.coordinate != _REGISTRY], progress)))
 
 
 def registry_folder(progress: Callable[[str], None]) -> Path:
@@ -58,11 +62,29 @@ def registry_folder(progress: Callable[[str], None]) -> Path:
     """
     wanted = next(download for download in locked() if download.coordinate == _REGISTRY)
     folder = cache() / f"registry-{wanted.sha256[:12]}"
-    if not (folder / "quarkus-run.jar").is_file():
-        (archive,) = _fetch([wanted], progress)
-        progress("unpacking")
-        _unpack(archive, folder)
+    with _alone("registry", progress):
+        if not (folder / "quarkus-run.jar").is_file():
+            (archive,) = _fetch([wanted], progress)
+            progress("unpacking")
+            _unpack(archive, folder)
     return folder
+
+
+@contextmanager
+def _alone(name: str, progress: Callable[[str], None]) -> Iterator[None]:
+    """Let one stack of this user fetch ``name`` at a time; the others wait, and find it done."""
+    with _explained():
+        cache().mkdir(parents=True, exist_ok=True)
+        lock = (cache() / f"{name}.lock").open("w")
+    with lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                progress("waiting for another download")
+                time.sleep(_LOOK_SECONDS)
+        yield
 
 
 def _unpack(archive: Path, folder: Path) -> None:

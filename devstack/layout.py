@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,10 @@ NOBODY = 65534
 """PostgreSQL refuses to run as root; where root starts it, it runs as this user, which every system has."""
 _SERVICES = ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
 _HIGHEST_PORT = 65535
+# Below the range from which Linux takes ports for outgoing connections: a client that tries again and again to reach a
+# server that is down would otherwise get that very port one day, and connect to itself.
+_FREE_PORTS = range(20_000, 32_768)
+_PASSABLE = 0o755
 
 
 @dataclass(frozen=True)
@@ -59,10 +64,10 @@ class Layout:
 
     @property
     def postgres(self) -> Path:
-        """The folder of PostgreSQL's data: in ``data``, or, where its user cannot get there, below ``/var/tmp``."""
+        """The folder of PostgreSQL's data: in ``data``, or, where its user cannot get there, below ``/var/lib``."""
         if os.geteuid() != 0 or reachable_for_others(self.data):
             return self.data / "postgres"
-        return Path("/var/tmp") / f"order-saga-{hashlib.sha256(str(self.data).encode()).hexdigest()[:12]}"  # noqa: S108 - its mode is 0700
+        return Path("/var/lib/order-saga") / hashlib.sha256(str(self.data).encode()).hexdigest()[:12]
 
 
 def cache() -> Path:
@@ -82,12 +87,47 @@ def reachable_for_others(path: Path) -> bool:
     return all(folder.stat().st_mode & 0o001 for folder in (existing, *existing.parents))
 
 
+def make_passable(folder: Path) -> None:
+    """Make ``folder`` and those above it where they are missing, so that every user can get to what is in them."""
+    for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+        missing.mkdir(exist_ok=True)
+        missing.chmod(_PASSABLE)  # whatever the umask says
+
+
+def keep_loopback_off_proxies() -> None:
+    """Let this process and those that it starts reach 127.0.0.1 directly, where the environment names a proxy."""
+    if any(name.lower() in {"http_proxy", "https_proxy", "all_proxy", "grpc_proxy"} for name in os.environ):
+        exempt = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+        hosts = dict.fromkeys([*filter(None, exempt.split(",")), "127.0.0.1", "localhost"])
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(hosts)
+
+
 def free_port() -> int:
     """Return a port of 127.0.0.1 that nothing listens on."""
+    return next(port for port in iter(lambda: random.choice(_FREE_PORTS), None) if is_free(port))  # noqa: S311 - no secret
+
+
+def choose_port(wanted: int, remembered: int, what: str, variable: str) -> int:
+    """Return the port ``wanted``; or, where any will do, the one of the last time, as long as it is free.
+
+    Raises:
+        DevstackError: the port wanted is in use.
+    """
+    if wanted:
+        must_be_free(wanted, what, variable)
+        return wanted
+    return remembered if remembered and is_free(remembered) else free_port()
+
+
+def is_free(port: int) -> bool:
+    """Say whether ``port`` of 127.0.0.1 can be listened on."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def must_be_free(port: int, what: str, variable: str) -> None:
@@ -96,13 +136,9 @@ def must_be_free(port: int, what: str, variable: str) -> None:
     Raises:
         DevstackError: it is in use; the text names who holds it, where that is known, and the ``variable`` to change.
     """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            text = f"port {port} for {what} is in use{_holder(port)}; stop that, or choose another port: {variable}=…"
-            raise DevstackError(text) from error
+    if not is_free(port):
+        text = f"port {port} for {what} is in use{_holder(port)}; stop that, or choose another port: {variable}=…"
+        raise DevstackError(text)
 
 
 def _holder(port: int) -> str:

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from devstack.errors import DevstackError
 from devstack.java import environment
-from devstack.layout import NOBODY, Layout, free_port, must_be_free, reachable_for_others
+from devstack.layout import NOBODY, Layout, choose_port, make_passable, reachable_for_others
 from devstack.processes import ManagedProcess
 from devstack.server import Progress, quiet
 from devstack.state import State
@@ -45,6 +46,7 @@ class Postgres:
     def __init__(self, layout: Layout, state: State) -> None:
         """Keep its data in ``layout.postgres``; ``DATABASE_URL`` in the environment names a server to use instead."""
         self._folder, self._password_file = layout.postgres, layout.data / "postgres.password"
+        self._inside = layout.data in self._folder.parents
         self._wanted_port = layout.server_ports.get("postgres", 0)
         self._process = ManagedProcess(state, self.name, layout.logs / "postgres.log")
         self._external = os.environ.get("DATABASE_URL") if layout.uses_environment else None
@@ -85,9 +87,7 @@ class Postgres:
             self._admin().close()
             return
         if self.pid is None:
-            if self._folder != self._password_file.parent / self.name and not self._password_file.exists():
-                self.remove()  # it lies outside the data folder, and was left by one that is gone
-            if not (self._folder / "data" / "PG_VERSION").exists():
+            if not self._initialized():
                 progress("making its data folder")
                 self._initialize()
             progress("starting")
@@ -96,14 +96,20 @@ class Postgres:
 
     def create_databases(self, names: list[str]) -> None:
         """Make a database for each of ``names``, where it is missing, and on our own server a login that owns it."""
-        with self._admin() as admin:
-            for name in names:
-                owner = sql.SQL("CURRENT_USER") if self._external else sql.Identifier(name)
-                if not self._external and not admin.execute(_ROLE, [name]).fetchone():
-                    password = sql.Literal(self._password())
-                    admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(owner, password))
-                if not admin.execute(_DATABASE, [name]).fetchone():
-                    admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), owner))
+        try:
+            with self._admin() as admin:
+                self._create_missing(admin, names)
+        except psycopg.Error as error:
+            raise DevstackError(f"the databases cannot be made: {' '.join(str(error).split())}") from error
+
+    def _create_missing(self, admin: psycopg.Connection, names: list[str]) -> None:
+        for name in names:
+            owner = sql.SQL("CURRENT_USER") if self._external else sql.Identifier(name)
+            if not self._external and not admin.execute(_ROLE, [name]).fetchone():
+                password = sql.Literal(self._password())
+                admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(owner, password))
+            if not admin.execute(_DATABASE, [name]).fetchone():
+                admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), owner))
 
     def stop(self) -> None:
         """Stop it in good order: its fast shutdown, which ends sessions and loses nothing."""
@@ -147,12 +153,22 @@ class Postgres:
             shutil.copytree(original.parent, copy, ignore=shutil.ignore_patterns("include"))
         return copy / "bin"
 
+    def _initialized(self) -> bool:
+        if not (self._folder / "data").exists():
+            return False
+        if self._password_file.exists():
+            return True
+        if self._inside:
+            raise DevstackError(f"{self._password_file} is missing: nobody can log in to the data beside it any more")
+        return False  # what is left of a data folder that was removed
+
     def _initialize(self) -> None:
-        data = self._folder / "data"
-        shutil.rmtree(data, ignore_errors=True)  # half made
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._folder.chmod(0o755)
-        data.mkdir(mode=0o700)
+        """Make the data folder beside its place, and move it there when it is whole."""
+        make_passable(self._folder)
+        self._clear_leftovers(self._folder / "data")
+        for left in [self._folder / "data", *self._folder.glob("making-*")]:
+            shutil.rmtree(left, ignore_errors=True)
+        data = Path(tempfile.mkdtemp(prefix="making-", dir=self._folder))
         password = self._folder / "password"
         password.touch(mode=0o600)
         password.write_text(self._password())
@@ -169,11 +185,11 @@ class Postgres:
         if done.returncode != 0:
             shutil.rmtree(data, ignore_errors=True)
             raise DevstackError(f"PostgreSQL's data folder cannot be made: {' '.join(done.stderr.split())[-300:]}")
+        data.rename(self._folder / "data")
 
     def _launch(self) -> None:
         data = self._folder / "data"
-        port = self._wanted_port or self._process.record.get("port") or free_port()
-        must_be_free(port, "PostgreSQL", "POSTGRES_PORT")
+        port = choose_port(self._wanted_port, self._process.record.get("port", 0), "PostgreSQL", "POSTGRES_PORT")
         self._clear_leftovers(data)
         settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items()]
         self._process.launch(

@@ -16,6 +16,9 @@ from devstack.state import State
 
 _POLL_SECONDS = 0.05
 _LAST_LINES = 3
+_ZOMBIE_SECONDS = 1.0
+_CLOCK_SECONDS = 5.0
+"""By how much the time at which a process began may seem to change when the clock is set."""
 
 
 class ManagedProcess:
@@ -77,15 +80,17 @@ class ManagedProcess:
     def stop(self, seconds: float, number: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to end with the signal ``number``, and kill it where it has not after ``seconds``."""
         process = self._process()
-        if process is None:
-            return
-        try:
-            process.send_signal(number)
-            _wait_gone(process, seconds)
-        except psutil.TimeoutExpired:
-            self.kill()
-        except psutil.NoSuchProcess:
-            pass
+        if process is not None:
+            try:
+                process.send_signal(number)
+                _wait_gone(process, seconds)
+            except psutil.TimeoutExpired:
+                self.kill()
+            except psutil.NoSuchProcess:
+                pass
+        if self.record.get("pid"):
+            with contextlib.suppress(OSError):  # a full disk, say, must not keep the others from being stopped
+                self._state.put(self.name, service=self._service, record={**self.record, "pid": None})
 
     def kill(self) -> None:
         """End it at once (SIGKILL)."""
@@ -104,10 +109,11 @@ class ManagedProcess:
         try:
             process = psutil.Process(record["pid"])
             _reap(process.pid)
-            same = process.create_time() == record.get("created") and process.status() != psutil.STATUS_ZOMBIE
+            same = abs(process.create_time() - record.get("created", 0.0)) < _CLOCK_SECONDS
+            alive = process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return None
-        return process if same else None
+        return process if same and alive else None
 
     def _last_words(self) -> str:
         lines = [line.strip() for line in tail(self.log, _LAST_LINES) if line.strip()]
@@ -130,7 +136,12 @@ def _wait_gone(process: psutil.Process, seconds: float) -> None:
         if time.monotonic() > give_up:
             raise psutil.TimeoutExpired(seconds, process.pid)
         time.sleep(_POLL_SECONDS)
+    # A zombie's threads may hold its ports a moment longer; but it stays one for ever where nobody collects it.
+    give_up = time.monotonic() + _ZOMBIE_SECONDS
     _reap(process.pid)
+    while process.is_running() and time.monotonic() < give_up:
+        time.sleep(_POLL_SECONDS)
+        _reap(process.pid)
 
 
 def _reap(pid: int) -> None:

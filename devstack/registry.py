@@ -8,7 +8,7 @@ from pathlib import Path
 from devstack.downloads import registry_folder
 from devstack.errors import DevstackError
 from devstack.java import environment, java
-from devstack.layout import Layout, free_port, must_be_free
+from devstack.layout import Layout, choose_port, free_port
 from devstack.processes import ManagedProcess
 from devstack.server import Progress, quiet
 from devstack.state import State
@@ -25,6 +25,7 @@ class Registry:
 
     def __init__(self, layout: Layout, state: State) -> None:
         """Write its log below ``layout.data``; ``SCHEMA_REGISTRY_URL`` in the environment names one to use instead."""
+        self._scratch = layout.data / "registry"
         self._wanted_port = layout.server_ports.get("registry", 0)
         self._process = ManagedProcess(state, self.name, layout.logs / "registry.log")
         self._external = os.environ.get("SCHEMA_REGISTRY_URL") if layout.uses_environment else None
@@ -58,11 +59,11 @@ class Registry:
 
     def launch(self, bootstrap: str) -> None:
         """Start the process, on the Kafka at ``bootstrap``; it waits by itself until that answers."""
-        if self.external or self.pid is not None:
-            return
         record = self._process.record
-        port = self._wanted_port or record.get("port") or free_port()
-        must_be_free(port, "the schema registry", "REGISTRY_PORT")
+        if self.external or (self.pid is not None and record["kafka"] == bootstrap):
+            return
+        self.stop()  # where it runs on a Kafka that has moved
+        port = choose_port(self._wanted_port, record.get("port", 0), "the schema registry", "REGISTRY_PORT")
         folder = registry_folder(quiet)
         variables = environment(
             APICURIO_STORAGE_KIND="kafkasql",
@@ -73,8 +74,9 @@ class Registry:
             QUARKUS_MANAGEMENT_HOST="127.0.0.1",
             QUARKUS_MANAGEMENT_PORT=str(free_port()),
         )
+        runtime = java(heap="384m", scratch=self._scratch, options=["-XX:TieredStopAtLevel=1"])
         self._process.launch(
-            [*java(heap="384m", options=["-XX:TieredStopAtLevel=1"]), "-jar", str(folder / "quarkus-run.jar")],
+            [*runtime, "-jar", str(folder / "quarkus-run.jar")],
             env=variables,
             record={"url": f"http://127.0.0.1:{port}{_API}", "port": port, "kafka": bootstrap},
             cwd=folder,

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from devstack.layout import ROOT, Layout, free_port, grpc_variable, must_be_free
+from devstack.layout import ROOT, Layout, choose_port, grpc_variable, must_be_free
 from devstack.processes import ManagedProcess
 from devstack.server import Progress, quiet
 from devstack.state import State
@@ -79,12 +79,14 @@ class Service:
 
     def launch(self, dsn: str, bootstrap: str, registry_url: str, extra_env: Mapping[str, str] | None = None) -> None:
         """Start the process where it does not run, without waiting until it is ready."""
-        if self.pid is not None:
+        record, servers = self.record, {"dsn": dsn, "bootstrap": bootstrap, "registry": registry_url}
+        if self.pid is not None and all(record.get(name) == address for name, address in servers.items()):
             return
+        self.stop()  # where it runs on servers that have moved
         self.check_ports()
-        port = self._wanted_grpc or self._port_of(self.record.get("grpc")) or free_port()
-        metrics = self._wanted_metrics or self._port_of(self.record.get("metrics")) or free_port()
-        addresses = {"grpc": f"127.0.0.1:{port}", "metrics": f"127.0.0.1:{metrics}", "dsn": dsn}
+        port = choose_port(self._wanted_grpc, self._port_of(record.get("grpc")), self.name, "")
+        metrics = choose_port(self._wanted_metrics, self._port_of(record.get("metrics")), self.name, "")
+        addresses = {"grpc": f"127.0.0.1:{port}", "metrics": f"127.0.0.1:{metrics}"}
         settings = dict(
             zip(_OURS, (dsn, bootstrap, registry_url, addresses["grpc"], addresses["metrics"]), strict=True)
         )
@@ -92,7 +94,7 @@ class Service:
         self._process.launch(
             [sys.executable, "-m", self.module],
             env=environment,
-            record={**addresses, "bootstrap": bootstrap, "registry": registry_url},
+            record={**addresses, **servers},
             cwd=ROOT,
         )
 

@@ -19,7 +19,7 @@ from chassis.migrations import migrate
 from chassis.settings import DatabaseSettings
 from devstack.errors import DevstackError
 from devstack.kafka import Kafka
-from devstack.layout import ROOT, Layout
+from devstack.layout import ROOT, Layout, keep_loopback_off_proxies, make_passable
 from devstack.postgres import Postgres
 from devstack.progress import READY
 from devstack.registry import Registry
@@ -37,6 +37,7 @@ class Stack:
 
     def __init__(self, layout: Layout) -> None:
         """Know the stack of ``layout``; `up` starts it."""
+        keep_loopback_off_proxies()
         self._layout = layout
         self._state = State(layout.data / "state.json")
         self.kafka = Kafka(layout, self._state)
@@ -88,10 +89,11 @@ class Stack:
         """
         with self._locked():
             structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+            self._state.closed = False
             running = {part.name for part in self.parts if part.pid is not None}
             pool = ThreadPoolExecutor()
             try:
-                _Start(self, pool, tell).run()
+                _Start(self, pool, self._while_open(tell)).run()
             except BaseException as error:
                 self._state.refuse_new()
                 self._stop_all_but(running)  # what waits for one of them fails now
@@ -118,6 +120,16 @@ class Stack:
         self.postgres.remove()
         shutil.rmtree(self._layout.data, ignore_errors=True)
 
+    def _while_open(self, tell: Tell) -> Tell:
+        """Return ``tell``, but ending whoever still tells after the start was given up: a long download, say."""
+
+        def tell_or_end(name: str, doing: str) -> None:
+            if self._state.closed:
+                raise DevstackError("given up")
+            tell(name, doing)
+
+        return tell_or_end
+
     def _stop_all_but(self, running: set[str]) -> None:
         for part in reversed(self.parts):
             if part.name not in running:
@@ -134,7 +146,7 @@ class Stack:
     def _locked(self) -> Iterator[None]:
         """Let one start or stop of this stack happen at a time."""
         try:
-            self._layout.data.mkdir(parents=True, exist_ok=True)
+            make_passable(self._layout.data)
             lock = (self._layout.data / "lock").open("w")
         except OSError as error:
             raise DevstackError(f"cannot write to {self._layout.data}: {error.strerror}") from error

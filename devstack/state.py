@@ -49,10 +49,15 @@ class State:
                 self._records[name] = record
             self._path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self._path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(self._records, indent=2) + "\n")
+            with open(temporary, "w", opener=_private) as file:  # 0600: a dsn holds a password
+                file.write(json.dumps(self._records, indent=2) + "\n")
             os.replace(temporary, self._path)  # noqa: PTH105 - the same, and atomic by its name
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, as it stands in the file."""
         copy: dict[str, Any] = json.loads(json.dumps(self._records))
         return copy
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

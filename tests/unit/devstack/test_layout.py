@@ -10,7 +10,10 @@ from devstack.errors import DevstackError
 from devstack.layout import Layout, free_port, must_be_free, reachable_for_others
 
 
-def test_the_services_have_the_ports_of_the_readme() -> None:
+def test_the_services_have_the_ports_of_the_readme(monkeypatch: pytest.MonkeyPatch) -> None:
+    for service in ("ORDER", "PRODUCT", "DELIVERY", "ORCHESTRATOR"):  # whatever the caller's own are
+        monkeypatch.delenv(f"{service}_SVC_GRPC_PORT", raising=False)
+        monkeypatch.delenv(f"{service}_SVC_METRICS_PORT", raising=False)
     layout = Layout.from_environment()
     assert list(layout.grpc_ports.values()) == [50051, 50052, 50053, 50054]
     assert list(layout.metrics_ports.values()) == [9101, 9102, 9103, 9104]
