@@ -9,7 +9,6 @@ from typing import Generic, TypeVar
 
 from chassis import metrics
 from chassis.database import is_transient
-from chassis.errors import Unavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -58,7 +57,7 @@ class Coalescer(Generic[Item, Result]):
         try:
             results = await self._run([item for item, _ in group])
         except Exception as error:  # noqa: BLE001 - it is handed to its caller
-            if len(group) > 1 and not isinstance(error, Unavailable) and not is_transient(error):
+            if len(group) > 1 and not is_transient(error):
                 for member in group:
                     await self._settle([member])
                 return

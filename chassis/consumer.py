@@ -21,7 +21,7 @@ from chassis import metrics
 from chassis.codec import Codec
 from chassis.database import is_transient
 from chassis.dead_letters import dead_letter, headers_of, source
-from chassis.errors import Poison, Unavailable
+from chassis.errors import Poison
 from chassis.logs import logger
 from chassis.messages import MESSAGE_ID, TRACEPARENT, Encoded, Handle, Message, Record
 from chassis.producer import Producer
@@ -126,7 +126,7 @@ class Consumer:
             self._rewind(batch)
             self._halt(str(error))
         except Exception as error:
-            if not isinstance(error, Unavailable) and not is_transient(error):
+            if not is_transient(error):
                 raise
             self._rewind(batch)
             self._wait_out(error)
@@ -193,7 +193,7 @@ class Consumer:
         try:
             self._apply([message for _, message in pairs])
         except Exception as error:
-            if isinstance(error, Unavailable) or is_transient(error):
+            if is_transient(error):
                 raise
             if len(pairs) > 1:
                 middle = len(pairs) // 2

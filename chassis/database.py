@@ -10,6 +10,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Program
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from chassis.errors import Unavailable
+
 T = TypeVar("T")
 
 _OPTIONS = (
@@ -42,7 +44,7 @@ def is_transient(error: BaseException) -> bool:
     So it is for lost connections, deadlocks, serialization failures and time-outs; also for a missing table or
     privilege, which is a deployment's fault and mended there.
     """
-    if isinstance(error, PoolTimeout | OperationalError | InterfaceError | ProgrammingError):
+    if isinstance(error, Unavailable | PoolTimeout | OperationalError | InterfaceError | ProgrammingError):
         return True
     if isinstance(error, DBAPIError):
         return error.connection_invalidated

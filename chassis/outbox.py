@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Engine, text
 
 from chassis import metrics
 from chassis.database import is_transient
-from chassis.errors import Unavailable
 from chassis.logs import logger
 from chassis.messages import Encoded
 from chassis.producer import Producer
@@ -82,7 +81,7 @@ class Relay:
                 while self.relay_once() == _BATCH and not self._stopping.is_set():
                     pass
             except Exception as error:  # the rows stay; the next pass tries them again
-                if isinstance(error, Unavailable) or is_transient(error):
+                if is_transient(error):
                     log.warning("outbox not relayed", error=" ".join(str(error).split())[:300])
                 else:
                     log.exception("outbox not relayed")

@@ -53,7 +53,7 @@ def _told(error: Exception) -> tuple[grpc.StatusCode, str, list[Message]]:
             fields = [error_details_pb2.BadRequest.FieldViolation(field=f, description=d) for f, d in error.violations]
             details.append(error_details_pb2.BadRequest(field_violations=fields))
         return code, str(error), details
-    if isinstance(error, Unavailable) or is_transient(error):
+    if is_transient(error):
         log.warning("call refused for now", error=" ".join(str(error).split())[:300])
         text = str(error) if isinstance(error, Unavailable) else "the database cannot be reached; try again"
         info = error_details_pb2.ErrorInfo(reason="UNAVAILABLE", domain=_DOMAIN)

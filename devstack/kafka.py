@@ -16,7 +16,7 @@ from devstack.errors import DevstackError
 from devstack.java import environment, java
 from devstack.layout import Layout, choose_port
 from devstack.processes import ManagedProcess
-from devstack.server import Progress, quiet
+from devstack.server import Progress, Server, quiet
 from devstack.state import State
 
 _READY_SECONDS = 60
@@ -47,32 +47,16 @@ group.consumer.min.heartbeat.interval.ms=1500
 """
 
 
-class Kafka:
+class Kafka(Server):
     """One broker on 127.0.0.1."""
-
-    name = "kafka"
 
     def __init__(self, layout: Layout, state: State) -> None:
         """Keep its data below ``layout.data``; ``KAFKA_BOOTSTRAP_SERVERS`` names one to use instead."""
+        super().__init__(ManagedProcess(state, "kafka", layout.logs / "kafka.log"), _STOP_SECONDS)
         self._folder = layout.data / "kafka"
         self._wanted_port = layout.server_ports.get("kafka", 0)
-        self._process = ManagedProcess(state, self.name, layout.logs / "kafka.log")
         self._external = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") if layout.uses_environment else None
-
-    @property
-    def pid(self) -> int | None:
-        """Its pid while it runs."""
-        return self._process.pid
-
-    @property
-    def log(self) -> Path:
-        """Its log."""
-        return self._process.log
-
-    @property
-    def external(self) -> bool:
-        """Whether it is somebody else's."""
-        return self._external is not None
+        self.external = self._external is not None
 
     @property
     def bootstrap(self) -> str:
@@ -92,14 +76,6 @@ class Kafka:
                 raise DevstackError(f"no Kafka answers at KAFKA_BOOTSTRAP_SERVERS={self._external}")
             return
         self._process.wait_until(self.ready, _READY_SECONDS)
-
-    def stop(self) -> None:
-        """Stop it in good order."""
-        self._process.stop(_STOP_SECONDS)
-
-    def kill(self) -> None:
-        """Kill it."""
-        self._process.kill()
 
     def _launch(self, classpath: str) -> None:
         record = self._process.record

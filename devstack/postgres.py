@@ -18,8 +18,8 @@ from sqlalchemy.engine import make_url
 from devstack.errors import DevstackError
 from devstack.java import environment
 from devstack.layout import NOBODY, Layout, choose_port, make_passable, reachable_for_others
-from devstack.processes import ManagedProcess
-from devstack.server import Progress, quiet
+from devstack.processes import ManagedProcess, run_as
+from devstack.server import Progress, Server, quiet
 from devstack.state import State
 
 _READY_SECONDS = 60
@@ -38,34 +38,18 @@ _SETTINGS = {
 }
 
 
-class Postgres:
+class Postgres(Server):
     """One database server on 127.0.0.1."""
-
-    name = "postgres"
 
     def __init__(self, layout: Layout, state: State) -> None:
         """Keep its data in ``layout.postgres``; ``DATABASE_URL`` in the environment names a server to use instead."""
+        super().__init__(ManagedProcess(state, "postgres", layout.logs / "postgres.log"), _STOP_SECONDS)
         self._folder, self._password_file = layout.postgres, layout.data / "postgres.password"
         self._inside = layout.data in self._folder.parents
         self._wanted_port = layout.server_ports.get("postgres", 0)
-        self._process = ManagedProcess(state, self.name, layout.logs / "postgres.log")
         self._external = os.environ.get("DATABASE_URL") if layout.uses_environment else None
+        self.external = self._external is not None
         self._user = NOBODY if os.geteuid() == 0 else None
-
-    @property
-    def pid(self) -> int | None:
-        """Its pid while it runs."""
-        return self._process.pid
-
-    @property
-    def log(self) -> Path:
-        """Its log."""
-        return self._process.log
-
-    @property
-    def external(self) -> bool:
-        """Whether it is somebody else's."""
-        return self._external is not None
 
     @property
     def address(self) -> str:
@@ -114,10 +98,6 @@ class Postgres:
     def stop(self) -> None:
         """Stop it in good order: its fast shutdown, which ends sessions and loses nothing."""
         self._process.stop(_STOP_SECONDS, signal.SIGINT)  # SIGTERM would wait for every client to leave
-
-    def kill(self) -> None:
-        """Kill it."""
-        self._process.kill()
 
     def remove(self) -> None:
         """Remove its data."""
@@ -176,10 +156,9 @@ class Postgres:
             os.chown(data, self._user, self._user)
             os.chown(password, self._user, self._user)
         arguments = ["--username=postgres", f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8"]
-        identity = {} if self._user is None else {"user": self._user, "group": self._user, "extra_groups": []}
-        done = subprocess.run(  # type: ignore[call-overload] # the identity is a dict
+        done = subprocess.run(
             [self._binaries() / "initdb", "-D", data, *arguments, "--locale=C.UTF-8", "--no-instructions"],
-            cwd="/", env=environment(), capture_output=True, text=True, check=False, **identity,
+            cwd="/", env=environment(), capture_output=True, text=True, check=False, **run_as(self._user),
         )  # fmt: skip
         password.unlink()
         if done.returncode != 0:

@@ -53,11 +53,10 @@ class ManagedProcess:
         if self._state.closed:
             raise DevstackError(f"{self.name} is not started, because the start of the stack was given up")
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        identity: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
         with self.log.open("ab") as log:
             started = subprocess.Popen(
                 list(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd or "/",
-                env=dict(env), start_new_session=True, **identity,
+                env=dict(env), start_new_session=True, **run_as(user),
             )  # fmt: skip
         created = psutil.Process(started.pid).create_time()
         full = {"pid": started.pid, **record, "log": str(self.log), "created": created}
@@ -118,6 +117,11 @@ class ManagedProcess:
     def _last_words(self) -> str:
         lines = [line.strip() for line in tail(self.log, _LAST_LINES) if line.strip()]
         return f": {' / '.join(lines)[-400:]} (log: {self.log})" if lines else f" (log: {self.log})"
+
+
+def run_as(user: int | None) -> dict[str, Any]:
+    """Return the arguments by which ``subprocess`` runs a program as ``user`` in no other group; None is us."""
+    return {} if user is None else {"user": user, "group": user, "extra_groups": []}
 
 
 def tail(path: Path, lines: int) -> list[str]:

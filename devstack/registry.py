@@ -3,14 +3,13 @@
 import os
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 from devstack.downloads import registry_folder
 from devstack.errors import DevstackError
 from devstack.java import environment, java
 from devstack.layout import Layout, choose_port, free_port
 from devstack.processes import ManagedProcess
-from devstack.server import Progress, quiet
+from devstack.server import Progress, Server, quiet
 from devstack.state import State
 
 _READY_SECONDS = 90
@@ -18,32 +17,16 @@ _STOP_SECONDS = 15
 _API = "/apis/ccompat/v7"
 
 
-class Registry:
+class Registry(Server):
     """One schema registry on 127.0.0.1."""
-
-    name = "registry"
 
     def __init__(self, layout: Layout, state: State) -> None:
         """Write its log below ``layout.data``; ``SCHEMA_REGISTRY_URL`` in the environment names one to use instead."""
+        super().__init__(ManagedProcess(state, "registry", layout.logs / "registry.log"), _STOP_SECONDS)
         self._scratch = layout.data / "registry"
         self._wanted_port = layout.server_ports.get("registry", 0)
-        self._process = ManagedProcess(state, self.name, layout.logs / "registry.log")
         self._external = os.environ.get("SCHEMA_REGISTRY_URL") if layout.uses_environment else None
-
-    @property
-    def pid(self) -> int | None:
-        """Its pid while it runs."""
-        return self._process.pid
-
-    @property
-    def log(self) -> Path:
-        """Its log."""
-        return self._process.log
-
-    @property
-    def external(self) -> bool:
-        """Whether it is somebody else's."""
-        return self._external is not None
+        self.external = self._external is not None
 
     @property
     def url(self) -> str:
@@ -92,14 +75,6 @@ class Registry:
         if self.pid is None:
             self.launch(self._process.record["kafka"])
         self._process.wait_until(self.ready, _READY_SECONDS)
-
-    def stop(self) -> None:
-        """Stop it in good order."""
-        self._process.stop(_STOP_SECONDS)
-
-    def kill(self) -> None:
-        """Kill it."""
-        self._process.kill()
 
     def ready(self) -> bool:
         """Say whether it answers."""

@@ -1,37 +1,46 @@
 """What PostgreSQL, Kafka, the registry and a service have in common."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+
+from devstack.processes import ManagedProcess
 
 Progress = Callable[[str], None]
 """Is told what is going on, in a few words."""
 
 
-class Server(Protocol):
-    """One part of the stack."""
+class Server(ABC):
+    """One part of the stack, and the process that it runs as."""
 
-    name: str
+    external: bool = False
+    """Whether it is somebody else's: used, never started or stopped."""
+
+    def __init__(self, process: ManagedProcess, stop_seconds: float) -> None:
+        """Run as ``process``, which has ``stop_seconds`` to end in good order."""
+        self.name = process.name
+        self._process, self._stop_seconds = process, stop_seconds
 
     @property
     def pid(self) -> int | None:
         """Its pid while it runs; None for a server that is somebody else's."""
-
-    @property
-    def external(self) -> bool:
-        """Whether it is somebody else's: used, never started or stopped."""
-
-    @property
-    def address(self) -> str:
-        """Where it is reached, for people."""
+        return self._process.pid
 
     @property
     def log(self) -> Path:
         """What it writes to."""
+        return self._process.log
 
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """Where it is reached, for people."""
+
+    @abstractmethod
     def ready(self) -> bool:
         """Say whether it answers."""
 
+    @abstractmethod
     def start(self, progress: Progress = ...) -> None:
         """Start it where it does not run, and return when it is ready.
 
@@ -40,10 +49,12 @@ class Server(Protocol):
         """
 
     def stop(self) -> None:
-        """Stop it; harmless where it does not run."""
+        """Stop it in good order; harmless where it does not run."""
+        self._process.stop(self._stop_seconds)
 
     def kill(self) -> None:
         """Kill it at once, as a crash would."""
+        self._process.kill()
 
 
 def quiet(_: str) -> None:

@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from devstack.layout import ROOT, Layout, choose_port, grpc_variable, must_be_free
 from devstack.processes import ManagedProcess
-from devstack.server import Progress, quiet
+from devstack.server import Progress, Server, quiet
 from devstack.state import State
 
 NAMES = ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
@@ -20,24 +19,17 @@ _STOP_SECONDS = 30
 _OURS = ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "GRPC_LISTEN", "METRICS_LISTEN")
 
 
-class Service:
+class Service(Server):
     """One of the services, or a second replica of one."""
-
-    external = False
 
     def __init__(self, layout: Layout, state: State, module: str, *, beside: "Service | None" = None) -> None:
         """Run ``module``; a second replica runs ``beside`` the first, with ports and a record of its own."""
         self.module = module
-        self.name = module if beside is None else f"{module}-2"
+        name = module if beside is None else f"{module}-2"
+        super().__init__(ManagedProcess(state, name, layout.logs / f"{name}.log", service=True), _STOP_SECONDS)
         self._beside = beside
         self._wanted_grpc = layout.grpc_ports.get(self.name, 0)
         self._wanted_metrics = layout.metrics_ports.get(self.name, 0)
-        self._process = ManagedProcess(state, self.name, layout.logs / f"{self.name}.log", service=True)
-
-    @property
-    def pid(self) -> int | None:
-        """Its pid while it runs."""
-        return self._process.pid
 
     @property
     def grpc(self) -> str:
@@ -60,11 +52,6 @@ class Service:
     def dsn(self) -> str:
         """Its database's address, for psycopg and psql."""
         return str(self._process.record.get("dsn", ""))
-
-    @property
-    def log(self) -> Path:
-        """Its log."""
-        return self._process.log
 
     def check_ports(self) -> None:
         """Check that it can listen where it is told to, unless it runs already.
@@ -122,14 +109,6 @@ class Service:
             except grpc.RpcError:
                 return False
             return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-
-    def stop(self) -> None:
-        """Stop it in good order."""
-        self._process.stop(_STOP_SECONDS)
-
-    def kill(self) -> None:
-        """Kill it."""
-        self._process.kill()
 
     @staticmethod
     def _port_of(address: object) -> int:
