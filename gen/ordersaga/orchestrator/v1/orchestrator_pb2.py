@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,ordersaga/orchestrator/v1/orchestrator.proto\x12\x19ordersaga.orchestrator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x04\n\x04Saga\x12\x19\n\x08order_id\x18\x01 \x01(\x03R\x07orderId\x12=\n\x06status\x18\x02 \x01(\x0e\x32%.ordersaga.orchestrator.v1.SagaStatusR\x06status\x12\x12\n\x04step\x18\x03 \x01(\tR\x04step\x12\x14\n\x05stuck\x18\x04 \x01(\x08R\x05stuck\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason\x12\'\n\x0fpending_command\x18\x06 \x01(\tR\x0ependingCommand\x12\x18\n\x07\x61ttempt\x18\x07 \x01(\x05R\x07\x61ttempt\x12?\n\rwaiting_since\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0cwaitingSince\x12\x36\n\x08\x64\x65\x61\x64line\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x64\x65\x61\x64line\x12\x1d\n\nlast_error\x18\n \x01(\tR\tlastError\x12\'\n\x0fremaining_steps\x18\x0b \x03(\tR\x0eremainingSteps\x12\x18\n\x07version\x18\x0c \x01(\x03R\x07version\x12;\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\"\xeb\x01\n\tSagaEvent\x12\x18\n\x07version\x18\x01 \x01(\x03R\x07version\x12;\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12<\n\x04type\x18\x03 \x01(\x0e\x32(.ordersaga.orchestrator.v1.SagaEventTypeR\x04type\x12\x12\n\x04step\x18\x04 \x01(\tR\x04step\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1d\n\nmessage_id\x18\x06 \x01(\tR\tmessageId\"4\n\x0eGetSagaRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\"\x86\x01\n\x0fGetSagaResponse\x12\x33\n\x04saga\x18\x01 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\x12>\n\x07history\x18\x02 \x03(\x0b\x32$.ordersaga.orchestrator.v1.SagaEventR\x07history\"\xbe\x02\n\x10ListSagasRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\x12G\n\x06status\x18\x03 \x01(\x0e\x32%.ordersaga.orchestrator.v1.SagaStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\'\n\x04step\x18\x04 \x01(\tB\x13\xbaH\x10r\x0e\x18\x64\x32\n^[^\\x00]*$R\x04step\x12\x19\n\x05stuck\x18\x05 \x01(\x08H\x00R\x05stuck\x88\x01\x01\x12\x44\n\x07min_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x06\x08\x80\x86\xb0\x96\x01\x32\x00R\x06minAgeB\x08\n\x06_stuck\"r\n\x11ListSagasResponse\x12\x35\n\x05sagas\x18\x01 \x03(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x05sagas\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\x98\x01\n\nSagaStatus\x12\x1b\n\x17SAGA_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13SAGA_STATUS_RUNNING\x10\x01\x12\x1c\n\x18SAGA_STATUS_COMPENSATING\x10\x02\x12\x19\n\x15SAGA_STATUS_COMPLETED\x10\x03\x12\x1b\n\x17SAGA_STATUS_COMPENSATED\x10\x04*\xf9\x01\n\rSagaEventType\x12\x1f\n\x1bSAGA_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SAGA_EVENT_TYPE_STARTED\x10\x01\x12\x1d\n\x19SAGA_EVENT_TYPE_STEP_DONE\x10\x02\x12 \n\x1cSAGA_EVENT_TYPE_STEP_REFUSED\x10\x03\x12\x1f\n\x1bSAGA_EVENT_TYPE_STEP_UNDONE\x10\x04\x12#\n\x1fSAGA_EVENT_TYPE_CANCEL_ACCEPTED\x10\x05\x12#\n\x1fSAGA_EVENT_TYPE_CANCEL_TOO_LATE\x10\x06\x32\xdf\x01\n\x13OrchestratorService\x12`\n\x07GetSaga\x12).ordersaga.orchestrator.v1.GetSagaRequest\x1a*.ordersaga.orchestrator.v1.GetSagaResponse\x12\x66\n\tListSagas\x12+.ordersaga.orchestrator.v1.ListSagasRequest\x1a,.ordersaga.orchestrator.v1.ListSagasResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,ordersaga/orchestrator/v1/orchestrator.proto\x12\x19ordersaga.orchestrator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x04\n\x04Saga\x12\x19\n\x08order_id\x18\x01 \x01(\x03R\x07orderId\x12=\n\x06status\x18\x02 \x01(\x0e\x32%.ordersaga.orchestrator.v1.SagaStatusR\x06status\x12\x12\n\x04step\x18\x03 \x01(\tR\x04step\x12\x14\n\x05stuck\x18\x04 \x01(\x08R\x05stuck\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason\x12\'\n\x0fpending_command\x18\x06 \x01(\tR\x0ependingCommand\x12\x18\n\x07\x61ttempt\x18\x07 \x01(\x05R\x07\x61ttempt\x12?\n\rwaiting_since\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0cwaitingSince\x12\x36\n\x08\x64\x65\x61\x64line\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x64\x65\x61\x64line\x12\x1d\n\nlast_error\x18\n \x01(\tR\tlastError\x12\'\n\x0fremaining_steps\x18\x0b \x03(\tR\x0eremainingSteps\x12\x18\n\x07version\x18\x0c \x01(\x03R\x07version\x12;\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\"\xeb\x01\n\tSagaEvent\x12\x18\n\x07version\x18\x01 \x01(\x03R\x07version\x12;\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12<\n\x04type\x18\x03 \x01(\x0e\x32(.ordersaga.orchestrator.v1.SagaEventTypeR\x04type\x12\x12\n\x04step\x18\x04 \x01(\tR\x04step\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1d\n\nmessage_id\x18\x06 \x01(\tR\tmessageId\"4\n\x0eGetSagaRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\"\x86\x01\n\x0fGetSagaResponse\x12\x33\n\x04saga\x18\x01 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\x12>\n\x07history\x18\x02 \x03(\x0b\x32$.ordersaga.orchestrator.v1.SagaEventR\x07history\"\xbe\x02\n\x10ListSagasRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\x12G\n\x06status\x18\x03 \x01(\x0e\x32%.ordersaga.orchestrator.v1.SagaStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\'\n\x04step\x18\x04 \x01(\tB\x13\xbaH\x10r\x0e\x18\x64\x32\n^[^\\x00]*$R\x04step\x12\x19\n\x05stuck\x18\x05 \x01(\x08H\x00R\x05stuck\x88\x01\x01\x12\x44\n\x07min_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x06\x08\x80\x86\xb0\x96\x01\x32\x00R\x06minAgeB\x08\n\x06_stuck\"r\n\x11ListSagasResponse\x12\x35\n\x05sagas\x18\x01 \x03(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x05sagas\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc3\x03\n\nSagaFilter\x12G\n\x06status\x18\x01 \x01(\x0e\x32%.ordersaga.orchestrator.v1.SagaStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\'\n\x04step\x18\x02 \x01(\tB\x13\xbaH\x10r\x0e\x18\x64\x32\n^[^\\x00]*$R\x04step\x12\x19\n\x05stuck\x18\x03 \x01(\x08H\x00R\x05stuck\x88\x01\x01\x12\x44\n\x07min_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x06\x08\x80\x86\xb0\x96\x01\x32\x00R\x06minAge\x12,\n\torder_ids\x18\x05 \x03(\x03\x42\x0f\xbaH\x0c\x92\x01\t\x10\xe8\x07\"\x04\"\x02 \x00R\x08orderIds:\xa9\x01\xbaH\xa5\x01\x1a\xa2\x01\n\x15saga_filter.not_empty\x12 at least one field must be given\x1agthis.status != 0 || this.step != \'\' || has(this.stuck) || has(this.min_age) || size(this.order_ids) > 0B\x08\n\x06_stuck\"R\n\x11WatchSagasRequest\x12=\n\x06\x66ilter\x18\x01 \x01(\x0b\x32%.ordersaga.orchestrator.v1.SagaFilterR\x06\x66ilter\"I\n\x12WatchSagasResponse\x12\x33\n\x04saga\x18\x01 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\"\x91\x01\n\x10RetrySagaRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\x12+\n\x05\x61\x63tor\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x64\x32\n^[^\\x00]*$R\x05\x61\x63tor\x12,\n\x06reason\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x18\xf4\x03\x32\n^[^\\x00]*$R\x06reason\"H\n\x11RetrySagaResponse\x12\x33\n\x04saga\x18\x01 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\"\x94\x01\n\x11\x43\x61ncelSagaRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\x12+\n\x05\x61\x63tor\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x64\x32\n^[^\\x00]*$R\x05\x61\x63tor\x12.\n\x06reason\x18\x03 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xf4\x03\x32\n^[^\\x00]*$R\x06reason\"I\n\x12\x43\x61ncelSagaResponse\x12\x33\n\x04saga\x18\x01 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\"\xa4\x01\n\nSagaResult\x12\x19\n\x08order_id\x18\x01 \x01(\x03R\x07orderId\x12\x33\n\x04saga\x18\x02 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\x12!\n\x0c\x65rror_reason\x18\x03 \x01(\tR\x0b\x65rrorReason\x12#\n\rerror_message\x18\x04 \x01(\tR\x0c\x65rrorMessage\"\xd4\x01\n\x11RetrySagasRequest\x12\x45\n\x06\x66ilter\x18\x01 \x01(\x0b\x32%.ordersaga.orchestrator.v1.SagaFilterB\x06\xbaH\x03\xc8\x01\x01R\x06\x66ilter\x12+\n\x05\x61\x63tor\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x64\x32\n^[^\\x00]*$R\x05\x61\x63tor\x12,\n\x06reason\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x18\xf4\x03\x32\n^[^\\x00]*$R\x06reason\x12\x1d\n\x05limit\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x05limit\"i\n\x12RetrySagasResponse\x12?\n\x07results\x18\x01 \x03(\x0b\x32%.ordersaga.orchestrator.v1.SagaResultR\x07results\x12\x12\n\x04more\x18\x02 \x01(\x08R\x04more\"\xd7\x01\n\x12\x43\x61ncelSagasRequest\x12\x45\n\x06\x66ilter\x18\x01 \x01(\x0b\x32%.ordersaga.orchestrator.v1.SagaFilterB\x06\xbaH\x03\xc8\x01\x01R\x06\x66ilter\x12+\n\x05\x61\x63tor\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x64\x32\n^[^\\x00]*$R\x05\x61\x63tor\x12.\n\x06reason\x18\x03 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xf4\x03\x32\n^[^\\x00]*$R\x06reason\x12\x1d\n\x05limit\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x05limit\"j\n\x13\x43\x61ncelSagasResponse\x12?\n\x07results\x18\x01 \x03(\x0b\x32%.ordersaga.orchestrator.v1.SagaResultR\x07results\x12\x12\n\x04more\x18\x02 \x01(\x08R\x04more*\x98\x01\n\nSagaStatus\x12\x1b\n\x17SAGA_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13SAGA_STATUS_RUNNING\x10\x01\x12\x1c\n\x18SAGA_STATUS_COMPENSATING\x10\x02\x12\x19\n\x15SAGA_STATUS_COMPLETED\x10\x03\x12\x1b\n\x17SAGA_STATUS_COMPENSATED\x10\x04*\xd5\x02\n\rSagaEventType\x12\x1f\n\x1bSAGA_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SAGA_EVENT_TYPE_STARTED\x10\x01\x12\x1d\n\x19SAGA_EVENT_TYPE_STEP_DONE\x10\x02\x12 \n\x1cSAGA_EVENT_TYPE_STEP_REFUSED\x10\x03\x12\x1f\n\x1bSAGA_EVENT_TYPE_STEP_UNDONE\x10\x04\x12#\n\x1fSAGA_EVENT_TYPE_CANCEL_ACCEPTED\x10\x05\x12#\n\x1fSAGA_EVENT_TYPE_CANCEL_TOO_LATE\x10\x06\x12\"\n\x1eSAGA_EVENT_TYPE_STEP_TIMED_OUT\x10\x07\x12\x19\n\x15SAGA_EVENT_TYPE_STUCK\x10\x08\x12\x1b\n\x17SAGA_EVENT_TYPE_RETRIED\x10\t2\xf8\x05\n\x13OrchestratorService\x12`\n\x07GetSaga\x12).ordersaga.orchestrator.v1.GetSagaRequest\x1a*.ordersaga.orchestrator.v1.GetSagaResponse\x12\x66\n\tListSagas\x12+.ordersaga.orchestrator.v1.ListSagasRequest\x1a,.ordersaga.orchestrator.v1.ListSagasResponse\x12k\n\nWatchSagas\x12,.ordersaga.orchestrator.v1.WatchSagasRequest\x1a-.ordersaga.orchestrator.v1.WatchSagasResponse0\x01\x12\x66\n\tRetrySaga\x12+.ordersaga.orchestrator.v1.RetrySagaRequest\x1a,.ordersaga.orchestrator.v1.RetrySagaResponse\x12i\n\nCancelSaga\x12,.ordersaga.orchestrator.v1.CancelSagaRequest\x1a-.ordersaga.orchestrator.v1.CancelSagaResponse\x12i\n\nRetrySagas\x12,.ordersaga.orchestrator.v1.RetrySagasRequest\x1a-.ordersaga.orchestrator.v1.RetrySagasResponse\x12l\n\x0b\x43\x61ncelSagas\x12-.ordersaga.orchestrator.v1.CancelSagasRequest\x1a..ordersaga.orchestrator.v1.CancelSagasResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,10 +46,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSAGASREQUEST'].fields_by_name['step']._serialized_options = b'\272H\020r\016\030d2\n^[^\\x00]*$'
   _globals['_LISTSAGASREQUEST'].fields_by_name['min_age']._loaded_options = None
   _globals['_LISTSAGASREQUEST'].fields_by_name['min_age']._serialized_options = b'\272H\r\252\001\n\"\006\010\200\206\260\226\0012\000'
-  _globals['_SAGASTATUS']._serialized_start=1609
-  _globals['_SAGASTATUS']._serialized_end=1761
-  _globals['_SAGAEVENTTYPE']._serialized_start=1764
-  _globals['_SAGAEVENTTYPE']._serialized_end=2013
+  _globals['_SAGAFILTER'].fields_by_name['status']._loaded_options = None
+  _globals['_SAGAFILTER'].fields_by_name['status']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_SAGAFILTER'].fields_by_name['step']._loaded_options = None
+  _globals['_SAGAFILTER'].fields_by_name['step']._serialized_options = b'\272H\020r\016\030d2\n^[^\\x00]*$'
+  _globals['_SAGAFILTER'].fields_by_name['min_age']._loaded_options = None
+  _globals['_SAGAFILTER'].fields_by_name['min_age']._serialized_options = b'\272H\r\252\001\n\"\006\010\200\206\260\226\0012\000'
+  _globals['_SAGAFILTER'].fields_by_name['order_ids']._loaded_options = None
+  _globals['_SAGAFILTER'].fields_by_name['order_ids']._serialized_options = b'\272H\014\222\001\t\020\350\007\"\004\"\002 \000'
+  _globals['_SAGAFILTER']._loaded_options = None
+  _globals['_SAGAFILTER']._serialized_options = b'\272H\245\001\032\242\001\n\025saga_filter.not_empty\022 at least one field must be given\032gthis.status != 0 || this.step != \'\' || has(this.stuck) || has(this.min_age) || size(this.order_ids) > 0'
+  _globals['_RETRYSAGAREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_RETRYSAGAREQUEST'].fields_by_name['order_id']._serialized_options = b'\272H\004\"\002 \000'
+  _globals['_RETRYSAGAREQUEST'].fields_by_name['actor']._loaded_options = None
+  _globals['_RETRYSAGAREQUEST'].fields_by_name['actor']._serialized_options = b'\272H\022r\020\020\001\030d2\n^[^\\x00]*$'
+  _globals['_RETRYSAGAREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_RETRYSAGAREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\021r\017\030\364\0032\n^[^\\x00]*$'
+  _globals['_CANCELSAGAREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_CANCELSAGAREQUEST'].fields_by_name['order_id']._serialized_options = b'\272H\004\"\002 \000'
+  _globals['_CANCELSAGAREQUEST'].fields_by_name['actor']._loaded_options = None
+  _globals['_CANCELSAGAREQUEST'].fields_by_name['actor']._serialized_options = b'\272H\022r\020\020\001\030d2\n^[^\\x00]*$'
+  _globals['_CANCELSAGAREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_CANCELSAGAREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\023r\021\020\001\030\364\0032\n^[^\\x00]*$'
+  _globals['_RETRYSAGASREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_RETRYSAGASREQUEST'].fields_by_name['filter']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_RETRYSAGASREQUEST'].fields_by_name['actor']._loaded_options = None
+  _globals['_RETRYSAGASREQUEST'].fields_by_name['actor']._serialized_options = b'\272H\022r\020\020\001\030d2\n^[^\\x00]*$'
+  _globals['_RETRYSAGASREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_RETRYSAGASREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\021r\017\030\364\0032\n^[^\\x00]*$'
+  _globals['_RETRYSAGASREQUEST'].fields_by_name['limit']._loaded_options = None
+  _globals['_RETRYSAGASREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_CANCELSAGASREQUEST'].fields_by_name['filter']._loaded_options = None
+  _globals['_CANCELSAGASREQUEST'].fields_by_name['filter']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_CANCELSAGASREQUEST'].fields_by_name['actor']._loaded_options = None
+  _globals['_CANCELSAGASREQUEST'].fields_by_name['actor']._serialized_options = b'\272H\022r\020\020\001\030d2\n^[^\\x00]*$'
+  _globals['_CANCELSAGASREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_CANCELSAGASREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\023r\021\020\001\030\364\0032\n^[^\\x00]*$'
+  _globals['_CANCELSAGASREQUEST'].fields_by_name['limit']._loaded_options = None
+  _globals['_CANCELSAGASREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_SAGASTATUS']._serialized_start=3485
+  _globals['_SAGASTATUS']._serialized_end=3637
+  _globals['_SAGAEVENTTYPE']._serialized_start=3640
+  _globals['_SAGAEVENTTYPE']._serialized_end=3981
   _globals['_SAGA']._serialized_start=170
   _globals['_SAGA']._serialized_end=740
   _globals['_SAGAEVENT']._serialized_start=743
@@ -62,6 +100,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSAGASREQUEST']._serialized_end=1490
   _globals['_LISTSAGASRESPONSE']._serialized_start=1492
   _globals['_LISTSAGASRESPONSE']._serialized_end=1606
-  _globals['_ORCHESTRATORSERVICE']._serialized_start=2016
-  _globals['_ORCHESTRATORSERVICE']._serialized_end=2239
+  _globals['_SAGAFILTER']._serialized_start=1609
+  _globals['_SAGAFILTER']._serialized_end=2060
+  _globals['_WATCHSAGASREQUEST']._serialized_start=2062
+  _globals['_WATCHSAGASREQUEST']._serialized_end=2144
+  _globals['_WATCHSAGASRESPONSE']._serialized_start=2146
+  _globals['_WATCHSAGASRESPONSE']._serialized_end=2219
+  _globals['_RETRYSAGAREQUEST']._serialized_start=2222
+  _globals['_RETRYSAGAREQUEST']._serialized_end=2367
+  _globals['_RETRYSAGARESPONSE']._serialized_start=2369
+  _globals['_RETRYSAGARESPONSE']._serialized_end=2441
+  _globals['_CANCELSAGAREQUEST']._serialized_start=2444
+  _globals['_CANCELSAGAREQUEST']._serialized_end=2592
+  _globals['_CANCELSAGARESPONSE']._serialized_start=2594
+  _globals['_CANCELSAGARESPONSE']._serialized_end=2667
+  _globals['_SAGARESULT']._serialized_start=2670
+  _globals['_SAGARESULT']._serialized_end=2834
+  _globals['_RETRYSAGASREQUEST']._serialized_start=2837
+  _globals['_RETRYSAGASREQUEST']._serialized_end=3049
+  _globals['_RETRYSAGASRESPONSE']._serialized_start=3051
+  _globals['_RETRYSAGASRESPONSE']._serialized_end=3156
+  _globals['_CANCELSAGASREQUEST']._serialized_start=3159
+  _globals['_CANCELSAGASREQUEST']._serialized_end=3374
+  _globals['_CANCELSAGASRESPONSE']._serialized_start=3376
+  _globals['_CANCELSAGASRESPONSE']._serialized_end=3482
+  _globals['_ORCHESTRATORSERVICE']._serialized_start=3984
+  _globals['_ORCHESTRATORSERVICE']._serialized_end=4744
 # @@protoc_insertion_point(module_scope)

@@ -73,6 +73,12 @@ class _SagaEventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SagaEve
     """A cancel was asked for and accepted."""
     SAGA_EVENT_TYPE_CANCEL_TOO_LATE: _SagaEventType.ValueType  # 6
     """A cancel was asked for after the pivot, or after the end; it changed nothing."""
+    SAGA_EVENT_TYPE_STEP_TIMED_OUT: _SagaEventType.ValueType  # 7
+    """A step's reply stayed out too long; its command was sent again or, where the attempts were used up, undone."""
+    SAGA_EVENT_TYPE_STUCK: _SagaEventType.ValueType  # 8
+    """The attempts of a command that is never given up were used up: an operator should look. It is still sent again."""
+    SAGA_EVENT_TYPE_RETRIED: _SagaEventType.ValueType  # 9
+    """An operator had the pending command sent again."""
 
 class SagaEventType(_SagaEventType, metaclass=_SagaEventTypeEnumTypeWrapper):
     """SagaEventType says what happened to a saga."""
@@ -91,6 +97,12 @@ SAGA_EVENT_TYPE_CANCEL_ACCEPTED: SagaEventType.ValueType  # 5
 """A cancel was asked for and accepted."""
 SAGA_EVENT_TYPE_CANCEL_TOO_LATE: SagaEventType.ValueType  # 6
 """A cancel was asked for after the pivot, or after the end; it changed nothing."""
+SAGA_EVENT_TYPE_STEP_TIMED_OUT: SagaEventType.ValueType  # 7
+"""A step's reply stayed out too long; its command was sent again or, where the attempts were used up, undone."""
+SAGA_EVENT_TYPE_STUCK: SagaEventType.ValueType  # 8
+"""The attempts of a command that is never given up were used up: an operator should look. It is still sent again."""
+SAGA_EVENT_TYPE_RETRIED: SagaEventType.ValueType  # 9
+"""An operator had the pending command sent again."""
 Global___SagaEventType: _TypeAlias = SagaEventType  # noqa: Y015
 
 @_typing.final
@@ -196,9 +208,9 @@ class SagaEvent(_message.Message):
     step: _builtins.str
     """The step it happened to; empty where it concerns the saga as a whole."""
     reason: _builtins.str
-    """Why, where there is a reason: a refusal's, or a cancel's with who asked for it."""
+    """Why, where there is a reason: a refusal's, a time-out's with the attempt, or an operator's with who it was."""
     message_id: _builtins.str
-    """The message-id header of the Kafka message that brought it about."""
+    """The message-id header of the Kafka message that brought it about; empty where time or an operator did."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""
@@ -346,3 +358,367 @@ class ListSagasResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSagasResponse: _TypeAlias = ListSagasResponse  # noqa: Y015
+
+@_typing.final
+class SagaFilter(_message.Message):
+    """SagaFilter picks sagas; every field that is given must fit. At least one must be given."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    STUCK_FIELD_NUMBER: _builtins.int
+    MIN_AGE_FIELD_NUMBER: _builtins.int
+    ORDER_IDS_FIELD_NUMBER: _builtins.int
+    status: Global___SagaStatus.ValueType
+    """Only sagas in this status; not given: those that have not ended, unless order_ids names them."""
+    step: _builtins.str
+    """Only sagas that await this step's reply; empty: any."""
+    stuck: _builtins.bool
+    """Only sagas that are stuck (true) or are not (false); absent: any."""
+    @_builtins.property
+    def min_age(self) -> _duration_pb2.Duration:
+        """Only sagas that began at least this long ago; absent: any."""
+
+    @_builtins.property
+    def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Only the sagas of these orders, at most 1000; empty: any."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___SagaStatus.ValueType = ...,
+        step: _builtins.str = ...,
+        stuck: _builtins.bool | None = ...,
+        min_age: _duration_pb2.Duration | None = ...,
+        order_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_stuck", b"_stuck", "min_age", b"min_age", "stuck", b"stuck"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stuck", b"_stuck", "min_age", b"min_age", "order_ids", b"order_ids", "status", b"status", "step", b"step", "stuck", b"stuck"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__stuck: _TypeAlias = _typing.Literal["stuck"]  # noqa: Y015
+    _WhichOneofArgType__stuck: _TypeAlias = _typing.Literal["_stuck", b"_stuck"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stuck) -> _WhichOneofReturnType__stuck | None: ...
+
+Global___SagaFilter: _TypeAlias = SagaFilter  # noqa: Y015
+
+@_typing.final
+class WatchSagasRequest(_message.Message):
+    """WatchSagasRequest says which sagas to watch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def filter(self) -> Global___SagaFilter:
+        """Which sagas; not given: all."""
+
+    def __init__(
+        self,
+        *,
+        filter: Global___SagaFilter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSagasRequest: _TypeAlias = WatchSagasRequest  # noqa: Y015
+
+@_typing.final
+class WatchSagasResponse(_message.Message):
+    """WatchSagasResponse is one saga at one moment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAGA_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def saga(self) -> Global___Saga:
+        """The saga now, or after its latest change."""
+
+    def __init__(
+        self,
+        *,
+        saga: Global___Saga | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["saga", b"saga"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["saga", b"saga"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSagasResponse: _TypeAlias = WatchSagasResponse  # noqa: Y015
+
+@_typing.final
+class RetrySagaRequest(_message.Message):
+    """RetrySagaRequest names one saga, and says who has it retried and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.int
+    """Which order's saga. Required."""
+    actor: _builtins.str
+    """Who does it, 1 to 100 characters, for the history. Required."""
+    reason: _builtins.str
+    """Why, at most 500 characters. Optional."""
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.int = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "order_id", b"order_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetrySagaRequest: _TypeAlias = RetrySagaRequest  # noqa: Y015
+
+@_typing.final
+class RetrySagaResponse(_message.Message):
+    """RetrySagaResponse carries the saga, whose command is about to be sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAGA_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def saga(self) -> Global___Saga:
+        """The saga as it is stored now."""
+
+    def __init__(
+        self,
+        *,
+        saga: Global___Saga | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["saga", b"saga"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["saga", b"saga"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetrySagaResponse: _TypeAlias = RetrySagaResponse  # noqa: Y015
+
+@_typing.final
+class CancelSagaRequest(_message.Message):
+    """CancelSagaRequest names one saga, and says who has it cancelled and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.int
+    """Which order's saga. Required."""
+    actor: _builtins.str
+    """Who does it, 1 to 100 characters, for the history. Required."""
+    reason: _builtins.str
+    """Why, 1 to 500 characters. Required."""
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.int = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "order_id", b"order_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSagaRequest: _TypeAlias = CancelSagaRequest  # noqa: Y015
+
+@_typing.final
+class CancelSagaResponse(_message.Message):
+    """CancelSagaResponse carries the saga, COMPENSATING or COMPENSATED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAGA_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def saga(self) -> Global___Saga:
+        """The saga as it is stored now."""
+
+    def __init__(
+        self,
+        *,
+        saga: Global___Saga | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["saga", b"saga"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["saga", b"saga"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSagaResponse: _TypeAlias = CancelSagaResponse  # noqa: Y015
+
+@_typing.final
+class SagaResult(_message.Message):
+    """SagaResult is what a bulk action did to one saga."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    SAGA_FIELD_NUMBER: _builtins.int
+    ERROR_REASON_FIELD_NUMBER: _builtins.int
+    ERROR_MESSAGE_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.int
+    """The saga's order."""
+    error_reason: _builtins.str
+    """Why it failed, for programs, such as TOO_LATE; empty where it was done."""
+    error_message: _builtins.str
+    """Why it failed, for people; empty where it was done."""
+    @_builtins.property
+    def saga(self) -> Global___Saga:
+        """The saga as it is stored now; absent where the action failed."""
+
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.int = ...,
+        saga: Global___Saga | None = ...,
+        error_reason: _builtins.str = ...,
+        error_message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["saga", b"saga"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_message", b"error_message", "error_reason", b"error_reason", "order_id", b"order_id", "saga", b"saga"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SagaResult: _TypeAlias = SagaResult  # noqa: Y015
+
+@_typing.final
+class RetrySagasRequest(_message.Message):
+    """RetrySagasRequest says which sagas to retry, who does it and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    actor: _builtins.str
+    """Who does it, 1 to 100 characters, for the history. Required."""
+    reason: _builtins.str
+    """Why, at most 500 characters. Optional."""
+    limit: _builtins.int
+    """At most this many sagas; 0 means 100, more than 1000 means 1000."""
+    @_builtins.property
+    def filter(self) -> Global___SagaFilter:
+        """Which sagas. Required."""
+
+    def __init__(
+        self,
+        *,
+        filter: Global___SagaFilter | None = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "filter", b"filter", "limit", b"limit", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetrySagasRequest: _TypeAlias = RetrySagasRequest  # noqa: Y015
+
+@_typing.final
+class RetrySagasResponse(_message.Message):
+    """RetrySagasResponse tells what became of each saga."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    more: _builtins.bool
+    """True where more sagas passed the filter than the limit allowed."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SagaResult]:
+        """One result for each saga that was picked, by ascending order id."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___SagaResult] | None = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetrySagasResponse: _TypeAlias = RetrySagasResponse  # noqa: Y015
+
+@_typing.final
+class CancelSagasRequest(_message.Message):
+    """CancelSagasRequest says which sagas to cancel, who does it and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    actor: _builtins.str
+    """Who does it, 1 to 100 characters, for the history. Required."""
+    reason: _builtins.str
+    """Why, 1 to 500 characters. Required."""
+    limit: _builtins.int
+    """At most this many sagas; 0 means 100, more than 1000 means 1000."""
+    @_builtins.property
+    def filter(self) -> Global___SagaFilter:
+        """Which sagas. Required."""
+
+    def __init__(
+        self,
+        *,
+        filter: Global___SagaFilter | None = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "filter", b"filter", "limit", b"limit", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSagasRequest: _TypeAlias = CancelSagasRequest  # noqa: Y015
+
+@_typing.final
+class CancelSagasResponse(_message.Message):
+    """CancelSagasResponse tells what became of each saga."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    more: _builtins.bool
+    """True where more sagas passed the filter than the limit allowed."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SagaResult]:
+        """One result for each saga that was picked, by ascending order id."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___SagaResult] | None = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSagasResponse: _TypeAlias = CancelSagasResponse  # noqa: Y015

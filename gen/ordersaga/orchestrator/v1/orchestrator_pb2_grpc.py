@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class OrchestratorServiceStub:
-    """OrchestratorService answers where each order's saga stands and how it got there.
+    """OrchestratorService answers where each order's saga stands and how it got there, and lets an operator mend it.
     """
 
     def __init__(self, channel):
@@ -45,10 +45,35 @@ class OrchestratorServiceStub:
                 request_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.ListSagasRequest.SerializeToString,
                 response_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.ListSagasResponse.FromString,
                 _registered_method=True)
+        self.WatchSagas = channel.unary_stream(
+                '/ordersaga.orchestrator.v1.OrchestratorService/WatchSagas',
+                request_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.WatchSagasRequest.SerializeToString,
+                response_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.WatchSagasResponse.FromString,
+                _registered_method=True)
+        self.RetrySaga = channel.unary_unary(
+                '/ordersaga.orchestrator.v1.OrchestratorService/RetrySaga',
+                request_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.RetrySagaRequest.SerializeToString,
+                response_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.RetrySagaResponse.FromString,
+                _registered_method=True)
+        self.CancelSaga = channel.unary_unary(
+                '/ordersaga.orchestrator.v1.OrchestratorService/CancelSaga',
+                request_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CancelSagaRequest.SerializeToString,
+                response_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CancelSagaResponse.FromString,
+                _registered_method=True)
+        self.RetrySagas = channel.unary_unary(
+                '/ordersaga.orchestrator.v1.OrchestratorService/RetrySagas',
+                request_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.RetrySagasRequest.SerializeToString,
+                response_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.RetrySagasResponse.FromString,
+                _registered_method=True)
+        self.CancelSagas = channel.unary_unary(
+                '/ordersaga.orchestrator.v1.OrchestratorService/CancelSagas',
+                request_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CancelSagasRequest.SerializeToString,
+                response_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CancelSagasResponse.FromString,
+                _registered_method=True)
 
 
 class OrchestratorServiceServicer:
-    """OrchestratorService answers where each order's saga stands and how it got there.
+    """OrchestratorService answers where each order's saga stands and how it got there, and lets an operator mend it.
     """
 
     def GetSaga(self, request, context):
@@ -60,6 +85,45 @@ class OrchestratorServiceServicer:
 
     def ListSagas(self, request, context):
         """ListSagas returns sagas page by page, by descending order id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchSagas(self, request, context):
+        """WatchSagas streams the sagas under way that pass the filter, then each saga again whenever it has changed and passes
+        the filter, or has just ceased to. It goes on until the caller ends it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetrySaga(self, request, context):
+        """RetrySaga has the saga's pending command (once it has ended: its final command) sent again now, and its attempts
+        counted anew. It may be repeated safely. NOT_FOUND: no such saga.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelSaga(self, request, context):
+        """CancelSaga has the saga undo what was done. A saga that already compensates, or has, is returned as it is.
+        NOT_FOUND: no such saga. FAILED_PRECONDITION, reason TOO_LATE: it is past the pivot or COMPLETED; nothing changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetrySagas(self, request, context):
+        """RetrySagas does what RetrySaga does to every saga that passes the filter, each by itself, and tells each one's result.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelSagas(self, request, context):
+        """CancelSagas does what CancelSaga does to every saga that passes the filter, each by itself, and tells each one's
+        result.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +142,31 @@ def add_OrchestratorServiceServicer_to_server(servicer, server):
                     request_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.ListSagasRequest.FromString,
                     response_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.ListSagasResponse.SerializeToString,
             ),
+            'WatchSagas': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSagas,
+                    request_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.WatchSagasRequest.FromString,
+                    response_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.WatchSagasResponse.SerializeToString,
+            ),
+            'RetrySaga': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetrySaga,
+                    request_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.RetrySagaRequest.FromString,
+                    response_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.RetrySagaResponse.SerializeToString,
+            ),
+            'CancelSaga': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelSaga,
+                    request_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CancelSagaRequest.FromString,
+                    response_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CancelSagaResponse.SerializeToString,
+            ),
+            'RetrySagas': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetrySagas,
+                    request_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.RetrySagasRequest.FromString,
+                    response_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.RetrySagasResponse.SerializeToString,
+            ),
+            'CancelSagas': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelSagas,
+                    request_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CancelSagasRequest.FromString,
+                    response_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CancelSagasResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'ordersaga.orchestrator.v1.OrchestratorService', rpc_method_handlers)
@@ -87,7 +176,7 @@ def add_OrchestratorServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrchestratorService:
-    """OrchestratorService answers where each order's saga stands and how it got there.
+    """OrchestratorService answers where each order's saga stands and how it got there, and lets an operator mend it.
     """
 
     @staticmethod
@@ -134,6 +223,141 @@ class OrchestratorService:
             '/ordersaga.orchestrator.v1.OrchestratorService/ListSagas',
             ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.ListSagasRequest.SerializeToString,
             ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.ListSagasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchSagas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ordersaga.orchestrator.v1.OrchestratorService/WatchSagas',
+            ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.WatchSagasRequest.SerializeToString,
+            ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.WatchSagasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetrySaga(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordersaga.orchestrator.v1.OrchestratorService/RetrySaga',
+            ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.RetrySagaRequest.SerializeToString,
+            ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.RetrySagaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelSaga(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordersaga.orchestrator.v1.OrchestratorService/CancelSaga',
+            ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CancelSagaRequest.SerializeToString,
+            ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CancelSagaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetrySagas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordersaga.orchestrator.v1.OrchestratorService/RetrySagas',
+            ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.RetrySagasRequest.SerializeToString,
+            ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.RetrySagasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelSagas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordersaga.orchestrator.v1.OrchestratorService/CancelSagas',
+            ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CancelSagasRequest.SerializeToString,
+            ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CancelSagasResponse.FromString,
             options,
             channel_credentials,
             insecure,

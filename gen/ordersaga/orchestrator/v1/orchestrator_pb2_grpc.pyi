@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OrchestratorServiceStub:
-    """OrchestratorService answers where each order's saga stands and how it got there."""
+    """OrchestratorService answers where each order's saga stands and how it got there, and lets an operator mend it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -37,19 +37,55 @@ class OrchestratorServiceStub:
     """GetSaga returns one saga with its whole history. NOT_FOUND: no such saga (yet)."""
     ListSagas: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.ListSagasRequest, _orchestrator_pb2.ListSagasResponse]
     """ListSagas returns sagas page by page, by descending order id."""
+    WatchSagas: _grpc.UnaryStreamMultiCallable[_orchestrator_pb2.WatchSagasRequest, _orchestrator_pb2.WatchSagasResponse]
+    """WatchSagas streams the sagas under way that pass the filter, then each saga again whenever it has changed and passes
+    the filter, or has just ceased to. It goes on until the caller ends it.
+    """
+    RetrySaga: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.RetrySagaRequest, _orchestrator_pb2.RetrySagaResponse]
+    """RetrySaga has the saga's pending command (once it has ended: its final command) sent again now, and its attempts
+    counted anew. It may be repeated safely. NOT_FOUND: no such saga.
+    """
+    CancelSaga: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.CancelSagaRequest, _orchestrator_pb2.CancelSagaResponse]
+    """CancelSaga has the saga undo what was done. A saga that already compensates, or has, is returned as it is.
+    NOT_FOUND: no such saga. FAILED_PRECONDITION, reason TOO_LATE: it is past the pivot or COMPLETED; nothing changed.
+    """
+    RetrySagas: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.RetrySagasRequest, _orchestrator_pb2.RetrySagasResponse]
+    """RetrySagas does what RetrySaga does to every saga that passes the filter, each by itself, and tells each one's result."""
+    CancelSagas: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.CancelSagasRequest, _orchestrator_pb2.CancelSagasResponse]
+    """CancelSagas does what CancelSaga does to every saga that passes the filter, each by itself, and tells each one's
+    result.
+    """
 
 @_typing.type_check_only
 class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
-    """OrchestratorService answers where each order's saga stands and how it got there."""
+    """OrchestratorService answers where each order's saga stands and how it got there, and lets an operator mend it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetSaga: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.GetSagaRequest, _orchestrator_pb2.GetSagaResponse]  # type: ignore[assignment]
     """GetSaga returns one saga with its whole history. NOT_FOUND: no such saga (yet)."""
     ListSagas: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.ListSagasRequest, _orchestrator_pb2.ListSagasResponse]  # type: ignore[assignment]
     """ListSagas returns sagas page by page, by descending order id."""
+    WatchSagas: _aio.UnaryStreamMultiCallable[_orchestrator_pb2.WatchSagasRequest, _orchestrator_pb2.WatchSagasResponse]  # type: ignore[assignment]
+    """WatchSagas streams the sagas under way that pass the filter, then each saga again whenever it has changed and passes
+    the filter, or has just ceased to. It goes on until the caller ends it.
+    """
+    RetrySaga: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.RetrySagaRequest, _orchestrator_pb2.RetrySagaResponse]  # type: ignore[assignment]
+    """RetrySaga has the saga's pending command (once it has ended: its final command) sent again now, and its attempts
+    counted anew. It may be repeated safely. NOT_FOUND: no such saga.
+    """
+    CancelSaga: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.CancelSagaRequest, _orchestrator_pb2.CancelSagaResponse]  # type: ignore[assignment]
+    """CancelSaga has the saga undo what was done. A saga that already compensates, or has, is returned as it is.
+    NOT_FOUND: no such saga. FAILED_PRECONDITION, reason TOO_LATE: it is past the pivot or COMPLETED; nothing changed.
+    """
+    RetrySagas: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.RetrySagasRequest, _orchestrator_pb2.RetrySagasResponse]  # type: ignore[assignment]
+    """RetrySagas does what RetrySaga does to every saga that passes the filter, each by itself, and tells each one's result."""
+    CancelSagas: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.CancelSagasRequest, _orchestrator_pb2.CancelSagasResponse]  # type: ignore[assignment]
+    """CancelSagas does what CancelSaga does to every saga that passes the filter, each by itself, and tells each one's
+    result.
+    """
 
 class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
-    """OrchestratorService answers where each order's saga stands and how it got there."""
+    """OrchestratorService answers where each order's saga stands and how it got there, and lets an operator mend it."""
 
     @_abc_1.abstractmethod
     def GetSaga(
@@ -66,5 +102,53 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orchestrator_pb2.ListSagasResponse, _abc.Awaitable[_orchestrator_pb2.ListSagasResponse]]:
         """ListSagas returns sagas page by page, by descending order id."""
+
+    @_abc_1.abstractmethod
+    def WatchSagas(
+        self,
+        request: _orchestrator_pb2.WatchSagasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_orchestrator_pb2.WatchSagasResponse], _abc.AsyncIterator[_orchestrator_pb2.WatchSagasResponse]]:
+        """WatchSagas streams the sagas under way that pass the filter, then each saga again whenever it has changed and passes
+        the filter, or has just ceased to. It goes on until the caller ends it.
+        """
+
+    @_abc_1.abstractmethod
+    def RetrySaga(
+        self,
+        request: _orchestrator_pb2.RetrySagaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orchestrator_pb2.RetrySagaResponse, _abc.Awaitable[_orchestrator_pb2.RetrySagaResponse]]:
+        """RetrySaga has the saga's pending command (once it has ended: its final command) sent again now, and its attempts
+        counted anew. It may be repeated safely. NOT_FOUND: no such saga.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelSaga(
+        self,
+        request: _orchestrator_pb2.CancelSagaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orchestrator_pb2.CancelSagaResponse, _abc.Awaitable[_orchestrator_pb2.CancelSagaResponse]]:
+        """CancelSaga has the saga undo what was done. A saga that already compensates, or has, is returned as it is.
+        NOT_FOUND: no such saga. FAILED_PRECONDITION, reason TOO_LATE: it is past the pivot or COMPLETED; nothing changed.
+        """
+
+    @_abc_1.abstractmethod
+    def RetrySagas(
+        self,
+        request: _orchestrator_pb2.RetrySagasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orchestrator_pb2.RetrySagasResponse, _abc.Awaitable[_orchestrator_pb2.RetrySagasResponse]]:
+        """RetrySagas does what RetrySaga does to every saga that passes the filter, each by itself, and tells each one's result."""
+
+    @_abc_1.abstractmethod
+    def CancelSagas(
+        self,
+        request: _orchestrator_pb2.CancelSagasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orchestrator_pb2.CancelSagasResponse, _abc.Awaitable[_orchestrator_pb2.CancelSagasResponse]]:
+        """CancelSagas does what CancelSaga does to every saga that passes the filter, each by itself, and tells each one's
+        result.
+        """
 
 def add_OrchestratorServiceServicer_to_server(servicer: OrchestratorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -51,6 +51,11 @@ class OrderServiceStub:
                 request_serializer=ordersaga_dot_order_dot_v1_dot_order__pb2.ListOrdersRequest.SerializeToString,
                 response_deserializer=ordersaga_dot_order_dot_v1_dot_order__pb2.ListOrdersResponse.FromString,
                 _registered_method=True)
+        self.CancelOrder = channel.unary_unary(
+                '/ordersaga.order.v1.OrderService/CancelOrder',
+                request_serializer=ordersaga_dot_order_dot_v1_dot_order__pb2.CancelOrderRequest.SerializeToString,
+                response_deserializer=ordersaga_dot_order_dot_v1_dot_order__pb2.CancelOrderResponse.FromString,
+                _registered_method=True)
         self.WatchOrder = channel.unary_stream(
                 '/ordersaga.order.v1.OrderService/WatchOrder',
                 request_serializer=ordersaga_dot_order_dot_v1_dot_order__pb2.WatchOrderRequest.SerializeToString,
@@ -65,7 +70,8 @@ class OrderServiceServicer:
 
     def CreateOrder(self, request, context):
         """CreateOrder stores an order as PENDING and returns it. With a request_id it may be repeated safely.
-        ALREADY_EXISTS: the request_id was used before with other content.
+        ALREADY_EXISTS: the request_id was used before with other content. RESOURCE_EXHAUSTED: too many orders wait for Kafka
+        to come back; nothing was stored, try again later.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,6 +86,16 @@ class OrderServiceServicer:
 
     def ListOrders(self, request, context):
         """ListOrders returns orders page by page, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelOrder(self, request, context):
+        """CancelOrder asks that an order be cancelled, and returns it as it stands. The saga decides: before the delivery exists
+        the order is undone and ends CANCELLED, later it completes all the same; WatchOrder tells which. It may be repeated
+        safely; the first request's actor and reason are kept.
+        NOT_FOUND: no such order. FAILED_PRECONDITION: the order is final.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,6 +126,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.ListOrders,
                     request_deserializer=ordersaga_dot_order_dot_v1_dot_order__pb2.ListOrdersRequest.FromString,
                     response_serializer=ordersaga_dot_order_dot_v1_dot_order__pb2.ListOrdersResponse.SerializeToString,
+            ),
+            'CancelOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelOrder,
+                    request_deserializer=ordersaga_dot_order_dot_v1_dot_order__pb2.CancelOrderRequest.FromString,
+                    response_serializer=ordersaga_dot_order_dot_v1_dot_order__pb2.CancelOrderResponse.SerializeToString,
             ),
             'WatchOrder': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchOrder,
@@ -200,6 +221,33 @@ class OrderService:
             '/ordersaga.order.v1.OrderService/ListOrders',
             ordersaga_dot_order_dot_v1_dot_order__pb2.ListOrdersRequest.SerializeToString,
             ordersaga_dot_order_dot_v1_dot_order__pb2.ListOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordersaga.order.v1.OrderService/CancelOrder',
+            ordersaga_dot_order_dot_v1_dot_order__pb2.CancelOrderRequest.SerializeToString,
+            ordersaga_dot_order_dot_v1_dot_order__pb2.CancelOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,12 +37,19 @@ class OrderServiceStub:
     def __new__(cls, channel: _aio.Channel) -> OrderServiceAsyncStub: ...
     CreateOrder: _grpc.UnaryUnaryMultiCallable[_order_pb2.CreateOrderRequest, _order_pb2.CreateOrderResponse]
     """CreateOrder stores an order as PENDING and returns it. With a request_id it may be repeated safely.
-    ALREADY_EXISTS: the request_id was used before with other content.
+    ALREADY_EXISTS: the request_id was used before with other content. RESOURCE_EXHAUSTED: too many orders wait for Kafka
+    to come back; nothing was stored, try again later.
     """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_order_pb2.GetOrderRequest, _order_pb2.GetOrderResponse]
     """GetOrder returns one order. NOT_FOUND: no such order."""
     ListOrders: _grpc.UnaryUnaryMultiCallable[_order_pb2.ListOrdersRequest, _order_pb2.ListOrdersResponse]
     """ListOrders returns orders page by page, the newest first."""
+    CancelOrder: _grpc.UnaryUnaryMultiCallable[_order_pb2.CancelOrderRequest, _order_pb2.CancelOrderResponse]
+    """CancelOrder asks that an order be cancelled, and returns it as it stands. The saga decides: before the delivery exists
+    the order is undone and ends CANCELLED, later it completes all the same; WatchOrder tells which. It may be repeated
+    safely; the first request's actor and reason are kept.
+    NOT_FOUND: no such order. FAILED_PRECONDITION: the order is final.
+    """
     WatchOrder: _grpc.UnaryStreamMultiCallable[_order_pb2.WatchOrderRequest, _order_pb2.WatchOrderResponse]
     """WatchOrder streams the order as it is now and again after each change, and ends once the order is final.
     NOT_FOUND: no such order.
@@ -57,12 +64,19 @@ class OrderServiceAsyncStub(OrderServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateOrder: _aio.UnaryUnaryMultiCallable[_order_pb2.CreateOrderRequest, _order_pb2.CreateOrderResponse]  # type: ignore[assignment]
     """CreateOrder stores an order as PENDING and returns it. With a request_id it may be repeated safely.
-    ALREADY_EXISTS: the request_id was used before with other content.
+    ALREADY_EXISTS: the request_id was used before with other content. RESOURCE_EXHAUSTED: too many orders wait for Kafka
+    to come back; nothing was stored, try again later.
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_order_pb2.GetOrderRequest, _order_pb2.GetOrderResponse]  # type: ignore[assignment]
     """GetOrder returns one order. NOT_FOUND: no such order."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_order_pb2.ListOrdersRequest, _order_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """ListOrders returns orders page by page, the newest first."""
+    CancelOrder: _aio.UnaryUnaryMultiCallable[_order_pb2.CancelOrderRequest, _order_pb2.CancelOrderResponse]  # type: ignore[assignment]
+    """CancelOrder asks that an order be cancelled, and returns it as it stands. The saga decides: before the delivery exists
+    the order is undone and ends CANCELLED, later it completes all the same; WatchOrder tells which. It may be repeated
+    safely; the first request's actor and reason are kept.
+    NOT_FOUND: no such order. FAILED_PRECONDITION: the order is final.
+    """
     WatchOrder: _aio.UnaryStreamMultiCallable[_order_pb2.WatchOrderRequest, _order_pb2.WatchOrderResponse]  # type: ignore[assignment]
     """WatchOrder streams the order as it is now and again after each change, and ends once the order is final.
     NOT_FOUND: no such order.
@@ -80,7 +94,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_order_pb2.CreateOrderResponse, _abc.Awaitable[_order_pb2.CreateOrderResponse]]:
         """CreateOrder stores an order as PENDING and returns it. With a request_id it may be repeated safely.
-        ALREADY_EXISTS: the request_id was used before with other content.
+        ALREADY_EXISTS: the request_id was used before with other content. RESOURCE_EXHAUSTED: too many orders wait for Kafka
+        to come back; nothing was stored, try again later.
         """
 
     @_abc_1.abstractmethod
@@ -98,6 +113,18 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_order_pb2.ListOrdersResponse, _abc.Awaitable[_order_pb2.ListOrdersResponse]]:
         """ListOrders returns orders page by page, the newest first."""
+
+    @_abc_1.abstractmethod
+    def CancelOrder(
+        self,
+        request: _order_pb2.CancelOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_pb2.CancelOrderResponse, _abc.Awaitable[_order_pb2.CancelOrderResponse]]:
+        """CancelOrder asks that an order be cancelled, and returns it as it stands. The saga decides: before the delivery exists
+        the order is undone and ends CANCELLED, later it completes all the same; WatchOrder tells which. It may be repeated
+        safely; the first request's actor and reason are kept.
+        NOT_FOUND: no such order. FAILED_PRECONDITION: the order is final.
+        """
 
     @_abc_1.abstractmethod
     def WatchOrder(
