@@ -4,8 +4,8 @@ from ordersaga.messages import RECORDS, DeliveryCreated, OrderCreated, ProductDe
 from ordersaga.orchestrator.v1 import orchestrator_pb2, orchestrator_pb2_grpc
 from pydantic import Field
 
-from chassis.backlog import Backlog
 from chassis.changes import ChangeFeed
+from chassis.lag import Lag
 from chassis.rpc_server import Api
 from chassis.service import Parts, Wiring, main
 from chassis.settings import ServiceSettings
@@ -49,7 +49,7 @@ def wire(parts: Parts[OrchestratorSettings]) -> Wiring:
         store,
         parts.codec,
         parts.producer,
-        backlog=Backlog(read.kafka_client(), NAME, topics),
+        lag=Lag(read.kafka_client(), NAME, topics),
         interval_seconds=read.timer_interval_seconds,
         limit=read.timer_limit,
     )

@@ -30,7 +30,7 @@ class Readiness(Protocol):
     """Tells whether silence means something."""
 
     def is_handled(self) -> bool:
-        """Say whether nothing lies unread; `chassis.backlog.Backlog` does."""
+        """Say whether nothing lies unread; `chassis.lag.Lag` does."""
         ...
 
 
@@ -49,13 +49,13 @@ class Timers:
         codec: Codec,
         producer: Producer,
         *,
-        backlog: Readiness,
+        lag: Readiness,
         interval_seconds: float,
         limit: int,
     ) -> None:
         """Fire up to ``limit`` sagas every ``interval_seconds``; `start` begins."""
         self._engine, self._saga, self._store = engine, saga, store
-        self._codec, self._producer, self._backlog = codec, producer, backlog
+        self._codec, self._producer, self._lag = codec, producer, lag
         self._interval, self._limit = interval_seconds, limit
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="timers", daemon=True)
@@ -101,7 +101,7 @@ class Timers:
 
     def _silence_means_something(self) -> bool:
         try:
-            handled = self._backlog.is_handled()
+            handled = self._lag.is_handled()
         except Unavailable:
             handled = False
         _WAITING.set(not handled)

@@ -71,7 +71,7 @@ class Clockwork:
             STORE,
             self.codec,
             producer or self.producer,
-            backlog=said or Said(),
+            lag=said or Said(),
             interval_seconds=0.05,
             limit=limit,
         )

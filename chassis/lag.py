@@ -18,7 +18,7 @@ _STALE_SECONDS = 10.0
 _Offsets = dict[tuple[str, int], int]
 
 
-class Backlog:
+class Lag:
     """Compares a group's committed offsets with where its topics ended when it looked last."""
 
     def __init__(self, client: Mapping[str, str | int | float | bool], group: str, topics: Sequence[str]) -> None:
