@@ -34,6 +34,7 @@ class Origin:
         self._engine, self._codec, self._producer, self._backlog = engine, codec, producer, backlog
         self._publishing: set[asyncio.Task[None]] = set()
         self._in_flight = 0
+        self._failing = False
 
     async def write(self, most: int, function: Callable[[Connection, int], tuple[T, Sequence[Outgoing]]]) -> T:
         """Run ``function`` in a transaction, store what it says in the outbox, commit, and return its result.
@@ -69,8 +70,12 @@ class Origin:
         return result, messages, outbox.add(tx, messages) if messages else []
 
     def _publish_soon(self, messages: Sequence[Encoded], ids: Sequence[int]) -> None:
-        if self._in_flight + len(messages) > _MOST_IN_FLIGHT:
-            return  # Kafka does not keep up, or is away: more would only pile up here. The relay takes them in turn.
+        """Publish, unless that would only pile up here: Kafka does not keep up, or fails. Then the relay does it.
+
+        While it fails, one transaction's messages at a time find out whether it still does.
+        """
+        if self._in_flight + len(messages) > _MOST_IN_FLIGHT or (self._failing and self._publishing):
+            return
         self._in_flight += len(messages)
         task = asyncio.create_task(self._publish(messages, ids))
         self._publishing.add(task)
@@ -82,6 +87,12 @@ class Origin:
             await asyncio.wrap_future(self._producer.publish(messages))
             self._backlog.give(await in_transaction(self._engine, lambda tx: outbox.remove(tx, ids)))
         except Exception as error:  # noqa: BLE001 - what they tell of is stored; nothing is lost
-            log.warning("left to the relay", messages=len(messages), error=" ".join(str(error).split())[:300])
+            if not self._failing:
+                log.warning("messages are left to the relay", error=" ".join(str(error).split())[:300])
+            self._failing = True
+        else:
+            if self._failing:
+                log.info("messages are published at once again")
+            self._failing = False
         finally:
             self._in_flight -= len(messages)

@@ -110,6 +110,10 @@ async def test_with_kafka_away_writes_are_stored_and_little_of_them_is_kept_in_m
     assert await desk.rows() == 7_000
     await asyncio.sleep(0)
     assert producer.given == 5_000
+    await asyncio.sleep(17)  # the producer gives a message 15 seconds
+    assert [await origin.write(500, desk.pings(500)) for _ in range(4)] == [500] * 4
+    await asyncio.sleep(0)
+    assert producer.given == 5_500, "while Kafka fails, one write at a time tries"
 
 
 async def test_there_is_room_up_to_the_limit_and_again_once_rows_are_gone(desk: Desk) -> None:
