@@ -127,3 +127,29 @@ def test_cancels_that_race_their_orders_end_each_in_one_way_and_the_books_balanc
     completed = sum(final.status == COMPLETED for final in finals)
     assert shop.stock(product) == 1000 - completed
     Books(stack, finals).must_balance()
+
+
+def test_what_was_answered_is_stored_also_where_the_database_goes_away_meanwhile(breakable: Stack, shop: Shop) -> None:
+    product = shop.product(stock=1000)
+    breakable.service("product_svc").stop()
+    orders = [shop.place(product) for _ in range(200)]
+    calls = [
+        shop.orders.CancelOrder.future(order_pb2.CancelOrderRequest(order_id=order.order_id), timeout=20)
+        for order in orders
+    ]
+    for call in calls[:20]:
+        call.result()
+    breakable.postgres.stop()
+    codes = [call.code() for call in calls]
+    assert set(codes) <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+    breakable.postgres.start()
+    breakable.service("product_svc").start()
+    breakable.service("order_svc").wait_ready()
+    finals = shop.finals(orders, 60)
+    for final, code in zip(finals, codes, strict=True):
+        assert code is not grpc.StatusCode.OK or final.HasField("cancel_request_time"), (
+            "a cancel that was answered is lost"
+        )
+        asked = final.HasField("cancel_request_time")
+        assert (final.status, final.cancel_reason) == ((CANCELLED, CANCEL_REQUESTED) if asked else (COMPLETED, ""))
+    Books(breakable, finals).must_balance()
