@@ -7,6 +7,7 @@
     │   ├── InvalidArgument   … because a field breaks a rule
     │   ├── NotFound          … because there is no such thing
     │   └── AlreadyExists     … because its idempotency key was used for something else
+    ├── Exhausted             there is no room for it now: nothing was done, retry with a longer backoff
     ├── Unavailable           something is away for now: nothing was done, retry with backoff
     └── Poison                this message will never work: park it in the dead-letter topic
 """
@@ -51,6 +52,15 @@ class NotFound(Refused):
 
 class AlreadyExists(Refused):
     """The idempotency key was used before, for something else."""
+
+
+class Exhausted(ChassisError):
+    """There is no room for what was asked now. Nothing was done; there will be, once what waits is worked off."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        """Put off with a stable ``reason`` in capitals, for programs, and a ``message`` for people."""
+        super().__init__(message)
+        self.reason = reason
 
 
 class Unavailable(ChassisError):

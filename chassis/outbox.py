@@ -8,27 +8,34 @@ Pattern: https://microservices.io/patterns/data/transactional-outbox.html
 """
 
 import json
-import threading
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine, text
 
 from chassis import metrics
-from chassis.database import is_transient
 from chassis.logs import logger
 from chassis.messages import Encoded
+from chassis.periodic import Periodic
 from chassis.producer import Producer
 
 log = logger("outbox")
 
-_BATCH = 500
+_BATCH = 1000
+_PATIENCE_SECONDS = 30.0
+"""The rows stay locked meanwhile: longer than the producer tries, and shorter than a transaction may be idle."""
 _ADD = text("""
     INSERT INTO outbox (topic, key, value, headers)
     SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:keys AS bytea[]), CAST(:values AS bytea[]),
                          CAST(:headers AS text[]))
     RETURNING outbox_id
 """)
+_COUNT = text("SELECT count(*) FROM (SELECT FROM outbox LIMIT :most) AS rows")
 _REMOVE = text("DELETE FROM outbox WHERE outbox_id = ANY(CAST(:ids AS bigint[]))")
+# What the relay has in hand it removes itself: nobody waits for it, as it may wait for Kafka.
+_REMOVE_UNCLAIMED = text("""
+    DELETE FROM outbox WHERE outbox_id IN (
+        SELECT outbox_id FROM outbox WHERE outbox_id = ANY(CAST(:ids AS bigint[])) FOR UPDATE SKIP LOCKED)
+""")
 _CLAIM = text("""
     SELECT outbox_id, topic, key, value, headers FROM outbox
     WHERE create_time < now() - make_interval(secs => :age)
@@ -50,44 +57,26 @@ def add(transaction: Connection, messages: Sequence[Encoded]) -> list[int]:
     return list(result.scalars())
 
 
-def remove(transaction: Connection, ids: Sequence[int]) -> None:
-    """Remove the rows ``ids``, which Kafka has acknowledged."""
-    transaction.execute(_REMOVE, {"ids": list(ids)})
+def remove(transaction: Connection, ids: Sequence[int]) -> int:
+    """Remove those of the rows ``ids``, which Kafka has acknowledged, that no relay has in hand; return how many."""
+    return transaction.execute(_REMOVE_UNCLAIMED, {"ids": list(ids)}).rowcount
 
 
-class Relay:
+def count(transaction: Connection, most: int) -> int:
+    """Count the rows, up to ``most``."""
+    return int(transaction.execute(_COUNT, {"most": most}).scalar_one())
+
+
+class Relay(Periodic):
     """Publishes what the fast path left in the outbox, from a thread of its own. Any number of replicas may run one."""
 
     def __init__(self, engine: Engine, producer: Producer, *, age_seconds: float, interval_seconds: float) -> None:
         """Look every ``interval_seconds`` for rows older than ``age_seconds``; `start` begins."""
-        self._engine, self._producer = engine, producer
-        self._age, self._interval = age_seconds, interval_seconds
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the pass in hand; returns when that is done."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(self._interval):
-            try:
-                while self.relay_once() == _BATCH and not self._stopping.is_set():
-                    pass
-            except Exception as error:  # the rows stay; the next pass tries them again
-                if is_transient(error):
-                    log.warning("outbox not relayed", error=" ".join(str(error).split())[:300])
-                else:
-                    log.exception("outbox not relayed")
+        super().__init__("relay", lambda: self.relay_once() == _BATCH, interval_seconds=interval_seconds)
+        self._engine, self._producer, self._age = engine, producer, age_seconds
 
     def relay_once(self) -> int:
-        """Publish and remove up to 500 rows; return how many.
+        """Publish and remove up to 1,000 rows; return how many.
 
         Raises:
             Unavailable: Kafka did not take them; they stay.
@@ -96,7 +85,7 @@ class Relay:
         with self._engine.begin() as transaction:
             rows = _claim(transaction, self._age)
             if rows:
-                self._producer.publish([message for _, message in rows]).result()
+                self._producer.deliver([message for _, message in rows], _PATIENCE_SECONDS)
                 transaction.execute(_REMOVE, {"ids": [row_id for row_id, _ in rows]})
                 metrics.OUTBOX_RELAYED.inc(len(rows))
                 log.info("outbox relayed", messages=len(rows))

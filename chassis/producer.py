@@ -95,6 +95,18 @@ class Producer:
                 break
         return flight.done
 
+    def deliver(self, messages: Sequence[Encoded], seconds: float) -> None:
+        """Send ``messages`` and wait until Kafka has all of them, up to ``seconds``.
+
+        Raises:
+            Unavailable: one was not acknowledged, or not in time. They may be in Kafka all the same, also later.
+        """
+        try:
+            self.publish(messages).result(seconds)
+        except TimeoutError as error:
+            msg = f"Kafka has not taken every message within {seconds:g} seconds"
+            raise Unavailable(msg) from error
+
     def close(self, timeout: float) -> None:
         """Wait up to ``timeout`` seconds for what is under way, then stop."""
         self._producer.flush(timeout)

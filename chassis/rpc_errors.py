@@ -14,7 +14,7 @@ from google.rpc.status_pb2 import Status
 
 from chassis import metrics
 from chassis.database import is_transient
-from chassis.errors import AlreadyExists, InvalidArgument, NotFound, Refused, Unavailable, Violation
+from chassis.errors import AlreadyExists, Exhausted, InvalidArgument, NotFound, Refused, Unavailable, Violation
 from chassis.logs import logger
 from chassis.validation import check
 
@@ -24,6 +24,7 @@ _DOMAIN = "ordersaga"
 _LEAST_SECONDS = 0.005
 """A call with less time left is refused: no transaction is as quick, and trying would leave the caller in doubt."""
 _RETRY = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=1))
+_RETRY_WHEN_FULL = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=5))
 _CODES: tuple[tuple[type[Refused], grpc.StatusCode], ...] = (
     (InvalidArgument, grpc.StatusCode.INVALID_ARGUMENT),
     (NotFound, grpc.StatusCode.NOT_FOUND),
@@ -53,6 +54,9 @@ def _told(error: Exception) -> tuple[grpc.StatusCode, str, list[Message]]:
             fields = [error_details_pb2.BadRequest.FieldViolation(field=f, description=d) for f, d in error.violations]
             details.append(error_details_pb2.BadRequest(field_violations=fields))
         return code, str(error), details
+    if isinstance(error, Exhausted):  # not logged for each call: what has filled up says so itself
+        details = [error_details_pb2.ErrorInfo(reason=error.reason, domain=_DOMAIN), _RETRY_WHEN_FULL]
+        return grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), details
     if is_transient(error):
         log.warning("call refused for now", error=" ".join(str(error).split())[:300])
         text = str(error) if isinstance(error, Unavailable) else "the database cannot be reached; try again"

@@ -33,7 +33,7 @@ log = logs.logger("service")
 _CHECK_SECONDS = 1.0
 _FLUSH_SECONDS = 5.0
 _API_CONNECTIONS = 10
-_THREAD_CONNECTIONS = 2
+_THREAD_CONNECTIONS = 3
 
 SettingsT = TypeVar("SettingsT", bound=settings.ServiceSettings)
 

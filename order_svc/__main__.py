@@ -1,53 +1,97 @@
 """Wires the order service together and runs it: ``python -m order_svc [migrate]``."""
 
-from ordersaga.messages import CancelOrderCommand, CompleteOrderCommand, OrderCreated
+from ordersaga.messages import CancelOrderCommand, CompleteOrderCommand, OrderCancelRequested, OrderCreated
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 from pydantic import Field
 
+from chassis.backlog import Backlog
 from chassis.changes import ChangeFeed
 from chassis.dispatch import dispatcher
+from chassis.origin import Origin
 from chassis.outbox import Relay
 from chassis.rpc_server import Api
 from chassis.service import Parts, Wiring, main
 from chassis.settings import ServiceSettings
+from order_svc.announcer import Announcer
 from order_svc.api import OrderService
-from order_svc.handlers import CHANNEL, cancel_orders, complete_orders
+from order_svc.cancelling import Cancelling
+from order_svc.handlers import cancel_orders, complete_orders
 from order_svc.intake import Intake
+from order_svc.store import CHANNEL
+
+_RECORDS = (OrderCreated, OrderCancelRequested, CompleteOrderCommand, CancelOrderCommand)
 
 
 class OrderSettings(ServiceSettings):
     """What the order service reads from its environment."""
 
     outbox_age_seconds: float = Field(
-        default=5.0, gt=0, description="Age from which the relay takes outbox rows for left behind, in seconds."
+        default=5.0,
+        gt=0,
+        le=3600,
+        description="Age from which the relay takes outbox rows for left behind, in seconds.",
     )
     outbox_interval_seconds: float = Field(
-        default=1.0, gt=0, description="How often the relay looks for such rows, in seconds."
+        default=1.0, gt=0, le=3600, description="How often the relay looks for such rows, in seconds."
     )
+    outbox_limit: int = Field(
+        default=100_000,
+        ge=1,
+        le=1_000_000,
+        description="Rows that the outbox may hold; with Kafka away for longer, calls are RESOURCE_EXHAUSTED.",
+    )
+    announce_after_seconds: float = Field(
+        default=120.0,
+        gt=0,
+        le=86_400,
+        description="How long an order is PENDING before it is announced again, in seconds; it doubles each time.",
+    )
+    announce_interval_seconds: float = Field(
+        default=5.0, gt=0, le=3600, description="How often the announcer looks for such orders, in seconds."
+    )
+    announce_limit: int = Field(default=200, ge=1, le=10_000, description="Most orders announced again in one pass.")
 
 
 def wire(parts: Parts[OrderSettings]) -> Wiring:
     """Put the service together."""
     read = parts.settings
     feed = ChangeFeed(read.database_url, CHANNEL)
-    intake = Intake(parts.async_engine, parts.codec, parts.producer)
-    service = OrderService(parts.async_engine, intake, feed)
+    backlog = Backlog(parts.async_engine, limit=read.outbox_limit, interval_seconds=read.outbox_interval_seconds)
+    origin = Origin(parts.async_engine, parts.codec, parts.producer, backlog)
+    intake = Intake(origin, backlog, read.announce_after_seconds)
+    service = OrderService(parts.async_engine, intake, Cancelling(origin, backlog), feed)
     name = order_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
-    relay = Relay(
+    return Wiring(
+        apis=[Api(name, lambda server: order_pb2_grpc.add_OrderServiceServicer_to_server(service, server))],
+        topics=[CompleteOrderCommand.TOPIC],
+        handle=dispatcher(complete_orders, cancel_orders),
+        background=[_relay(parts), _announcer(parts)],
+        tasks=[feed.run, backlog.run],
+        drain=origin.drain,
+    )
+
+
+def _relay(parts: Parts[OrderSettings]) -> Relay:
+    read = parts.settings
+    return Relay(
         parts.engine,
         parts.producer,
         age_seconds=read.outbox_age_seconds,
         interval_seconds=read.outbox_interval_seconds,
     )
-    return Wiring(
-        apis=[Api(name, lambda server: order_pb2_grpc.add_OrderServiceServicer_to_server(service, server))],
-        topics=[CompleteOrderCommand.TOPIC],
-        handle=dispatcher(complete_orders, cancel_orders),
-        background=[relay],
-        tasks=[feed.run],
-        drain=intake.drain,
+
+
+def _announcer(parts: Parts[OrderSettings]) -> Announcer:
+    read = parts.settings
+    return Announcer(
+        parts.engine,
+        parts.codec,
+        parts.producer,
+        after_seconds=read.announce_after_seconds,
+        interval_seconds=read.announce_interval_seconds,
+        limit=read.announce_limit,
     )
 
 
 if __name__ == "__main__":
-    main("order_svc", OrderSettings, (OrderCreated, CompleteOrderCommand, CancelOrderCommand), wire)
+    main("order_svc", OrderSettings, _RECORDS, wire)

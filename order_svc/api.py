@@ -1,6 +1,7 @@
 """gRPC in: ``ordersaga.order.v1.OrderService``."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.order.v1 import order_pb2 as pb
@@ -14,6 +15,7 @@ from chassis.errors import NotFound
 from chassis.paging import last_id, next_page_token, page_size
 from chassis.rpc_errors import Context
 from order_svc import store
+from order_svc.cancelling import Cancelling
 from order_svc.intake import Intake
 from order_svc.orders import NewOrder, Order, OrderStatus
 
@@ -23,15 +25,13 @@ _LARGEST_READ = 1000
 class OrderService(order_pb2_grpc.OrderServiceServicer):
     """Translates between proto and orders."""
 
-    def __init__(self, engine: AsyncEngine, intake: Intake, feed: ChangeFeed) -> None:
+    def __init__(self, engine: AsyncEngine, intake: Intake, cancelling: Cancelling, feed: ChangeFeed) -> None:
         """Serve the orders of ``engine``'s database; ``feed`` tells when some have changed."""
-        self._engine, self._intake, self._feed = engine, intake, feed
+        self._engine, self._intake, self._cancelling, self._feed = engine, intake, cancelling, feed
         self._read: Coalescer[int, Order] = Coalescer("get_order", self._get, _LARGEST_READ)
 
     async def CreateOrder(self, request: pb.CreateOrderRequest, context: Context) -> pb.CreateOrderResponse:
         """Store an order as PENDING."""
-        metadata = dict(context.invocation_metadata() or ())
-        traceparent = metadata.get("traceparent")
         order = await self._intake.take(
             NewOrder(
                 user_id=request.user_id,
@@ -40,7 +40,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
                 price=request.price,
                 address=request.address,
                 request_id=request.request_id.lower() or None,
-                traceparent=traceparent if isinstance(traceparent, str) else None,
+                traceparent=_traceparent(context),
             )
         )
         return pb.CreateOrderResponse(order=_proto(order))
@@ -60,6 +60,13 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
         )
         more = next_page_token("orders", filters, orders[size - 1].order_id) if len(orders) > size else ""
         return pb.ListOrdersResponse(orders=map(_proto, orders[:size]), next_page_token=more)
+
+    async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.CancelOrderResponse:
+        """Note that somebody wants an order cancelled."""
+        order = await self._cancelling.request(
+            request.order_id, actor=request.actor, note=request.reason, traceparent=_traceparent(context)
+        )
+        return pb.CancelOrderResponse(order=_proto(order))
 
     async def WatchOrder(self, request: pb.WatchOrderRequest, context: Context) -> AsyncIterator[pb.WatchOrderResponse]:
         """Stream the order now and after each change, until it is final."""
@@ -86,10 +93,13 @@ _NAMES = {
 _STATUSES = {name: value for value, name in _NAMES.items()}
 
 
+def _traceparent(context: Context) -> str | None:
+    value = dict(context.invocation_metadata() or ()).get("traceparent")
+    return value if isinstance(value, str) else None
+
+
 def _proto(order: Order) -> pb.Order:
-    create_time, update_time = Timestamp(), Timestamp()
-    create_time.FromDatetime(order.create_time)
-    update_time.FromDatetime(order.update_time)
+    request = order.cancel_request
     return pb.Order(
         order_id=order.order_id,
         user_id=order.user_id,
@@ -99,6 +109,13 @@ def _proto(order: Order) -> pb.Order:
         address=order.address,
         status=_STATUSES[order.status],
         cancel_reason=order.cancel_reason or "",
-        create_time=create_time,
-        update_time=update_time,
+        create_time=_timestamp(order.create_time),
+        update_time=_timestamp(order.update_time),
+        cancel_request_time=_timestamp(request.time) if request else None,
     )
+
+
+def _timestamp(time: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(time)
+    return timestamp

@@ -16,9 +16,6 @@ from order_svc.orders import Ending, OrderStatus
 
 log = logger("orders")
 
-CHANNEL = "orders"
-"""What is notified when orders have changed."""
-
 _ENDED = Counter("ordersaga_orders_ended_total", "Commands that ended an order, repeats left out.", ["status"])
 _CONTRADICTIONS = Counter(
     "ordersaga_order_contradictions_total", "Commands to end an order otherwise than it has ended. Never applied."
@@ -53,6 +50,6 @@ def _end(tx: Connection, endings: Sequence[Ending]) -> None:
             log.error("contradiction", order_id=order.order_id, status=order.status, told=ending.status)
     if due:
         store.end(tx, due)
-        notify(tx, CHANNEL)
+        notify(tx, store.CHANNEL)
         for ending in due:
             _ENDED.labels(ending.status).inc()

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ordersaga.messages import OrderCancelRequested, OrderCreated
+
 
 class OrderStatus(StrEnum):
     """PENDING ends in exactly one of COMPLETED and CANCELLED."""
@@ -33,6 +35,18 @@ class NewOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelRequest:
+    """That somebody asked for an order's cancel."""
+
+    actor: str
+    """Who asked."""
+    note: str
+    """Why, in the words of who asked."""
+    time: datetime
+    """When it was first asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """An order as it is stored."""
 
@@ -46,6 +60,8 @@ class Order:
     cancel_reason: str | None
     create_time: datetime
     update_time: datetime
+    cancel_request: CancelRequest | None = None
+    """The first request to cancel it; the saga decides what comes of that."""
 
     @property
     def final(self) -> bool:
@@ -68,3 +84,46 @@ class Ending:
     def contradicts(self, order: Order) -> bool:
         """Say whether ``order`` has already ended otherwise. That is never applied, only counted and logged."""
         return order.final and (order.status, order.cancel_reason) != (self.status, self.reason)
+
+
+def order_created(order: Order) -> OrderCreated:
+    """Return what the saga is told of ``order``: the same each time, whenever it is told."""
+    return OrderCreated(
+        order_id=order.order_id,
+        user_id=order.user_id,
+        product_id=order.product_id,
+        quantity=order.quantity,
+        price=order.price,
+        address=order.address,
+        create_time=order.create_time,
+    )
+
+
+def order_cancel_requested(order: Order) -> OrderCancelRequested:
+    """Return what the saga is told of the request to cancel ``order``, the whole order with it.
+
+    Raises:
+        ValueError: nobody has asked for that.
+    """
+    request = order.cancel_request
+    if request is None:
+        msg = f"nobody has asked to cancel order {order.order_id}"
+        raise ValueError(msg)
+    return OrderCancelRequested(
+        order_id=order.order_id,
+        user_id=order.user_id,
+        product_id=order.product_id,
+        quantity=order.quantity,
+        price=order.price,
+        address=order.address,
+        create_time=order.create_time,
+        actor=request.actor,
+        reason=request.note,
+        request_time=request.time,
+    )
+
+
+def announcements(order: Order) -> list[OrderCreated | OrderCancelRequested]:
+    """Return all that the saga has to know of ``order`` so far."""
+    created = order_created(order)
+    return [created, order_cancel_requested(order)] if order.cancel_request else [created]

@@ -5,10 +5,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from order_svc.orders import Ending, NewOrder, Order, OrderStatus
+from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
+
+CHANNEL = "orders"
+"""What is notified when orders have changed."""
 
 _COLUMNS = """order_id, user_id, product_id, quantity, price, address, status, cancel_reason, create_time,
-              update_time"""
+              update_time, cancel_actor, cancel_note, cancel_request_time"""
 # The ids are drawn before the insert, so that each row can be told from its neighbours when it comes back.
 _INSERT = text("""
     WITH request AS MATERIALIZED (
@@ -17,8 +20,10 @@ _INSERT = text("""
                     CAST(:prices AS bigint[]), CAST(:addresses AS text[]), CAST(:request_ids AS uuid[]))
              WITH ORDINALITY AS r (user_id, product_id, quantity, price, address, request_id, place)
     ), stored AS (
-        INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, request_id)
-        SELECT order_id, user_id, product_id, quantity, price, address, request_id FROM request ORDER BY place
+        INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, request_id, announce_time)
+        SELECT order_id, user_id, product_id, quantity, price, address, request_id,
+               now() + make_interval(secs => :announce_after)
+        FROM request ORDER BY place
         ON CONFLICT (user_id, request_id) DO NOTHING
         RETURNING order_id, create_time
     )
@@ -43,12 +48,27 @@ _END = text("""
          AS ending (order_id, status, reason)
     WHERE orders.order_id = ending.order_id AND orders.status = 'PENDING'
 """)
+_REQUEST_CANCEL = text(f"""
+    UPDATE orders SET cancel_actor = :actor, cancel_note = :note, cancel_request_time = now(), update_time = now()
+    WHERE order_id = :order_id AND status = 'PENDING' AND cancel_request_time IS NULL
+    RETURNING {_COLUMNS}
+""")  # noqa: S608 - a constant
+_CLAIM = text(f"""
+    SELECT {_COLUMNS} FROM orders WHERE status = 'PENDING' AND announce_time <= now()
+    ORDER BY announce_time LIMIT :limit FOR UPDATE SKIP LOCKED
+""")  # noqa: S608 - a constant
+_ANNOUNCED = text("""
+    UPDATE orders SET announcements = announcements + 1, announce_time = now() + make_interval(
+        secs => least(:longest, :after * power(2.0, least(announcements, 30) + 1)))
+    WHERE order_id = ANY(:ids)
+""")
 
 
-def insert(tx: Connection, requests: Sequence[NewOrder]) -> dict[int, Order]:
+def insert(tx: Connection, requests: Sequence[NewOrder], announce_after: float) -> dict[int, Order]:
     """Store ``requests`` as PENDING orders; return the new orders by their request's place in the sequence.
 
-    A request whose user has used its request id before is left out; `requested` finds that order.
+    A request whose user has used its request id before is left out; `requested` finds that order. Those that are still
+    PENDING after ``announce_after`` seconds are due to be announced again.
     """
     rows = tx.execute(
         _INSERT,
@@ -59,6 +79,7 @@ def insert(tx: Connection, requests: Sequence[NewOrder]) -> dict[int, Order]:
             "prices": [request.price for request in requests],
             "addresses": [request.address for request in requests],
             "request_ids": [request.request_id for request in requests],
+            "announce_after": announce_after,
         },
     )
     return {row.place - 1: _new(requests[row.place - 1], row) for row in rows}
@@ -100,6 +121,24 @@ def end(tx: Connection, endings: Sequence[Ending]) -> None:
     )
 
 
+def request_cancel(tx: Connection, order_id: int, *, actor: str, note: str) -> Order:
+    """Note on an order that is locked and PENDING who asks first for its cancel, and why; return it as it is then."""
+    return _order(tx.execute(_REQUEST_CANCEL, {"order_id": order_id, "actor": actor, "note": note}).one())
+
+
+def claim_unannounced(tx: Connection, limit: int) -> list[Order]:
+    """Lock up to ``limit`` PENDING orders that are due to be announced again, and that nobody else has in hand."""
+    return [_order(row) for row in tx.execute(_CLAIM, {"limit": limit})]
+
+
+def announced(tx: Connection, ids: Sequence[int], *, after: float, longest: float) -> None:
+    """Count one more announcement of ``ids``; the next is due after twice the time of the last, ``longest`` at most.
+
+    Times are seconds; ``after`` is what passes before the first.
+    """
+    tx.execute(_ANNOUNCED, {"ids": list(ids), "after": after, "longest": longest})
+
+
 def _new(request: NewOrder, row: Row[Any]) -> Order:
     pending = (OrderStatus.PENDING, None, row.create_time, row.create_time)
     return Order(row.order_id, *request.content(), *pending)
@@ -108,4 +147,6 @@ def _new(request: NewOrder, row: Row[Any]) -> Order:
 def _order(row: Row[Any]) -> Order:
     values = row._asdict()
     values.pop("request_id", None)
-    return Order(**{**values, "status": OrderStatus(row.status)})
+    actor, note, time = (values.pop(name) for name in ("cancel_actor", "cancel_note", "cancel_request_time"))
+    request = CancelRequest(actor, note, time) if time else None
+    return Order(**{**values, "status": OrderStatus(row.status), "cancel_request": request})

@@ -1,16 +1,15 @@
 """The timers: sagas whose deadline has passed, claimed row by row, so that any number of replicas may share them."""
 
-import threading
 from typing import Protocol
 
 from prometheus_client import Counter, Gauge
 from sqlalchemy import Engine
 
 from chassis.codec import Codec
-from chassis.database import is_transient
 from chassis.errors import Unavailable
 from chassis.logs import logger
 from chassis.messages import Encoded, Outgoing
+from chassis.periodic import Periodic
 from chassis.producer import Producer
 from saga.declaration import Saga
 from saga.instance import pending_command
@@ -34,7 +33,7 @@ class Readiness(Protocol):
         ...
 
 
-class Timers:
+class Timers(Periodic):
     """Fires what is due, from a thread of its own.
 
     What an operator asked for goes out at once. What is merely overdue waits while messages to the sagas lie unhandled
@@ -54,31 +53,14 @@ class Timers:
         limit: int,
     ) -> None:
         """Fire up to ``limit`` sagas every ``interval_seconds``; `start` begins."""
+        super().__init__("timers", self._pass, interval_seconds=interval_seconds)
         self._engine, self._saga, self._store = engine, saga, store
         self._codec, self._producer, self._lag = codec, producer, lag
-        self._interval, self._limit = interval_seconds, limit
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="timers", daemon=True)
+        self._limit = limit
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the pass in hand; returns when that is done."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(self._interval):
-            try:
-                self.fire_once()
-            except Exception as error:  # what was committed goes out at its next deadline, the rest at the next pass
-                if is_transient(error):
-                    log.warning("timers interrupted", error=" ".join(str(error).split())[:300])
-                else:
-                    log.exception("timers interrupted")
+    def _pass(self) -> bool:
+        self.fire_once()
+        return False  # more can wait for the next look: that is the limit of what is sent again
 
     def fire_once(self) -> int:
         """Let one batch of due sagas go on, commit, then publish their commands; return how many sagas it was.

@@ -18,7 +18,12 @@ def test_with_the_database_away_calls_are_refused_and_afterwards_everything_goes
     product = shop.product(stock=100)
     earlier = [shop.place(product) for _ in range(10)]
     breakable.postgres.stop()
-    for call in (lambda: shop.place(product), lambda: shop.order(earlier[0].order_id), lambda: shop.stock(product)):
+    for call in (
+        lambda: shop.place(product),
+        lambda: shop.cancel(earlier[0]),
+        lambda: shop.order(earlier[0].order_id),
+        lambda: shop.stock(product),
+    ):
         refused = refusal(call)
         assert refused.code is grpc.StatusCode.UNAVAILABLE
         assert refused.retry_seconds == 1

@@ -3,7 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from psycopg.errors import CheckViolation
+from sqlalchemy import create_engine
 from sqlalchemy.engine import URL
+from sqlalchemy.pool import NullPool
 
 from chassis.migrations import migrate
 from chassis.settings import DatabaseSettings
@@ -19,6 +24,16 @@ def url_of(dsn: str) -> URL:
 
 def tables(dsn: str) -> set[str]:
     return {name for (name,) in query(dsn, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+
+
+def migrate_to(service: str, dsn: str, revision: str) -> None:
+    """Bring a database to an earlier revision than the newest."""
+    config = Config()
+    config.set_main_option("script_location", f"{service}:migrations")
+    config.set_main_option("path_separator", "os")
+    with create_engine(url_of(dsn), poolclass=NullPool).connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -52,3 +67,28 @@ def test_a_database_that_is_ahead_of_the_code_is_left_as_it_is(stack: Stack) -> 
     migrate("order_svc", url_of(dsn))
     assert query(dsn, "SELECT version_num FROM alembic_version") == [("9999",)]
     assert query(dsn, "SELECT from_the_future FROM orders") == []
+
+
+BEFORE_CANCELS = (
+    "INSERT INTO orders (order_id, user_id, product_id, quantity, price, address) VALUES (%s, 1, 2, 3, 4, '')"
+)
+"""As the order service wrote at revision 0001."""
+
+
+def test_orders_from_before_cancels_were_known_are_kept_and_announced_when_they_stay_pending(stack: Stack) -> None:
+    dsn = scratch_database(stack)
+    migrate_to("order_svc", dsn, "0001")
+    query(dsn, BEFORE_CANCELS, 1)
+    migrate("order_svc", url_of(dsn))
+    query(dsn, BEFORE_CANCELS, 2)  # a replica that has not been replaced yet
+    due = "announce_time BETWEEN now() + interval '100 seconds' AND now() + interval '2 minutes'"
+    found = query(dsn, f"SELECT order_id, cancel_request_time, announcements, {due} FROM orders ORDER BY order_id")  # noqa: S608 - constants
+    assert found == [(1, None, 0, True), (2, None, 0, True)]
+
+
+def test_a_request_to_cancel_is_stored_whole_or_not_at_all(stack: Stack) -> None:
+    dsn = scratch_database(stack)
+    migrate("order_svc", url_of(dsn))
+    query(dsn, BEFORE_CANCELS, 1)
+    with pytest.raises(CheckViolation):
+        query(dsn, "UPDATE orders SET cancel_actor = 'Ada'")

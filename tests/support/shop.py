@@ -69,6 +69,11 @@ class Shop:
         )
         return self.orders.CreateOrder(request, timeout=_CALL_SECONDS).order
 
+    def cancel(self, order: order_pb2.Order, *, actor: str = "", reason: str = "") -> order_pb2.Order:
+        """Ask for an order's cancel and return it as it was answered."""
+        request = order_pb2.CancelOrderRequest(order_id=order.order_id, actor=actor, reason=reason)
+        return self.orders.CancelOrder(request, timeout=_CALL_SECONDS).order
+
     def order(self, order_id: int) -> order_pb2.Order:
         return self.orders.GetOrder(order_pb2.GetOrderRequest(order_id=order_id), timeout=_CALL_SECONDS).order
 

@@ -5,7 +5,7 @@ import pytest
 from google.rpc import error_details_pb2
 from sqlalchemy.exc import OperationalError
 
-from chassis.errors import AlreadyExists, InvalidArgument, NotFound, Refused, Unavailable, Violation
+from chassis.errors import AlreadyExists, Exhausted, InvalidArgument, NotFound, Refused, Unavailable, Violation
 from chassis.rpc_errors import status_of
 
 CASES: list[tuple[Exception, grpc.StatusCode, str]] = [
@@ -13,6 +13,7 @@ CASES: list[tuple[Exception, grpc.StatusCode, str]] = [
     (NotFound("ORDER_NOT_FOUND", "there is no order 7"), grpc.StatusCode.NOT_FOUND, "ORDER_NOT_FOUND"),
     (AlreadyExists("REQUEST_ID_REUSED", "used before"), grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     (Refused("TOO_LATE", "it has ended"), grpc.StatusCode.FAILED_PRECONDITION, "TOO_LATE"),
+    (Exhausted("OUTBOX_FULL", "too many wait"), grpc.StatusCode.RESOURCE_EXHAUSTED, "OUTBOX_FULL"),
     (Unavailable("not yet"), grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE"),
     (OperationalError("SELECT secret", {}, Exception("boom")), grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE"),
 ]
@@ -39,10 +40,13 @@ def test_a_bad_request_names_its_fields() -> None:
     ]
 
 
-def test_what_is_unavailable_says_when_to_try_again() -> None:
+@pytest.mark.parametrize(
+    ("error", "seconds"), [(Unavailable("not yet"), 1), (Exhausted("OUTBOX_FULL", "too many wait"), 5)]
+)
+def test_what_passes_by_itself_says_when_to_try_again(error: Exception, seconds: int) -> None:
     retry = error_details_pb2.RetryInfo()
-    assert status_of(Unavailable("not yet"))[1].details[1].Unpack(retry)
-    assert retry.retry_delay.seconds == 1
+    assert status_of(error)[1].details[1].Unpack(retry)
+    assert retry.retry_delay.seconds == seconds
 
 
 def test_an_unknown_error_is_internal_and_keeps_its_text_to_the_log() -> None:

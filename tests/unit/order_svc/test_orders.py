@@ -4,12 +4,23 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from ordersaga.messages import OrderCancelRequested, OrderCreated
 
-from order_svc.orders import Ending, NewOrder, Order, OrderStatus
+from order_svc.orders import (
+    CancelRequest,
+    Ending,
+    NewOrder,
+    Order,
+    OrderStatus,
+    announcements,
+    order_cancel_requested,
+    order_created,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PENDING = Order(7, 1, 2, 3, 100, "Main Street 1", OrderStatus.PENDING, None, NOW, NOW)
 COMPLETED = replace(PENDING, status=OrderStatus.COMPLETED)
+ASKED = replace(PENDING, cancel_request=CancelRequest("user 1", "too dear", NOW))
 CANCELLED = replace(PENDING, status=OrderStatus.CANCELLED, cancel_reason="OUT_OF_STOCK")
 
 
@@ -39,3 +50,32 @@ def test_the_same_request_means_the_same_content(change: dict[str, object]) -> N
     request = NewOrder(1, 2, 3, 100, "Main Street 1", "a-request")
     assert PENDING.is_for(request)
     assert not PENDING.is_for(replace(request, **change))  # type: ignore[arg-type] # one field at a time
+
+
+def test_an_order_whose_cancel_was_asked_for_is_not_final_yet() -> None:
+    assert not ASKED.final
+
+
+def test_the_saga_is_told_the_whole_order_and_the_same_each_time() -> None:
+    told = order_created(PENDING)
+    assert (told.order_id, told.user_id, told.product_id, told.quantity, told.price) == (7, 1, 2, 3, 100)
+    assert (told.address, told.create_time) == ("Main Street 1", NOW)
+    later = replace(ASKED, update_time=datetime(2026, 2, 2, tzinfo=UTC))
+    assert order_created(later) == told
+
+
+def test_a_cancel_carries_the_whole_order_with_who_asked_and_why() -> None:
+    told = order_cancel_requested(ASKED)
+    assert (told.actor, told.reason, told.request_time) == ("user 1", "too dear", NOW)
+    order = order_created(ASKED).to_avro()
+    assert order.items() <= told.to_avro().items()
+
+
+def test_a_cancel_that_nobody_asked_for_cannot_be_told() -> None:
+    with pytest.raises(ValueError, match="nobody"):
+        order_cancel_requested(PENDING)
+
+
+def test_what_is_announced_again_is_the_order_and_then_its_cancel() -> None:
+    assert [type(record) for record in announcements(PENDING)] == [OrderCreated]
+    assert [type(record) for record in announcements(ASKED)] == [OrderCreated, OrderCancelRequested]

@@ -1,0 +1,70 @@
+"""How full the outbox is. With Kafka away it grows with every origin write, so it has a bound."""
+
+import asyncio
+
+from prometheus_client import Gauge
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chassis import outbox
+from chassis.database import in_transaction
+from chassis.errors import Exhausted
+from chassis.logs import logger
+
+log = logger("outbox")
+
+_ROWS = Gauge("ordersaga_outbox_rows", "Rows in the outbox at the last count; no more than its limit are counted.")
+
+
+class Backlog:
+    """Knows about how many rows the outbox holds without asking the database for each write.
+
+    It counts them every so often; in between it adds what this process stores and takes off what it removes. What other
+    replicas do shows with the next count, so the bound is kept to within what they store in one interval. Used in the
+    event loop only.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, limit: int, interval_seconds: float) -> None:
+        """Keep the outbox of ``engine``'s database to ``limit`` rows, counted every ``interval_seconds`` by `run`."""
+        self._engine, self._limit, self._interval = engine, limit, interval_seconds
+        self._counted = self._since = 0
+        self._full = False
+
+    def take(self, wanted: int) -> int:
+        """Reserve room for up to ``wanted`` rows; return for how many there was room."""
+        taken = max(0, min(wanted, self._limit - self._counted - self._since))
+        self._since += taken
+        return taken
+
+    def give(self, count: int) -> None:
+        """Give back room that was reserved and not used, or that was freed."""
+        self._since -= count
+
+    def full(self) -> Exhausted:
+        """Return the error that tells a caller that there is no room."""
+        return Exhausted("OUTBOX_FULL", f"{self._limit} messages wait for Kafka; nothing was stored, try again later")
+
+    async def run(self) -> None:
+        """Count until cancelled."""
+        while True:
+            try:
+                await self.count()
+            except Exception as error:  # noqa: BLE001 - with the database away nothing is stored either
+                log.warning("outbox not counted", error=" ".join(str(error).split())[:300])
+            await asyncio.sleep(self._interval)
+
+    async def count(self) -> None:
+        """Count the rows now."""
+        before, self._since = self._since, 0
+        try:
+            self._counted = await in_transaction(self._engine, lambda tx: outbox.count(tx, self._limit))
+        except BaseException:
+            self._since += before
+            raise
+        _ROWS.set(self._counted)
+        full = self._counted >= self._limit
+        if full != self._full:
+            self._full = full
+            if full:
+                log.error("outbox full: writes are refused until Kafka takes what waits", rows=self._counted)
+            else:
+                log.info("outbox has room again", rows=self._counted)

@@ -1,0 +1,75 @@
+"""Announcing again: an order that stays PENDING is told to its saga once more.
+
+The saga answers a repeat with its pending or final command, so whatever was lost, on whichever side, is mended.
+"""
+
+from prometheus_client import Counter
+from sqlalchemy import Engine
+
+from chassis.codec import Codec
+from chassis.logs import logger
+from chassis.messages import Outgoing
+from chassis.periodic import Periodic
+from chassis.producer import Producer
+from order_svc import store
+from order_svc.orders import announcements
+
+log = logger("announcer")
+
+_LONGEST_SECONDS = 3600.0
+"""Between two announcements of one order."""
+_PATIENCE_SECONDS = 3.0
+"""How long Kafka may take. The orders stay locked meanwhile, so it is less than others wait for a lock."""
+_LONGEST_BACKOFF_SECONDS = 60.0
+_ANNOUNCED = Counter("ordersaga_orders_announced_total", "Orders announced again, because they stayed PENDING.")
+
+
+class Announcer(Periodic):
+    """Announces orders again, from a thread of its own. Any number of replicas may run one."""
+
+    def __init__(  # noqa: PLR0913 - each is a part that it is wired from
+        self,
+        engine: Engine,
+        codec: Codec,
+        producer: Producer,
+        *,
+        after_seconds: float,
+        interval_seconds: float,
+        limit: int,
+    ) -> None:
+        """Look every ``interval_seconds`` for up to ``limit`` orders that are due; `start` begins.
+
+        An order is due first after ``after_seconds``, which its row says, then after twice as long each time.
+        """
+        super().__init__(
+            "announcer",
+            self._pass,
+            interval_seconds=interval_seconds,
+            longest_backoff_seconds=_LONGEST_BACKOFF_SECONDS,
+        )
+        self._engine, self._codec, self._producer = engine, codec, producer
+        self._after, self._limit = after_seconds, limit
+
+    def announce_once(self) -> int:
+        """Announce the orders that are due; return how many.
+
+        It is counted on their rows once Kafka has all of it. A failure or a crash before that uses up nothing.
+
+        Raises:
+            Unavailable: Kafka did not take it in time.
+            sqlalchemy.exc.OperationalError: the database is away.
+        """
+        with self._engine.begin() as tx:
+            orders = store.claim_unannounced(tx, self._limit)
+            if not orders:
+                return 0
+            messages = [self._codec.encode(Outgoing(record)) for order in orders for record in announcements(order)]
+            self._producer.deliver(messages, _PATIENCE_SECONDS)
+            store.announced(tx, [order.order_id for order in orders], after=self._after, longest=_LONGEST_SECONDS)
+        _ANNOUNCED.inc(len(orders))
+        log.warning("orders announced again", orders=len(orders), first=min(order.order_id for order in orders))
+        return len(orders)
+
+    def _pass(self) -> bool:
+        self.announce_once()
+        return False  # what is over the limit waits for the next pass: this must not become a storm

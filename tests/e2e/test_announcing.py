@@ -1,0 +1,56 @@
+"""Orders whose announcement was lost: order_svc announces them again, and they end as if nothing had been."""
+
+from collections.abc import Iterator
+
+import pytest
+from ordersaga.order.v1 import order_pb2
+
+from devstack.stack import Stack
+from tests.support.metrics import metric
+from tests.support.shop import CANCELLED, COMPLETED, PENDING, Shop
+from tests.support.sql import count, query
+
+QUICK = {"ANNOUNCE_AFTER_SECONDS": "1", "ANNOUNCE_INTERVAL_SECONDS": "0.2"}
+
+
+@pytest.fixture
+def forgetful(breakable: Stack) -> Iterator[Stack]:
+    """The stack with an order service that announces again after a second, and without Kafka."""
+    service = breakable.service("order_svc")
+    service.stop()
+    service.start(extra_env=QUICK)
+    breakable.kafka.stop()
+    yield breakable
+    service.stop()
+
+
+def lose_outbox(stack: Stack, orders: list[order_pb2.Order]) -> None:
+    """Let the order service forget what it has not yet said about ``orders``: in memory and in its outbox."""
+    service = stack.service("order_svc")
+    service.kill()
+    for order in orders:
+        query(service.dsn, "DELETE FROM outbox WHERE key = %s", str(order.order_id).encode())
+    assert count(service.dsn, "SELECT count(*) FROM outbox") == 0
+    stack.kafka.start()
+    service.start(extra_env=QUICK)
+
+
+def test_an_order_whose_announcement_was_lost_is_announced_again_and_ends(forgetful: Stack, shop: Shop) -> None:
+    product = shop.product(stock=10)
+    orders = [shop.place(product) for _ in range(5)]
+    lose_outbox(forgetful, orders)
+    assert {order.status for order in shop.finals(orders, 60)} == {COMPLETED}
+    assert shop.stock(product) == 5
+    assert metric(forgetful.service("order_svc").metrics, "ordersaga_orders_announced_total") >= 5
+
+
+def test_a_cancel_that_was_lost_with_its_order_is_announced_again_too(forgetful: Stack, shop: Shop) -> None:
+    product = shop.product(stock=10)
+    order = shop.place(product)
+    asked = shop.cancel(order, actor="Ada", reason="never mind")
+    assert asked.status == PENDING
+    lose_outbox(forgetful, [order])
+    final = shop.final(order, 60)
+    assert (final.status, final.cancel_reason) == (CANCELLED, "CANCEL_REQUESTED")
+    assert shop.stock(product) == 10
+    assert shop.delivery(order) is None

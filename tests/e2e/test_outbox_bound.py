@@ -1,0 +1,105 @@
+"""With Kafka away for long the outbox fills up to its bound; then calls are refused, and change nothing."""
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import grpc
+import pytest
+from ordersaga.order.v1 import order_pb2
+
+from devstack.stack import Stack
+from tests.support.metrics import metric
+from tests.support.rpc import Refusal, refusal
+from tests.support.shop import COMPLETED, PENDING, Shop
+from tests.support.sql import count
+from tests.support.wait import eventually
+
+LIMIT = 20
+
+
+@pytest.fixture
+def narrow(breakable: Stack) -> Iterator[Stack]:
+    """The stack with an order service whose outbox holds little."""
+    service = breakable.service("order_svc")
+    service.stop()
+    service.start(extra_env={"OUTBOX_LIMIT": str(LIMIT), "OUTBOX_INTERVAL_SECONDS": "0.3", "OUTBOX_AGE_SECONDS": "1"})
+    yield breakable
+    service.stop()
+
+
+def until_refused(place: Callable[[], order_pb2.Order]) -> tuple[list[order_pb2.Order], Refusal]:
+    """Place orders until one is refused; return those that were accepted, and the refusal."""
+    accepted: list[order_pb2.Order] = []
+    while len(accepted) <= 2 * LIMIT:
+        try:
+            accepted.append(place())
+        except grpc.RpcError as error:
+            return accepted, refusal(lambda error=error: raise_(error))  # type: ignore[misc] # a default binds it
+    msg = f"{len(accepted)} orders were accepted"
+    raise AssertionError(msg)
+
+
+def raise_(error: grpc.RpcError) -> None:
+    raise error
+
+
+def outbox_rows(stack: Stack) -> int:
+    return count(stack.service("order_svc").dsn, "SELECT count(*) FROM outbox")
+
+
+def test_orders_are_accepted_until_the_outbox_is_full_and_again_when_kafka_is_back(narrow: Stack, shop: Shop) -> None:
+    product = shop.product(stock=1000)
+    known = str(uuid.uuid4())
+    narrow.kafka.stop()
+    first = shop.place(product, request_id=known)
+    others, refused = until_refused(lambda: shop.place(product))
+    accepted = [first, *others]
+    assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OUTBOX_FULL")
+    assert refused.retry_seconds == 5
+    assert LIMIT - 1 <= len(accepted) <= LIMIT + 2
+    assert {order.status for order in accepted} == {PENDING}
+    assert outbox_rows(narrow) == len(accepted)
+
+    assert shop.place(product, request_id=known) == first, "an order that is stored is answered all the same"
+    full = refusal(lambda: shop.cancel(first))
+    assert (full.code, full.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OUTBOX_FULL")
+    assert shop.order(first.order_id) == first
+    assert refusal(lambda: shop.cancel(order_pb2.Order(order_id=2**62))).code is grpc.StatusCode.NOT_FOUND
+    assert narrow.service("order_svc").ready()
+
+    def gauge_shows_it() -> None:
+        assert metric(narrow.service("order_svc").metrics, "ordersaga_outbox_rows") >= LIMIT - 1
+
+    eventually(gauge_shows_it)
+    orders_stored = count(narrow.service("order_svc").dsn, "SELECT count(*) FROM orders WHERE product_id = %s", product)
+    assert orders_stored == len(accepted), "what was refused was stored"
+
+    narrow.kafka.start()
+    assert {order.status for order in shop.finals(accepted, 60)} == {COMPLETED}
+
+    def accepts_again() -> order_pb2.Order:
+        try:
+            return shop.place(product)
+        except grpc.RpcError as error:
+            raise AssertionError(str(error)) from error
+
+    assert shop.final(eventually(accepts_again, 20)).status == COMPLETED
+    assert shop.stock(product) == 1000 - len(accepted) - 1
+
+
+def test_calls_that_share_a_transaction_fill_the_outbox_to_its_bound_and_no_further(narrow: Stack, shop: Shop) -> None:
+    product = shop.product(stock=1000)
+    narrow.kafka.stop()
+    calls = [
+        shop.orders.CreateOrder.future(
+            order_pb2.CreateOrderRequest(user_id=1, product_id=product, quantity=1, price=500), timeout=10
+        )
+        for _ in range(4 * LIMIT)
+    ]
+    codes = [call.code() for call in calls]
+    assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    accepted = [call.result().order for call in calls if call.code() is grpc.StatusCode.OK]
+    assert LIMIT - 1 <= len(accepted) <= LIMIT + 5
+    assert outbox_rows(narrow) == len(accepted)
+    narrow.kafka.start()
+    assert {order.status for order in shop.finals(accepted, 60)} == {COMPLETED}

@@ -1,0 +1,195 @@
+"""The announcer: it tells the saga again of orders that stay PENDING, less and less often, and of no others."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+
+import pytest
+from confluent_kafka import Message
+from ordersaga.messages import OrderCancelRequested, OrderCreated
+from sqlalchemy import Engine, text
+
+from chassis.codec import Codec
+from chassis.errors import Unavailable
+from chassis.messages import Encoded, Record
+from chassis.migrations import migrate
+from chassis.producer import Producer
+from chassis.settings import DatabaseSettings
+from devstack.stack import Stack
+from order_svc import store
+from order_svc.announcer import Announcer
+from order_svc.orders import Ending, NewOrder, Order, OrderStatus, announcements
+from tests.support.kafka import Tape, create_topic, delete_topics, headers, taped
+from tests.support.registry import registry_client
+from tests.support.scratch import PREFIX, engine_of, scratch_database
+from tests.support.wait import eventually
+
+AFTER = 120.0
+
+
+class Diverted(Producer):
+    """A producer whose messages all go to one topic, so that nobody's saga hears of these orders."""
+
+    topic: str
+
+    def publish(self, messages: Sequence[Encoded]) -> Future[None]:
+        return super().publish([replace(message, topic=self.topic) for message in messages])
+
+
+@dataclass
+class Desk:
+    """An order service's database, and where its announcements go."""
+
+    engine: Engine
+    codec: Codec
+    producer: Diverted
+    tape: Tape
+
+    def orders(self, count: int, *, late_by: float = 1.0) -> list[Order]:
+        """Store orders whose announcement has been due for ``late_by`` seconds."""
+        request = NewOrder(1, 2, 3, 100, "Main Street 1", None)
+        with self.engine.begin() as tx:
+            return list(store.insert(tx, [request] * count, -late_by).values())
+
+    def announcer(self, *, limit: int = 100) -> Announcer:
+        return Announcer(self.engine, self.codec, self.producer, after_seconds=AFTER, interval_seconds=0.1, limit=limit)
+
+    def due(self, order: Order) -> tuple[int, float]:
+        """Return how often an order was announced, and in how many seconds it is due again."""
+        with self.engine.begin() as tx:
+            row = tx.execute(
+                text(
+                    "SELECT announcements, extract(epoch FROM announce_time - now()) FROM orders WHERE order_id = :id"
+                ),
+                {"id": order.order_id},
+            ).one()
+        return int(row[0]), float(row[1])
+
+    def set(self, order: Order, assignment: str) -> None:
+        with self.engine.begin() as tx:
+            tx.execute(text(f"UPDATE orders SET {assignment} WHERE order_id = :id"), {"id": order.order_id})  # noqa: S608 - a test's own
+
+    def told(self, count: int) -> list[Record]:
+        return [self._decoded(message) for message in self.tape.until(count)]
+
+    def _decoded(self, message: Message) -> Record:
+        return self.codec.decode("order-created", message.key(), message.value(), headers(message))
+
+
+@pytest.fixture
+def desk(stack: Stack) -> Iterator[Desk]:
+    dsn = scratch_database(stack)
+    migrate("order_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
+    engine, topic = engine_of(dsn), f"{PREFIX}{uuid.uuid4().hex[:12]}"
+    create_topic(stack.bootstrap, topic)
+    producer = Diverted({"bootstrap.servers": stack.bootstrap}, lambda _: None)
+    producer.topic = topic
+    with registry_client(stack.registry_url) as registry, taped(stack.bootstrap, topic) as tape:
+        codec = Codec(registry, [OrderCreated, OrderCancelRequested])
+        codec.load()
+        yield Desk(engine, codec, producer, tape)
+    producer.close(5)
+    engine.dispose()
+    delete_topics(stack.bootstrap, topic)
+
+
+def test_an_order_that_is_due_is_announced_again_in_the_same_words(desk: Desk) -> None:
+    (order,) = desk.orders(1)
+    assert desk.announcer().announce_once() == 1
+    assert desk.told(1) == announcements(order)
+    announced, seconds = desk.due(order)
+    assert announced == 1
+    assert 2 * AFTER - 10 < seconds <= 2 * AFTER
+    assert desk.announcer().announce_once() == 0
+
+
+def test_a_cancel_is_announced_again_with_its_order_and_after_it(desk: Desk) -> None:
+    (order,) = desk.orders(1)
+    with desk.engine.begin() as tx:
+        asked = store.request_cancel(tx, order.order_id, actor="Ada", note="never mind")
+    assert desk.announcer().announce_once() == 1
+    created, cancel = desk.told(2)
+    assert [created, cancel] == announcements(asked)
+    assert isinstance(cancel, OrderCancelRequested)
+    assert (cancel.actor, cancel.reason) == ("Ada", "never mind")
+
+
+def test_orders_that_are_young_or_final_are_left_alone(desk: Desk) -> None:
+    desk.orders(1, late_by=-60)
+    (final,) = desk.orders(1)
+    with desk.engine.begin() as tx:
+        store.end(tx, [Ending(final.order_id, OrderStatus.COMPLETED)])
+    assert desk.announcer().announce_once() == 0
+
+
+def test_what_another_announcer_has_in_hand_is_left_to_it(desk: Desk) -> None:
+    theirs, mine = desk.orders(2)
+    with desk.engine.begin() as other:
+        store.lock(other, [theirs.order_id])
+        assert desk.announcer().announce_once() == 1
+    assert desk.told(1) == announcements(mine)
+    assert desk.due(theirs)[0] == 0
+
+
+def test_a_pass_announces_no_more_than_its_limit_the_longest_due_first(desk: Desk) -> None:
+    later = desk.orders(2, late_by=10)
+    sooner = desk.orders(3, late_by=60)
+    assert desk.announcer(limit=3).announce_once() == 3
+    assert {record.key for record in desk.told(3)} == {order.order_id for order in sooner}
+    assert [desk.due(order)[0] for order in later] == [0, 0]
+
+
+@pytest.mark.parametrize(("times", "seconds"), [(1, 480), (3, 1920), (4, 3600), (10_000, 3600)])
+def test_the_pauses_double_up_to_an_hour(desk: Desk, times: int, seconds: int) -> None:
+    (order,) = desk.orders(1)
+    desk.set(order, f"announcements = {times}")
+    desk.announcer().announce_once()
+    announced, left = desk.due(order)
+    assert announced == times + 1
+    assert seconds - 10 < left <= seconds
+
+
+def test_what_kafka_did_not_take_uses_up_nothing(desk: Desk) -> None:
+    (order,) = desk.orders(1)
+    desk.producer.topic = "no-such-topic"
+    with pytest.raises(Unavailable):
+        desk.announcer().announce_once()
+    announced, seconds = desk.due(order)
+    assert announced == 0
+    assert seconds < 0
+
+
+def test_with_kafka_away_orders_are_soon_free_for_others(desk: Desk) -> None:
+    """The orders are locked while it waits; it must give up before those who end or cancel them do."""
+    (order,) = desk.orders(1)
+    away = Diverted({"bootstrap.servers": "127.0.0.1:1"}, lambda _: None)
+    away.topic = desk.producer.topic
+    announcer = Announcer(desk.engine, desk.codec, away, after_seconds=AFTER, interval_seconds=0.05, limit=10)
+    announcer.start()
+    try:
+
+        def in_hand() -> None:
+            with desk.engine.begin() as tx:
+                assert store.claim_unannounced(tx, 1) == []
+
+        eventually(in_hand)
+        with desk.engine.begin() as tx:
+            store.end(tx, [Ending(order.order_id, OrderStatus.COMPLETED)])
+    finally:
+        announcer.stop()
+        away.close(0.1)
+    assert desk.due(order)[0] == 0
+
+
+def test_a_running_announcer_finds_what_is_due_by_itself(desk: Desk) -> None:
+    announcer = desk.announcer()
+    announcer.start()
+    orders = desk.orders(250)
+
+    def all_announced() -> None:
+        assert {desk.due(order)[0] for order in orders} == {1}
+
+    eventually(all_announced, 30, every=0.3)
+    announcer.stop()
+    assert len(desk.told(250)) == 250
