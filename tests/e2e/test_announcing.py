@@ -11,6 +11,10 @@ from tests.support.shop import CANCELLED, COMPLETED, PENDING, Shop
 from tests.support.sql import count, query
 
 QUICK = {"ANNOUNCE_AFTER_SECONDS": "1", "ANNOUNCE_INTERVAL_SECONDS": "0.2"}
+BACK_SECONDS = 90.0
+"""Kafka, and then every consumer, has to come back first."""
+
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def test_an_order_whose_announcement_was_lost_is_announced_again_and_ends(forget
     product = shop.product(stock=10)
     orders = [shop.place(product) for _ in range(5)]
     lose_outbox(forgetful, orders)
-    assert {order.status for order in shop.finals(orders, 60)} == {COMPLETED}
+    assert {order.status for order in shop.finals(orders, BACK_SECONDS)} == {COMPLETED}
     assert shop.stock(product) == 5
     assert metric(forgetful.service("order_svc").metrics, "ordersaga_orders_announced_total") >= 5
 
@@ -50,7 +54,7 @@ def test_a_cancel_that_was_lost_with_its_order_is_announced_again_too(forgetful:
     asked = shop.cancel(order, actor="Ada", reason="never mind")
     assert asked.status == PENDING
     lose_outbox(forgetful, [order])
-    final = shop.final(order, 60)
+    final = shop.final(order, BACK_SECONDS)
     assert (final.status, final.cancel_reason) == (CANCELLED, "CANCEL_REQUESTED")
     assert shop.stock(product) == 10
     assert shop.delivery(order) is None

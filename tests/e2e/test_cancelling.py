@@ -15,6 +15,8 @@ from tests.support.shop import CANCELLED, COMPLETED, PENDING, Shop, new_user
 
 CANCEL_REQUESTED = "CANCEL_REQUESTED"
 
+pytestmark = pytest.mark.timeout(180)
+
 
 def notes(shop: Shop, order: order_pb2.Order) -> list[str]:
     """Return who asked for the cancel of an order and why, as its saga's history tells."""
@@ -97,7 +99,7 @@ def test_a_cancel_that_overtakes_its_order_ends_it_all_the_same(breakable: Stack
     for order in orders:
         assert shop.cancel(order).status == PENDING
     breakable.kafka.start()
-    finals = shop.finals(orders, 60)
+    finals = shop.finals(orders, 90)
     assert {(order.status, order.cancel_reason) for order in finals} == {(CANCELLED, CANCEL_REQUESTED)}
     assert shop.stock(product) == 10
     Books(breakable, finals).must_balance()
@@ -145,7 +147,7 @@ def test_what_was_answered_is_stored_also_where_the_database_goes_away_meanwhile
     breakable.postgres.start()
     breakable.service("product_svc").start()
     breakable.service("order_svc").wait_ready()
-    finals = shop.finals(orders, 60)
+    finals = shop.finals(orders, 90)
     for final, code in zip(finals, codes, strict=True):
         assert code is not grpc.StatusCode.OK or final.HasField("cancel_request_time"), (
             "a cancel that was answered is lost"
