@@ -1,4 +1,7 @@
-"""Dead letters: a message that cannot be processed, bytes untouched, with where it came from and why it is here."""
+"""Dead letters: a message that cannot be processed, bytes untouched, with where it came from and why it is here.
+
+Parking is here; reading, replaying and dropping are in `chassis.dead_letter_box`.
+"""
 
 from datetime import UTC, datetime
 
@@ -11,6 +14,10 @@ from chassis.messages import Encoded
 
 log = logger("dead_letters")
 
+PREFIX = "dead-letter-"
+"""Every header that parking adds begins so."""
+ROUND = "dead-letter-round"
+"""How often the message has been parked, in decimal; a replayed message carries it too, and so goes on counting."""
 _LONGEST_ERROR = 1000
 
 
@@ -23,13 +30,18 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
     """Return the dead letter for ``message``, and count and log it.
 
     Its key is ``<topic>-<partition>-<offset>``; its headers are the original ones and, with the prefix
-    ``dead-letter-``, the source, the original key, the reason, the error's text and the time.
+    ``dead-letter-``, the source, the original key, the reason, the error's text, the time and the round. What an
+    earlier round added is replaced.
     """
     topic, partition, offset = source(message)
     reason = error.reason if isinstance(error, Poison) else "HANDLER_ERROR"
     text = str(error) if isinstance(error, Poison) else f"{type(error).__name__}: {error}"
+    given = headers_of(message)
+    rounds = round_of(given) + 1
     metrics.DEAD_LETTERS.labels(topic, reason).inc()
-    log.error("message parked", topic=topic, partition=partition, offset=offset, reason=reason, error=text[:200])
+    log.error(
+        "message parked", topic=topic, partition=partition, offset=offset, reason=reason, round=rounds, error=text[:200]
+    )
     headers = {
         "dead-letter-topic": topic,
         "dead-letter-partition": str(partition),
@@ -37,18 +49,28 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
         "dead-letter-reason": reason,
         "dead-letter-error": text[:_LONGEST_ERROR],
         "dead-letter-time": datetime.now(UTC).isoformat(),
+        ROUND: str(rounds),
     }
     added = [(name, value.encode(errors="replace")) for name, value in headers.items()]
-    key = message.key()
+    key, value = message.key(), message.value()
     if key is not None:
         added.append(("dead-letter-key", key))
+    if value is None:  # it is parked as an empty one: a null would be a tombstone, which marks what was dealt with
+        added.append(("dead-letter-null-value", b"true"))
     return Encoded(
-        topic_of(group),
-        f"{topic}-{partition}-{offset}".encode(),
-        # A null value would be a tombstone, which marks a dead letter as dealt with.
-        message.value() or b"",
-        (*headers_of(message), *added),
+        topic_of(group), f"{topic}-{partition}-{offset}".encode(), value or b"", (*original(given), *added)
     )
+
+
+def original(headers: list[tuple[str, bytes | None]]) -> list[tuple[str, bytes | None]]:
+    """Return those of ``headers`` that the message had before it was ever parked."""
+    return [(name, value) for name, value in headers if not name.startswith(PREFIX)]
+
+
+def round_of(headers: list[tuple[str, bytes | None]]) -> int:
+    """Return how often the message with these headers has been parked so far."""
+    last = dict(headers).get(ROUND) or b""
+    return int(last) if last.isdigit() and len(last) < 10 else 0  # noqa: PLR2004 - else it is not ours
 
 
 def source(message: KafkaMessage) -> tuple[str, int, int]:
@@ -60,8 +82,8 @@ def source(message: KafkaMessage) -> tuple[str, int, int]:
     return topic, partition, offset
 
 
-def headers_of(message: KafkaMessage) -> list[tuple[str, bytes]]:
-    """Return a consumed message's headers, those without a value left out."""
+def headers_of(message: KafkaMessage) -> list[tuple[str, bytes | None]]:
+    """Return a consumed message's headers, in their order; a header may have no value."""
     given = message.headers() or []
     pairs = given.items() if isinstance(given, dict) else given
-    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs if value is not None]
+    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]

@@ -16,7 +16,7 @@ from chassis.messages import Encoded
 
 log = logger("producer")
 
-_PROPERTIES: dict[str, str | int | float | bool] = {
+PROPERTIES: dict[str, str | int | float | bool] = {
     "enable.idempotence": True,
     "acks": "all",
     "linger.ms": 0,
@@ -26,6 +26,7 @@ _PROPERTIES: dict[str, str | int | float | bool] = {
     "message.max.bytes": 4_194_304,  # a dead letter may be larger than any source topic takes
     "allow.auto.create.topics": False,
 }
+"""How every producer of ours publishes, whatever the cluster."""
 
 
 class _Flight:
@@ -65,7 +66,7 @@ class Producer:
         """Connect with the properties ``client``; ``on_fatal`` is called where only a new process can go on."""
         self._on_fatal = on_fatal
         self._producer = KafkaProducer(
-            {**client, **_PROPERTIES, "error_cb": self._error, "logger": logging.getLogger("ordersaga.librdkafka")}
+            {**client, **PROPERTIES, "error_cb": self._error, "logger": logging.getLogger("ordersaga.librdkafka")}
         )
         self._closing = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="producer", daemon=True)
