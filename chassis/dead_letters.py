@@ -1,8 +1,10 @@
 """Dead letters: a message that cannot be processed, bytes untouched, with where it came from and why it is here.
 
-Parking is here; reading, replaying and dropping are in `chassis.dead_letter_box`.
+Their form is here, written and read; the topic of them, and what can be done with it, is `chassis.dead_letter_box`.
 """
 
+import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from confluent_kafka import Message as KafkaMessage
@@ -19,6 +21,39 @@ PREFIX = "dead-letter-"
 ROUND = "dead-letter-round"
 """How often the message has been parked, in decimal; a replayed message carries it too, and so goes on counting."""
 _LONGEST_ERROR = 1000
+_KEY = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)-(?P<offset>\d+)")
+
+Place = tuple[str, int, int]
+"""A topic, a partition and an offset."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One dead letter, without its value, which may be large: `DeadLetterBox.value` reads it."""
+
+    key: bytes
+    """Its key in the dead-letter topic."""
+    source: Place
+    """The topic, partition and offset it came from; an empty topic where that is not known."""
+    source_key: bytes | None
+    """The key it had there."""
+    headers: tuple[tuple[str, bytes | None], ...]
+    """The headers it had there."""
+    reason: str
+    error: str
+    time: str
+    """When it was parked, ISO 8601."""
+    round: int
+    """How often it has been parked."""
+    size: int
+    """The value's length in bytes; -1 where there was none."""
+    place: Place
+    """Where it lies: the dead-letter topic, its partition and offset."""
+
+    @property
+    def name(self) -> str:
+        """Its key, for people."""
+        return self.key.decode(errors="backslashreplace")
 
 
 def topic_of(group: str) -> str:
@@ -57,8 +92,25 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
         added.append(("dead-letter-key", key))
     if value is None:  # it is parked as an empty one: a null would be a tombstone, which marks what was dealt with
         added.append(("dead-letter-null-value", b"true"))
-    return Encoded(
-        topic_of(group), f"{topic}-{partition}-{offset}".encode(), value or b"", (*original(given), *added)
+    return Encoded(topic_of(group), f"{topic}-{partition}-{offset}".encode(), value or b"", (*original(given), *added))
+
+
+def read_letter(message: KafkaMessage) -> Letter:
+    """Read a letter back; what a stranger has put there is one too, though perhaps without a source."""
+    key, value, given = message.key() or b"", message.value() or b"", headers_of(message)
+    head = {name: (content or b"").decode(errors="replace") for name, content in given}
+    from_key = _KEY.fullmatch(key.decode(errors="replace"))
+    return Letter(
+        key=key,
+        source=(from_key["topic"], int(from_key["partition"]), int(from_key["offset"])) if from_key else ("", -1, -1),
+        source_key=dict(given).get("dead-letter-key"),
+        headers=tuple(original(given)),
+        reason=head.get("dead-letter-reason", ""),
+        error=head.get("dead-letter-error", ""),
+        time=head.get("dead-letter-time", ""),
+        round=max(1, round_of(given)),
+        size=-1 if "dead-letter-null-value" in head else len(value),
+        place=source(message),
     )
 
 
