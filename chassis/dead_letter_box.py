@@ -150,8 +150,8 @@ class DeadLetterBox:
     def replay(self, letter: Letter) -> Replay:
         """Send a letter to where it came from, as it was, wait until Kafka has it, then mark it as dealt with.
 
-        It is sent once for each call. A crash between the two leaves the letter, though it was sent: replayed again it
-        is sent a second time, as any message may be.
+        It is sent once for each call. A crash between the two leaves the letter, though it was sent; replayed again, or
+        by two people at once, it is sent a second time, as any message may be.
 
         Raises:
             Refused: it is no letter of ours, or Kafka does not take it; the letter stays.
