@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import click
 
@@ -11,6 +10,7 @@ from chassis.dead_letter_box import DeadLetterBox, Outcome, Replay, groups_with_
 from chassis.dead_letters import Letter
 from chassis.errors import ChassisError, Refused, Unavailable
 from ordersaga_cli import show
+from ordersaga_cli.letter_view import fields_of, print_letter
 from ordersaga_cli.line import Failed, Group, ask_first, json_option, yes_option
 from ordersaga_cli.places import KAFKA, REGISTRY, address_option, kafka_client
 from ordersaga_cli.values import Decoder, printable
@@ -78,7 +78,7 @@ def list_(*, group: str | None, as_json: bool, kafka: str) -> None:
             with DeadLetterBox(client, one) as box:
                 found += [(one, letter) for letter in box.letters()]
     if as_json:
-        show.document({"letters": [_fields(one, letter) for one, letter in found]})
+        show.document({"letters": [fields_of(one, letter) for one, letter in found]})
         return
     show.table(
         ("group", "key", "reason", "round", "parked (UTC)", "bytes", "error"),
@@ -107,20 +107,12 @@ def show_(*, group: str, key: str, as_json: bool, kafka: str, registry: str) -> 
             raise Failed(f"{group} has no dead letter {letter}; `ordersaga dlq list {group}` shows those there are")
         value = box.value(letter)
     content = Decoder(registry).decode(value)
-    fields = {
-        **_fields(group, letter),
-        "headers": [{"name": name, "value": printable(text)} for name, text in letter.headers],
-        **content,
-    }
+    headers = [{"name": name, "value": printable(text)} for name, text in letter.headers]
+    fields = {**fields_of(group, letter), "headers": headers, **content}
     if as_json:
         show.document(fields)
         return
-    for name, field in fields.items():
-        lines = (
-            [f"{head['name']}: {head['value']}" for head in fields["headers"]] if name == "headers" else [str(field)]
-        )
-        for line in lines:
-            show.say(f"{name:14}{line}")
+    print_letter(fields)
 
 
 @dlq.command(
@@ -244,23 +236,6 @@ def _tell(results: list[Result], *, as_json: bool) -> None:
             click.echo("There are no such dead letters.", err=True)
     if not all(result.good for result in results):
         raise click.exceptions.Exit(1)
-
-
-def _fields(group: str, letter: Letter) -> dict[str, Any]:
-    topic, partition, offset = letter.source
-    return {
-        "group": group,
-        "key": letter.name,
-        "topic": topic,
-        "partition": partition,
-        "offset": offset,
-        "source_key": printable(letter.source_key),
-        "reason": letter.reason,
-        "error": letter.error,
-        "time": letter.time,
-        "round": letter.round,
-        "size": max(0, letter.size),
-    }
 
 
 @contextmanager
