@@ -2,14 +2,12 @@
 
 import json
 import re
-import shutil
 import uuid
 from pathlib import Path
 
 import pytest
 from ordersaga.messages import DecreaseProductCommand
 
-from devstack.layout import ROOT
 from devstack.stack import Stack
 from tests.support.kafka import send
 from tests.support.line import Line
@@ -23,28 +21,28 @@ def line(stack: Stack) -> Line:
     return Line(stack)
 
 
-def create(line: Line, product: int, *more: object) -> list[object]:
+def create(product: int, *more: object) -> list[object]:
     return ["order", "create", "--user", 1, "--product", product, "--price", PRICE, *more]
 
 
 def test_an_order_is_placed_and_watched_to_its_end(line: Line, shop: Shop) -> None:
-    placed = line(*create(line, shop.product(), "--quantity", 2, "--watch"))
+    placed = line(*create(shop.product(), "--quantity", 2, "--watch"))
     assert placed.code == 0
     assert re.search(r"order \d+  PENDING$", placed.lines[0])
     assert re.search(r"order \d+  COMPLETED$", placed.lines[-1])
 
 
 def test_an_order_that_is_refused_ends_with_1_and_says_why(line: Line, shop: Shop) -> None:
-    placed = line(*create(line, shop.product(stock=0), "--watch", "--json"))
+    placed = line(*create(shop.product(stock=0), "--watch", "--json"))
     last = placed.jsons[-1]["order"]
     assert (placed.code, last["status"], last["cancel_reason"]) == (1, "ORDER_STATUS_CANCELLED", "OUT_OF_STOCK")
 
 
 def test_one_request_id_is_one_order(line: Line, shop: Shop) -> None:
     product, request_id = shop.product(), str(uuid.uuid4())
-    ids = {line(*create(line, product, "--request-id", request_id, "--json")).json["order"]["order_id"] for _ in "12"}
+    ids = {line(*create(product, "--request-id", request_id, "--json")).json["order"]["order_id"] for _ in "12"}
     assert len(ids) == 1
-    reused = line(*create(line, product, "--request-id", request_id, "--quantity", 9))
+    reused = line(*create(product, "--request-id", request_id, "--quantity", 9))
     assert reused.code == 1
     assert "REQUEST_ID_REUSED" in reused.err
 
@@ -152,17 +150,6 @@ def test_a_replay_of_nothing_fails(line: Line, arguments: list[str]) -> None:
     assert result.code == (1 if arguments == ["nope"] else 2)
 
 
-def contracts(folder: Path, **changes: object) -> Path:
-    """A copy of the contracts, one record with ``changes`` to a field more."""
-    copy = folder / "schemas"
-    shutil.copytree(ROOT / "schemas", copy)
-    path = copy / "order-created" / "OrderCreated.avsc"
-    record = json.loads(path.read_text())
-    record["fields"].append({"name": f"field_{uuid.uuid4().hex[:8]}", "type": "string", "doc": "More.", **changes})
-    path.write_text(json.dumps(record))
-    return copy
-
-
 def test_schemas_that_are_registered_pass_the_check(line: Line) -> None:
     found = line("schemas", "check", "schemas", "--json")
     assert found.code == 0
@@ -170,21 +157,53 @@ def test_schemas_that_are_registered_pass_the_check(line: Line) -> None:
     assert len(found.json["schemas"]) == 12
 
 
-def test_a_field_without_a_default_is_incompatible_and_not_registered(line: Line, tmp_path: Path) -> None:
-    folder = contracts(tmp_path)
+class Contracts:
+    """A folder with one record on a topic that nobody else has."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.topic = folder, f"scratch-{uuid.uuid4().hex[:12]}"
+        self.subject = f"{self.topic}-scratch.Thing"
+        (folder / self.topic).mkdir()
+        self.has({"name": "number", "type": "long"})
+
+    def has(self, *fields: dict[str, object]) -> None:
+        record = {"type": "record", "namespace": "scratch", "name": "Thing", "fields": fields}
+        (self.folder / self.topic / "Thing.avsc").write_text(json.dumps(record))
+
+
+def test_a_schema_is_new_until_it_is_registered(line: Line, tmp_path: Path) -> None:
+    contracts = Contracts(tmp_path)
+    (before,) = line("schemas", "check", tmp_path, "--json").json["schemas"]
+    assert (before["subject"], before["state"], before["reason"]) == (contracts.subject, "new", "the first version")
+    (after,) = line("schemas", "register", tmp_path, "--json").json["schemas"]
+    assert (after["state"], after["version"]) == ("registered", 1)
+    contracts.has({"name": "number", "type": "long"}, {"name": "colour", "type": "string", "default": ""})
+    compatible = line("schemas", "check", tmp_path)
+    assert compatible.code == 0
+    assert re.search(r"new +compatible with version 1$", compatible.out, re.MULTILINE)
+    (second,) = line("schemas", "register", tmp_path, "--json").json["schemas"]
+    assert (second["state"], second["version"]) == ("registered", 2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        (
+            [{"name": "number", "type": "long"}, {"name": "colour", "type": "string"}],
+            "the new field colour has no default",
+        ),
+        ([{"name": "colour", "type": "string", "default": ""}], "the field number, which is gone, had no default"),
+        ([{"name": "number", "type": "string"}], 'the field number was "long" and is "string"'),
+    ],
+    ids=["new", "gone", "changed"],
+)
+def test_an_incompatible_schema_is_told_with_the_reason_and_not_registered(
+    line: Line, tmp_path: Path, fields: list[dict[str, object]], why: str
+) -> None:
+    contracts = Contracts(tmp_path)
+    assert line("schemas", "register", tmp_path).code == 0
+    contracts.has(*fields)
     for command in ("check", "register"):
-        found = line("schemas", command, folder, "--json")
-        assert found.code == 1
-        (bad,) = [one for one in found.json["schemas"] if one["state"] == "incompatible"]
-        assert bad["subject"] == "order-created-ordersaga.messages.OrderCreated"
-        assert re.fullmatch(r"with version 1.*: the new field field_\w+ has no default", bad["reason"])
-
-
-def test_a_field_with_a_default_is_new_until_it_is_registered(line: Line, tmp_path: Path) -> None:
-    folder = contracts(tmp_path, default="")
-    before = line("schemas", "check", folder, "--json")
-    assert before.code == 0
-    (new,) = [one for one in before.json["schemas"] if one["state"] == "new"]
-    assert new["reason"].startswith("compatible with version 1")
-    after = line("schemas", "register", folder, "--json")
-    assert {one["state"] for one in after.json["schemas"]} == {"registered"}
+        found = line("schemas", command, tmp_path, "--json")
+        (schema,) = found.json["schemas"]
+        assert (found.code, schema["state"], schema["reason"]) == (1, "incompatible", f"with version 1: {why}")

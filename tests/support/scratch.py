@@ -149,7 +149,7 @@ class Recorded:
 
 @contextmanager
 def scratch_group(stack: Stack, partitions: int = 1, largest: int = 1_048_588) -> Iterator[Group]:
-    """Make a topic for messages up to ``largest`` bytes, its dead letters, a schema, a database, and a group of them."""
+    """Make a topic for messages up to ``largest`` bytes, its dead letters, a schema, a database; a group of them."""
     name = f"{PREFIX}{uuid.uuid4().hex[:12]}"
     with ExitStack() as cleanup:
         create_topic(stack.bootstrap, name, partitions, {"max.message.bytes": str(largest)})
