@@ -1,16 +1,31 @@
 """``ordersaga``, also as ``python -m ordersaga_cli``."""
 
+from importlib import import_module
+
 import click
 
-from ordersaga_cli.letters import dlq
 from ordersaga_cli.line import Group
-from ordersaga_cli.orders import order
-from ordersaga_cli.sagas import saga
-from ordersaga_cli.schemas import schemas
-from ordersaga_cli.topics import topics
+
+_COMMANDS = {"order": "orders", "saga": "sagas", "dlq": "letters", "topics": "topics", "schemas": "schemas"}
+"""Each command and its module, which is imported only where it is needed: Kafka's and the registry's take a while."""
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+class _Root(Group):
+    """The commands, imported when they are named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click gives it
+        """Return the commands' names."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click gives it
+        """Return a command by its name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"ordersaga_cli.{_COMMANDS[cmd_name]}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 def ordersaga() -> None:
     """Place orders, see where their sagas stand, and mend what does not get on.
 
@@ -19,10 +34,6 @@ def ordersaga() -> None:
 
     Where the servers are is told by options or variables, and else read from .devstack/state.json of this folder.
     """
-
-
-for command in (order, saga, dlq, topics, schemas):
-    ordersaga.add_command(command)
 
 
 def main() -> None:

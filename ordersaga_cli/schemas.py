@@ -16,8 +16,9 @@ from chassis.codec import subject_of
 from chassis.deploy import register_schemas
 from chassis.errors import Unavailable
 from ordersaga_cli import show
+from ordersaga_cli.clients import registry_client
 from ordersaga_cli.line import Failed, Group, json_option
-from ordersaga_cli.places import REGISTRY, address_option, registry_client
+from ordersaga_cli.places import REGISTRY, address_option
 
 _NOT_FOUND = 404
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

@@ -10,8 +10,9 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from ordersaga import messages
 
 from ordersaga_cli import show
+from ordersaga_cli.clients import kafka_client
 from ordersaga_cli.line import Command, Failed, json_option
-from ordersaga_cli.places import KAFKA, address_option, kafka_client
+from ordersaga_cli.places import KAFKA, address_option
 
 _SECONDS = 10.0
 _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call] # it has no annotations

@@ -10,8 +10,8 @@ from typing import Any
 import fastavro
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
+from ordersaga_cli.clients import registry_client
 from ordersaga_cli.line import Failed
-from ordersaga_cli.places import registry_client
 
 _HEADER = struct.Struct(">bI")
 

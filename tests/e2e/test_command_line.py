@@ -1,16 +1,20 @@
 """The command line on the running stack: orders, sagas, dead letters, topics, schemas."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
 import pytest
 from ordersaga.messages import DecreaseProductCommand
 
+from devstack.layout import ROOT
 from devstack.stack import Stack
 from tests.support.kafka import send
-from tests.support.line import Line
+from tests.support.line import NOWHERE, Line
 from tests.support.registry import encode
 from tests.support.shop import PRICE, Shop
 from tests.support.wait import eventually
@@ -61,17 +65,14 @@ def test_what_was_placed_can_be_read_listed_and_its_saga_followed(line: Line, sh
     assert line("saga", "list", "--stuck", "--older-than", "1d").out.startswith("order ")
 
 
-def test_the_end_is_read_from_the_state_file_where_nothing_else_is_told(line: Line, stack: Stack, shop: Shop) -> None:
+def test_as_a_program_it_finds_the_stack_by_its_state_file(stack: Stack, shop: Shop) -> None:
     order = shop.final(shop.place(shop.product()))
-    folder = Path(stack.kafka.log).parents[1]
-    nothing = dict.fromkeys(
-        ("ORDER_SVC_ADDRESS", "ORCHESTRATOR_SVC_ADDRESS", "KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL"), ""
-    )
-    told = {**nothing, "DEVSTACK_DATA": str(folder)}
-    assert line("order", "get", order.order_id, **told).code == 0
-    assert line("saga", "show", order.order_id, **told).code == 0
-    assert "order-created" in line("topics", **told).out
-    assert line("schemas", "check", "schemas", **told).code == 0
+    environment = {**os.environ, **NOWHERE, "DEVSTACK_DATA": str(stack.kafka.log.parents[1])}
+    for arguments in (["order", "get", str(order.order_id)], ["topics"], ["schemas", "check", "schemas"]):
+        command = [sys.executable, "-m", "ordersaga_cli", *arguments]
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout
 
 
 def test_topics_tell_their_messages_and_each_groups_lag(line: Line, shop: Shop) -> None:
