@@ -1,5 +1,10 @@
-"""Dead letters: a message that cannot be processed, bytes untouched, with where it came from and why it is here."""
+"""Dead letters: a message that cannot be processed, bytes untouched, with where it came from and why it is here.
 
+Their form is here, written and read; the topic of them, and what can be done with it, is `chassis.dead_letter_box`.
+"""
+
+import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from confluent_kafka import Message as KafkaMessage
@@ -11,7 +16,44 @@ from chassis.messages import Encoded
 
 log = logger("dead_letters")
 
+PREFIX = "dead-letter-"
+"""Every header that parking adds begins so."""
+ROUND = "dead-letter-round"
+"""How often the message has been parked, in decimal; a replayed message carries it too, and so goes on counting."""
 _LONGEST_ERROR = 1000
+_KEY = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)-(?P<offset>\d+)")
+
+Place = tuple[str, int, int]
+"""A topic, a partition and an offset."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One dead letter, without its value, which may be large: `DeadLetterBox.value` reads it."""
+
+    key: bytes
+    """Its key in the dead-letter topic."""
+    source: Place
+    """The topic, partition and offset it came from; an empty topic where that is not known."""
+    source_key: bytes | None
+    """The key it had there."""
+    headers: tuple[tuple[str, bytes | None], ...]
+    """The headers it had there."""
+    reason: str
+    error: str
+    time: str
+    """When it was parked, ISO 8601."""
+    round: int
+    """How often it has been parked."""
+    size: int
+    """The value's length in bytes; -1 where there was none."""
+    place: Place
+    """Where it lies: the dead-letter topic, its partition and offset."""
+
+    @property
+    def name(self) -> str:
+        """Its key, for people."""
+        return self.key.decode(errors="backslashreplace")
 
 
 def topic_of(group: str) -> str:
@@ -23,13 +65,18 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
     """Return the dead letter for ``message``, and count and log it.
 
     Its key is ``<topic>-<partition>-<offset>``; its headers are the original ones and, with the prefix
-    ``dead-letter-``, the source, the original key, the reason, the error's text and the time.
+    ``dead-letter-``, the source, the original key, the reason, the error's text, the time and the round. What an
+    earlier round added is replaced.
     """
     topic, partition, offset = source(message)
     reason = error.reason if isinstance(error, Poison) else "HANDLER_ERROR"
     text = str(error) if isinstance(error, Poison) else f"{type(error).__name__}: {error}"
+    given = headers_of(message)
+    rounds = round_of(given) + 1
     metrics.DEAD_LETTERS.labels(topic, reason).inc()
-    log.error("message parked", topic=topic, partition=partition, offset=offset, reason=reason, error=text[:200])
+    log.error(
+        "message parked", topic=topic, partition=partition, offset=offset, reason=reason, round=rounds, error=text[:200]
+    )
     headers = {
         "dead-letter-topic": topic,
         "dead-letter-partition": str(partition),
@@ -37,18 +84,45 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
         "dead-letter-reason": reason,
         "dead-letter-error": text[:_LONGEST_ERROR],
         "dead-letter-time": datetime.now(UTC).isoformat(),
+        ROUND: str(rounds),
     }
     added = [(name, value.encode(errors="replace")) for name, value in headers.items()]
-    key = message.key()
+    key, value = message.key(), message.value()
     if key is not None:
         added.append(("dead-letter-key", key))
-    return Encoded(
-        topic_of(group),
-        f"{topic}-{partition}-{offset}".encode(),
-        # A null value would be a tombstone, which marks a dead letter as dealt with.
-        message.value() or b"",
-        (*headers_of(message), *added),
+    if value is None:  # it is parked as an empty one: a null would be a tombstone, which marks what was dealt with
+        added.append(("dead-letter-null-value", b"true"))
+    return Encoded(topic_of(group), f"{topic}-{partition}-{offset}".encode(), value or b"", (*original(given), *added))
+
+
+def read_letter(message: KafkaMessage) -> Letter:
+    """Read a letter back; what a stranger has put there is one too, though perhaps without a source."""
+    key, value, given = message.key() or b"", message.value() or b"", headers_of(message)
+    head = {name: (content or b"").decode(errors="replace") for name, content in given}
+    from_key = _KEY.fullmatch(key.decode(errors="replace"))
+    return Letter(
+        key=key,
+        source=(from_key["topic"], int(from_key["partition"]), int(from_key["offset"])) if from_key else ("", -1, -1),
+        source_key=dict(given).get("dead-letter-key"),
+        headers=tuple(original(given)),
+        reason=head.get("dead-letter-reason", ""),
+        error=head.get("dead-letter-error", ""),
+        time=head.get("dead-letter-time", ""),
+        round=max(1, round_of(given)),
+        size=-1 if "dead-letter-null-value" in head else len(value),
+        place=source(message),
     )
+
+
+def original(headers: list[tuple[str, bytes | None]]) -> list[tuple[str, bytes | None]]:
+    """Return those of ``headers`` that the message had before it was ever parked."""
+    return [(name, value) for name, value in headers if not name.startswith(PREFIX)]
+
+
+def round_of(headers: list[tuple[str, bytes | None]]) -> int:
+    """Return how often the message with these headers has been parked so far."""
+    last = dict(headers).get(ROUND) or b""
+    return int(last) if last.isdigit() and len(last) < 10 else 0  # noqa: PLR2004 - else it is not ours
 
 
 def source(message: KafkaMessage) -> tuple[str, int, int]:
@@ -60,8 +134,8 @@ def source(message: KafkaMessage) -> tuple[str, int, int]:
     return topic, partition, offset
 
 
-def headers_of(message: KafkaMessage) -> list[tuple[str, bytes]]:
-    """Return a consumed message's headers, those without a value left out."""
+def headers_of(message: KafkaMessage) -> list[tuple[str, bytes | None]]:
+    """Return a consumed message's headers, in their order; a header may have no value."""
     given = message.headers() or []
     pairs = given.items() if isinstance(given, dict) else given
-    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs if value is not None]
+    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]

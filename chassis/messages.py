@@ -79,7 +79,7 @@ class Encoded:
     topic: str
     key: bytes
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
 
 
 Handle: TypeAlias = Callable[[Sequence[Message[Record]], Connection], list[Outgoing]]

@@ -51,7 +51,7 @@ def add(transaction: Connection, messages: Sequence[Encoded]) -> list[int]:
             "topics": [message.topic for message in messages],
             "keys": [message.key for message in messages],
             "values": [message.value for message in messages],
-            "headers": [json.dumps([(name, value.decode()) for name, value in m.headers]) for m in messages],
+            "headers": [json.dumps([(n, (v or b"").decode()) for n, v in m.headers]) for m in messages],
         },
     )
     return list(result.scalars())

@@ -16,16 +16,19 @@ from chassis.messages import Encoded
 
 log = logger("producer")
 
-_PROPERTIES: dict[str, str | int | float | bool] = {
+PROPERTIES: dict[str, str | int | float | bool] = {
     "enable.idempotence": True,
     "acks": "all",
     "linger.ms": 0,
     "partitioner": "murmur2_random",  # as every Java producer places keys
     "compression.type": "lz4",
     "message.timeout.ms": 15_000,
-    "message.max.bytes": 4_194_304,  # a dead letter may be larger than any source topic takes
+    # Before compression, and so far above any topic's limit, which is for what is compressed: whatever could be consumed
+    # can be parked.
+    "message.max.bytes": 104_857_600,
     "allow.auto.create.topics": False,
 }
+"""How every producer of ours publishes, whatever the cluster."""
 
 
 class _Flight:
@@ -65,7 +68,7 @@ class Producer:
         """Connect with the properties ``client``; ``on_fatal`` is called where only a new process can go on."""
         self._on_fatal = on_fatal
         self._producer = KafkaProducer(
-            {**client, **_PROPERTIES, "error_cb": self._error, "logger": logging.getLogger("ordersaga.librdkafka")}
+            {**client, **PROPERTIES, "error_cb": self._error, "logger": logging.getLogger("ordersaga.librdkafka")}
         )
         self._closing = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="producer", daemon=True)

@@ -26,8 +26,8 @@ wanted() { # what the stamp of a finished installation says
     cksum "requirements-$1.txt" && pwd
 }
 
-is_made() { # the stamp matches, and the interpreter behind it is still there
-    [ "$(cat ".venv/made-$1" 2>/dev/null)" = "$(wanted "$1")" ] && .venv/bin/python -c '' 2>/dev/null
+is_made() { # the stamp matches, the command line is installed, and the interpreter behind it is still there
+    [ -x .venv/bin/ordersaga ] && [ "$(cat ".venv/made-$1" 2>/dev/null)" = "$(wanted "$1")" ] && .venv/bin/python -c '' 2>/dev/null
 }
 
 run_pip() { # pip, quiet; its last word and where the rest is, when it fails

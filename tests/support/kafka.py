@@ -1,7 +1,7 @@
 """Kafka, read and written raw: by a stranger who shares no code with the project."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
@@ -87,7 +87,7 @@ def headers(message: Message) -> dict[str, bytes]:
 
 
 def send(
-    bootstrap: str, topic: str, key: bytes | None, value: bytes | None, head: dict[str, bytes] | None = None
+    bootstrap: str, topic: str, key: bytes | None, value: bytes | None, head: Mapping[str, bytes | None] | None = None
 ) -> None:
     """Write one message, and see that Kafka has it."""
     failures: list[object] = []
@@ -103,10 +103,10 @@ def send(
     assert not failures
 
 
-def create_topic(bootstrap: str, name: str, partitions: int = 1) -> None:
+def create_topic(bootstrap: str, name: str, partitions: int = 1, config: dict[str, str] | None = None) -> None:
     """Make a topic and wait until it has a leader everywhere."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    admin.create_topics([NewTopic(name, partitions, 1)])[name].result(15)
+    admin.create_topics([NewTopic(name, partitions, 1, config=config or {})])[name].result(15)
 
     def led() -> None:
         found = admin.list_topics(name, timeout=10).topics[name].partitions

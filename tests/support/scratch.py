@@ -148,12 +148,14 @@ class Recorded:
 
 
 @contextmanager
-def scratch_group(stack: Stack, partitions: int = 1) -> Iterator[Group]:
-    """Make a topic, a dead-letter topic, a schema and a database, and a group of them."""
+def scratch_group(stack: Stack, partitions: int = 1, largest: int = 1_048_588) -> Iterator[Group]:
+    """Make a topic for messages up to ``largest`` bytes, its dead letters, a schema, a database; a group of them."""
     name = f"{PREFIX}{uuid.uuid4().hex[:12]}"
     with ExitStack() as cleanup:
-        create_topic(stack.bootstrap, name, partitions)
-        create_topic(stack.bootstrap, f"{name}.dlq")
+        create_topic(stack.bootstrap, name, partitions, {"max.message.bytes": str(largest)})
+        create_topic(
+            stack.bootstrap, f"{name}.dlq", config={"cleanup.policy": "compact", "max.message.bytes": "4194304"}
+        )
         cleanup.callback(delete_topics, stack.bootstrap, name, f"{name}.dlq")
         registry = cleanup.enter_context(registry_client(stack.registry_url))
         ping = ping_on(name)

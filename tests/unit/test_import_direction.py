@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "saga": {"chassis"},
     **{service: {"chassis", "saga", "ordersaga"} for service in SERVICES},
     "devstack": {"chassis", "ordersaga"},
+    "ordersaga_cli": {"chassis", "ordersaga"},
     "tools": set[str](),
 }
 """Which of our own packages a room may import, beside itself."""
@@ -117,6 +118,7 @@ def test_imports_run_one_way(room: str) -> None:
         ("order_svc/orders.py", "from ordersaga.order.v1 import order_pb2"),
         ("devstack/services.py", "import order_svc.__main__"),
         ("order_svc/store.py", "import tools.git"),
+        ("ordersaga_cli/places.py", "from devstack.state import State"),
     ],
 )
 def test_an_import_the_wrong_way_is_found(path: str, source: str) -> None:

@@ -48,6 +48,7 @@ def test_a_python_without_venv_gets_one_clear_line(copy: Path) -> None:
 
 def test_an_environment_that_is_up_to_date_is_left_alone(copy: Path) -> None:
     script(copy / ".venv" / "bin" / "python", "exit 0")
+    script(copy / ".venv" / "bin" / "ordersaga", "exit 0")
     command = ["cksum", "requirements-dev.txt"]
     checksum = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=True).stdout
     (copy / ".venv" / "made-dev").write_text(f"{checksum}{copy}\n")

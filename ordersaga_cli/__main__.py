@@ -1,0 +1,45 @@
+"""``ordersaga``, also as ``python -m ordersaga_cli``."""
+
+from importlib import import_module
+
+import click
+
+from ordersaga_cli.line import Group
+
+_COMMANDS = {"order": "orders", "saga": "sagas", "dlq": "letters", "topics": "topics", "schemas": "schemas"}
+"""Each command and its module, which is imported only where it is needed: Kafka's and the registry's take a while."""
+
+
+class _Root(Group):
+    """The commands, imported when they are named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click gives it
+        """Return the commands' names."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click gives it
+        """Return a command by its name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"ordersaga_cli.{_COMMANDS[cmd_name]}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+def ordersaga() -> None:
+    """Place orders, see where their sagas stand, and mend what does not get on.
+
+    Every command takes --json: one JSON document, or one a line where results keep coming; its fields are named as in
+    the proto files. Exit codes: 0 done, 1 failed or refused, 2 wrong usage.
+
+    Where the servers are is told by options or variables, and else read from .devstack/state.json of this folder.
+    """
+
+
+def main() -> None:
+    """Run the command that the process's arguments name, and end the process."""
+    ordersaga(prog_name="ordersaga")
+
+
+if __name__ == "__main__":
+    main()

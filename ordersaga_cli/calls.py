@@ -1,0 +1,114 @@
+"""gRPC calls: channels, and failures told in one sentence that says what to do next."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from ordersaga.orchestrator.v1.orchestrator_pb2_grpc import OrchestratorServiceStub
+from ordersaga.order.v1.order_pb2_grpc import OrderServiceStub
+
+from ordersaga_cli.line import Failed
+from ordersaga_cli.places import ORCHESTRATOR_SVC, ORDER_SVC, Place
+
+CALL_SECONDS = 10.0
+_LOOPBACK = ("127.", "localhost", "[::1]")
+_NEXT = {
+    "ORDER_NOT_FOUND": "`ordersaga order list` shows those there are",
+    "SAGA_NOT_FOUND": "`ordersaga saga list` shows those there are",
+    "REQUEST_ID_REUSED": "take another --request-id, or repeat the first order as it was",
+    "TOO_LATE": "`ordersaga saga show` tells how far it is",
+    "UNAVAILABLE": "try again in a moment",
+}
+
+
+@contextmanager
+def order_service(address: str) -> Iterator[OrderServiceStub]:
+    """Open order_svc's API.
+
+    Raises:
+        Failed: a call inside does not succeed.
+    """
+    with _channel(address) as channel, told(ORDER_SVC, address):
+        yield OrderServiceStub(channel)
+
+
+@contextmanager
+def orchestrator(address: str) -> Iterator[OrchestratorServiceStub]:
+    """Open orchestrator_svc's API.
+
+    Raises:
+        Failed: a call inside does not succeed.
+    """
+    with _channel(address) as channel, told(ORCHESTRATOR_SVC, address):
+        yield OrchestratorServiceStub(channel)
+
+
+@contextmanager
+def told(place: Place, address: str) -> Iterator[None]:
+    """Turn a failed call of ``place`` into one sentence."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise Failed(_sentence(cast("grpc.Call", error), place, address)) from error
+
+
+def reason_of(error: grpc.RpcError) -> str:
+    """Return the service's reason for a failed call, or the status where it gave none."""
+    call = cast("grpc.Call", error)
+    return _info(call) or call.code().name
+
+
+def code_of(error: BaseException | None) -> grpc.StatusCode | None:
+    """Return the status of a failed call; nothing where it is none."""
+    return cast("grpc.Call", error).code() if isinstance(error, grpc.RpcError) else None
+
+
+def text_of(error: grpc.RpcError) -> str:
+    """Return the service's own words about a failed call."""
+    return cast("grpc.Call", error).details() or ""
+
+
+def _sentence(error: grpc.Call, place: Place, address: str) -> str:
+    code, reason, text = error.code(), _info(error), error.details() or ""
+    if code is grpc.StatusCode.UNAVAILABLE and not reason:
+        return f"{place.name} cannot be reached at {address}; {place.how_to_tell()}"
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return (
+            f"{place.name} at {address} did not answer in {CALL_SECONDS:.0f} s; see whether it is ready, then ask again"
+        )
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return f"{place.name} at {address} does not know this call; it is older than this command line: upgrade it"
+    what_next = _NEXT.get(reason, "")
+    return f"{text} ({reason or code.name})" + (f"; {what_next}" if what_next else "")
+
+
+def _info(error: grpc.Call) -> str:
+    info = error_details_pb2.ErrorInfo()
+    try:
+        status = rpc_status.from_call(error)
+    except ValueError:  # details that contradict the call
+        return ""
+    return info.reason if status and any(detail.Unpack(info) for detail in status.details) else ""
+
+
+def _channel(address: str) -> grpc.Channel:
+    """Open a channel: in clear text, or with TLS where the environment names the certificate of who signed."""
+    options = [("grpc.enable_http_proxy", 0)] if address.startswith(_LOOPBACK) else []
+    authority = os.environ.get("GRPC_TLS_CA")
+    if not authority:
+        return grpc.insecure_channel(address, options=options)
+    certificate, key = os.environ.get("GRPC_TLS_CERTIFICATE"), os.environ.get("GRPC_TLS_KEY")
+    try:
+        credentials = grpc.ssl_channel_credentials(
+            Path(authority).read_bytes(),
+            Path(key).read_bytes() if key else None,
+            Path(certificate).read_bytes() if certificate else None,
+        )
+    except OSError as error:
+        raise Failed(f"{error.filename} cannot be read: {error.strerror}") from error
+    return grpc.secure_channel(address, credentials, options=options)

@@ -1,0 +1,83 @@
+"""Which sagas: the options that pick them, as the list and the bulk actions take them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import wraps
+
+import click
+from google.protobuf.duration_pb2 import Duration
+from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
+
+from ordersaga_cli.line import DURATION
+
+_STATUSES = [name.removeprefix("SAGA_STATUS_") for name in pb.SagaStatus.keys() if pb.SagaStatus.Value(name)]  # noqa: SIM118 - no dict
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What was asked for; what is None was not."""
+
+    stuck: bool | None
+    status: str | None
+    step: str | None
+    older_than: timedelta | None
+
+    def __bool__(self) -> bool:
+        """Whether anything was asked for."""
+        return any(one is not None for one in (self.stuck, self.status, self.step, self.older_than))
+
+    @property
+    def status_value(self) -> pb.SagaStatus.ValueType:
+        """The status as the proto has it."""
+        return pb.SagaStatus.Value(f"SAGA_STATUS_{self.status or 'UNSPECIFIED'}")
+
+    @property
+    def min_age(self) -> Duration | None:
+        """The least age as the proto has it."""
+        if self.older_than is None:
+            return None
+        age = Duration()
+        age.FromTimedelta(self.older_than)
+        return age
+
+    def proto(self) -> pb.SagaFilter:
+        """Return the filter of a bulk action or a watch."""
+        return pb.SagaFilter(status=self.status_value, step=self.step or "", stuck=self.stuck, min_age=self.min_age)
+
+    def words(self) -> str:
+        """Say which sagas it picks."""
+        parts = [
+            "" if self.stuck is None else "stuck" if self.stuck else "not stuck",
+            self.status or "",
+            f"waiting at {self.step}" if self.step else "",
+            f"older than {self.older_than}" if self.older_than is not None else "",
+        ]
+        return ", ".join(part for part in parts if part)
+
+
+def filter_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--stuck``, ``--status``, ``--step`` and ``--older-than``; it gets them as ``asked``."""
+
+    @wraps(function)
+    def with_filter(
+        *, stuck: bool | None, status: str | None, step: str | None, older_than: timedelta | None, **others: object
+    ) -> None:
+        function(asked=Filter(stuck, status, step, older_than), **others)
+
+    command: Callable[..., None] = with_filter
+    for option in (
+        click.option(
+            "--older-than", type=DURATION, metavar="TIME", help="Began at least so long ago: 90s, 10m, 2h, 1d."
+        ),
+        click.option("--step", help="Waiting for this step, such as create-delivery."),
+        click.option(
+            "--status",
+            type=click.Choice(_STATUSES, case_sensitive=False),
+            metavar="STATUS",
+            help=f"In this status: {', '.join(_STATUSES)}.",
+        ),
+        click.option("--stuck/--not-stuck", default=None, help="An operator should look (or need not)."),
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,48 @@
+"""Dead letters as JSON, and as a person reads them."""
+
+import json
+from typing import Any
+
+from chassis.dead_letters import Letter
+from ordersaga_cli import show
+from ordersaga_cli.values import printable
+
+_SHOWN_HEX = 400
+
+
+def fields_of(group: str, letter: Letter) -> dict[str, Any]:
+    """Return what the list tells of a letter."""
+    topic, partition, offset = letter.source
+    return {
+        "group": group,
+        "key": letter.name,
+        "topic": topic,
+        "partition": partition,
+        "offset": offset,
+        "source_key": printable(letter.source_key),
+        "reason": letter.reason,
+        "error": letter.error,
+        "time": letter.time,
+        "round": letter.round,
+        "size": max(0, letter.size),
+    }
+
+
+def print_letter(fields: dict[str, Any]) -> None:
+    """Print a letter with its headers and its value, and what can be done next."""
+    for name, field in fields.items():
+        if name == "headers":
+            for header in field:
+                show.say(f"{'header':12}{header['name']}: {'' if header['value'] is None else header['value']}")
+        elif name == "value_hex" and len(field) > _SHOWN_HEX:
+            show.say(f"{name:12}{field[:_SHOWN_HEX]}… (the first {_SHOWN_HEX // 2} bytes; --json prints all)")
+        elif name == "value" and field is not None:
+            show.say(f"{name:12}{json.dumps(field, ensure_ascii=False)}")
+        elif field not in ("", None):
+            show.say(f"{name:12}{field}")
+    group, key = fields["group"], fields["key"]
+    show.say("")
+    show.say(
+        f"Next: mend what the error tells, then `ordersaga dlq replay {group} {key}`;"
+        f" or `ordersaga dlq drop {group} {key}`"
+    )

@@ -1,0 +1,259 @@
+"""``ordersaga dlq``: look at dead letters, send them again, drop them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import click
+
+from chassis.dead_letter_box import DeadLetterBox, Outcome, Replay, groups_with_letters
+from chassis.dead_letters import Letter
+from chassis.errors import ChassisError, Refused, Unavailable
+from ordersaga_cli import show
+from ordersaga_cli.clients import kafka_client
+from ordersaga_cli.letter_view import fields_of, print_letter
+from ordersaga_cli.line import Failed, Group, ask_first, json_option, yes_option
+from ordersaga_cli.places import KAFKA, REGISTRY, address_option
+from ordersaga_cli.values import Decoder, printable
+
+_SHOWN_ERROR = 100
+_WORDS = {
+    "processed": "processed",
+    "pending": "not yet reached by the group",
+    "sent": "not waited for",
+    "dropped": "dropped",
+}
+
+
+@click.group(cls=Group)
+def dlq() -> None:
+    """Dead letters: look at them, send them again, drop them.
+
+    A dead letter is a message that a consumer group could not process, with the reason.
+
+    A group is named like its service; a letter's KEY is the topic, partition and offset it came from.
+    """
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one letter."""
+
+    key: str
+    state: str
+    """``processed``, ``parked``, ``pending``, ``sent``, ``dropped`` or ``failed``."""
+    sent_as: str = ""
+    """Where it lies now, written like a key."""
+    reason: str = ""
+    round: int = 0
+    error: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether all that was asked for has come to pass."""
+        return self.state in {"processed", "sent", "dropped"}
+
+    def line(self) -> str:
+        """Say it to a person."""
+        if self.state == "failed":
+            return f"{self.key}: failed: {self.error}"
+        sent = f"sent again as {self.sent_as}, " if self.sent_as else ""
+        what = f"parked again, {self.reason}, round {self.round}" if self.state == "parked" else _WORDS[self.state]
+        return f"{self.key}: {sent}{what}"
+
+
+@dlq.command(
+    "list",
+    examples=["ordersaga dlq list", "ordersaga dlq list product_svc --json"],
+    then="`ordersaga dlq show GROUP KEY` shows one whole, `ordersaga dlq replay GROUP KEY` sends it again.",
+)
+@click.argument("group", required=False)
+@json_option
+@address_option(KAFKA)
+def list_(*, group: str | None, as_json: bool, kafka: str) -> None:
+    """List the dead letters of GROUP, or of every group."""
+    client = kafka_client(kafka)
+    found: list[tuple[str, Letter]] = []
+    with _told(kafka):
+        for one in [group] if group else groups_with_letters(client):
+            with DeadLetterBox(client, one) as box:
+                found += [(one, letter) for letter in box.letters()]
+    if as_json:
+        show.document({"letters": [fields_of(one, letter) for one, letter in found]})
+        return
+    show.table(
+        ("group", "key", "reason", "round", "parked (UTC)", "bytes", "error"),
+        (
+            (one, letter.name, letter.reason, letter.round, letter.time[:19], letter.size, letter.error[:_SHOWN_ERROR])
+            for one, letter in found
+        ),
+    )
+
+
+@dlq.command(
+    "show",
+    examples=["ordersaga dlq show product_svc decrease-product-command-3-17"],
+    then="mend what is told as the error, then `ordersaga dlq replay GROUP KEY`; or `ordersaga dlq drop GROUP KEY`.",
+)
+@click.argument("group")
+@click.argument("key")
+@json_option
+@address_option(KAFKA)
+@address_option(REGISTRY, required=False)
+def show_(*, group: str, key: str, as_json: bool, kafka: str, registry: str) -> None:
+    """Show one dead letter: why it was parked, its headers and its value, decoded where that can be done."""
+    with _opened(kafka, group) as box:
+        (letter,) = _named(box.letters(), [key])
+        if isinstance(letter, str):
+            raise Failed(f"{group} has no dead letter {letter}; `ordersaga dlq list {group}` shows those there are")
+        value = box.value(letter)
+    content = Decoder(registry).decode(value)
+    headers = [{"name": name, "value": printable(text)} for name, text in letter.headers]
+    fields = {**fields_of(group, letter), "headers": headers, **content}
+    if as_json:
+        show.document(fields)
+        return
+    print_letter(fields)
+
+
+@dlq.command(
+    examples=[
+        "ordersaga dlq replay product_svc decrease-product-command-3-17",
+        "ordersaga dlq replay product_svc --reason HANDLER_ERROR --yes",
+    ],
+    then="what is parked again has a new key and a higher round: `ordersaga dlq show GROUP KEY` tells why.",
+)
+@click.argument("group")
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@click.option("--all", "every", is_flag=True, help="Every letter of the group.")
+@click.option("--reason", help="Every letter with this reason, such as HANDLER_ERROR.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=15.0,
+    show_default=True,
+    help="Seconds to wait for what becomes of it.",
+)
+@yes_option
+@json_option
+@address_option(KAFKA)
+def replay(
+    *,
+    group: str,
+    keys: tuple[str, ...],
+    every: bool,
+    reason: str | None,
+    wait: float,
+    yes: bool,
+    as_json: bool,
+    kafka: str,
+) -> None:
+    """Send dead letters again to where they came from, once each, and tell what became of each.
+
+    The exit code is 1 unless all were processed (with --wait 0: sent).
+    """
+    if bool(keys) + every + (reason is not None) != 1:
+        raise click.UsageError("name the letters by their keys, or pick them by --all or by --reason; one of the three")
+    with _opened(kafka, group) as box:
+        letters = box.letters()
+        chosen: list[Letter | str] = (
+            _named(letters, keys) if keys else [one for one in letters if every or one.reason == reason]
+        )
+        if not keys and chosen:
+            ask_first(f"Replay {len(chosen)} dead letters of {group}?", yes=yes)
+        results = _replay(box, chosen, wait)
+    _tell(results, as_json=as_json)
+
+
+@dlq.command(
+    examples=["ordersaga dlq drop product_svc decrease-product-command-3-17"],
+    then="nothing: a dropped letter is gone. The saga that waits for it goes on by its time-outs.",
+)
+@click.argument("group")
+@click.argument("keys", nargs=-1, required=True, metavar="KEY...")
+@json_option
+@address_option(KAFKA)
+def drop(*, group: str, keys: tuple[str, ...], as_json: bool, kafka: str) -> None:
+    """Drop dead letters: they are marked as dealt with, and nothing is sent."""
+    with _opened(kafka, group) as box:
+        results = [_drop(box, letter) for letter in _named(box.letters(), keys)]
+    _tell(results, as_json=as_json)
+
+
+def _named(letters: list[Letter], keys: list[str] | tuple[str, ...]) -> list[Letter | str]:
+    """Return the letters with these keys, each once, in this order; the key itself where there is none."""
+    by_name = {letter.name: letter for letter in letters}
+    return [by_name.get(key, key) for key in dict.fromkeys(keys)]
+
+
+def _missing(key: str) -> Result:
+    return Result(key, "failed", error="there is no such dead letter, or it was dealt with (LETTER_NOT_FOUND)")
+
+
+def _replay(box: DeadLetterBox, letters: list[Letter | str], wait: float) -> list[Result]:
+    """Send each, then wait for all of them together."""
+    sent: list[Replay | Result] = []
+    for letter in letters:
+        if isinstance(letter, str):
+            sent.append(_missing(letter))
+            continue
+        try:
+            sent.append(box.replay(letter))
+        except ChassisError as error:
+            sent.append(Result(letter.name, "failed", error=_text(error)))
+    replays = [one for one in sent if isinstance(one, Replay)]
+    outcomes = iter(box.outcomes(replays, wait) if wait else [None] * len(replays))
+    return [one if isinstance(one, Result) else _result(one, next(outcomes)) for one in sent]
+
+
+def _result(replay: Replay, outcome: Outcome | None) -> Result:
+    sent_as = replay.again.decode()
+    if outcome is None:
+        return Result(replay.letter.name, "sent", sent_as)
+    if outcome.letter is None:
+        return Result(replay.letter.name, outcome.state, sent_as)
+    again = outcome.letter
+    return Result(replay.letter.name, outcome.state, sent_as, again.reason, again.round, again.error)
+
+
+def _drop(box: DeadLetterBox, letter: Letter | str) -> Result:
+    if isinstance(letter, str):
+        return _missing(letter)
+    try:
+        box.drop(letter)
+    except ChassisError as error:
+        return Result(letter.name, "failed", error=_text(error))
+    return Result(letter.name, "dropped")
+
+
+def _tell(results: list[Result], *, as_json: bool) -> None:
+    """Print what became of each letter; end with 1 where one did not come to its end."""
+    if as_json:
+        show.document({"results": [vars(result) for result in results]})
+    else:
+        for result in results:
+            show.say(result.line())
+        if not results:
+            click.echo("There are no such dead letters.", err=True)
+    if not all(result.good for result in results):
+        raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _opened(kafka: str, group: str) -> Iterator[DeadLetterBox]:
+    with _told(kafka), DeadLetterBox(kafka_client(kafka), group) as box:
+        yield box
+
+
+@contextmanager
+def _told(kafka: str) -> Iterator[None]:
+    try:
+        yield
+    except Unavailable as error:
+        raise Failed(f"{error} at {kafka}; {KAFKA.how_to_tell()}") from error
+    except Refused as error:
+        raise Failed(_text(error)) from error
+
+
+def _text(error: ChassisError) -> str:
+    return f"{error} ({error.reason})" if isinstance(error, Refused) else str(error)

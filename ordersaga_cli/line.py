@@ -1,0 +1,110 @@
+"""What all commands share: help that teaches, options that recur, and errors in one sentence."""
+
+import getpass
+import re
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import IO, Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION = re.compile(r"(\d{1,9})([smhd])")
+_LONGEST_NAME = 100
+
+
+class Failed(click.ClickException):
+    """What was asked could not be done: one sentence on standard error, exit code 1."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say so."""
+        click.echo(f"ordersaga: {self.format_message()}", file=file or sys.stderr)
+
+
+class Command(click.Command):
+    """A command whose help shows how it is used and what to do next."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), then: str = "", **kwargs: Any) -> None:  # noqa: ANN401 - click's
+        """Make a command with ``examples``, and ``then``: what to do next."""
+        super().__init__(*args, **kwargs)
+        self.examples, self.then = tuple(examples), then
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples and the next step below the options."""
+        super().format_epilog(ctx, formatter)
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write(f"  {example}\n")
+        if self.then:
+            formatter.write_paragraph()
+            formatter.write_text(f"Next: {self.then}")
+
+
+class Group(click.Group):
+    """A group that lists its commands in the order in which they are told."""
+
+    command_class = Command
+    group_class = type
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click gives it
+        """Return the commands' names as they were added."""
+        return list(self.commands)
+
+
+class _Duration(click.ParamType[timedelta]):
+    """A length of time, such as ``10m``."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:  # noqa: ANN401 - click's
+        """Read it."""
+        if isinstance(value, timedelta):
+            return value
+        found = _DURATION.fullmatch(str(value))
+        if not found:
+            self.fail(f"{value!r} is no length of time such as 90s, 10m, 2h or 1d", param, ctx)
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+DURATION = _Duration()
+ID = click.IntRange(min=1, max=2**63 - 1)
+LIMIT = click.IntRange(min=1)
+
+
+def json_option(function: Function) -> Function:
+    """Give a command ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text for people.")(function)
+
+
+def yes_option(function: Function) -> Function:
+    """Give a command ``--yes``."""
+    return click.option("--yes", is_flag=True, help="Do not ask first.")(function)
+
+
+def actor_option(function: Function) -> Function:
+    """Give a command ``--actor``."""
+    return click.option(
+        "--actor", default=user_name, help="Who does this, for the history.  [default: your user name]"
+    )(function)
+
+
+def user_name() -> str:
+    """Return the name of the user who runs this."""
+    try:
+        return getpass.getuser()[:_LONGEST_NAME]
+    except (OSError, KeyError):  # a user id without a name
+        return "unknown"
+
+
+def ask_first(question: str, *, yes: bool) -> None:
+    """Ask before many things are changed at once, unless ``yes``, or nobody is there to answer.
+
+    Raises:
+        click.Abort: the answer is no.
+    """
+    if not yes and sys.stdin.isatty():
+        click.confirm(question, abort=True, err=True)

@@ -1,0 +1,83 @@
+"""Where the servers are: from an option, a variable, the running stack of this folder, or a default."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from ordersaga_cli.line import Function
+
+
+@dataclass(frozen=True)
+class Place:
+    """A server that commands talk to, and how its address is told."""
+
+    name: str
+    variable: str
+    key: str
+    """Its name in the state file."""
+    field: str
+    """Where its record in the state file has the address."""
+    form: str
+    default: str = ""
+
+    @property
+    def option(self) -> str:
+        """The option that names the address."""
+        return "--" + self.variable.lower().replace("_", "-")
+
+    def how_to_tell(self) -> str:
+        """Say how its address is told."""
+        return f"{self.option} or {self.variable} says where it is, `make up` starts everything"
+
+
+ORDER_SVC = Place("order_svc", "ORDER_SVC_ADDRESS", "order_svc", "grpc", "HOST:PORT", "127.0.0.1:50051")
+ORCHESTRATOR_SVC = Place(
+    "orchestrator_svc", "ORCHESTRATOR_SVC_ADDRESS", "orchestrator_svc", "grpc", "HOST:PORT", "127.0.0.1:50054"
+)
+KAFKA = Place("Kafka", "KAFKA_BOOTSTRAP_SERVERS", "kafka", "bootstrap", "HOST:PORT,…")
+REGISTRY = Place("the schema registry", "SCHEMA_REGISTRY_URL", "registry", "url", "URL")
+
+
+def address_option(place: Place, *, required: bool = True) -> Callable[[Function], Function]:
+    """Give a command the option for the address of ``place``; the parameter is named like its key."""
+
+    def resolve(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
+        found = value or running(place) or place.default
+        if not found and required and not ctx.resilient_parsing:
+            raise click.UsageError(f"no address of {place.name}: {place.how_to_tell()}")
+        return found
+
+    return click.option(
+        place.option,
+        place.key,
+        envvar=place.variable,
+        show_envvar=True,
+        callback=resolve,
+        metavar=place.form,
+        help=f"Where {place.name} is." + (f"  [default: {place.default}]" if place.default else ""),
+    )
+
+
+def running(place: Place) -> str:
+    """Return the address of ``place`` in the stack that runs in this folder; empty where none does."""
+    folder = Path(os.environ.get("DEVSTACK_DATA") or ".devstack")
+    try:
+        state = json.loads((folder / "state.json").read_text())
+        record = state.get(place.key) or state["services"][place.key]
+        return str(record[place.field]) if _runs(record["pid"]) else ""
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # nothing is sent
+    except PermissionError:
+        return True  # as another user
+    except ProcessLookupError:
+        return False
+    return True

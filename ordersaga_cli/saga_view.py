@@ -1,0 +1,123 @@
+"""Sagas as a person reads them."""
+
+from collections.abc import Iterable
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
+from rich.text import Text
+
+from ordersaga_cli import show
+
+_COLOURS = {
+    pb.SAGA_STATUS_RUNNING: "yellow",
+    pb.SAGA_STATUS_COMPENSATING: "magenta",
+    pb.SAGA_STATUS_COMPLETED: "green",
+    pb.SAGA_STATUS_COMPENSATED: "blue",
+}
+_ENDED = {pb.SAGA_STATUS_COMPLETED, pb.SAGA_STATUS_COMPENSATED}
+
+
+def print_sagas(sagas: Iterable[pb.Saga]) -> None:
+    """Print a table, one line for each saga."""
+    show.table(
+        ("order", "status", "stuck", "step", "pending command", "attempt", "waiting", "deadline", "last error"),
+        (
+            (
+                saga.order_id,
+                Text(_status(saga), _COLOURS.get(saga.status, "")),
+                Text("stuck", "bold red") if saga.stuck else "",
+                saga.step,
+                "" if saga.status in _ENDED else saga.pending_command,
+                saga.attempt,
+                show.span(show.since(saga.waiting_since)) if saga.HasField("waiting_since") else "",
+                show.due(saga.deadline) if saga.HasField("deadline") else "",
+                saga.last_error or saga.reason,
+            )
+            for saga in sagas
+        ),
+    )
+
+
+def saga_line(saga: pb.Saga) -> str:
+    """Return one line about a saga that has changed."""
+    parts = [
+        show.clock(saga.update_time),
+        f"order {saga.order_id}",
+        _status(saga),
+        f"at {saga.step}" if saga.step else "",
+        "stuck" if saga.stuck else "",
+        saga.reason,
+        saga.last_error,
+    ]
+    return "  ".join(part for part in parts if part)
+
+
+def print_saga(answer: pb.GetSagaResponse) -> None:
+    """Print all that is known of one saga, its history, and what can be done next."""
+    saga = answer.saga
+    for name, value in _facts(saga):
+        if value:
+            show.say(f"{name:17}{value}")
+    show.say("")
+    show.table(
+        ("version", "when (UTC)", "what", "step", "why", "message-id"),
+        (
+            (
+                event.version,
+                show.clock(event.create_time),
+                show.status(pb.SagaEventType.Name(event.type)),
+                event.step,
+                event.reason,
+                event.message_id,
+            )
+            for event in answer.history
+        ),
+    )
+    show.say("")
+    show.say(f"Next: {hint(saga)}")
+
+
+def _facts(saga: pb.Saga) -> list[tuple[str, str]]:
+    waits = saga.HasField("waiting_since")
+    return [
+        ("order", str(saga.order_id)),
+        ("status", _status(saga) + (f", because {saga.reason}" if saga.reason else "")),
+        ("stuck", "yes, it does not get on by itself" if saga.stuck else "no"),
+        ("final command" if saga.status in _ENDED else "pending command", saga.pending_command),
+        ("attempt", str(saga.attempt)),
+        (
+            "waiting since",
+            _with(saga.waiting_since, f"for {show.span(show.since(saga.waiting_since))}") if waits else "",
+        ),
+        ("deadline", _with(saga.deadline, show.due(saga.deadline)) if saga.HasField("deadline") else ""),
+        ("last error", saga.last_error),
+        ("steps left", ", ".join(saga.remaining_steps)),
+        ("began", _with(saga.create_time, f"{show.span(show.since(saga.create_time))} ago")),
+        ("last change", _with(saga.update_time, f"{show.span(show.since(saga.update_time))} ago")),
+    ]
+
+
+def hint(saga: pb.Saga) -> str:
+    """Say what an operator can do about a saga."""
+    retry = f"`ordersaga saga retry {saga.order_id}`"
+    if saga.status in _ENDED:
+        return f"nothing, it has ended; should its order still be PENDING, {retry} sends {saga.pending_command} again"
+    if saga.stuck:
+        return (
+            f"see why nobody answers {saga.pending_command} (is the service up? `ordersaga dlq list` for what was"
+            f" parked), then {retry}"
+        )
+    if saga.status == pb.SAGA_STATUS_COMPENSATING:
+        return f"wait, it is undoing by itself; {retry} sends {saga.pending_command} now"
+    return (
+        f"wait, it asks again at its deadline; {retry} sends {saga.pending_command} now,"
+        f' `ordersaga saga cancel {saga.order_id} --reason "…"` undoes it'
+    )
+
+
+def _status(saga: pb.Saga) -> str:
+    return show.status(pb.SagaStatus.Name(saga.status))
+
+
+def _with(moment: Timestamp, note: str) -> str:
+    return f"{show.clock(moment)} UTC, {note}"

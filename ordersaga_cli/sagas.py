@@ -1,0 +1,250 @@
+"""``ordersaga saga``: see where sagas stand, and mend them."""
+
+import click
+import grpc
+from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
+from ordersaga.orchestrator.v1.orchestrator_pb2_grpc import OrchestratorServiceStub
+
+from ordersaga_cli import show
+from ordersaga_cli.calls import CALL_SECONDS, code_of, orchestrator, reason_of, text_of
+from ordersaga_cli.filters import Filter, filter_options
+from ordersaga_cli.line import ID, LIMIT, Group, actor_option, ask_first, json_option, yes_option
+from ordersaga_cli.places import ORCHESTRATOR_SVC, address_option
+from ordersaga_cli.saga_view import print_saga, print_sagas, saga_line
+
+_PAGE = 500
+_BULK_SECONDS = 60.0
+_AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNIMPLEMENTED}
+"""Failures that the next saga's call would meet as well."""
+_ASK_FOR = "name the sagas by their order ids, or pick them by --stuck, --status, --step or --older-than"
+
+
+@click.group(cls=Group)
+def saga() -> None:
+    """Sagas: find what does not get on, look at it, mend it."""
+
+
+@saga.command(
+    "list",
+    examples=["ordersaga saga list --stuck", "ordersaga saga list --status RUNNING --older-than 10m --json"],
+    then="`ordersaga saga show ID` tells one saga's whole story.",
+)
+@filter_options
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many.")
+@json_option
+@address_option(ORCHESTRATOR_SVC)
+def list_(
+    *,
+    asked: Filter,
+    limit: int,
+    as_json: bool,
+    orchestrator_svc: str,
+) -> None:
+    """List sagas, by descending order id."""
+    with orchestrator(orchestrator_svc) as sagas:
+        found = _list(sagas, asked, limit)
+    if as_json:
+        show.document(found)
+        return
+    print_sagas(found.sagas)
+    if found.next_page_token:
+        click.echo(f"There are more than --limit {limit}.", err=True)
+
+
+@saga.command(
+    "show",
+    examples=["ordersaga saga show 42", "ordersaga saga show 42 --json"],
+    then="the last line says what can be done about this saga.",
+)
+@click.argument("order_id", type=ID, metavar="ID")
+@json_option
+@address_option(ORCHESTRATOR_SVC)
+def show_(*, order_id: int, as_json: bool, orchestrator_svc: str) -> None:
+    """Show one saga: where it stands, what it waits for, and its history."""
+    with orchestrator(orchestrator_svc) as sagas:
+        found = sagas.GetSaga(pb.GetSagaRequest(order_id=order_id), timeout=CALL_SECONDS)
+    if as_json:
+        show.document(found)
+    else:
+        print_saga(found)
+
+
+@saga.command(
+    examples=["ordersaga saga retry 42", "ordersaga saga retry --stuck --step create-delivery --yes"],
+    then="`ordersaga saga show ID` tells whether it got on.",
+)
+@click.argument("order_ids", type=ID, nargs=-1, metavar="[ID]...")
+@filter_options
+@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, picked by a filter.")
+@click.option("--reason", default="", help="Why, for the history.")
+@actor_option
+@yes_option
+@json_option
+@address_option(ORCHESTRATOR_SVC)
+def retry(
+    *,
+    order_ids: tuple[int, ...],
+    asked: Filter,
+    limit: int,
+    reason: str,
+    actor: str,
+    yes: bool,
+    as_json: bool,
+    orchestrator_svc: str,
+) -> None:
+    """Have sagas send their pending (or, once ended, final) command again now.
+
+    It may be repeated safely. One line for each saga tells what became of it.
+    """
+    _one_way(order_ids, asked)
+    if asked:
+        ask_first(f"Retry every saga that is {asked.words()} (at most {limit})?", yes=yes)
+    with orchestrator(orchestrator_svc) as sagas:
+        if asked:
+            request = pb.RetrySagasRequest(filter=asked.proto(), actor=actor, reason=reason, limit=limit)
+            answer = sagas.RetrySagas(request, timeout=_BULK_SECONDS)
+            results, more = list(answer.results), answer.more
+        else:
+            results, more = [_retried(sagas, order_id, actor, reason) for order_id in order_ids], False
+    _tell(pb.RetrySagasResponse(results=results, more=more), "its {command} is sent again", as_json=as_json)
+
+
+@saga.command(
+    examples=[
+        'ordersaga saga cancel 42 --reason "ordered by mistake"',
+        'ordersaga saga cancel --step create-delivery --older-than 1h --reason "carrier closed" --yes',
+    ],
+    then="`ordersaga saga show ID` tells how far the undoing is.",
+)
+@click.argument("order_ids", type=ID, nargs=-1, metavar="[ID]...")
+@filter_options
+@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, picked by a filter.")
+@click.option("--reason", required=True, help="Why, for the history.")
+@actor_option
+@yes_option
+@json_option
+@address_option(ORCHESTRATOR_SVC)
+def cancel(
+    *,
+    order_ids: tuple[int, ...],
+    asked: Filter,
+    limit: int,
+    reason: str,
+    actor: str,
+    yes: bool,
+    as_json: bool,
+    orchestrator_svc: str,
+) -> None:
+    """Have sagas undo what was done. Past the pivot (the delivery exists) it is too late, and nothing changes."""
+    _one_way(order_ids, asked)
+    if asked:
+        ask_first(f"Cancel every saga that is {asked.words()} (at most {limit})?", yes=yes)
+    with orchestrator(orchestrator_svc) as sagas:
+        if asked:
+            request = pb.CancelSagasRequest(filter=asked.proto(), actor=actor, reason=reason, limit=limit)
+            answer = sagas.CancelSagas(request, timeout=_BULK_SECONDS)
+            results, more = list(answer.results), answer.more
+        else:
+            results, more = [_cancelled(sagas, order_id, actor, reason) for order_id in order_ids], False
+    _tell(pb.CancelSagasResponse(results=results, more=more), "{status}", as_json=as_json)
+
+
+@saga.command(
+    examples=["ordersaga saga watch", "ordersaga saga watch --stuck --json"],
+    then="it goes on until Ctrl-C; `ordersaga saga show ID` tells one saga's whole story.",
+)
+@filter_options
+@json_option
+@address_option(ORCHESTRATOR_SVC)
+def watch(
+    *,
+    asked: Filter,
+    as_json: bool,
+    orchestrator_svc: str,
+) -> None:
+    """Watch sagas: those under way, then each whenever it changes."""
+    request = pb.WatchSagasRequest(filter=asked.proto() if asked else None)
+    try:
+        with orchestrator(orchestrator_svc) as sagas:
+            for update in sagas.WatchSagas(request):
+                if as_json:
+                    show.document(update, line=True)
+                else:
+                    show.say(saga_line(update.saga))
+    except KeyboardInterrupt:
+        return
+
+
+def _list(sagas: OrchestratorServiceStub, asked: Filter, limit: int) -> pb.ListSagasResponse:
+    """Read page by page until ``limit`` is reached."""
+    found = pb.ListSagasResponse()
+    while True:
+        page = sagas.ListSagas(
+            pb.ListSagasRequest(
+                page_size=min(_PAGE, limit - len(found.sagas)),
+                page_token=found.next_page_token,
+                status=asked.status_value,
+                step=asked.step or "",
+                stuck=asked.stuck,
+                min_age=asked.min_age,
+            ),
+            timeout=CALL_SECONDS,
+        )
+        found.sagas.extend(page.sagas)
+        found.next_page_token = page.next_page_token
+        if not page.next_page_token or len(found.sagas) >= limit:
+            return found
+
+
+def _one_way(order_ids: tuple[int, ...], asked: Filter) -> None:
+    """See that sagas are either named or picked.
+
+    Raises:
+        click.UsageError: both, or neither.
+    """
+    if bool(order_ids) == bool(asked):
+        raise click.UsageError(_ASK_FOR + ("; not both" if order_ids else ""))
+
+
+def _retried(sagas: OrchestratorServiceStub, order_id: int, actor: str, reason: str) -> pb.SagaResult:
+    request = pb.RetrySagaRequest(order_id=order_id, actor=actor, reason=reason)
+    try:
+        return pb.SagaResult(order_id=order_id, saga=sagas.RetrySaga(request, timeout=CALL_SECONDS).saga)
+    except grpc.RpcError as error:
+        return _failed(order_id, error)
+
+
+def _cancelled(sagas: OrchestratorServiceStub, order_id: int, actor: str, reason: str) -> pb.SagaResult:
+    request = pb.CancelSagaRequest(order_id=order_id, actor=actor, reason=reason)
+    try:
+        return pb.SagaResult(order_id=order_id, saga=sagas.CancelSaga(request, timeout=CALL_SECONDS).saga)
+    except grpc.RpcError as error:
+        return _failed(order_id, error)
+
+
+def _failed(order_id: int, error: grpc.RpcError) -> pb.SagaResult:
+    if code_of(error) in _AWAY:
+        raise error
+    return pb.SagaResult(order_id=order_id, error_reason=reason_of(error), error_message=text_of(error))
+
+
+def _tell(answer: pb.RetrySagasResponse | pb.CancelSagasResponse, done: str, *, as_json: bool) -> None:
+    """Print what became of each saga; end with 1 where one failed."""
+    if as_json:
+        show.document(answer)
+    else:
+        for result in answer.results:
+            show.say(f"order {result.order_id}: {_words(result, done)}")
+        if not answer.results:
+            click.echo("No saga passes the filter.", err=True)
+        if answer.more:
+            click.echo("More sagas pass the filter: run it again, or raise --limit.", err=True)
+    if any(result.error_reason for result in answer.results):
+        raise click.exceptions.Exit(1)
+
+
+def _words(result: pb.SagaResult, done: str) -> str:
+    if result.error_reason:
+        return f"failed: {result.error_message} ({result.error_reason})"
+    name = show.status(pb.SagaStatus.Name(result.saga.status))
+    return done.format(command=result.saga.pending_command, status=name)

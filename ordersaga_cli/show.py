@@ -1,0 +1,93 @@
+"""How things are shown: JSON with the proto's own names, tables, and lengths of time."""
+
+import io
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_WIDE = 1000
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+def document(content: Message | dict[str, Any], *, line: bool = False) -> None:
+    """Print one JSON document; on a single line where more are to come."""
+    click.echo(json.dumps(as_dict(content), ensure_ascii=False, indent=None if line else 2))
+
+
+def as_dict(content: Message | dict[str, Any]) -> dict[str, Any]:
+    """Return a message as proto's JSON mapping has it (64-bit numbers are strings), under the proto's names."""
+    if isinstance(content, dict):
+        return content
+    return MessageToDict(content, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; away from a terminal nothing is wrapped or coloured."""
+    shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        shown.add_row(*(cell if isinstance(cell, Text) else Text(clean(str(cell))) for cell in row))
+    console = Console(file=sys.stdout)
+    if console.is_terminal:
+        console.print(shown)
+    else:
+        wide = Console(file=io.StringIO(), width=_WIDE)
+        with wide.capture() as captured:
+            wide.print(shown)
+        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    if not shown.rows:
+        click.echo("There are none.", err=True)
+
+
+def clean(text: str) -> str:
+    """Return ``text`` without what could move a terminal's cursor or change its colours."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def say(text: str) -> None:
+    """Print one line."""
+    click.echo(clean(text))
+
+
+def status(name: str) -> str:
+    """Return an enum value's name without its prefix, such as ``RUNNING`` for ``SAGA_STATUS_RUNNING``."""
+    for prefix in ("SAGA_STATUS_", "ORDER_STATUS_", "SAGA_EVENT_TYPE_"):
+        name = name.removeprefix(prefix)
+    return name
+
+
+def clock(moment: Timestamp) -> str:
+    """Return a moment in UTC, to the millisecond."""
+    return moment.ToDatetime(UTC).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")
+
+
+def since(moment: Timestamp) -> float:
+    """Return how many seconds ago a moment was; negative where it is to come."""
+    return (datetime.now(UTC) - moment.ToDatetime(UTC)).total_seconds()
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in at most two units."""
+    whole = int(abs(seconds))
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def due(moment: Timestamp) -> str:
+    """Return when a deadline is, seen from now."""
+    passed = since(moment)
+    return f"overdue for {span(passed)}" if passed > 0 else f"in {span(passed)}"

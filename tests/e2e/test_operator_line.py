@@ -1,0 +1,154 @@
+"""An operator mends sagas with the command line: what is stuck, what should be undone, what is watched."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from ordersaga.order.v1 import order_pb2
+
+from devstack.layout import ROOT
+from devstack.stack import Stack
+from tests.support.line import Line
+from tests.support.shop import CANCELLED, COMPLETED, Shop
+from tests.support.wait import eventually
+
+TIME_SCALE = "0.01"
+"""A step's minute becomes 0.6 s, so that its five attempts are used up in about 15 s."""
+
+
+@pytest.fixture
+def line(stack: Stack) -> Line:
+    return Line(stack)
+
+
+@pytest.fixture
+def hasty(breakable: Stack) -> Iterator[Stack]:
+    """The stack with an orchestrator whose time runs a hundred times as fast."""
+    orchestrator = breakable.service("orchestrator_svc")
+    orchestrator.stop()
+    orchestrator.start(extra_env={"SAGA_TIME_SCALE": TIME_SCALE})
+    yield breakable
+    orchestrator.stop()
+    orchestrator.start()
+
+
+def place_up_to_the_delivery(stack: Stack, shop: Shop, product: int, address: str) -> order_pb2.Order:
+    """Place an order whose stock is taken and whose delivery nobody answers for."""
+    stack.service("delivery_svc").stop()
+    before = shop.stock(product)
+    order = shop.place(product, quantity=3, address=address)
+
+    def stock_is_taken() -> None:
+        assert shop.stock(product) == before - 3
+
+    eventually(stock_is_taken, 30)
+    return order
+
+
+def waits_for_the_delivery(line: Line, order: order_pb2.Order) -> None:
+    def check() -> None:
+        assert line("saga", "show", order.order_id, "--json").json["saga"]["step"] == "create-delivery"
+
+    eventually(check, 30, every=0.5)
+
+
+@pytest.mark.timeout(300)
+def test_a_stuck_saga_is_found_shown_and_mended_with_three_commands(hasty: Stack, shop: Shop, line: Line) -> None:
+    product = shop.product(stock=100)
+    order = place_up_to_the_delivery(hasty, shop, product, "PO Box 42")
+    hasty.service("product_svc").stop()
+    hasty.service("delivery_svc").start()  # it refuses the address, and nobody gives the stock back
+
+    def is_stuck() -> None:
+        stuck = line("saga", "list", "--stuck", "--json").json["sagas"]
+        assert str(order.order_id) in {saga["order_id"] for saga in stuck}
+
+    eventually(is_stuck, 120, every=1)
+    shown = line("saga", "show", order.order_id)
+    assert "COMPENSATING, because" in shown.out
+    assert "pending command  IncreaseProductCommand" in shown.out
+    assert shown.lines[-1].startswith("Next: ")
+    assert shown.lines[-1].endswith(f"then `ordersaga saga retry {order.order_id}`")
+
+    hasty.service("product_svc").start()
+    retried = line("saga", "retry", order.order_id, "--reason", "product_svc is back", "--actor", "ann")
+    assert retried.code == 0
+    assert retried.out.startswith(f"order {order.order_id}: its ")
+    assert shop.final(order, 60).status == CANCELLED
+    assert shop.stock(product) == 100
+    told = line("saga", "show", order.order_id, "--json").json
+    assert told["saga"]["stuck"] is False
+    assert ("SAGA_EVENT_TYPE_RETRIED", "ann: product_svc is back") in {
+        (event["type"], event["reason"]) for event in told["history"]
+    }
+
+
+@pytest.mark.timeout(200)
+def test_a_saga_that_waits_is_cancelled_and_undone(breakable: Stack, shop: Shop, line: Line) -> None:
+    product = shop.product(stock=100)
+    order = place_up_to_the_delivery(breakable, shop, product, "Main Street 1")
+    waits_for_the_delivery(line, order)
+    cancelled = line("saga", "cancel", order.order_id, "--reason", "by mistake", "--actor", "ann")
+    assert (cancelled.code, cancelled.out) == (0, f"order {order.order_id}: COMPENSATING\n")
+    breakable.service("delivery_svc").start()
+    final = shop.final(order, 60)
+    assert (final.status, final.cancel_reason) == (CANCELLED, "CANCEL_REQUESTED")
+    assert shop.stock(product) == 100
+    assert "ann: by mistake" in line("saga", "show", order.order_id).out
+
+
+@pytest.mark.timeout(200)
+def test_many_are_cancelled_by_a_filter_with_a_result_for_each(breakable: Stack, shop: Shop, line: Line) -> None:
+    product = shop.product(stock=100)
+    orders = [place_up_to_the_delivery(breakable, shop, product, "Main Street 1") for _ in range(2)]
+    for order in orders:
+        waits_for_the_delivery(line, order)
+    options = ["--step", "create-delivery", "--status", "RUNNING", "--reason", "the carrier is closed"]
+    results = line("saga", "cancel", *options, "--json").json["results"]
+    assert {str(order.order_id) for order in orders} <= {one["order_id"] for one in results if not one["error_reason"]}
+    breakable.service("delivery_svc").start()
+    assert {order.status for order in shop.finals(orders, 60)} == {CANCELLED}
+    assert shop.stock(product) == 100
+
+
+def test_a_cancel_that_comes_too_late_is_refused_and_changes_nothing(shop: Shop, line: Line) -> None:
+    product = shop.product(stock=100)
+    order = shop.final(shop.place(product))
+    refused = line("saga", "cancel", order.order_id, "--reason", "by mistake")
+    assert refused.code == 1
+    assert "(TOO_LATE)" in refused.out
+    assert shop.order(order.order_id).status == COMPLETED
+    assert shop.stock(product) == 99
+
+
+@pytest.mark.timeout(200)
+def test_a_customer_cancels_an_order_under_way(breakable: Stack, shop: Shop, line: Line) -> None:
+    product = shop.product(stock=100)
+    order = place_up_to_the_delivery(breakable, shop, product, "Main Street 1")
+    asked = line("order", "cancel", order.order_id, "--reason", "by mistake")
+    assert (asked.code, asked.lines[0]) == (0, f"order {order.order_id}  PENDING, its cancel is asked for")
+    breakable.service("delivery_svc").start()
+    watched = line("order", "watch", order.order_id)
+    assert watched.lines[-1].endswith("CANCELLED, CANCEL_REQUESTED")
+    assert shop.stock(product) == 100
+    again = line("order", "cancel", order.order_id)
+    assert again.code == 1
+
+
+def test_sagas_are_watched_while_they_change(shop: Shop, line: Line) -> None:
+    command = [sys.executable, "-m", "ordersaga_cli", "saga", "watch", "--json"]
+    environment = {**os.environ, **line.environment}
+    with subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        product, seen = shop.product(), ""
+        while seen != "SAGA_STATUS_COMPLETED":  # the first order may be over before the watch begins
+            order = shop.final(shop.place(product))
+            saga = json.loads(watching.stdout.readline())["saga"]
+            seen = saga["status"] if int(saga["order_id"]) <= order.order_id else ""
+        watching.send_signal(signal.SIGINT)
+        watching.stdout.read()
+    assert watching.returncode == 0

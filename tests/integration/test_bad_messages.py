@@ -1,0 +1,151 @@
+"""Bad input for the chassis itself, on a real broker: it is parked as it came, and what comes after it is handled."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from chassis.errors import Poison
+from chassis.messages import Encoded, Outgoing
+from devstack.stack import Stack
+from tests.support.kafka import headers, send, taped
+from tests.support.scratch import Group, Recorded, scratch_group, store
+from tests.support.wait import eventually
+
+TWO_MEGABYTES = 2_000_000
+GOOD = range(1000, 1003)
+"""Numbers that are sent behind the bad ones, and must have their effect."""
+
+
+@pytest.fixture
+def group(stack: Stack) -> Iterator[Group]:
+    with scratch_group(stack, largest=3_000_000) as group:
+        yield group
+
+
+def has_effects(group: Group, numbers: list[int]) -> None:
+    def check() -> None:
+        assert group.effects() == numbers
+
+    eventually(check, 30)
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A message as a stranger sends it."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, bytes | None]
+
+
+def ping(group: Group, number: int) -> Encoded:
+    return group.codec.encode(Outgoing(group.ping(number)))
+
+
+def like(group: Group, **changes: object) -> Bad:
+    """A good message, but for ``changes``."""
+    good = ping(group, 7)
+    given = {"key": good.key, "value": good.value, "headers": dict(good.headers), **changes}
+    return Bad(**given)  # type: ignore[arg-type] # by name
+
+
+def without_type(group: Group, **more: bytes | None) -> dict[str, bytes | None]:
+    return {**{name: value for name, value in ping(group, 7).headers if name != "message-type"}, **more}
+
+
+CASES: dict[str, tuple[str, Callable[[Group], Bad]]] = {
+    "no type": ("NO_MESSAGE_TYPE", lambda g: like(g, headers=without_type(g))),
+    "no headers": ("NO_MESSAGE_TYPE", lambda g: like(g, headers={})),
+    "null type": ("NO_MESSAGE_TYPE", lambda g: like(g, headers={**without_type(g), "message-type": None})),
+    "null header": ("NO_MESSAGE_TYPE", lambda g: like(g, headers=without_type(g, colour=None))),
+    "null value": ("NULL_VALUE", lambda g: like(g, value=None)),
+    "key is no number": ("BAD_KEY", lambda g: like(g, key=b"seven")),
+    "key is not text": ("BAD_KEY", lambda g: like(g, key=b"\xff\x00")),
+    "no key": ("BAD_KEY", lambda g: like(g, key=None)),
+    "100 headers": ("NO_MESSAGE_TYPE", lambda g: like(g, headers={f"header-{n}": b"x" * n for n in range(100)})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_parked_as_it_came_and_a_later_message_is_handled(stack: Stack, group: Group, name: str) -> None:
+    reason, make = CASES[name]
+    bad = make(group)
+    with taped(stack.bootstrap, f"{group.name}.dlq") as tape:
+        send(stack.bootstrap, group.topic, bad.key, bad.value, bad.headers)
+        group.send(GOOD)
+        group.consume(store)
+        (letter,) = tape.until(1)
+    has_effects(group, list(GOOD))
+    head = dict(letter.headers() or [])
+    assert head["dead-letter-reason"] == reason.encode()
+    assert head["dead-letter-round"] == b"1"
+    assert {name: value for name, value in head.items() if not name.startswith("dead-letter-")} == bad.headers
+    assert (letter.value(), head.get("dead-letter-key")) == (bad.value or b"", bad.key)
+    assert ("dead-letter-null-value" in head) == (bad.value is None)
+
+
+def test_a_hundred_headers_do_no_harm_to_a_good_message(stack: Stack, group: Group) -> None:
+    good = ping(group, 7)
+    many: dict[str, bytes | None] = {**dict(good.headers), **{f"header-{n}": None for n in range(100)}}
+    send(stack.bootstrap, group.topic, good.key, good.value, many)
+    group.consume(store)
+    has_effects(group, [7])
+
+
+@pytest.mark.parametrize("value", [b"x" * 30_000_000, os.urandom(TWO_MEGABYTES)], ids=["compressed", "2-MB"])
+def test_a_huge_message_is_parked_whole_and_does_not_stop_the_group(stack: Stack, group: Group, value: bytes) -> None:
+    group.send([1])
+    with taped(stack.bootstrap, f"{group.name}.dlq") as tape:
+        group.publish([Encoded(group.topic, b"7", value, (("message-type", b"scratch.Ping"),))])
+        group.send(GOOD)
+        group.consume(store)
+        (letter,) = tape.until(1)
+    has_effects(group, [1, *GOOD])
+    assert headers(letter)["dead-letter-reason"] == b"NOT_FRAMED"
+    assert letter.value() == value
+
+
+def test_a_batch_that_is_all_rubbish_is_parked_and_a_later_message_handled(stack: Stack, group: Group) -> None:
+    with taped(stack.bootstrap, f"{group.name}.dlq") as tape:
+        group.publish([Encoded(group.topic, b"7", b"rubbish", ()) for _ in range(25)])
+        consumer = group.consume(store)
+        letters = tape.until(25)
+    assert {letter.key() for letter in letters} == {f"{group.topic}-0-{n}".encode() for n in range(25)}
+    group.send(GOOD)
+    has_effects(group, list(GOOD))
+    assert consumer.state == "running"
+
+
+def test_a_batch_of_verdicts_on_the_data_is_parked_and_does_not_halt_the_service(stack: Stack, group: Group) -> None:
+    def judge(numbers: list[int]) -> None:
+        if any(number < 25 for number in numbers):
+            raise Poison("REUSED_ID", "this id was used before for something else")
+
+    with taped(stack.bootstrap, f"{group.name}.dlq") as tape:
+        group.send(range(25))
+        consumer = group.consume(Recorded(judge))
+        letters = tape.until(25)
+    assert {headers(letter)["dead-letter-reason"] for letter in letters} == {b"REUSED_ID"}
+    group.send(GOOD)
+    has_effects(group, list(GOOD))
+    assert consumer.state == "running"
+
+
+def test_a_verdict_among_unforeseen_errors_does_not_hide_a_bad_deploy(stack: Stack, group: Group) -> None:
+    def fail(numbers: list[int]) -> None:
+        if numbers == [3]:
+            raise Poison("REUSED_ID", "this id was used before for something else")
+        raise ValueError(numbers)
+
+    with taped(stack.bootstrap, f"{group.name}.dlq") as tape:
+        group.send(range(12))
+        consumer = group.consume(Recorded(fail))
+
+        def halted() -> None:
+            assert consumer.state == "halted"
+
+        eventually(halted, 30)
+        assert tape.until(0) == []
+    assert group.effects() == []

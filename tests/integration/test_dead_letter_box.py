@@ -1,0 +1,182 @@
+"""Dead letters on a real broker: read, sent again to where they came from, dropped; rounds are counted."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from chassis.dead_letter_box import DeadLetterBox, groups_with_letters
+from chassis.dead_letters import Letter
+from chassis.errors import NotFound, Poison, Refused, Unavailable
+from chassis.messages import Encoded
+from devstack.stack import Stack
+from tests.support.kafka import send, taped
+from tests.support.scratch import Group, Recorded, scratch_group, store
+from tests.support.wait import eventually
+
+PARTITIONS = 3
+
+
+@pytest.fixture
+def group(stack: Stack) -> Iterator[Group]:
+    with scratch_group(stack, PARTITIONS) as group:
+        yield group
+
+
+@pytest.fixture
+def box(group: Group) -> Iterator[DeadLetterBox]:
+    with DeadLetterBox({"bootstrap.servers": group.stack.bootstrap}, group.name) as box:
+        yield box
+
+
+class Judge:
+    """A handler that condemns some numbers until it is mended."""
+
+    def __init__(self, *bad: int) -> None:
+        self.bad = set(bad)
+
+    def __call__(self, numbers: list[int]) -> None:
+        if self.bad.intersection(numbers):
+            raise Poison("REUSED_ID", f"one of {sorted(self.bad)} was used before")
+
+
+def parked(group: Group, box: DeadLetterBox, judge: Judge, numbers: list[int]) -> list[Letter]:
+    """Send ``numbers``, and return the letters once all that ``judge`` condemns are parked."""
+    group.send(numbers)
+    group.consume(Recorded(judge))
+
+    def all_parked() -> list[Letter]:
+        letters = box.letters()
+        assert len(letters) == len(judge.bad)
+        return letters
+
+    letters = eventually(all_parked, 30, every=0.3)
+    eventually(lambda: has_effects(group, [number for number in numbers if number not in judge.bad]), 30)
+    return letters
+
+
+def has_effects(group: Group, numbers: list[int]) -> None:
+    assert group.effects() == numbers
+
+
+def test_a_letter_tells_where_it_came_from_and_why(group: Group, box: DeadLetterBox) -> None:
+    (letter,) = parked(group, box, Judge(4), [4, 5])
+    topic, partition, offset = letter.source
+    assert (topic, letter.name) == (group.topic, f"{topic}-{partition}-{offset}")
+    assert (letter.source_key, letter.reason, letter.round) == (b"4", "REUSED_ID", 1)
+    assert letter.error == "one of [4] was used before"
+    assert {name for name, _ in letter.headers} == {"message-id", "message-type", "traceparent"}
+    value = box.value(letter)
+    assert value is not None
+    assert letter.size == len(value)
+
+
+def test_a_replay_arrives_as_it_was_sent_and_is_processed(stack: Stack, group: Group, box: DeadLetterBox) -> None:
+    judge = Judge(4)
+    (letter,) = parked(group, box, judge, [4, 5])
+    value = box.value(letter)
+    judge.bad.clear()
+    with taped(stack.bootstrap, group.topic) as tape:
+        replay = box.replay(letter)
+        (message,) = tape.until(1)
+    assert (message.partition(), message.offset()) == (letter.source[1], replay.offset)
+    assert (message.key(), message.value()) == (b"4", value)
+    assert message.headers() == [*letter.headers, ("dead-letter-round", b"1")]
+    (outcome,) = box.outcomes([replay], 20)
+    assert outcome.state == "processed"
+    assert box.letters() == []
+    assert group.effects() == [4, 5]
+
+
+def test_what_fails_again_is_parked_again_with_the_next_round(group: Group, box: DeadLetterBox) -> None:
+    (letter,) = parked(group, box, Judge(4), [4])
+    for expected in (2, 3, 4):
+        replay = box.replay(letter)
+        (outcome,) = box.outcomes([replay], 20)
+        assert (outcome.state, outcome.letter and outcome.letter.round) == ("parked", expected)
+        (again,) = box.letters()
+        assert again == outcome.letter
+        assert (again.reason, again.headers, again.source_key) == ("REUSED_ID", letter.headers, letter.source_key)
+        assert again.source[:2] == letter.source[:2]
+        assert again.key == replay.again
+        letter = again
+
+
+def test_many_are_replayed_together_each_with_its_own_outcome(group: Group, box: DeadLetterBox) -> None:
+    judge = Judge(1, 2, 3, 4, 5)
+    letters = parked(group, box, judge, list(range(7)))
+    judge.bad = {2, 5}
+    outcomes = box.outcomes([box.replay(letter) for letter in letters], 20)
+    states = {letter.source_key: outcome.state for letter, outcome in zip(letters, outcomes, strict=True)}
+    assert states == {b"1": "processed", b"2": "parked", b"3": "processed", b"4": "processed", b"5": "parked"}
+    assert group.effects() == [0, 1, 3, 4, 6]
+
+
+def test_where_nobody_consumes_the_outcome_is_not_known_yet(group: Group, box: DeadLetterBox) -> None:
+    (letter,) = parked(group, box, Judge(4), [4])
+    group.stop()
+    (outcome,) = box.outcomes([box.replay(letter)], 1)
+    assert outcome.state == "pending"
+
+
+def test_a_missing_value_and_missing_headers_and_keys_come_back_as_they_were(
+    stack: Stack, group: Group, box: DeadLetterBox
+) -> None:
+    send(stack.bootstrap, group.topic, None, None, {"colour": None, "empty": b""})
+    group.consume(store)
+
+    def is_parked() -> Letter:
+        letters = box.letters()
+        assert len(letters) == 1
+        return letters[0]
+
+    letter = eventually(is_parked, 30, every=0.3)
+    assert (letter.reason, letter.size, letter.source_key, box.value(letter)) == ("NULL_VALUE", -1, None, None)
+    with taped(stack.bootstrap, group.topic) as tape:
+        box.replay(letter)
+        (message,) = tape.until(1)
+    assert (message.key(), message.value()) == (None, None)
+    assert message.headers() == [("colour", None), ("empty", b""), ("dead-letter-round", b"1")]
+
+
+def test_a_dropped_letter_is_gone_and_nothing_is_sent(stack: Stack, group: Group, box: DeadLetterBox) -> None:
+    first, second = parked(group, box, Judge(4, 5), [4, 5])
+    with taped(stack.bootstrap, group.topic) as tape:
+        box.drop(first)
+        assert box.letters() == [second]
+        assert tape.until(0) == []
+
+
+def test_what_a_stranger_put_there_can_be_dropped_but_not_replayed(group: Group, box: DeadLetterBox) -> None:
+    group.publish([Encoded(f"{group.name}.dlq", b"\xffwhat", b"ever", ())])
+    (letter,) = box.letters()
+    assert (letter.name, letter.reason) == ("\\xffwhat", "")
+    with pytest.raises(Refused, match="can only be dropped"):
+        box.replay(letter)
+    box.drop(letter)
+    assert box.letters() == []
+
+
+def test_a_letter_whose_topic_has_lost_its_partition_stays(group: Group, box: DeadLetterBox) -> None:
+    letter = Encoded(f"{group.name}.dlq", f"{group.topic}-77-0".encode(), b"x", (("dead-letter-reason", b"X"),))
+    group.publish([letter])
+    (found,) = box.letters()
+    with pytest.raises(Refused, match="Kafka does not take it"):
+        box.replay(found)
+    assert box.letters() == [found]
+
+
+def test_a_group_without_dead_letters_is_told(stack: Stack, group: Group) -> None:
+    assert group.name in groups_with_letters({"bootstrap.servers": stack.bootstrap})
+    with pytest.raises(NotFound):
+        DeadLetterBox({"bootstrap.servers": stack.bootstrap}, "nobody")
+
+
+def test_where_there_is_no_kafka_it_is_unavailable() -> None:
+    client: dict[str, str | int | float | bool] = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}
+    with ThreadPoolExecutor() as pool:  # each waits for its time-out
+        listing = pool.submit(groups_with_letters, client)
+        opening = pool.submit(DeadLetterBox, client, "any")
+    for attempt in (listing, opening):
+        with pytest.raises(Unavailable):
+            attempt.result()

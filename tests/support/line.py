@@ -1,0 +1,67 @@
+"""The command line as a person types it: in this process, which is quick, on whatever servers it is told of."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from click.testing import CliRunner
+
+from devstack.stack import Stack
+from ordersaga_cli.__main__ import ordersaga
+
+NOWHERE = {
+    "ORDER_SVC_ADDRESS": "",
+    "ORCHESTRATOR_SVC_ADDRESS": "",
+    "KAFKA_BOOTSTRAP_SERVERS": "",
+    "SCHEMA_REGISTRY_URL": "",
+    "DEVSTACK_DATA": "/nonexistent",
+    "GRPC_TLS_CA": "",
+}
+"""An environment that knows of no server."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What came of a line that was typed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def jsons(self) -> list[Any]:
+        return [json.loads(line) for line in self.lines]
+
+
+def typed(arguments: Sequence[object], environment: Mapping[str, str]) -> Typed:
+    """Run ``ordersaga`` with ``arguments``; what ``environment`` does not tell is not known."""
+    runner = CliRunner(env={**NOWHERE, **environment})
+    result = runner.invoke(ordersaga, [str(argument) for argument in arguments], prog_name="ordersaga")
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Typed(result.exit_code, result.stdout, result.stderr)
+
+
+class Line:
+    """Types ``ordersaga`` lines to the servers of a stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.environment = {
+            "ORDER_SVC_ADDRESS": stack.service("order_svc").grpc,
+            "ORCHESTRATOR_SVC_ADDRESS": stack.service("orchestrator_svc").grpc,
+            "KAFKA_BOOTSTRAP_SERVERS": stack.bootstrap,
+            "SCHEMA_REGISTRY_URL": stack.registry_url,
+        }
+
+    def __call__(self, *arguments: object) -> Typed:
+        """Run one command to its end."""
+        return typed(arguments, self.environment)

@@ -1,0 +1,71 @@
+"""Services in this process that answer real gRPC calls as they are told, for tests of the command line."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+from grpc_status import rpc_status
+from ordersaga.orchestrator.v1 import orchestrator_pb2_grpc
+from ordersaga.order.v1 import order_pb2_grpc
+
+from chassis.rpc_errors import status_of
+
+_METHODS = (
+    "GetSaga", "ListSagas", "WatchSagas", "RetrySaga", "CancelSaga", "RetrySagas", "CancelSagas",
+    "CreateOrder", "GetOrder", "ListOrders", "WatchOrder", "CancelOrder",
+)  # fmt: skip
+
+
+class Told:
+    """Answers each call by what ``answers`` has for its method: a message, a list of them, an error, or a function."""
+
+    def __init__(self, **answers: object) -> None:
+        self.requests: list[Any] = []
+        for method in _METHODS:
+            setattr(self, method, self._unary(answers.get(method)))
+        for method in ("WatchSagas", "WatchOrder"):
+            setattr(self, method, self._stream(answers.get(method, [])))
+
+    @property
+    def request(self) -> Any:
+        """The one request that came."""
+        (request,) = self.requests
+        return request
+
+    def _unary(self, answer: object) -> Callable[[Message, grpc.ServicerContext], Message]:
+        def method(request: Message, context: grpc.ServicerContext) -> Message:
+            self.requests.append(request)
+            given = answer(request) if callable(answer) else answer
+            if isinstance(given, Exception):
+                context.abort_with_status(rpc_status.to_status(status_of(given)[1]))
+            if given is None:
+                context.abort(grpc.StatusCode.UNIMPLEMENTED, "not implemented")
+            assert isinstance(given, Message)
+            return given
+
+        return method
+
+    def _stream(self, answers: object) -> Callable[[Message, grpc.ServicerContext], Iterator[Message]]:
+        def method(request: Message, _: grpc.ServicerContext) -> Iterator[Message]:
+            self.requests.append(request)
+            assert isinstance(answers, list)
+            yield from answers
+
+        return method
+
+
+@contextmanager
+def serving(told: Told) -> Iterator[str]:
+    """Serve both APIs by ``told``; yield the address."""
+    server = grpc.server(ThreadPoolExecutor(4))
+    orchestrator_pb2_grpc.add_OrchestratorServiceServicer_to_server(told, server)  # type: ignore[arg-type] # it has the methods
+    order_pb2_grpc.add_OrderServiceServicer_to_server(told, server)  # type: ignore[arg-type] # it has the methods
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()

@@ -1,0 +1,57 @@
+"""The help teaches: every command shows how it is used and what comes next."""
+
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from ordersaga_cli.__main__ import ordersaga
+from ordersaga_cli.line import Command
+from tests.unit.ordersaga_cli.line import typed
+
+
+def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path}{name} ")
+        else:
+            yield f"{path}{name}", command
+
+
+ALL = dict(commands(ordersaga))
+
+
+def test_these_are_the_commands() -> None:
+    assert list(ALL) == [
+        "order create", "order get", "order watch", "order cancel", "order list",
+        "saga list", "saga show", "saga retry", "saga cancel", "saga watch",
+        "dlq list", "dlq show", "dlq replay", "dlq drop",
+        "topics", "schemas check", "schemas register",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_its_help_has_examples_and_the_next_step_and_json(path: str) -> None:
+    result = typed(f"{path} --help")
+    assert result.code == 0
+    assert f"  ordersaga {path}" in result.out.partition("Examples:")[2]
+    assert "Next: " in result.out
+    assert "--json" in result.out
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_its_examples_are_lines_that_it_takes(path: str) -> None:
+    command = ALL[path]
+    assert isinstance(command, Command)
+    for example in command.examples:
+        result = typed(f"{example.removeprefix('ordersaga ')} --help")
+        assert (result.code, result.err) == (0, "")
+
+
+def test_the_top_tells_the_exit_codes_and_where_addresses_come_from() -> None:
+    result = typed("--help")
+    assert "0 done, 1 failed or refused, 2 wrong usage" in " ".join(result.out.split())
+    assert ".devstack/state.json" in result.out

@@ -1,0 +1,91 @@
+"""Where servers are looked for: an option, a variable, the running stack of this folder, a default, in this order."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ordersaga_cli.places import KAFKA, ORCHESTRATOR_SVC, ORDER_SVC, REGISTRY, running
+from tests.unit.ordersaga_cli.line import at, typed
+
+DEAD = 2**22 + 1
+"""A pid that no process can have."""
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DEVSTACK_DATA", raising=False)
+    return tmp_path / ".devstack" / "state.json"
+
+
+def write(state: Path, pid: int | None) -> None:
+    state.parent.mkdir(exist_ok=True)
+    content = {
+        "kafka": {"pid": pid, "bootstrap": "127.0.0.1:1"},
+        "registry": {"pid": pid, "url": "http://127.0.0.1:2"},
+        "services": {"order_svc": {"pid": pid, "grpc": "127.0.0.1:3"}},
+    }
+    state.write_text(json.dumps(content))
+
+
+def test_the_stack_that_runs_in_this_folder_is_found(state: Path) -> None:
+    write(state, os.getpid())
+    found = [running(place) for place in (KAFKA, REGISTRY, ORDER_SVC, ORCHESTRATOR_SVC)]
+    assert found == ["127.0.0.1:1", "http://127.0.0.1:2", "127.0.0.1:3", ""]
+
+
+@pytest.mark.parametrize("pid", [DEAD, None], ids=["dead", "stopped"])
+def test_a_stack_that_does_not_run_is_not_taken(state: Path, pid: int | None) -> None:
+    write(state, pid)
+    assert running(KAFKA) == ""
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"kafka": 1}', '{"kafka": {"pid": "x"}}'])
+def test_a_state_file_that_is_broken_counts_as_none(state: Path, content: str) -> None:
+    state.parent.mkdir()
+    state.write_text(content)
+    assert running(KAFKA) == ""
+
+
+def test_the_option_goes_before_the_variable() -> None:
+    result = typed("order get 1 --order-svc-address 127.0.0.1:9", at("127.0.0.1:8"))
+    assert "order_svc cannot be reached at 127.0.0.1:9;" in result.err
+
+
+def test_a_service_that_is_away_is_told_with_its_address_and_what_sets_it() -> None:
+    result = typed("saga list", at("127.0.0.1:9"))
+    assert result.code == 1
+    assert result.err == (
+        "ordersaga: orchestrator_svc cannot be reached at 127.0.0.1:9; --orchestrator-svc-address or"
+        " ORCHESTRATOR_SVC_ADDRESS says where it is, `make up` starts everything\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "option"),
+    [
+        ("topics", "--kafka-bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS"),
+        ("dlq list", "--kafka-bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS"),
+        ("schemas check .", "--schema-registry-url or SCHEMA_REGISTRY_URL"),
+    ],
+)
+def test_what_has_no_default_has_to_be_told(line: str, option: str) -> None:
+    result = typed(line)
+    assert result.code == 2
+    assert option in result.err
+
+
+def test_a_bad_setting_is_told_by_its_name() -> None:
+    result = typed("topics --kafka-bootstrap-servers 127.0.0.1:9", {"KAFKA_SECURITY_PROTOCOL": "TLS"})
+    assert result.code == 1
+    assert result.err.startswith("ordersaga: KAFKA_SECURITY_PROTOCOL: ")
+
+
+def test_a_certificate_that_is_not_there_is_told() -> None:
+    result = typed("order get 1", {"GRPC_TLS_CA": "/nonexistent.pem"})
+    assert (result.code, result.err) == (
+        1,
+        "ordersaga: /nonexistent.pem cannot be read: No such file or directory\n",
+    )
