@@ -46,7 +46,7 @@ class Plan:
 
 def plan(seed: int, number: int, plenty: int, scarce: int) -> Plan:
     """Return the plan ``number`` of the load ``seed``: always the same one."""
-    random = Random(f"{seed}-{number}")  # noqa: S311 - to be repeated, not to be secret
+    random = Random(f"{seed}-{number}")
     kinds = {"good": 62, "scarce": 10, "price": 6, "box": 6, "unknown": 4, "restock": 4, "cancel": 8}
     kind = random.choices(list(kinds), list(kinds.values()))[0]
     content = Content(random.randint(1, 50), plenty, random.randint(1, 3), PRICE, f"Main Street {number}")
