@@ -1,9 +1,10 @@
 """A stack under chaos: its services run with short times, and whatever ends is started again, as Kubernetes would."""
 
+import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
@@ -105,14 +106,24 @@ def prepare(stack: Stack, replicas: int) -> list[Service]:
     Raises:
         DevstackError: something does not come up.
     """
-    stack.up()
+    with _in_the_environment(SHORT_TIMES):
+        stack.up()
     seconds = [stack.replica(name) for name in NAMES] if replicas > 1 else []
     with ThreadPoolExecutor() as pool:
-        list(pool.map(_anew, (stack.service(name) for name in NAMES)))
         list(pool.map(lambda service: service.start(extra_env=SHORT_TIMES), seconds))
     return seconds
 
 
-def _anew(service: Service) -> None:
-    service.stop()
-    service.start(extra_env=SHORT_TIMES)
+@contextmanager
+def _in_the_environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Let what is started meanwhile inherit ``settings``."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -21,7 +21,7 @@ PLENTY, SCARCE = 100_000, 20
 _CALL_SECONDS = 5.0
 _PATIENCE_SECONDS = 40.0
 _INDETERMINATE = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "UNKNOWN", "INTERNAL", "CANCELLED", "ABORTED"}
-_TRY_LATER = _INDETERMINATE | {"RESOURCE_EXHAUSTED"}
+_TRY_LATER = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}
 _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
@@ -149,7 +149,7 @@ class Load:
         turn = self._begun
         code, answer = call(turn)
         while code in _TRY_LATER and time.monotonic() < give_up:
-            self._stopping.wait(wait)
+            time.sleep(wait)
             wait, turn = min(2.0, wait * 2), turn + 1
             code, answer = call(turn)
         return answer
