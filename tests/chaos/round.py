@@ -142,6 +142,7 @@ class _Director:
         told, trouble = "", ""
         try:
             with fault.nemesis.act(self._stage, Random(fault.seed)) as told:
+                began = time.monotonic()
                 self._tell(f"{began - self.began:6.1f}  {told}")
                 self._stopping.wait(fault.seconds)
         except Exception as error:  # noqa: BLE001 - such as a server that another fault has away: the round goes on
