@@ -38,12 +38,20 @@ class Tape:
 
     def _connect(self) -> Consumer:
         consumer = Consumer({**_SETTINGS, "bootstrap.servers": self._bootstrap})
-        found = consumer.list_topics(timeout=30).topics
+        found = consumer.list_topics(timeout=10).topics
         for topic in (*TOPICS, *_LETTERS):
             for partition in found[topic].partitions:
                 self._next.setdefault((topic, partition), 0)
         consumer.assign([TopicPartition(t, p, offset or OFFSET_BEGINNING) for (t, p), offset in self._next.items()])
         return consumer
+
+    def _connect_again(self) -> Consumer:
+        while True:
+            try:
+                return self._connect()
+            except (KafkaException, KeyError):  # the brokers are away, or do not know the new topic yet
+                if self._stopping.wait(0.5):
+                    raise
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -80,7 +88,7 @@ class Tape:
             finally:
                 self.incarnations[topic] += 1
                 self._next = {place: offset for place, offset in self._next.items() if place[0] != topic}
-                self._consumer = self._connect()
+                self._consumer = self._connect_again()
 
     def drain(self, topics: Iterable[str] = (*TOPICS, *_LETTERS), seconds: float = 60.0) -> bool:
         """Read up to the present ends of ``topics``; say whether that was reached in time."""

@@ -27,14 +27,18 @@ def _lines(result: Result, logs: Path) -> Iterator[str]:
     yield f"The same faults and customers again: `{again}{chosen}`"
     yield ""
     yield f"- {settings.duration:.0f} s of load and faults, {settings.replicas} replica(s) of each service"
-    yield f"- {len(result.faults)} faults of {len({fault.kind for fault in result.faults})} kinds"
+    faults = [fault for fault in result.faults if not fault.error]
+    missed = (
+        f"; {len(result.faults) - len(faults)} more did not come to pass" if len(faults) < len(result.faults) else ""
+    )
+    yield f"- {len(faults)} faults of {len({fault.kind for fault in faults})} kinds{missed}"
     final = "NOT all final" if result.final_after is None else f"all final {result.final_after:.1f} s"
     yield f"- {final} after the last heal (bound: {settings.bound:.0f} s)"
     yield f"- logs: `{logs}`"
     yield from _verdict(result)
     yield from _table("Orders by outcome", "outcome", _outcomes(evidence))
     yield from _table("Calls by answer", "call", result.codes)
-    yield from _table("Faults by kind", "kind", Counter(fault.kind for fault in result.faults))
+    yield from _table("Faults by kind", "kind", Counter(fault.kind for fault in faults))
     yield from _table("Records", "what", _records(evidence))
     yield from _table("Dead letters by group and reason", "reason", _letters(evidence))
     yield from _table("Restarts by the supervisor", "part", result.restarts)

@@ -1,11 +1,9 @@
 """One round: a load, a schedule of faults, the wait until all is final, and the verdict."""
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from random import Random
 
 import psycopg
 
@@ -13,10 +11,11 @@ from devstack.errors import DevstackError
 from devstack.services import Service
 from devstack.stack import Stack
 from tests.chaos.checker import Violation, check
+from tests.chaos.director import Director, Done
 from tests.chaos.evidence import SERVICES, Evidence
 from tests.chaos.harness import Supervisor, prepare
 from tests.chaos.load import Load
-from tests.chaos.nemeses import Fault, chosen, schedule
+from tests.chaos.nemeses import chosen, schedule
 from tests.chaos.recorder import Recorder
 from tests.chaos.stage import Stage
 
@@ -38,17 +37,6 @@ class Settings:
     threads: int = 8
     bound: float = 120.0
     """Seconds after the last heal within which all must be final."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """A fault as it came to pass."""
-
-    kind: str
-    began: float
-    ended: float
-    told: str
-    error: str = ""
 
 
 @dataclass
@@ -83,19 +71,21 @@ def run(stack: Stack, settings: Settings, tell: Tell = lambda _: None) -> Result
     supervisor = Supervisor(stack)
     stage = Stage(stack, supervisor, recorder, load, replicas)
     supervisor.begin()
-    director = _Director(stage, tell)
+    director = Director(stage, tell)
     try:
-        load.start(settings.rate, settings.threads)
-        director.play(faults, settings.duration)
+        try:
+            load.start(settings.rate, settings.threads)
+            director.play(faults, settings.duration)
+        finally:
+            director.heal()
+            load.stop()
+        healed = time.monotonic()
+        tell("healed; waiting until all is final")
+        settled = _settle(recorder, members, settings.bound)
+        final_after = time.monotonic() - healed if settled else None
+        evidence = recorder.finish()
     finally:
-        director.heal()
-        load.stop()
-    healed = time.monotonic()
-    tell("healed; waiting until all is final")
-    settled = _settle(recorder, members, settings.bound)
-    final_after = time.monotonic() - healed if settled else None
-    evidence = recorder.finish()
-    supervisor.end()
+        supervisor.end()
     tell("checking")
     began = director.began
     deaths = [(when - began, name, line) for when, name, line in supervisor.deaths]
@@ -107,49 +97,6 @@ def run(stack: Stack, settings: Settings, tell: Tell = lambda _: None) -> Result
 
 def _addresses(members: Sequence[Service], module: str) -> list[str]:
     return [member.grpc for member in members if member.module == module]
-
-
-class _Director:
-    """Plays a schedule of faults, each in a thread of its own."""
-
-    def __init__(self, stage: Stage, tell: Tell) -> None:
-        self._stage, self._tell = stage, tell
-        self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self.done: list[Done] = []
-        self.began = time.monotonic()
-
-    def play(self, faults: Sequence[Fault], duration: float) -> None:
-        """Begin each fault at its time; return once the duration is over and each is healed."""
-        self.began = time.monotonic()
-        for fault in faults:
-            self._stopping.wait(max(0.0, self.began + fault.at - time.monotonic()))
-            thread = threading.Thread(target=self._one, args=(fault,), name=fault.nemesis.kind, daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        self._stopping.wait(max(0.0, self.began + duration - time.monotonic()))
-        for thread in self._threads:
-            thread.join()
-
-    def heal(self) -> None:
-        """Heal whatever is still going on, now."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _one(self, fault: Fault) -> None:
-        began = time.monotonic()
-        told, trouble = "", ""
-        try:
-            with fault.nemesis.act(self._stage, Random(fault.seed)) as told:
-                began = time.monotonic()
-                self._tell(f"{began - self.began:6.1f}  {told}")
-                self._stopping.wait(fault.seconds)
-        except Exception as error:  # noqa: BLE001 - such as a server that another fault has away: the round goes on
-            trouble = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
-            self._tell(f"{time.monotonic() - self.began:6.1f}  {fault.nemesis.kind} failed: {trouble}")
-        ended = time.monotonic() - self.began
-        self.done.append(Done(fault.nemesis.kind, began - self.began, ended, told, trouble))
 
 
 def _settle(recorder: Recorder, members: Sequence[Service], bound: float) -> bool:
