@@ -33,6 +33,7 @@ def restored(stage: Stage, random: Random) -> Iterator[str]:
         stage.load.resume()
     if not gone:
         raise TimeoutError("the newest orders do not become final: none could be taken away")
+    _wait_for_reuse(stage, gone)
     yield f"order_svc's database went back by {len(gone)} orders: {', '.join(str(row.order_id) for row in gone)}"
     with stage.recorder.reader.connect("orchestrator_svc") as sagas:
         highest = sagas.execute("SELECT coalesce(max(saga_id), 0) FROM sagas").fetchone() or (0,)
@@ -66,6 +67,17 @@ def _go_back(stage: Stage, most: int) -> list[OrderRow]:
     return gone
 
 
+def _wait_for_reuse(stage: Stage, gone: list[OrderRow]) -> None:
+    """Wait until one of the ids has been given again: order_svc has to start for that."""
+    give_up = time.monotonic() + _FINAL_SECONDS
+    ids = [row.order_id for row in gone]
+    with stage.recorder.reader.connect("order_svc") as orders:
+        while time.monotonic() < give_up:
+            if orders.execute("SELECT 1 FROM orders WHERE order_id = ANY(%s)", [ids]).fetchone():
+                return
+            time.sleep(0.2)
+
+
 def clock_jump(hours: int) -> Callable[[Stage, Random], AbstractContextManager[str]]:
     """Return the nemesis that moves the times that are stored by ``hours``: what a jump of the clock is to who reads.
 
@@ -87,7 +99,7 @@ def _move(stage: Stage, hours: int, where: str) -> int:
     for service, table, column in (
         ("orchestrator_svc", "sagas", "deadline"),
         ("order_svc", "outbox", "create_time"),
-        ("order_svc", "orders", "announce_time"),
+        ("order_svc", "orders", "announce_time"),  # it is of no account in orders that are final
     ):
         with stage.recorder.reader.connect(service) as connection:
             found = connection.execute(
