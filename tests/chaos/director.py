@@ -1,0 +1,95 @@
+"""Plays a schedule of faults: each in a thread of its own, and no two at once on the same part."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from random import Random
+
+from tests.chaos.nemeses import SERVERS, Fault
+from tests.chaos.stage import Stage
+
+_READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """A fault as it came to pass."""
+
+    kind: str
+    began: float
+    ended: float
+    told: str
+    error: str = ""
+    """Why it did not come to pass; empty where it did."""
+
+
+class Director:
+    """Begins faults at their times, and heals them at theirs."""
+
+    def __init__(self, stage: Stage, tell: Callable[[str], None]) -> None:
+        """Play on ``stage``."""
+        self._stage, self._tell = stage, tell
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._locks: dict[str, threading.Lock] = {}
+        self._end = 0.0
+        self.done: list[Done] = []
+        self.began = time.monotonic()
+
+    def play(self, faults: Sequence[Fault], duration: float) -> None:
+        """Begin each fault at its time; return once the duration is over and each is healed."""
+        self.began = time.monotonic()
+        self._end = self.began + duration
+        self._locks = {part: threading.Lock() for fault in faults for part in sorted(fault.nemesis.uses)}
+        for fault in faults:
+            self._stopping.wait(max(0.0, self.began + fault.at - time.monotonic()))
+            thread = threading.Thread(target=self._one, args=(fault,), name=fault.nemesis.kind, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._stopping.wait(max(0.0, self._end - time.monotonic()))
+        self._join()
+
+    def heal(self) -> None:
+        """Heal whatever is still going on, now."""
+        self._stopping.set()
+        self._join()
+
+    def _join(self) -> None:
+        for thread in self._threads:
+            thread.join()
+
+    def _one(self, fault: Fault) -> None:
+        began = time.monotonic()
+        told, trouble = "", ""
+        try:
+            with self._alone(fault.nemesis.uses), fault.nemesis.act(self._stage, Random(fault.seed)) as told:
+                began = time.monotonic()
+                self._tell(f"{began - self.began:6.1f}  {told}")
+                self._stopping.wait(fault.seconds)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the round goes on, and the report tells
+            trouble = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+            self._tell(f"{time.monotonic() - self.began:6.1f}  {fault.nemesis.kind} did not come to pass: {trouble}")
+        self.done.append(Done(fault.nemesis.kind, began - self.began, time.monotonic() - self.began, told, trouble))
+
+    @contextmanager
+    def _alone(self, uses: frozenset[str]) -> Iterator[None]:
+        """Wait until no other fault is on the parts that this one needs, and the servers among them answer.
+
+        The schedule sees to that; but on a busy machine a server takes longer to come back than it reckons with.
+
+        Raises:
+            TimeoutError: the round was over before that.
+        """
+        with ExitStack() as held:
+            for part in sorted(uses):
+                lock = self._locks[part]
+                if not lock.acquire(timeout=max(0.1, self._end - time.monotonic())):
+                    raise TimeoutError(f"an earlier fault of {part} lasted until the round was over")
+                held.callback(lock.release)
+            give_up = time.monotonic() + _READY_SECONDS
+            for server in map(self._stage.server, sorted(uses & set(SERVERS))):
+                while not server.ready() and time.monotonic() < give_up and not self._stopping.is_set():
+                    time.sleep(0.2)
+            yield
