@@ -1,0 +1,40 @@
+"""Judges the evidence of a run by the eight invariants. It shares no code with what it judges.
+
+1. Every acknowledged ``CreateOrder`` reaches exactly one final state; an unanswered one may exist, once.
+2. Initial stock + restocks = stock + completed decrements, never negative at any moment.
+3. ``COMPLETED``: one delivery and one decrement; ``CANCELLED``: no live delivery and no decrement.
+4. The same ``request_id`` gives the same order; other content under it is refused.
+5. Each outbox row reaches Kafka.
+6. Saga history is monotone and legal.
+7. A committed offset is never ahead of the durable effect.
+8. Every record of the six topics has its effect or a dead letter.
+"""
+
+from collections.abc import Callable, Iterator
+
+from tests.chaos.checker_books import orders_agree_with_their_effects, the_outbox_reaches_kafka, the_stock_balances
+from tests.chaos.checker_common import Case, Violation
+from tests.chaos.checker_effects import every_record_has_its_effect, offsets_follow_effects
+from tests.chaos.checker_history import histories_are_legal
+from tests.chaos.checker_orders import a_request_is_one_order, every_order_ends_once
+from tests.chaos.evidence import Evidence
+
+__all__ = ["INVARIANTS", "Violation", "check"]
+
+INVARIANTS: dict[int, tuple[str, Callable[[Case], Iterator[Violation]]]] = {
+    1: ("every acknowledged order reaches exactly one final state", every_order_ends_once),
+    2: ("initial stock + restocks = stock + completed decrements, never negative", the_stock_balances),
+    3: ("COMPLETED: one delivery, one decrement; CANCELLED: neither", orders_agree_with_their_effects),
+    4: ("same request_id, same order; other content refused", a_request_is_one_order),
+    5: ("each outbox row reaches Kafka", the_outbox_reaches_kafka),
+    6: ("saga history is monotone and legal", histories_are_legal),
+    7: ("committed offset never ahead of the durable effect", offsets_follow_effects),
+    8: ("every record has its effect or a dead letter", every_record_has_its_effect),
+}
+"""By number: what holds, and the function that finds where it does not."""
+
+
+def check(evidence: Evidence) -> list[Violation]:
+    """Return every violation of the invariants (1) to (8), by invariant; none where the run was good."""
+    case = Case(evidence)
+    return [violation for _, find in INVARIANTS.values() for violation in find(case)]

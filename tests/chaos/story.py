@@ -1,0 +1,179 @@
+"""Evidence made by hand: a small run in which everything is as it should be, for the checker's tests to spoil."""
+
+import itertools
+from dataclasses import replace
+
+from tests.chaos.evidence import (
+    READERS,
+    Content,
+    CreateCall,
+    DeadLetter,
+    DeliveryRow,
+    Evidence,
+    MovementRow,
+    OffsetSample,
+    OrderRow,
+    OutboxRow,
+    Outcome,
+    Place,
+    Record,
+    RestockCall,
+    RestockRow,
+    SagaEvent,
+    SagaRow,
+    StockSample,
+)
+
+PRODUCT = 1
+TAKE, DELIVER = "decrease-product", "create-delivery"
+
+
+class Story:
+    """A run told order by order."""
+
+    def __init__(self) -> None:
+        """Begin with a product of which there are 10."""
+        self.evidence = Evidence(initial_stock={PRODUCT: 10})
+        self.rows = self.evidence.rows
+        self.rows.stock[PRODUCT] = 10
+        self.rows.restocks.append(RestockRow(PRODUCT, 10, None))
+        self._offsets = {topic: itertools.count() for topic in READERS}
+        self._ids = itertools.count(1)
+
+    def record(self, topic: str, kind: str, cause: Record | None = None, /, **fields: object) -> Record:
+        """Write a record."""
+        headers = {"message-id": f"m{next(self._ids)}".encode(), "message-type": f"ordersaga.messages.{kind}".encode()}
+        if cause:
+            headers["causation-id"] = cause.message_id.encode()
+        place = Place(topic, 0, next(self._offsets[topic]))
+        written = Record(place, str(fields.get("order_id", "")).encode(), b"\0bytes", headers, kind, fields)
+        self.evidence.records.append(written)
+        return written
+
+    def accepted(self, order_id: int, quantity: int = 2, address: str = "Main Street 1") -> Record:
+        """Accept an order; return its ``OrderCreated``."""
+        content = Content(7, PRODUCT, quantity, 500, address)
+        call = CreateCall(f"r{order_id}", content, Outcome.ACKNOWLEDGED, order_id, content)
+        self.evidence.creates.append(call)
+        self.rows.orders[order_id] = OrderRow(order_id, content, "PENDING", request_id=call.request_id)
+        created = self.record("order-created", "OrderCreated", **start_of(order_id, content))
+        self.evidence.outbox.append(OutboxRow(created.message_id, "order-created"))
+        self.rows.sagas[order_id] = SagaRow(order_id, start_of(order_id, content), "RUNNING", TAKE)
+        self.event(order_id, "STARTED", cause=created)
+        return created
+
+    def event(
+        self, order_id: int, kind: str, step: str | None = None, reason: str | None = None, cause: Record | None = None
+    ) -> None:
+        """Append to a saga's history."""
+        version = 1 + sum(event.order_id == order_id for event in self.rows.events)
+        message_id = cause.message_id if cause else ""
+        self.rows.events.append(SagaEvent(order_id, version, kind, step, reason, message_id))
+        self.rows.sagas[order_id] = replace(self.rows.sagas[order_id], version=version)
+
+    def taken(self, order_id: int, cause: Record) -> Record:
+        """Take its stock; return the reply."""
+        content = self.rows.orders[order_id].content
+        command = self.record(
+            "decrease-product-command", "DecreaseProductCommand", cause,
+            order_id=order_id, product_id=PRODUCT, quantity=content.quantity, price=500,
+        )  # fmt: skip
+        self.rows.movements[order_id] = MovementRow(order_id, PRODUCT, content.quantity, 500)
+        self.rows.stock[PRODUCT] -= content.quantity
+        reply = self.record("product-decreased", "ProductDecreased", command, order_id=order_id, success=True)
+        self.event(order_id, "STEP_DONE", TAKE, cause=reply)
+        return reply
+
+    def completed(self, order_id: int) -> None:
+        """Tell the whole story of an order that is completed."""
+        content = self.rows.orders[order_id].content if order_id in self.rows.orders else None
+        reply = self.taken(order_id, self.accepted(order_id))
+        content = content or self.rows.orders[order_id].content
+        where = {"user_id": content.user_id, "address": content.address}
+        command = self.record("create-delivery-command", "CreateDeliveryCommand", reply, order_id=order_id, **where)
+        self.rows.deliveries[order_id] = DeliveryRow(order_id, content.user_id, content.address, "SCHEDULED")
+        done = self.record("delivery-created", "DeliveryCreated", command, order_id=order_id, success=True)
+        self.event(order_id, "STEP_DONE", DELIVER, cause=done)
+        self.ended(order_id, "COMPLETED", done)
+
+    def refused(self, order_id: int, reason: str = "UNDELIVERABLE_ADDRESS") -> None:
+        """Tell the whole story of an order whose delivery is refused, and whose pieces go back."""
+        reply = self.taken(order_id, self.accepted(order_id))
+        content = self.rows.orders[order_id].content
+        where = {"user_id": content.user_id, "address": content.address}
+        command = self.record("create-delivery-command", "CreateDeliveryCommand", reply, order_id=order_id, **where)
+        self.rows.deliveries[order_id] = DeliveryRow(order_id, content.user_id, content.address, "REFUSED", reason)
+        no = self.record("delivery-created", "DeliveryCreated", command, order_id=order_id, success=False)
+        self.event(order_id, "STEP_REFUSED", DELIVER, reason, cause=no)
+        pieces = {"product_id": PRODUCT, "quantity": content.quantity}
+        undo = self.record("decrease-product-command", "IncreaseProductCommand", no, order_id=order_id, **pieces)
+        self.rows.movements[order_id] = replace(self.rows.movements[order_id], undone=True)
+        self.rows.stock[PRODUCT] += content.quantity
+        undone = self.record("product-decreased", "ProductIncreased", undo, order_id=order_id)
+        self.event(order_id, "STEP_UNDONE", TAKE, cause=undone)
+        self.ended(order_id, "COMPENSATED", undone, reason)
+
+    def ended(self, order_id: int, status: str, cause: Record, reason: str | None = None) -> None:
+        """End a saga and its order."""
+        saga = replace(self.rows.sagas[order_id], status=status, step=None, reason=reason)
+        self.rows.sagas[order_id] = saga
+        kind = "CompleteOrderCommand" if status == "COMPLETED" else "CancelOrderCommand"
+        fields = {"reason": reason} if reason else {}
+        self.record("complete-order-command", kind, cause, order_id=order_id, **fields)
+        final = "COMPLETED" if status == "COMPLETED" else "CANCELLED"
+        self.rows.orders[order_id] = replace(self.rows.orders[order_id], status=final, cancel_reason=reason)
+
+    def restocked(self, pieces: int) -> None:
+        """Add to the stock."""
+        self.evidence.restocks.append(RestockCall(PRODUCT, pieces, "again", Outcome.ACKNOWLEDGED))
+        self.rows.restocks.append(RestockRow(PRODUCT, pieces, "again"))
+        self.rows.stock[PRODUCT] += pieces
+        self.evidence.stock.append(StockSample(1.0, PRODUCT, self.rows.stock[PRODUCT]))
+
+    def sampled(self) -> None:
+        """Sample every group's offsets at the end of its topics."""
+        for group in sorted(set(READERS.values())):
+            ends = {
+                (r.place.topic, 0, 0): r.place.offset + 1
+                for r in self.evidence.records
+                if READERS[r.place.topic] == group
+            }
+            self.evidence.offsets.append(OffsetSample(group, 1.0, ends, self.rows))
+
+    def parked(self, record: Record, reason: str) -> None:
+        """Park a record."""
+        place = record.place
+        letter = DeadLetter(
+            READERS[place.topic],
+            place.topic,
+            place.partition,
+            place.offset,
+            record.value or b"",
+            record.headers,
+            reason,
+        )
+        self.evidence.dead_letters.append(letter)
+
+
+def start_of(order_id: int, content: Content) -> dict[str, object]:
+    """Return the fields of an order's start."""
+    return {
+        "order_id": order_id,
+        "user_id": content.user_id,
+        "product_id": content.product_id,
+        "quantity": content.quantity,
+        "price": content.price,
+        "address": content.address,
+        "create_time": order_id * 1_000_000,
+    }
+
+
+def good() -> Story:
+    """Return a run of two completed orders, one refused and one restock, sampled at its end."""
+    story = Story()
+    story.completed(1)
+    story.completed(2)
+    story.refused(3)
+    story.restocked(5)
+    story.sampled()
+    return story
