@@ -2,11 +2,15 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
-from devstack.services import Service
+from devstack.services import NAMES, Service
+from devstack.stack import Stack
 from tests.chaos.faulty_fuse import Fuse
+from tests.support.mend import mend
 
 _PROGRAM = ("-m", "tests.chaos.faulty")
 _DEATH_SECONDS = 30.0
@@ -43,3 +47,17 @@ class FaultyService:
             time.sleep(0.02)
         msg = f"{self.service.name} did not reach {self.fuse.armed or self.fuse.fired}"
         raise AssertionError(msg)
+
+
+@contextmanager
+def fault_builds(stack: Stack, folder: Path, settings: Mapping[str, str]) -> Iterator[dict[str, FaultyService]]:
+    """Run all four services as their fault builds meanwhile, and as themselves again afterwards."""
+    builds = {name: FaultyService(stack.service(name), folder, settings) for name in NAMES}
+    try:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(FaultyService.restart, builds.values()))
+        yield builds
+    finally:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda name: stack.service(name).stop(), NAMES))
+        mend(stack)

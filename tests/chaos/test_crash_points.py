@@ -7,19 +7,17 @@ point lies is told by its first word: the consumer, the outbox's relay, the saga
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
-from devstack.services import NAMES
 from devstack.stack import Stack
 from tests.chaos.faulty_fuse import EXIT_CODE
-from tests.chaos.faulty_service import FaultyService
+from tests.chaos.faulty_service import FaultyService, fault_builds
 from tests.chaos.placing import Placing
-from tests.support.books import Books
-from tests.support.mend import mend
+from tests.chaos.witness import Witness, witness
 from tests.support.shop import Shop
 
-FINAL_SECONDS = 20.0
 SETTINGS = {"OUTBOX_AGE_SECONDS": "1", "OUTBOX_INTERVAL_SECONDS": "0.2"}
 
 EVERY_CONSUMER = [
@@ -32,7 +30,6 @@ DEATHS = {
     "order_svc": [
         *EVERY_CONSUMER,
         "origin:before-commit",
-        "origin:after-commit",
         "origin:before-publish",
         "origin:after-publish",
         "origin:after-ack",
@@ -43,19 +40,30 @@ DEATHS = {
     ],
     "product_svc": [*EVERY_CONSUMER, "consumer:after-publish"],
     "delivery_svc": [*EVERY_CONSUMER, "consumer:after-publish"],
-    "orchestrator_svc": [*EVERY_CONSUMER, "consumer:after-publish"],
+    "orchestrator_svc": [
+        *EVERY_CONSUMER,
+        "consumer:after-publish",
+        "timers:before-commit",
+        "timers:before-publish",
+        "timers:after-publish",
+        "timers:after-ack",
+    ],
 }
 UNHEARD = {
     "order_svc": [
         "consumer:commit-unheard",
-        "origin:commit-unheard",
         "origin:publish-unheard",
         "relay:commit-unheard",
         "relay:publish-unheard",
     ],
     "product_svc": ["consumer:commit-unheard", "consumer:publish-unheard"],
     "delivery_svc": ["consumer:commit-unheard", "consumer:publish-unheard"],
-    "orchestrator_svc": ["consumer:commit-unheard", "consumer:publish-unheard"],
+    "orchestrator_svc": [
+        "consumer:commit-unheard",
+        "consumer:publish-unheard",
+        "timers:commit-unheard",
+        "timers:publish-unheard",
+    ],
 }
 
 
@@ -63,56 +71,66 @@ def cases(points: dict[str, list[str]]) -> list[object]:
     return [pytest.param(name, point, id=f"{name}-{point}") for name in points for point in points[name]]
 
 
+@dataclass
+class Rig:
+    """The four services as fault builds, and the customer of one test."""
+
+    builds: dict[str, FaultyService]
+    witness: Witness
+    placing: Placing
+
+
 @pytest.fixture(scope="module")
-def builds(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, FaultyService]]:
-    """All four services as their fault builds."""
-    folder = tmp_path_factory.mktemp("fuses")
-    found = {name: FaultyService(stack.service(name), folder, SETTINGS) for name in NAMES}
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(FaultyService.restart, found.values()))
-    yield found
-    for name in NAMES:
-        stack.service(name).stop()
-    mend(stack)
+def workshop(
+    stack: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[dict[str, FaultyService], Witness]]:
+    """All four services as their fault builds, and somebody who watches them."""
+    with fault_builds(stack, tmp_path_factory.mktemp("fuses"), SETTINGS) as builds, witness(stack) as watching:
+        yield builds, watching
 
 
 @pytest.fixture
-def placing(stack: Stack, shop: Shop, builds: dict[str, FaultyService]) -> Iterator[Placing]:
-    """Orders of every kind, to be placed while something happens."""
-    for build in builds.values():  # whatever a test before has left
+def rig(workshop: tuple[dict[str, FaultyService], Witness], shop: Shop) -> Iterator[Rig]:
+    """A customer who may place orders; whatever a test before has left is mended."""
+    builds, watching = workshop
+    for build in builds.values():
         build.fuse.disarm()
         build.start()
     with ThreadPoolExecutor() as pool:
-        yield Placing(stack, shop, pool)
+        yield Rig(builds, watching, Placing(shop, watching, pool))
 
 
 @pytest.mark.parametrize(("name", "point"), cases(DEATHS))
-def test_a_process_that_dies_loses_nothing_and_does_nothing_twice(
-    stack: Stack, shop: Shop, builds: dict[str, FaultyService], placing: Placing, name: str, point: str
-) -> None:
-    build = builds[name]
+def test_a_process_that_dies_loses_nothing_and_does_nothing_twice(rig: Rig, name: str, point: str) -> None:
+    build = rig.builds[name]
     build.fuse.arm(point)
-    placing.begin()
+    rig.placing.begin()
     assert build.dies() == EXIT_CODE
     assert build.fuse.fired == point
+    rig.witness.sample(name)  # while it is down: its offsets, then its rows
     build.start()
-    orders = placing.placed()
-    finals = shop.finals(orders, FINAL_SECONDS)
-    books = Books(stack, finals)
-    assert books.reasons() == placing.outcomes
-    books.must_balance()
+    rig.placing.finals()
+    rig.placing.must_be_in_order()
+
+
+@pytest.mark.parametrize("point", ["origin:after-commit", "origin:commit-unheard"])
+def test_a_caller_who_is_not_answered_asks_again_and_gets_the_order_that_was_made(rig: Rig, point: str) -> None:
+    build = rig.builds["order_svc"]
+    build.fuse.arm(point)
+    rig.placing.begin()
+    if point == "origin:after-commit":
+        build.dies()
+        build.start()
+    rig.placing.finals()
+    assert rig.placing.repeated > 0
+    rig.placing.must_be_in_order()
 
 
 @pytest.mark.parametrize(("name", "point"), cases(UNHEARD))
-def test_what_succeeded_but_was_told_as_failed_is_done_once(
-    stack: Stack, shop: Shop, builds: dict[str, FaultyService], placing: Placing, name: str, point: str
-) -> None:
-    build = builds[name]
+def test_what_succeeded_but_was_told_as_failed_is_done_once(rig: Rig, name: str, point: str) -> None:
+    build = rig.builds[name]
     build.fuse.arm(point)
-    placing.begin()
-    orders = placing.placed()
-    finals = shop.finals(orders, FINAL_SECONDS)
+    rig.placing.begin()
+    rig.placing.finals()
     assert build.fuse.fired == point
-    books = Books(stack, finals)
-    assert books.reasons() == placing.outcomes
-    books.must_balance()
+    rig.placing.must_be_in_order()
