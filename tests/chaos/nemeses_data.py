@@ -1,0 +1,110 @@
+"""Faults of data: a database that went back in time, and a clock that jumps."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from itertools import takewhile
+from random import Random
+
+import psycopg
+
+from tests.chaos.checker_common import FINAL
+from tests.chaos.evidence import OrderRow, Restored
+from tests.chaos.recorder_rows import ORDERS, order_row
+from tests.chaos.stage import Stage
+
+_MOST_REMOVED = 6
+_FINAL_SECONDS = 30.0
+
+
+@contextmanager
+def restored(stage: Stage, random: Random) -> Iterator[str]:
+    """Take order_svc's newest final orders away and set its sequence back, so that their ids are given again."""
+    most = random.randint(2, _MOST_REMOVED)
+    stage.load.pause()
+    try:
+        _wait_for_final(stage)
+        members = stage.members("order_svc")
+        with stage.supervisor.held(*members):
+            for member in members:
+                member.stop()
+            gone = _go_back(stage, most)
+    finally:
+        stage.load.resume()
+    if not gone:
+        raise TimeoutError("the newest orders do not become final: none could be taken away")
+    yield f"order_svc's database went back by {len(gone)} orders: {', '.join(str(row.order_id) for row in gone)}"
+    with stage.recorder.reader.connect("orchestrator_svc") as sagas:
+        highest = sagas.execute("SELECT coalesce(max(saga_id), 0) FROM sagas").fetchone() or (0,)
+    with stage.recorder.reader.connect("order_svc") as orders:
+        orders.execute(
+            "SELECT setval('orders_order_id_seq', greatest(%s, nextval('orders_order_id_seq')) + 10)", [highest[0]]
+        )
+
+
+def _newest(orders: psycopg.Connection, most: int) -> list[OrderRow]:
+    rows = orders.execute(f"{ORDERS} ORDER BY order_id DESC LIMIT {most}".encode())
+    return list(takewhile(lambda row: row.status in FINAL, (order_row(row) for row in rows)))
+
+
+def _wait_for_final(stage: Stage) -> None:
+    give_up = time.monotonic() + _FINAL_SECONDS
+    while time.monotonic() < give_up:
+        with stage.recorder.reader.connect("order_svc") as orders:
+            if len(_newest(orders, _MOST_REMOVED)) == _MOST_REMOVED:
+                return
+        time.sleep(0.2)
+
+
+def _go_back(stage: Stage, most: int) -> list[OrderRow]:
+    with stage.recorder.reader.connect("order_svc") as orders, orders.transaction():
+        gone = _newest(orders, most)
+        if gone:
+            stage.recorder.evidence.restored.append(Restored(stage.recorder.now(), tuple(gone)))
+            orders.execute("DELETE FROM orders WHERE order_id = ANY(%s)", [[row.order_id for row in gone]])
+            orders.execute("SELECT setval('orders_order_id_seq', %s, false)", [gone[-1].order_id])
+    return gone
+
+
+def clock_jump(hours: int) -> Callable[[Stage, Random], AbstractContextManager[str]]:
+    """Return the nemesis that moves the times that are stored by ``hours``: what a jump of the clock is to who reads.
+
+    Only times that say when something is due are moved; when an order was made is part of what it says.
+    """
+
+    @contextmanager
+    def act(stage: Stage, _: Random) -> Iterator[str]:
+        moved = _move(stage, hours, "true")
+        yield f"the clock jumps {'back' if hours > 0 else 'forward'} by {abs(hours)} hours: {moved} times are due then"
+        if hours > 0:  # what was due in the past is due no more: whoever found it so has set it anew
+            _move(stage, -hours, f"{{column}} > now() + interval '{hours - 1} hours'")
+
+    return act
+
+
+def _move(stage: Stage, hours: int, where: str) -> int:
+    moved = 0
+    for service, table, column in (
+        ("orchestrator_svc", "sagas", "deadline"),
+        ("order_svc", "outbox", "create_time"),
+        ("order_svc", "orders", "announce_time"),
+    ):
+        with stage.recorder.reader.connect(service) as connection:
+            found = connection.execute(
+                "SELECT 1 FROM information_schema.columns WHERE table_name = %s AND column_name = %s", [table, column]
+            ).fetchone()
+            if found:
+                condition = where.format(column=column)
+                statement = f"UPDATE {table} SET {column} = {column} + make_interval(hours => %s) WHERE {condition}"  # noqa: S608 - constants
+                moved += _persistently(connection, statement, hours)
+    return moved
+
+
+def _persistently(connection: psycopg.Connection, statement: str, hours: int) -> int:
+    """Run it again where it was picked as a deadlock's victim: it locks rows in no order."""
+    for _ in range(5):
+        try:
+            return connection.execute(statement.encode(), [hours]).rowcount
+        except psycopg.errors.DeadlockDetected:
+            time.sleep(0.2)
+    return 0

@@ -1,0 +1,180 @@
+"""One round: a load, a schedule of faults, the wait until all is final, and the verdict."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+import psycopg
+
+from devstack.errors import DevstackError
+from devstack.services import Service
+from devstack.stack import Stack
+from tests.chaos.checker import Violation, check
+from tests.chaos.evidence import SERVICES, Evidence
+from tests.chaos.harness import Supervisor, prepare
+from tests.chaos.load import Load
+from tests.chaos.nemeses import Fault, chosen, schedule
+from tests.chaos.recorder import Recorder
+from tests.chaos.stage import Stage
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a round is made from; the same settings give the same faults and the same customers."""
+
+    seed: int
+    duration: float
+    """Seconds of load and faults."""
+    replicas: int = 1
+    nemeses: tuple[str, ...] = ()
+    """Beginnings of the kinds of fault to choose from; none: all."""
+    rate: float = 10.0
+    """Customers a second."""
+    threads: int = 8
+    bound: float = 120.0
+    """Seconds after the last heal within which all must be final."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A fault as it came to pass."""
+
+    kind: str
+    began: float
+    ended: float
+    told: str
+    error: str = ""
+
+
+@dataclass
+class Result:
+    """What came of a round."""
+
+    settings: Settings
+    evidence: Evidence
+    violations: list[Violation]
+    faults: list[Done]
+    final_after: float | None
+    """Seconds from the last heal until all was final; None where it was not within the bound."""
+    restarts: Counter[str]
+    deaths: list[tuple[float, str, str]]
+    codes: Counter[str]
+    missed: Counter[str] = field(default_factory=Counter)
+
+
+def run(stack: Stack, settings: Settings, tell: Tell = lambda _: None) -> Result:
+    """Run one round on ``stack``, which is brought up for it.
+
+    Raises:
+        DevstackError: the stack does not come up.
+    """
+    faults = schedule(settings.seed, settings.duration, chosen(settings.nemeses), settings.replicas)
+    tell(f"starting the stack; {len(faults)} faults will follow")
+    replicas = prepare(stack, settings.replicas)
+    dsns = {name: stack.service(name).dsn for name in SERVICES}
+    recorder = Recorder(stack.bootstrap, stack.registry_url, dsns)
+    members = [*(stack.service(name) for name in SERVICES), *replicas]
+    load = Load(recorder, _addresses(members, "order_svc"), _addresses(members, "product_svc"), settings.seed)
+    supervisor = Supervisor(stack)
+    stage = Stage(stack, supervisor, recorder, load, replicas)
+    supervisor.begin()
+    director = _Director(stage, tell)
+    try:
+        load.start(settings.rate, settings.threads)
+        director.play(faults, settings.duration)
+    finally:
+        director.heal()
+        load.stop()
+    healed = time.monotonic()
+    tell("healed; waiting until all is final")
+    settled = _settle(recorder, members, settings.bound)
+    final_after = time.monotonic() - healed if settled else None
+    evidence = recorder.finish()
+    supervisor.end()
+    tell("checking")
+    began = director.began
+    deaths = [(when - began, name, line) for when, name, line in supervisor.deaths]
+    return Result(
+        settings, evidence, check(evidence), director.done, final_after, supervisor.restarts, deaths, load.codes,
+        recorder.missed,
+    )  # fmt: skip
+
+
+def _addresses(members: Sequence[Service], module: str) -> list[str]:
+    return [member.grpc for member in members if member.module == module]
+
+
+class _Director:
+    """Plays a schedule of faults, each in a thread of its own."""
+
+    def __init__(self, stage: Stage, tell: Tell) -> None:
+        self._stage, self._tell = stage, tell
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self.done: list[Done] = []
+        self.began = time.monotonic()
+
+    def play(self, faults: Sequence[Fault], duration: float) -> None:
+        """Begin each fault at its time; return once the duration is over and each is healed."""
+        self.began = time.monotonic()
+        for fault in faults:
+            self._stopping.wait(max(0.0, self.began + fault.at - time.monotonic()))
+            thread = threading.Thread(target=self._one, args=(fault,), name=fault.nemesis.kind, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._stopping.wait(max(0.0, self.began + duration - time.monotonic()))
+        for thread in self._threads:
+            thread.join()
+
+    def heal(self) -> None:
+        """Heal whatever is still going on, now."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _one(self, fault: Fault) -> None:
+        began = time.monotonic()
+        told, trouble = "", ""
+        try:
+            with fault.nemesis.act(self._stage, Random(fault.seed)) as told:
+                began = time.monotonic()
+                self._tell(f"{began - self.began:6.1f}  {told}")
+                self._stopping.wait(fault.seconds)
+        except Exception as error:  # noqa: BLE001 - such as a server that another fault has away: the round goes on
+            trouble = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+            self._tell(f"{time.monotonic() - self.began:6.1f}  {fault.nemesis.kind} failed: {trouble}")
+        ended = time.monotonic() - self.began
+        self.done.append(Done(fault.nemesis.kind, began - self.began, ended, told, trouble))
+
+
+def _settle(recorder: Recorder, members: Sequence[Service], bound: float) -> bool:
+    """Wait until all services are ready and nothing is under way; say whether that came within ``bound`` seconds."""
+    give_up = time.monotonic() + bound
+    while time.monotonic() < give_up:
+        try:
+            if all(member.ready() for member in members) and not _under_way(recorder):
+                return True
+        except (psycopg.Error, DevstackError):
+            pass
+        time.sleep(0.5)
+    return False
+
+
+def _under_way(recorder: Recorder) -> int:
+    """Count the orders, sagas and outbox rows that are not done with."""
+    removed = list(recorder.evidence.removed())
+    count: int = 0
+    with recorder.reader.connect("order_svc") as orders:
+        pending = "SELECT count(*) FROM orders WHERE status = 'PENDING' AND order_id <> ALL(%s::bigint[])"
+        count += (orders.execute(pending, [removed]).fetchone() or (0,))[0]
+        fresh = "SELECT count(*) FROM outbox WHERE create_time < now() - interval '2 seconds'"
+        count += (orders.execute(fresh).fetchone() or (0,))[0]
+    with recorder.reader.connect("orchestrator_svc") as sagas:
+        open_ones = "SELECT count(*) FROM sagas WHERE status IN ('RUNNING', 'COMPENSATING')"
+        count += (sagas.execute(open_ones).fetchone() or (0,))[0]
+    return count

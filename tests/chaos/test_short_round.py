@@ -1,0 +1,84 @@
+"""A short round of the chaos proof on a stack of its own; `make chaos` is the long form."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from devstack.stack import Stack
+from tests.chaos.nemeses import CATALOGUE, chosen, schedule
+from tests.chaos.report import report
+from tests.chaos.round import Result, Settings, run
+
+ROUND_SECONDS = 600
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[Stack]:
+    """A stack that a test may do anything to."""
+    stack = Stack.fresh(tmp_path / "stack")
+    stack.postgres.remove()
+    yield stack
+    stack.down()
+    stack.postgres.remove()
+
+
+def must_hold(result: Result, tmp_path: Path) -> None:
+    """See that every invariant held, that there was something to hold under, and that the report says so."""
+    told = report(result, tmp_path / "stack" / "logs")
+    (tmp_path / "report.md").write_text(told)
+    assert [str(violation) for violation in result.violations] == [], told
+    assert result.final_after is not None, told
+    assert any(row.status == "COMPLETED" for row in result.evidence.rows.orders.values()), told
+    assert {fault.error for fault in result.faults} == {""}, told
+    assert "every invariant holds" in told
+
+
+@pytest.mark.timeout(ROUND_SECONDS)
+def test_every_invariant_holds_under_faults_of_many_kinds(own_stack: Stack, tmp_path: Path) -> None:
+    kinds = (
+        "kill-o",
+        "kill-p",
+        "freeze-product",
+        "restart-kafka",
+        "duplicates",
+        "poison",
+        "topic",
+        "restored",
+        "clock",
+    )
+    result = run(own_stack, Settings(seed=4, duration=75, nemeses=kinds))
+    assert len(result.faults) >= 8
+    must_hold(result, tmp_path)
+
+
+@pytest.mark.timeout(ROUND_SECONDS)
+def test_with_two_replicas_of_everything_one_of_each_may_be_killed_in_turn(own_stack: Stack, tmp_path: Path) -> None:
+    kinds = tuple(f"kill-{service}" for service in ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc"))
+    result = run(own_stack, Settings(seed=5, duration=45, replicas=2, nemeses=kinds))
+    assert {fault.kind for fault in result.faults} == set(kinds)
+    must_hold(result, tmp_path)
+
+
+def test_the_same_seed_gives_the_same_faults_and_another_seed_others() -> None:
+    def told(seed: int) -> list[tuple[str, float, float, str]]:
+        return [(f.nemesis.kind, f.at, f.seconds, f.seed) for f in schedule(seed, 600, CATALOGUE)]
+
+    assert told(1) == told(1)
+    assert told(1) != told(2)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_ten_minutes_hold_thirty_faults_and_every_kind_and_no_two_on_one_part(seed: int) -> None:
+    faults = schedule(seed, 600, chosen(()))
+    assert len(faults) >= 30
+    assert {fault.nemesis for fault in faults} == set(CATALOGUE)
+    for part in {part for nemesis in CATALOGUE for part in nemesis.uses}:
+        on_it = [fault for fault in faults if part in fault.nemesis.uses]
+        assert all(a.at + a.seconds <= b.at for a, b in pairwise(on_it))
+
+
+def test_an_unknown_nemesis_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="there is no nemesis 'locusts'"):
+        chosen(["locusts"])
