@@ -1,6 +1,8 @@
 """Wakes those who wait for a change: one PostgreSQL NOTIFY per committed batch reaches every replica."""
 
 import asyncio
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 import psycopg
 from sqlalchemy import Connection, text
@@ -12,12 +14,49 @@ log = logger("changes")
 
 _SAFETY_NET_SECONDS = 5.0
 _BACKOFF_SECONDS = 0.5
-_NOTIFY = text("SELECT pg_notify(:channel, '')")
+_IDS_PER_NOTIFICATION = 390
+"""A notification carries less than 8,000 bytes, an id and its comma at most 20."""
+_KEEPALIVE = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"}
+_NOTIFY = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload")
 
 
-def notify(transaction: Connection, channel: str) -> None:
-    """Wake everyone who waits on ``channel``, in every process, once ``transaction`` has committed."""
-    transaction.execute(_NOTIFY, {"channel": channel})
+def notify(transaction: Connection, channel: str, ids: Collection[int] = ()) -> None:
+    """Wake everyone who waits on ``channel``, in every process, once ``transaction`` has committed.
+
+    ``ids`` tell those who follow single things which have changed.
+    """
+    ordered = sorted(ids)
+    chunks = [ordered[at : at + _IDS_PER_NOTIFICATION] for at in range(0, len(ordered), _IDS_PER_NOTIFICATION)]
+    payloads = [",".join(map(str, chunk)) for chunk in chunks or [[]]]
+    transaction.execute(_NOTIFY, {"channel": channel, "payloads": payloads})
+
+
+class Follower:
+    """What has changed since it was last asked."""
+
+    def __init__(self) -> None:
+        """Begin with nothing changed."""
+        self._changed: set[int] = set()
+        self._missed = False
+        self._something = asyncio.Event()
+
+    async def next(self) -> set[int] | None:
+        """Wait until something has changed and return its ids; None where notifications may have been missed."""
+        await self._something.wait()
+        self._something.clear()
+        changed, missed = self._changed, self._missed
+        self._changed, self._missed = set(), False
+        return None if missed else changed
+
+    def tell(self, ids: Collection[int]) -> None:
+        """Note that ``ids`` have changed."""
+        self._changed.update(ids)
+        self._something.set()
+
+    def tell_missed(self) -> None:
+        """Note that anything may have changed."""
+        self._missed = True
+        self._something.set()
 
 
 class ChangeFeed:
@@ -25,13 +64,25 @@ class ChangeFeed:
 
     def __init__(self, url: URL, channel: str) -> None:
         """Listen on ``channel`` of the database at ``url`` once `run` runs."""
-        self._dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        keen = url.set(drivername="postgresql").update_query_dict(_KEEPALIVE)  # to notice soon that it talks to nobody
+        self._dsn = keen.render_as_string(hide_password=False)
         self._channel = channel
         self._next = asyncio.Event()
+        self._followers: set[Follower] = set()
 
     def next_change(self) -> asyncio.Event:
         """Return an event that is set at the next change. Take it before reading the state: so none is missed."""
         return self._next
+
+    @contextmanager
+    def follow(self) -> Iterator[Follower]:
+        """Follow the ids of what changes. Begin before reading the state: so no change is missed."""
+        follower = Follower()
+        self._followers.add(follower)
+        try:
+            yield follower
+        finally:
+            self._followers.discard(follower)
 
     @staticmethod
     async def wait(change: asyncio.Event) -> None:
@@ -44,16 +95,25 @@ class ChangeFeed:
 
     async def run(self) -> None:
         """Listen until cancelled; a lost connection is made anew."""
+        listen = psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(self._channel))
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True) as connection:
-                    await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(self._channel)))
+                    await connection.execute(listen)
+                    for follower in self._followers:
+                        follower.tell_missed()
                     self._wake()
-                    async for _ in connection.notifies():
-                        self._wake()
+                    async for notification in connection.notifies():
+                        self._tell(notification.payload)
             except psycopg.Error as error:
                 log.warning("change feed interrupted", error=" ".join(str(error).split())[:300])
             await asyncio.sleep(_BACKOFF_SECONDS)
+
+    def _tell(self, payload: str) -> None:
+        ids = [int(one) for one in payload.split(",") if one.isdecimal()]
+        for follower in self._followers:
+            follower.tell(ids)
+        self._wake()
 
     def _wake(self) -> None:
         woken, self._next = self._next, asyncio.Event()

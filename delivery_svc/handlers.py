@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 
 from ordersaga.messages import CancelDeliveryCommand, CreateDeliveryCommand, DeliveryCancelled, DeliveryCreated
+from prometheus_client import Counter
 from sqlalchemy import Connection
 
 from chassis.dispatch import handles
 from chassis.errors import Poison
 from delivery_svc import store
 from delivery_svc.deliveries import UNDONE, Delivery, DeliveryStatus, Wanted, refusal
+
+_ANSWERED = Counter(
+    "ordersaga_deliveries_answered_total",
+    "Commands to create a delivery, repeats included, by their answer; UNDONE came after its own undo.",
+    ["answer"],
+)
 
 
 @handles(CreateDeliveryCommand)
@@ -17,6 +24,8 @@ def create_delivery(commands: Sequence[CreateDeliveryCommand], tx: Connection) -
     wanted = [Wanted(c.order_id, c.user_id, c.address) for c in commands]
     known = _known(tx, wanted)
     known |= store.add(tx, [(one, refusal(one)) for one in wanted if one.order_id not in known])
+    for one in wanted:
+        _ANSWERED.labels(known[one.order_id].answer or "scheduled").inc()
     return [_answer(known[one.order_id]) for one in wanted]
 
 

@@ -2,28 +2,67 @@
 
 from ordersaga.messages import RECORDS, DeliveryCreated, OrderCreated, ProductDecreased
 from ordersaga.orchestrator.v1 import orchestrator_pb2, orchestrator_pb2_grpc
+from pydantic import Field
 
+from chassis.changes import ChangeFeed
+from chassis.lag import Lag
 from chassis.rpc_server import Api
 from chassis.service import Parts, Wiring, main
 from chassis.settings import ServiceSettings
 from orchestrator_svc.api import OrchestratorService
 from orchestrator_svc.order_saga import ORDER_SAGA
 from saga.engine import SagaEngine
-from saga.store import SagaStore
+from saga.store import CHANNEL, SagaStore
+from saga.timers import Timers
+
+NAME = "orchestrator_svc"
 
 
-def wire(parts: Parts[ServiceSettings]) -> Wiring:
+class OrchestratorSettings(ServiceSettings):
+    """What the orchestrator reads from its environment."""
+
+    saga_time_scale: float = Field(
+        default=1.0, gt=0, le=1000, description="Multiplies every time-out and cap of the saga's declaration."
+    )
+    timer_interval_seconds: float = Field(
+        default=1.0,
+        gt=0,
+        le=60,
+        description="How often the timers look for sagas whose deadline has passed, in seconds.",
+    )
+    timer_limit: int = Field(
+        default=200, ge=1, le=10_000, description="Most sagas whose commands are sent again in one look."
+    )
+
+
+def wire(parts: Parts[OrchestratorSettings]) -> Wiring:
     """Put the service together."""
-    store = SagaStore(ORDER_SAGA.start)
-    service = OrchestratorService(parts.async_engine, ORDER_SAGA, store)
+    read = parts.settings
+    saga = ORDER_SAGA.scaled(read.saga_time_scale)
+    store = SagaStore(saga.start)
+    feed = ChangeFeed(read.database_url, CHANNEL)
+    service = OrchestratorService(parts.async_engine, saga, store, feed)
+    topics = [OrderCreated.TOPIC, ProductDecreased.TOPIC, DeliveryCreated.TOPIC]
+    timers = Timers(
+        parts.engine,
+        saga,
+        store,
+        parts.codec,
+        parts.producer,
+        lag=Lag(read.kafka_client(), NAME, topics),
+        interval_seconds=read.timer_interval_seconds,
+        limit=read.timer_limit,
+    )
     add = orchestrator_pb2_grpc.add_OrchestratorServiceServicer_to_server
     name = orchestrator_pb2.DESCRIPTOR.services_by_name["OrchestratorService"].full_name
     return Wiring(
         apis=[Api(name, lambda server: add(service, server))],
-        topics=[OrderCreated.TOPIC, ProductDecreased.TOPIC, DeliveryCreated.TOPIC],
-        handle=SagaEngine(ORDER_SAGA, store).handle,
+        topics=topics,
+        handle=SagaEngine(saga, store).handle,
+        background=[timers],
+        tasks=[feed.run],
     )
 
 
 if __name__ == "__main__":
-    main("orchestrator_svc", ServiceSettings, RECORDS, wire)
+    main(NAME, OrchestratorSettings, RECORDS, wire)

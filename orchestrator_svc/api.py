@@ -1,103 +1,154 @@
 """gRPC in: ``ordersaga.orchestrator.v1.OrchestratorService``."""
 
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from ordersaga.orchestrator.v1 import orchestrator_pb2_grpc
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from chassis.changes import ChangeFeed
 from chassis.database import in_transaction
-from chassis.errors import NotFound
+from chassis.errors import NotFound, Refused
 from chassis.paging import last_id, next_page_token, page_size
 from chassis.rpc_errors import Context
+from orchestrator_svc.views import event_view, filter_of, result_view, saga_view, status_of
 from saga import Saga
-from saga.instance import Event, Instance, Status, pending_command, remaining_steps
+from saga.find import Filter
+from saga.instance import Event, Instance
+from saga.operators import Operators, Results
 from saga.store import SagaStore
+
+_PAGE = 500
+_DEFAULT_ACTIONS = 100
+_MOST_ACTIONS = 1000
+
+_Act = Callable[..., tuple[Results, bool]]
 
 
 class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     """Translates between proto and sagas."""
 
-    def __init__(self, engine: AsyncEngine, saga: Saga, store: SagaStore) -> None:
-        """Serve the sagas of ``saga`` in ``engine``'s database."""
-        self._engine, self._saga, self._store = engine, saga, store
+    def __init__(self, engine: AsyncEngine, saga: Saga, store: SagaStore, feed: ChangeFeed) -> None:
+        """Serve the sagas of ``saga`` in ``engine``'s database; ``feed`` tells which have changed."""
+        self._engine, self._saga, self._store, self._feed = engine, saga, store, feed
+        self._operators = Operators(saga, store)
 
     async def GetSaga(self, request: pb.GetSagaRequest, context: Context) -> pb.GetSagaResponse:
         """Return one saga with its history."""
 
         def read(tx: Connection) -> tuple[Instance | None, list[Event]]:
-            return self._store.get(tx, request.order_id), self._store.history(tx, request.order_id)
+            found = self._store.get(tx, [request.order_id])
+            return found.get(request.order_id), self._store.history(tx, request.order_id)
 
         instance, history = await in_transaction(self._engine, read)
         if instance is None:
-            raise NotFound("SAGA_NOT_FOUND", f"there is no saga of order {request.order_id}")
-        return pb.GetSagaResponse(saga=self._proto(instance), history=map(_event, history))
+            raise _unknown(request.order_id)
+        return pb.GetSagaResponse(saga=saga_view(self._saga, instance), history=map(event_view, history))
 
     async def ListSagas(self, request: pb.ListSagasRequest, context: Context) -> pb.ListSagasResponse:
         """Return one page of sagas, by descending order id."""
-        stuck = request.stuck if request.HasField("stuck") else None
-        min_age = request.min_age.ToTimedelta() if request.HasField("min_age") else None
-        filters = (request.status, request.step, stuck, min_age)
-        before, size = last_id("sagas", filters, request.page_token), page_size(request.page_size)
+        wanted = Filter(
+            status=status_of(request.status),
+            step=request.step or None,
+            stuck=request.stuck if request.HasField("stuck") else None,
+            min_age=request.min_age.ToTimedelta() if request.HasField("min_age") else None,
+        )
+        before, size = last_id("sagas", wanted, request.page_token), page_size(request.page_size)
         found = await in_transaction(
-            self._engine,
-            lambda tx: self._store.find(
-                tx,
-                before=before,
-                limit=size + 1,
-                status=Status(_NAMES[request.status]) if request.status else None,
-                step=request.step or None,
-                stuck=stuck,
-                min_age=min_age,
-            ),
+            self._engine, lambda tx: self._store.find(tx, wanted, before=before, limit=size + 1)
         )
-        more = next_page_token("sagas", filters, found[size - 1].saga_id) if len(found) > size else ""
-        return pb.ListSagasResponse(sagas=map(self._proto, found[:size]), next_page_token=more)
+        more = next_page_token("sagas", wanted, found[size - 1].saga_id) if len(found) > size else ""
+        sagas = [saga_view(self._saga, instance) for instance in found[:size]]
+        return pb.ListSagasResponse(sagas=sagas, next_page_token=more)
 
-    def _proto(self, instance: Instance) -> pb.Saga:
-        return pb.Saga(
-            order_id=instance.saga_id,
-            status=_STATUSES[instance.status],
-            step=instance.step or "",
-            stuck=instance.stuck,
-            reason=instance.reason or "",
-            pending_command=type(pending_command(self._saga, instance)).__name__,
-            attempt=instance.attempt,
-            waiting_since=_time(instance.waiting_since),
-            deadline=_time(instance.deadline),
-            last_error=instance.last_error or "",
-            remaining_steps=remaining_steps(self._saga, instance),
-            version=instance.version,
-            create_time=_time(instance.create_time),
-            update_time=_time(instance.update_time),
-        )
+    async def WatchSagas(self, request: pb.WatchSagasRequest, context: Context) -> AsyncIterator[pb.WatchSagasResponse]:
+        """Stream the sagas that pass the filter, and then whatever changes in them or among them."""
+        wanted = filter_of(request.filter)
+        told: dict[int, int] = {}  # the version that was told of each saga that passed when it was told
+        with self._feed.follow() as follower:
+            changed: set[int] | None = None
+            while True:
+                read = self._under_way(wanted, told) if changed is None else self._changed(changed)
+                async for instance in read:
+                    passes = wanted.fits(instance, datetime.now(UTC))
+                    if told.get(instance.saga_id) != instance.version and (passes or instance.saga_id in told):
+                        yield pb.WatchSagasResponse(saga=saga_view(self._saga, instance))
+                    if passes:
+                        told[instance.saga_id] = instance.version
+                    else:
+                        told.pop(instance.saga_id, None)
+                changed = await follower.next()
+
+    async def RetrySaga(self, request: pb.RetrySagaRequest, context: Context) -> pb.RetrySagaResponse:
+        """Have one saga's command sent again."""
+        instance = await self._act_on_one(self._operators.retry, request)
+        return pb.RetrySagaResponse(saga=saga_view(self._saga, instance))
+
+    async def CancelSaga(self, request: pb.CancelSagaRequest, context: Context) -> pb.CancelSagaResponse:
+        """Have one saga undone."""
+        instance = await self._act_on_one(self._operators.cancel, request)
+        return pb.CancelSagaResponse(saga=saga_view(self._saga, instance))
+
+    async def RetrySagas(self, request: pb.RetrySagasRequest, context: Context) -> pb.RetrySagasResponse:
+        """Have the commands of many sagas sent again."""
+        results, more = await self._act(self._operators.retry, request)
+        return pb.RetrySagasResponse(results=results, more=more)
+
+    async def CancelSagas(self, request: pb.CancelSagasRequest, context: Context) -> pb.CancelSagasResponse:
+        """Have many sagas undone."""
+        results, more = await self._act(self._operators.cancel, request)
+        return pb.CancelSagasResponse(results=results, more=more)
+
+    async def _act_on_one(self, act: _Act, request: pb.RetrySagaRequest | pb.CancelSagaRequest) -> Instance:
+        wanted, note = Filter(ids=[request.order_id]), _note(request.actor, request.reason)
+        results, _ = await in_transaction(self._engine, lambda tx: act(tx, wanted, note, limit=1))
+        if request.order_id not in results:
+            raise _unknown(request.order_id)
+        result = results[request.order_id]
+        if isinstance(result, Refused):
+            raise result
+        return result
+
+    async def _act(
+        self, act: _Act, request: pb.RetrySagasRequest | pb.CancelSagasRequest
+    ) -> tuple[list[pb.SagaResult], bool]:
+        wanted, note = filter_of(request.filter), _note(request.actor, request.reason)
+        limit = min(request.limit or _DEFAULT_ACTIONS, _MOST_ACTIONS)
+        results, more = await in_transaction(self._engine, lambda tx: act(tx, wanted, note, limit=limit))
+        return [result_view(self._saga, saga_id, result) for saga_id, result in results.items()], more
+
+    async def _under_way(self, wanted: Filter, told: dict[int, int]) -> AsyncIterator[Instance]:
+        """Read the sagas under way that pass ``wanted``, page by page, then what was told and may have ceased to."""
+        wanted = replace(wanted, under_way=wanted.ids is None)
+        before: int | None = None
+        seen: set[int] = set()
+        while True:
+            page = await in_transaction(
+                self._engine, partial(self._store.find, wanted=wanted, before=before, limit=_PAGE)
+            )
+            for instance in page:
+                seen.add(instance.saga_id)
+                yield instance
+            if len(page) < _PAGE:
+                break
+            before = page[-1].saga_id
+        async for instance in self._changed(told.keys() - seen):
+            yield instance
+
+    async def _changed(self, ids: set[int]) -> AsyncIterator[Instance]:
+        if ids:
+            found = await in_transaction(self._engine, lambda tx: self._store.get(tx, ids))
+            for instance in found.values():
+                yield instance
 
 
-_NAMES = {
-    pb.SAGA_STATUS_RUNNING: "RUNNING",
-    pb.SAGA_STATUS_COMPENSATING: "COMPENSATING",
-    pb.SAGA_STATUS_COMPLETED: "COMPLETED",
-    pb.SAGA_STATUS_COMPENSATED: "COMPENSATED",
-}
-_STATUSES = {name: value for value, name in _NAMES.items()}
+def _note(actor: str, reason: str) -> str:
+    return f"{actor}: {reason}" if reason else actor
 
 
-def _event(event: Event) -> pb.SagaEvent:
-    return pb.SagaEvent(
-        version=event.version,
-        create_time=_time(event.create_time),
-        type=pb.SagaEventType.Value(f"SAGA_EVENT_TYPE_{event.type}"),
-        step=event.step or "",
-        reason=event.reason or "",
-        message_id=event.message_id,
-    )
-
-
-def _time(time: datetime | None) -> Timestamp | None:
-    if time is None:
-        return None
-    timestamp = Timestamp()
-    timestamp.FromDatetime(time)
-    return timestamp
+def _unknown(order_id: int) -> NotFound:
+    return NotFound("SAGA_NOT_FOUND", f"there is no saga of order {order_id}")

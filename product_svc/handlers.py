@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 
 from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased
+from prometheus_client import Counter
 from sqlalchemy import Connection
 
 from chassis.dispatch import handles
 from chassis.errors import Poison
 from product_svc import store
 from product_svc.stock import Movement, Wanted, allocate, tombstone
+
+_ANSWERED = Counter(
+    "ordersaga_decreases_answered_total",
+    "Commands to take stock, repeats included, by their answer; UNDONE came after its own undo.",
+    ["answer"],
+)
 
 
 @handles(DecreaseProductCommand)
@@ -20,6 +27,8 @@ def decrease_product(commands: Sequence[DecreaseProductCommand], tx: Connection)
     new = allocate([one for one in wanted if one.order_id not in movements], shelves)
     store.add_movements(tx, new)
     movements |= {movement.order_id: movement for movement in new}
+    for one in wanted:
+        _ANSWERED.labels(movements[one.order_id].answer or "taken").inc()
     return [_answer(movements[one.order_id]) for one in wanted]
 
 

@@ -2,43 +2,14 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from chassis.errors import Poison
 from chassis.messages import Record
 from saga.declaration import Saga, Step
-from saga.instance import Event, EventType, Instance, Status
-
-
-class Fit(StrEnum):
-    """How a message fitted the saga it came to. What does not advance is counted by these names."""
-
-    ADVANCED = "advanced"
-    NOTED = "noted"
-    """Kept in the history; nothing else changed."""
-    REPEATED_START = "repeated_start"
-    REPEATED_CANCEL = "repeated_cancel"
-    UNEXPECTED_REPLY = "unexpected_reply"
-    """A reply to a command that is not, or no longer, pending."""
-    REFUSED_AFTER_PIVOT = "refused_after_pivot"
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """What a message made of a saga."""
-
-    saga: Instance
-    event: Event | None
-    fit: Fit
-
-    @property
-    def send(self) -> bool:
-        """Whether the saga's pending (or final) command is to be sent, for the first time or again.
-
-        Only a step that is refused after the pivot waits: asking again at once would be refused again.
-        """
-        return self.fit is not Fit.REFUSED_AFTER_PIVOT
+from saga.instance import EventType, Instance, Status
+from saga.interventions import CANCEL_REQUESTED
+from saga.transition import Fit, Moves, Transition
 
 
 def advance(saga: Saga, instance: Instance | None, message: Record, message_id: str, now: datetime) -> Transition:
@@ -48,15 +19,11 @@ def advance(saga: Saga, instance: Instance | None, message: Record, message_id: 
         Poison: the message is for a saga that does not exist, repeats a start with other content, or is of no type
             that the saga knows.
     """
-    return _Advance(saga, message_id, now).take(instance, message)
+    return _Advance(saga, now, message_id).take(instance, message)
 
 
 @dataclass(frozen=True)
-class _Advance:
-    saga: Saga
-    message_id: str
-    now: datetime
-
+class _Advance(Moves):
     def take(self, instance: Instance | None, message: Record) -> Transition:
         if isinstance(message, self.saga.start):
             return self._started(instance, message)
@@ -74,72 +41,44 @@ class _Advance:
     def _started(self, instance: Instance | None, message: Record) -> Transition:
         if instance is None:
             new = self._new(message)
-            return self._changed(self._await(new, Status.RUNNING, self.saga.steps[0]), EventType.STARTED)
+            return self.told(self.wait(new, Status.RUNNING, self.saga.steps[0]), EventType.STARTED)
         _must_be_same(instance.start, message)
         return Transition(instance, None, Fit.REPEATED_START)
 
     def _cancelled(self, instance: Instance | None, message: Record) -> Transition:
         start, note = self.saga.cancel.start(message), self.saga.cancel.note(message)
         if instance is None:
-            new = replace(self._new(start), reason="CANCEL_REQUESTED", status=Status.COMPENSATED)
-            return self._changed(new, EventType.CANCEL_ACCEPTED, reason=note)
+            new = replace(self._new(start), reason=CANCEL_REQUESTED, status=Status.COMPENSATED)
+            return self.told(new, EventType.CANCEL_ACCEPTED, reason=note)
         _must_be_same(instance.start, start)
         if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:
             return Transition(instance, None, Fit.REPEATED_CANCEL)
         if instance.step is None or self.saga.position(instance.step) > self.saga.pivot:
-            return self._changed(instance, EventType.CANCEL_TOO_LATE, reason=note, fit=Fit.NOTED)
+            return self.told(instance, EventType.CANCEL_TOO_LATE, reason=note, fit=Fit.NOTED)
         # Whether the pending step is done is not known: it is undone as well.
-        undoing = self._compensate(instance, self.saga.position(instance.step), "CANCEL_REQUESTED")
-        return self._changed(undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)
+        undoing = self.compensate(instance, self.saga.position(instance.step), CANCEL_REQUESTED)
+        return self.told(undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)
 
     def _replied(self, instance: Instance, step: Step, reply: Any) -> Transition:  # noqa: ANN401 - a step's Reply
+        if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:
+            return Transition(instance, None, Fit.LATE_REPLY)
         if instance.status is not Status.RUNNING or instance.step != step.name:
             return Transition(instance, None, Fit.UNEXPECTED_REPLY)
         position = self.saga.position(step.name)
         if reply.success:
-            return self._changed(self._forward(instance, position + 1), EventType.STEP_DONE, step=step.name)
+            return self.told(self.forward(instance, position + 1), EventType.STEP_DONE, step=step.name)
         reason = reply.reason or "REFUSED"
         if position > self.saga.pivot:
             held = replace(instance, stuck=True, last_error=reason)
-            return self._changed(
-                held, EventType.STEP_REFUSED, step=step.name, reason=reason, fit=Fit.REFUSED_AFTER_PIVOT
-            )
-        undoing = self._compensate(instance, position - 1, reason)
-        return self._changed(undoing, EventType.STEP_REFUSED, step=step.name, reason=reason)
+            return self.told(held, EventType.STEP_REFUSED, step=step.name, reason=reason, fit=Fit.REFUSED_AFTER_PIVOT)
+        undoing = self.compensate(instance, position - 1, reason)
+        return self.told(undoing, EventType.STEP_REFUSED, step=step.name, reason=reason)
 
     def _undone(self, instance: Instance, step: Step) -> Transition:
         if instance.status is not Status.COMPENSATING or instance.step != step.name:
             return Transition(instance, None, Fit.UNEXPECTED_REPLY)
-        undoing = self._compensate(instance, self.saga.position(step.name) - 1, instance.reason or "")
-        return self._changed(undoing, EventType.STEP_UNDONE, step=step.name)
-
-    def _forward(self, instance: Instance, position: int) -> Instance:
-        """Go on to the step at ``position``, or complete where there is none."""
-        if position == len(self.saga.steps):
-            return self._end(instance, Status.COMPLETED)
-        return self._await(instance, Status.RUNNING, self.saga.steps[position])
-
-    def _compensate(self, instance: Instance, position: int, reason: str) -> Instance:
-        """Undo the step at ``position`` and those before it, or end where there is none."""
-        why = replace(instance, reason=reason, last_error=reason)
-        if position < 0:
-            return self._end(why, Status.COMPENSATED)
-        return self._await(why, Status.COMPENSATING, self.saga.steps[position])
-
-    def _await(self, instance: Instance, status: Status, step: Step) -> Instance:
-        return replace(
-            instance,
-            status=status,
-            step=step.name,
-            attempt=1,
-            waiting_since=self.now,
-            deadline=self.now + step.timeout,
-            stuck=False,
-        )
-
-    @staticmethod
-    def _end(instance: Instance, status: Status) -> Instance:
-        return replace(instance, status=status, step=None, attempt=1, waiting_since=None, deadline=None, stuck=False)
+        undoing = self.compensate(instance, self.saga.position(step.name) - 1, instance.reason or "")
+        return self.told(undoing, EventType.STEP_UNDONE, step=step.name)
 
     def _new(self, start: Record) -> Instance:
         return Instance(
@@ -157,19 +96,6 @@ class _Advance:
             create_time=self.now,
             update_time=self.now,
         )
-
-    def _changed(
-        self,
-        instance: Instance,
-        event: EventType,
-        *,
-        step: str | None = None,
-        reason: str | None = None,
-        fit: Fit = Fit.ADVANCED,
-    ) -> Transition:
-        changed = replace(instance, version=instance.version + 1, update_time=self.now)
-        told = Event(changed.saga_id, changed.version, self.now, event, step, reason, self.message_id)
-        return Transition(changed, told, fit)
 
 
 def _must_be_same(stored: Record, message: Record) -> None:

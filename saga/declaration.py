@@ -5,7 +5,7 @@ The terms are those of Garcia-Molina and Salem, "Sagas" (SIGMOD 1987), and of Ri
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -38,9 +38,14 @@ def minutes(count: float) -> timedelta:
 
 @dataclass(frozen=True)
 class Backoff:
-    """How often, and how far apart at most, a command is sent again when its reply stays out."""
+    """How often a command is sent when its reply stays out, and how long one attempt waits at most.
+
+    Each attempt waits twice as long as the one before, up to ``cap``.
+    """
 
     attempts: int
+    """The first sending included. When they are used up, the saga compensates, or, past the pivot or while undoing, is
+    stuck."""
     cap: timedelta
 
 
@@ -54,6 +59,7 @@ class Step:
     undo: Callable[[Any], Record]
     undone: type[Record]
     timeout: timedelta
+    """How long the first attempt waits for its reply."""
     retry: Backoff
     pivot: bool = False
 
@@ -103,6 +109,18 @@ class Saga:
                 return position
         msg = f"saga {self.name} has no step {step!r}"
         raise ValueError(msg)
+
+    def scaled(self, factor: float) -> "Saga":
+        """Return the same saga with every time-out and cap multiplied by ``factor``."""
+        steps = tuple(
+            replace(
+                step,
+                timeout=step.timeout * factor,
+                retry=replace(step.retry, cap=step.retry.cap * factor),
+            )
+            for step in self.steps
+        )
+        return replace(self, steps=steps)
 
     @property
     def pivot(self) -> int:

@@ -7,10 +7,11 @@ from sqlalchemy import Connection
 
 from chassis.logs import logger
 from chassis.messages import Message, Outgoing, Record
-from saga.advance import Fit, advance
+from saga.advance import advance
 from saga.declaration import Saga
 from saga.instance import Event, Instance, Status, pending_command
 from saga.store import SagaStore
+from saga.transition import Fit
 
 log = logger("saga")
 

@@ -26,6 +26,9 @@ class EventType(StrEnum):
     STEP_UNDONE = "STEP_UNDONE"
     CANCEL_ACCEPTED = "CANCEL_ACCEPTED"
     CANCEL_TOO_LATE = "CANCEL_TOO_LATE"
+    STEP_TIMED_OUT = "STEP_TIMED_OUT"
+    STUCK = "STUCK"
+    RETRIED = "RETRIED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,11 @@ class Instance:
     reason: str | None
     """Why it compensates or compensated."""
     attempt: int
-    """How often the pending command was sent because time ran out, plus one."""
+    """Which sending of the pending command the deadline is for, from 1; 0 where an operator has it sent anew."""
     waiting_since: datetime | None
+    """Since when the pending step's reply is awaited, all attempts together."""
     deadline: datetime | None
+    """When the timer acts: the reply is overdue, or an operator asked."""
     stuck: bool
     last_error: str | None
     version: int
@@ -70,6 +75,7 @@ class Event:
     step: str | None
     reason: str | None
     message_id: str
+    """The message that brought it about; empty where time or an operator did."""
 
 
 def pending_command(saga: Saga, instance: Instance) -> Record:

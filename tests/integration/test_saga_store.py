@@ -12,6 +12,7 @@ from chassis.errors import Unavailable
 from chassis.migrations import migrate
 from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
+from saga.find import Filter
 from saga.instance import Event, EventType, Instance, Status
 from saga.store import SagaStore
 from tests.support.scratch import engine_of, scratch_database
@@ -56,9 +57,9 @@ def save(engine: Engine, *changed: Instance, loaded: dict[int, Instance] | None 
 def test_a_saga_comes_back_as_it_was_stored(database: Engine) -> None:
     save(database, saga(1))
     with database.begin() as tx:
-        assert STORE.get(tx, 1) == saga(1)
+        assert STORE.get(tx, [1]) == {1: saga(1)}
         assert STORE.load(tx, {1, 999}) == {1: saga(1)}
-        assert STORE.get(tx, 999) is None
+        assert STORE.get(tx, [999]) == {}
 
 
 def test_a_change_is_stored_with_its_history(database: Engine) -> None:
@@ -76,7 +77,7 @@ def test_a_change_is_stored_with_its_history(database: Engine) -> None:
     with database.begin() as tx:
         STORE.save(tx, [ended], STORE.load(tx, {2}), [told])
     with database.begin() as tx:
-        assert STORE.get(tx, 2) == ended
+        assert STORE.get(tx, [2]) == {2: ended}
         assert STORE.history(tx, 2) == [told]
 
 
@@ -112,7 +113,7 @@ def test_sagas_are_found_by_every_filter(database: Engine) -> None:
 
     def found(**filters: object) -> list[int]:
         with database.begin() as tx:
-            sagas = STORE.find(tx, before=12, limit=2, **filters)  # type: ignore[arg-type] # by name
+            sagas = STORE.find(tx, Filter(**filters), before=12, limit=2)  # type: ignore[arg-type] # by name
         return [one.saga_id for one in sagas if one.saga_id >= 10]
 
     assert found() == [11, 10]

@@ -103,8 +103,14 @@ class Shop:
             raise
 
     def saga(self, order: order_pb2.Order) -> orchestrator_pb2.GetSagaResponse:
+        """Return the order's saga; the orchestrator may not have heard of it yet (AssertionError)."""
         request = orchestrator_pb2.GetSagaRequest(order_id=order.order_id)
-        return self.sagas.GetSaga(request, timeout=_CALL_SECONDS)
+        try:
+            return self.sagas.GetSaga(request, timeout=_CALL_SECONDS)
+        except grpc.RpcError as error:
+            if code_of(error) is grpc.StatusCode.NOT_FOUND:
+                raise AssertionError(str(error)) from error
+            raise
 
 
 def new_user() -> int:

@@ -5,8 +5,11 @@ from typing import Self
 
 from chassis.messages import Record
 from saga import Saga
-from saga.advance import Fit, advance
-from saga.instance import Event, Instance, Status, pending_command
+from saga.advance import advance
+from saga.instance import Event, EventType, Instance, Status, pending_command
+from saga.interventions import cancel, retry
+from saga.overdue import overdue
+from saga.transition import Fit, Transition
 
 
 class Conversation:
@@ -22,14 +25,54 @@ class Conversation:
     def hears(self, message: Record) -> Self:
         """Bring ``message`` to the saga."""
         self.now += timedelta(milliseconds=1)
-        transition = advance(self.saga, self.instance, message, f"message-{len(self.fits) + 1}", self.now)
+        return self._take(advance(self.saga, self.instance, message, f"message-{len(self.fits) + 1}", self.now))
+
+    replies = hears
+
+    def hears_nothing(self, times: int = 1) -> Self:
+        """Let the deadline pass, ``times`` in a row."""
+        for _ in range(times):
+            assert self.instance is not None
+            assert self.instance.deadline is not None, "nothing is awaited"
+            self.now = max(self.now, self.instance.deadline)
+            self._take(overdue(self.saga, self.instance, self.now))
+        return self
+
+    def is_retried(self, note: str) -> Self:
+        """Let an operator ask for the pending command again; the timer sends it."""
+        assert self.instance is not None
+        self.now += timedelta(seconds=1)
+        return self._take(retry(self.saga, self.instance, note, self.now)).hears_nothing()
+
+    def is_cancelled(self, note: str) -> Self:
+        """Let an operator have the saga undone; the timer sends the undo."""
+        assert self.instance is not None
+        self.now += timedelta(seconds=1)
+        transition = cancel(self.saga, self.instance, note, self.now)
+        return self._take(transition).hears_nothing() if transition else self
+
+    def _take(self, transition: Transition) -> Self:
         self.instance = transition.saga
         self.fits.append(transition.fit)
         if transition.event:
             self.history.append(transition.event)
         return self
 
-    replies = hears
+    @property
+    def wait_seconds(self) -> float:
+        """How long the pending command's reply is waited for now."""
+        assert self.instance is not None
+        assert self.instance.deadline is not None
+        return (self.instance.deadline - self.now).total_seconds()
+
+    @property
+    def stuck(self) -> bool:
+        assert self.instance is not None
+        return self.instance.stuck
+
+    def told(self, event: EventType) -> list[str | None]:
+        """Return the reasons of the history's lines of one kind."""
+        return [line.reason for line in self.history if line.type is event]
 
     def expects(self, command: Record) -> Self:
         """Assert that ``command`` is the one outstanding."""

@@ -1,68 +1,30 @@
 """The order saga, told as conversations."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
-from ordersaga.messages import (
-    CancelDeliveryCommand,
-    CancelOrderCommand,
-    CompleteOrderCommand,
-    CreateDeliveryCommand,
-    DecreaseProductCommand,
-    DeliveryCancelled,
-    DeliveryCreated,
-    IncreaseProductCommand,
-    OrderCancelRequested,
-    OrderCreated,
-    ProductDecreased,
-    ProductIncreased,
-)
 
 from chassis.errors import Poison
 from orchestrator_svc.order_saga import ORDER_SAGA
-from saga.advance import Fit
 from saga.instance import EventType, Status, remaining_steps
+from saga.transition import Fit
 from tests.unit.orchestrator_svc.conversation import Conversation
-
-NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-CREATED = OrderCreated(
-    order_id=7, user_id=1, product_id=2, quantity=3, price=10_000, address="Main Street 1", create_time=NOW
+from tests.unit.orchestrator_svc.messages import (
+    CANCEL,
+    COMPLETE,
+    CREATED,
+    DECREASE,
+    DECREASED,
+    DELIVER,
+    DELIVERED,
+    INCREASE,
+    INCREASED,
+    UNDELIVER,
+    UNDELIVERED,
+    cancel_with,
+    refused_delivery,
+    refused_stock,
 )
-CANCEL = OrderCancelRequested(
-    order_id=7,
-    user_id=1,
-    product_id=2,
-    quantity=3,
-    price=10_000,
-    address="Main Street 1",
-    create_time=NOW,
-    actor="ann",
-    reason="changed my mind",
-    request_time=NOW,
-)
-DECREASE = DecreaseProductCommand(order_id=7, product_id=2, quantity=3, price=10_000)
-INCREASE = IncreaseProductCommand(order_id=7, product_id=2, quantity=3)
-DELIVER = CreateDeliveryCommand(order_id=7, user_id=1, address="Main Street 1")
-UNDELIVER = CancelDeliveryCommand(order_id=7, user_id=1, address="Main Street 1")
-COMPLETE = CompleteOrderCommand(order_id=7)
-
-DECREASED = ProductDecreased(order_id=7, success=True, reason=None)
-INCREASED = ProductIncreased(order_id=7)
-DELIVERED = DeliveryCreated(order_id=7, success=True, delivery_id=70, reason=None)
-UNDELIVERED = DeliveryCancelled(order_id=7)
-
-
-def refused_stock(reason: str) -> ProductDecreased:
-    return ProductDecreased(order_id=7, success=False, reason=reason)
-
-
-def refused_delivery(reason: str) -> DeliveryCreated:
-    return DeliveryCreated(order_id=7, success=False, delivery_id=None, reason=reason)
-
-
-def cancel_with(reason: str) -> CancelOrderCommand:
-    return CancelOrderCommand(order_id=7, reason=reason)
 
 
 @pytest.fixture
@@ -134,6 +96,7 @@ def test_no_reply_changes_a_saga_that_has_ended(delivering: Conversation, late: 
 def test_a_late_success_does_not_stop_a_compensation(delivering: Conversation) -> None:
     delivering.replies(refused_delivery("UNDELIVERABLE_ADDRESS"))
     delivering.hears(DELIVERED)
+    assert delivering.fits[-1] is Fit.LATE_REPLY
     delivering.expects(INCREASE)
 
 

@@ -1,0 +1,83 @@
+"""Sagas as the API shows them."""
+
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
+
+from chassis.errors import Refused
+from saga import Saga
+from saga.find import Filter
+from saga.instance import Event, Instance, Status, pending_command, remaining_steps
+
+_NAMES = {
+    pb.SAGA_STATUS_RUNNING: "RUNNING",
+    pb.SAGA_STATUS_COMPENSATING: "COMPENSATING",
+    pb.SAGA_STATUS_COMPLETED: "COMPLETED",
+    pb.SAGA_STATUS_COMPENSATED: "COMPENSATED",
+}
+_STATUSES = {name: value for value, name in _NAMES.items()}
+
+
+def status_of(asked: pb.SagaStatus.ValueType) -> Status | None:
+    """Return the status that a filter asks for; None where it asks for none."""
+    return Status(_NAMES[asked]) if asked else None
+
+
+def filter_of(asked: pb.SagaFilter) -> Filter:
+    """Return what a proto filter means: without status and ids it picks sagas under way."""
+    return Filter(
+        status=status_of(asked.status),
+        step=asked.step or None,
+        stuck=asked.stuck if asked.HasField("stuck") else None,
+        min_age=asked.min_age.ToTimedelta() if asked.HasField("min_age") else None,
+        ids=list(asked.order_ids) or None,
+        under_way=not asked.status and not asked.order_ids,
+    )
+
+
+def saga_view(saga: Saga, instance: Instance) -> pb.Saga:
+    """Return one saga."""
+    return pb.Saga(
+        order_id=instance.saga_id,
+        status=_STATUSES[instance.status],
+        step=instance.step or "",
+        stuck=instance.stuck,
+        reason=instance.reason or "",
+        pending_command=type(pending_command(saga, instance)).__name__,
+        attempt=instance.attempt,
+        waiting_since=_time(instance.waiting_since),
+        deadline=_time(instance.deadline),
+        last_error=instance.last_error or "",
+        remaining_steps=remaining_steps(saga, instance),
+        version=instance.version,
+        create_time=_time(instance.create_time),
+        update_time=_time(instance.update_time),
+    )
+
+
+def event_view(event: Event) -> pb.SagaEvent:
+    """Return one line of a history."""
+    return pb.SagaEvent(
+        version=event.version,
+        create_time=_time(event.create_time),
+        type=pb.SagaEventType.Value(f"SAGA_EVENT_TYPE_{event.type}"),
+        step=event.step or "",
+        reason=event.reason or "",
+        message_id=event.message_id,
+    )
+
+
+def result_view(saga: Saga, saga_id: int, result: Instance | Refused) -> pb.SagaResult:
+    """Return what an operator's action did to one saga."""
+    if isinstance(result, Refused):
+        return pb.SagaResult(order_id=saga_id, error_reason=result.reason, error_message=str(result))
+    return pb.SagaResult(order_id=saga_id, saga=saga_view(saga, result))
+
+
+def _time(time: datetime | None) -> Timestamp | None:
+    if time is None:
+        return None
+    timestamp = Timestamp()
+    timestamp.FromDatetime(time)
+    return timestamp

@@ -1,0 +1,41 @@
+"""What an operator makes of a saga: have its command sent again, or have it undone. Pure, like `saga.advance`.
+
+Nothing is sent here: the saga's deadline becomes now, and the timer sends.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from chassis.errors import Refused
+from saga.declaration import Saga
+from saga.instance import EventType, Instance, Status
+from saga.transition import Moves, Transition
+
+CANCEL_REQUESTED = "CANCEL_REQUESTED"
+"""Reason of a compensation that somebody asked for."""
+
+
+def retry(saga: Saga, instance: Instance, note: str, now: datetime) -> Transition:
+    """Have the pending command (of an ended saga: its final one) sent again, and its attempts counted anew.
+
+    ``note`` says who asks and why, for the history.
+    """
+    asked = replace(instance, attempt=0 if instance.step else instance.attempt, deadline=now, stuck=False)
+    return Moves(saga, now).told(asked, EventType.RETRIED, step=instance.step, reason=note)
+
+
+def cancel(saga: Saga, instance: Instance, note: str, now: datetime) -> Transition | None:
+    """Have everything undone, the pending step included; None where that is under way or done already.
+
+    Raises:
+        Refused: TOO_LATE, the saga is past its pivot and only goes forward, or has.
+    """
+    if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:
+        return None
+    if instance.step is None or saga.position(instance.step) > saga.pivot:
+        where = "is COMPLETED" if instance.step is None else f"is past its pivot, at {instance.step}"
+        raise Refused("TOO_LATE", f"the saga of order {instance.saga_id} {where}: it cannot be cancelled any more")
+    moves = Moves(saga, now)
+    undoing = moves.compensate(instance, saga.position(instance.step), CANCEL_REQUESTED)
+    asked = replace(undoing, attempt=0, deadline=now)
+    return moves.told(asked, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)

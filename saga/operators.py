@@ -1,0 +1,71 @@
+"""What operators do to stored sagas, one or many at once, each with a result of its own."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from prometheus_client import Counter
+from sqlalchemy import Connection
+
+from chassis.errors import Refused
+from chassis.logs import logger
+from saga.declaration import Saga
+from saga.find import Filter
+from saga.instance import Event, Instance
+from saga.interventions import cancel, retry
+from saga.store import SagaStore
+from saga.transition import Transition
+
+log = logger("operators")
+
+_ACTIONS = Counter("ordersaga_saga_actions_total", "Operators' actions on sagas.", ["action", "outcome"])
+
+Results = dict[int, Instance | Refused]
+"""By saga id: the saga as it is now, or why it was refused."""
+_Action = Callable[[Saga, Instance, str, datetime], Transition | None]
+
+
+class Operators:
+    """Acts on the sagas of one declaration. The timer sends what an action makes due."""
+
+    def __init__(self, saga: Saga, store: SagaStore) -> None:
+        """Act on ``saga``'s instances in ``store``."""
+        self._saga, self._store = saga, store
+
+    def retry(self, tx: Connection, wanted: Filter, note: str, *, limit: int) -> tuple[Results, bool]:
+        """Have each saga that passes ``wanted`` send its pending or final command again.
+
+        Returns each one's result, by ascending id and at most ``limit``, and whether there are more.
+        """
+        return self._act(tx, wanted, note, limit, retry)
+
+    def cancel(self, tx: Connection, wanted: Filter, note: str, *, limit: int) -> tuple[Results, bool]:
+        """Have each saga that passes ``wanted`` undone; returns what `retry` does."""
+        return self._act(tx, wanted, note, limit, cancel)
+
+    def _act(self, tx: Connection, wanted: Filter, note: str, limit: int, action: _Action) -> tuple[Results, bool]:
+        found = self._store.pick(tx, wanted, limit=limit + 1)
+        picked = dict(list(found.items())[:limit])
+        now = self._store.now(tx)
+        results: Results = {}
+        changed: list[Instance] = []
+        events: list[Event] = []
+        for saga_id, instance in picked.items():
+            try:
+                transition = action(self._saga, instance, note, now)
+            except Refused as error:
+                results[saga_id] = error
+                continue
+            results[saga_id] = transition.saga if transition else instance
+            if transition:
+                changed.append(transition.saga)
+                events += [transition.event] if transition.event else []
+        self._store.save(tx, changed, picked, events)
+        _tell(action.__name__, results, note)
+        return results, len(found) > limit
+
+
+def _tell(action: str, results: Results, note: str) -> None:
+    for saga_id, result in results.items():
+        outcome = result.reason if isinstance(result, Refused) else "done"
+        _ACTIONS.labels(action, outcome).inc()
+        log.info("operator's action", action=action, saga_id=saga_id, outcome=outcome, note=note)

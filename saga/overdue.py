@@ -1,0 +1,63 @@
+"""What running out of time makes of a saga. Pure, like `saga.advance`.
+
+Before the pivot a command is sent a bounded number of times, then the saga compensates, the pending step included: a
+time-out says nothing about whether it was done. Undoing, and whatever follows the pivot, is never given up. Exponential
+backoff with jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zlib import crc32
+
+from saga.declaration import Saga, Step
+from saga.instance import EventType, Instance, Status, pending_command
+from saga.transition import Fit, Moves, Transition
+
+TIMED_OUT = "TIMED_OUT"
+"""Reason of a compensation: the attempts of a step before the pivot were used up."""
+
+_SPREAD = 0.4
+_MOST_DOUBLINGS = 32
+
+
+def patience(step: Step, attempt: int, saga_id: int) -> timedelta:
+    """Return how long ``attempt`` of ``step``'s command, or its undo's, waits for the reply.
+
+    The first waits the step's time-out, each later one twice as long as the one before up to the cap, times 0.8 to 1.2:
+    drawn from the saga's id and the attempt, so that sagas which ran out of time together do not go on together.
+    """
+    if attempt <= 1:
+        return step.timeout
+    doubled = min(step.retry.cap, step.timeout * float(2 ** min(attempt - 1, _MOST_DOUBLINGS)))
+    drawn = crc32(f"{saga_id}/{attempt}".encode()) / 2**32
+    return doubled * (1 - _SPREAD / 2 + _SPREAD * drawn)
+
+
+def overdue(saga: Saga, instance: Instance, now: datetime) -> Transition:
+    """Return what becomes of ``instance``, whose deadline has passed at ``now``. Its command is always to be sent."""
+    moves = Moves(saga, now)
+    if instance.step is None:  # an operator wants the final command sent again
+        return moves.silent(replace(instance, deadline=None), Fit.RESENT)
+    position = saga.position(instance.step)
+    step = saga.steps[position]
+    if instance.attempt == 0:  # an operator asked, and the history says so already
+        return moves.silent(moves.wait(instance, instance.status, step), Fit.RESENT)
+    attempts = step.retry.attempts
+    tried = f"attempt {instance.attempt}" + (f" of {attempts}" if instance.attempt <= attempts else "")
+    silence = replace(instance, last_error=f"no reply to {type(pending_command(saga, instance)).__name__}, {tried}")
+    if instance.attempt < attempts:
+        again = _again(silence, step, now)
+        return moves.told(again, EventType.STEP_TIMED_OUT, step=step.name, reason=tried, fit=Fit.RESENT)
+    if instance.status is Status.RUNNING and position <= saga.pivot:
+        undoing = moves.compensate(instance, position, TIMED_OUT)
+        reason = f"{tried}, given up"
+        return moves.told(undoing, EventType.STEP_TIMED_OUT, step=step.name, reason=reason, fit=Fit.GAVE_UP)
+    again = _again(replace(silence, stuck=True), step, now)
+    if instance.stuck and instance.attempt > attempts:
+        return moves.silent(again, Fit.STUCK)
+    return moves.told(again, EventType.STUCK, step=step.name, reason=tried, fit=Fit.STUCK)
+
+
+def _again(instance: Instance, step: Step, now: datetime) -> Instance:
+    attempt = instance.attempt + 1
+    return replace(instance, attempt=attempt, deadline=now + patience(step, attempt, instance.saga_id))

@@ -1,0 +1,129 @@
+"""The timers: sagas whose deadline has passed, claimed row by row, so that any number of replicas may share them."""
+
+import threading
+from typing import Protocol
+
+from prometheus_client import Counter, Gauge
+from sqlalchemy import Engine
+
+from chassis.codec import Codec
+from chassis.database import is_transient
+from chassis.errors import Unavailable
+from chassis.logs import logger
+from chassis.messages import Encoded, Outgoing
+from chassis.producer import Producer
+from saga.declaration import Saga
+from saga.instance import pending_command
+from saga.overdue import overdue
+from saga.store import SagaStore
+from saga.transition import Fit, Transition
+
+log = logger("timers")
+
+_FIRED = Counter("ordersaga_saga_timers_total", "Deadlines that passed, by what became of the saga.", ["outcome"])
+_WAITING = Gauge(
+    "ordersaga_saga_timers_waiting", "1 while overdue sagas wait, because replies may lie unread in Kafka."
+)
+
+
+class Readiness(Protocol):
+    """Tells whether silence means something."""
+
+    def is_handled(self) -> bool:
+        """Say whether nothing lies unread; `chassis.lag.Lag` does."""
+        ...
+
+
+class Timers:
+    """Fires what is due, from a thread of its own.
+
+    What an operator asked for goes out at once. What is merely overdue waits while messages to the sagas lie unhandled
+    or the brokers do not answer: a backlog or an outage must not become a storm of repeats, let alone of compensations.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a part that it is wired from
+        self,
+        engine: Engine,
+        saga: Saga,
+        store: SagaStore,
+        codec: Codec,
+        producer: Producer,
+        *,
+        lag: Readiness,
+        interval_seconds: float,
+        limit: int,
+    ) -> None:
+        """Fire up to ``limit`` sagas every ``interval_seconds``; `start` begins."""
+        self._engine, self._saga, self._store = engine, saga, store
+        self._codec, self._producer, self._lag = codec, producer, lag
+        self._interval, self._limit = interval_seconds, limit
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="timers", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the pass in hand; returns when that is done."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._interval):
+            try:
+                self.fire_once()
+            except Exception as error:  # what was committed goes out at its next deadline, the rest at the next pass
+                if is_transient(error):
+                    log.warning("timers interrupted", error=" ".join(str(error).split())[:300])
+                else:
+                    log.exception("timers interrupted")
+
+    def fire_once(self) -> int:
+        """Let one batch of due sagas go on, commit, then publish their commands; return how many sagas it was.
+
+        The commit comes first: an undo must not be on its way while the saga still counts as going forward.
+
+        Raises:
+            Unavailable: Kafka did not take every command; what was not sent goes out at the saga's next deadline.
+            sqlalchemy.exc.OperationalError: the database is away; nothing was done.
+        """
+        if not self._something_is_due():
+            return 0
+        messages = self._advance(all_due=self._silence_means_something())
+        self._producer.publish(messages).result()
+        return len(messages)
+
+    def _something_is_due(self) -> bool:
+        with self._engine.begin() as tx:
+            return self._store.any_due(tx)
+
+    def _silence_means_something(self) -> bool:
+        try:
+            handled = self._lag.is_handled()
+        except Unavailable:
+            handled = False
+        _WAITING.set(not handled)
+        return handled
+
+    def _advance(self, *, all_due: bool) -> list[Encoded]:
+        with self._engine.begin() as tx:
+            loaded = self._store.claim_due(tx, limit=self._limit, all_due=all_due)
+            now = self._store.now(tx)
+            transitions = [overdue(self._saga, instance, now) for instance in loaded.values()]
+            changed = [transition.saga for transition in transitions]
+            self._store.save(tx, changed, loaded, [t.event for t in transitions if t.event])
+            messages = [self._codec.encode(Outgoing(pending_command(self._saga, instance))) for instance in changed]
+        for transition in transitions:
+            _tell(transition)
+        return messages
+
+
+def _tell(transition: Transition) -> None:
+    saga = transition.saga
+    _FIRED.labels(transition.fit.value).inc()
+    if transition.fit is Fit.GAVE_UP:
+        log.warning("saga gives up and compensates", saga_id=saga.saga_id, step=saga.step, error=saga.last_error)
+    elif transition.event and transition.fit is Fit.STUCK:
+        log.error("saga is stuck", saga_id=saga.saga_id, step=saga.step, error=saga.last_error)

@@ -1,0 +1,103 @@
+"""What becomes of a saga: the moves that messages, time and operators share. Pure, like `saga.advance`."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from saga.declaration import Saga, Step
+from saga.instance import Event, EventType, Instance, Status
+
+
+class Fit(StrEnum):
+    """How what came fitted the saga it came to. Messages and time-outs are counted by these names."""
+
+    ADVANCED = "advanced"
+    NOTED = "noted"
+    """Kept in the history; nothing else changed."""
+    REPEATED_START = "repeated_start"
+    REPEATED_CANCEL = "repeated_cancel"
+    UNEXPECTED_REPLY = "unexpected_reply"
+    """A reply to a command that is not, or no longer, pending."""
+    LATE_REPLY = "late_reply"
+    """A step's reply that came when the step was being undone, or had been: after a time-out or a cancel."""
+    REFUSED_AFTER_PIVOT = "refused_after_pivot"
+    RESENT = "resent"
+    """The reply stayed out, or an operator asked: the pending (or final) command goes out again."""
+    GAVE_UP = "gave_up"
+    """The last attempt before the pivot stayed without reply: the saga compensates."""
+    STUCK = "stuck"
+    """The attempts of a command that is never given up are used up; it goes out again all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What became of a saga."""
+
+    saga: Instance
+    event: Event | None
+    fit: Fit
+
+    @property
+    def send(self) -> bool:
+        """Whether the saga's pending (or final) command is to be sent, for the first time or again.
+
+        Only a step that is refused after the pivot waits for its time-out: asked at once it would be refused at once.
+        """
+        return self.fit is not Fit.REFUSED_AFTER_PIVOT
+
+
+@dataclass(frozen=True)
+class Moves:
+    """The moves of one saga at one moment, brought about by a message; without its id, by time or an operator."""
+
+    saga: Saga
+    now: datetime
+    message_id: str = ""
+
+    def forward(self, instance: Instance, position: int) -> Instance:
+        """Go on to the step at ``position``, or complete where there is none."""
+        if position == len(self.saga.steps):
+            return self._end(instance, Status.COMPLETED)
+        return self.wait(instance, Status.RUNNING, self.saga.steps[position])
+
+    def compensate(self, instance: Instance, position: int, reason: str) -> Instance:
+        """Undo the step at ``position`` and those before it, or end where there is none."""
+        why = replace(instance, reason=reason, last_error=reason)
+        if position < 0:
+            return self._end(why, Status.COMPENSATED)
+        return self.wait(why, Status.COMPENSATING, self.saga.steps[position])
+
+    def wait(self, instance: Instance, status: Status, step: Step) -> Instance:
+        """Wait for the first reply to ``step``'s command, or to its undo's."""
+        return replace(
+            instance,
+            status=status,
+            step=step.name,
+            attempt=1,
+            waiting_since=self.now,
+            deadline=self.now + step.timeout,
+            stuck=False,
+        )
+
+    @staticmethod
+    def _end(instance: Instance, status: Status) -> Instance:
+        return replace(instance, status=status, step=None, attempt=1, waiting_since=None, deadline=None, stuck=False)
+
+    def silent(self, instance: Instance, fit: Fit) -> Transition:
+        """Return the transition to ``instance`` that leaves no line in the history."""
+        changed = replace(instance, version=instance.version + 1, update_time=self.now)
+        return Transition(changed, None, fit)
+
+    def told(
+        self,
+        instance: Instance,
+        event: EventType,
+        *,
+        step: str | None = None,
+        reason: str | None = None,
+        fit: Fit = Fit.ADVANCED,
+    ) -> Transition:
+        """Return the transition to ``instance`` with its line for the history."""
+        changed = self.silent(instance, fit).saga
+        line = Event(changed.saga_id, changed.version, self.now, event, step, reason, self.message_id)
+        return Transition(changed, line, fit)

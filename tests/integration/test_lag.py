@@ -1,0 +1,66 @@
+"""Whether silence means something: only when everything that was there a moment ago has been handled."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from chassis.errors import Unavailable
+from chassis.lag import Lag
+from devstack.stack import Stack
+from tests.support.scratch import Group, Recorded, scratch_group
+from tests.support.wait import eventually
+
+
+@pytest.fixture
+def group(stack: Stack) -> Iterator[Group]:
+    with scratch_group(stack, partitions=2) as group:
+        yield group
+
+
+@pytest.fixture
+def lag(stack: Stack, group: Group) -> Lag:
+    return Lag({"bootstrap.servers": stack.bootstrap}, group.name, [group.topic])
+
+
+def test_the_first_look_says_nothing(lag: Lag) -> None:
+    assert not lag.is_handled()
+    assert lag.is_handled()
+
+
+def test_what_was_there_at_the_last_look_has_to_be_handled_first(group: Group, lag: Lag) -> None:
+    group.send(range(20))
+    assert not lag.is_handled()
+    assert not lag.is_handled()
+    go_on = threading.Event()
+
+    def hold(_: list[int]) -> None:
+        go_on.wait(30)
+
+    group.consume(Recorded(hold))
+    assert not lag.is_handled()
+    go_on.set()
+
+    def handled() -> None:
+        assert lag.is_handled()
+
+    eventually(handled)
+    assert group.effects() == list(range(20))
+
+
+def test_what_comes_all_the_time_does_not_count_as_a_backlog_while_it_is_handled(group: Group, lag: Lag) -> None:
+    group.consume(Recorded())
+    group.send(range(10))
+
+    def committed() -> None:
+        assert sum(max(0, offset) for offset in group.committed()) == 10
+
+    eventually(committed)
+    lag.is_handled()
+    group.send(range(10, 12))
+    assert lag.is_handled(), "what came after the last look does not matter"
+
+
+def test_brokers_that_do_not_answer_say_so() -> None:
+    with pytest.raises(Unavailable, match="cannot be asked"):
+        Lag({"bootstrap.servers": "127.0.0.1:1"}, "nobody", ["nothing"]).is_handled()

@@ -1,0 +1,212 @@
+"""The timers on a real database and broker: what is due goes out, once, whoever of the replicas takes it."""
+
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from ordersaga.messages import OrderCreated
+from sqlalchemy import Engine, text
+
+from chassis.codec import Codec
+from chassis.errors import Unavailable
+from chassis.messages import Encoded
+from chassis.migrations import migrate
+from chassis.producer import Producer
+from chassis.settings import DatabaseSettings
+from devstack.stack import Stack
+from orchestrator_svc.order_saga import ORDER_SAGA
+from saga import Saga
+from saga.find import Filter
+from saga.instance import Event, EventType, Instance, Status
+from saga.operators import Operators
+from saga.store import SagaStore
+from saga.timers import Timers
+from tests.support.kafka import Tape, create_topic, delete_topics, taped
+from tests.support.registry import registry_client
+from tests.support.scratch import PREFIX, engine_of, ping_on, register, scratch_database
+
+STORE = SagaStore(OrderCreated)
+
+
+class Said:
+    """Says whether silence means something, as it was told to."""
+
+    def __init__(self, *, handled: bool = True, away: bool = False) -> None:
+        self.handled, self.away = handled, away
+
+    def is_handled(self) -> bool:
+        if self.away:
+            raise Unavailable("the brokers do not answer")
+        return self.handled
+
+
+class Deaf(Producer):
+    """A producer whose broker takes nothing."""
+
+    def publish(self, messages: Sequence[Encoded]) -> Future[None]:
+        assert messages
+        failed: Future[None] = Future()
+        failed.set_exception(Unavailable("Kafka did not take every message"))
+        return failed
+
+
+@dataclass
+class Clockwork:
+    """Sagas in a database of their own, timers for them, and a topic for the first step's command, here a ping."""
+
+    saga: Saga
+    engine: Engine
+    codec: Codec
+    producer: Producer
+    tape: Tape
+
+    def timers(self, said: Said | None = None, *, limit: int = 100, producer: Producer | None = None) -> Timers:
+        return Timers(
+            self.engine,
+            self.saga,
+            STORE,
+            self.codec,
+            producer or self.producer,
+            lag=said or Said(),
+            interval_seconds=0.05,
+            limit=limit,
+        )
+
+    def waiting(self, *ids: int, overdue: timedelta = timedelta(seconds=1), attempt: int = 1) -> None:
+        """Store sagas that wait for stock, overdue for so long."""
+        now = datetime.now(UTC)
+        sagas = [replace(_waiting(one, now), deadline=now - overdue, attempt=attempt, update_time=now) for one in ids]
+        with self.engine.begin() as tx:
+            events = [Event(saga.saga_id, 1, now, EventType.STARTED, None, None, "a message") for saga in sagas]
+            STORE.save(tx, sagas, {}, events)
+
+    def stored(self, saga_id: int) -> Instance:
+        with self.engine.begin() as tx:
+            return STORE.get(tx, [saga_id])[saga_id]
+
+    def sent(self, count: int) -> list[int]:
+        """Return the ids of the sagas whose command was sent, once there are ``count``."""
+        return sorted(int(message.key() or b"") for message in self.tape.until(count))
+
+
+def _waiting(saga_id: int, now: datetime) -> Instance:
+    start = OrderCreated(
+        order_id=saga_id, user_id=1, product_id=2**60, quantity=1, price=1, address="", create_time=now
+    )
+    return Instance(
+        saga_id=saga_id,
+        start=start,
+        status=Status.RUNNING,
+        step="decrease-product",
+        reason=None,
+        attempt=1,
+        waiting_since=now,
+        deadline=now,
+        stuck=False,
+        last_error=None,
+        version=1,
+        create_time=now,
+        update_time=now,
+    )
+
+
+@pytest.fixture
+def clockwork(stack: Stack) -> Iterator[Clockwork]:
+    dsn = scratch_database(stack)
+    migrate("orchestrator_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
+    engine = engine_of(dsn)
+    producer = Producer({"bootstrap.servers": stack.bootstrap}, lambda _: None)
+    topic = f"{PREFIX}{uuid.uuid4().hex[:12]}"
+    create_topic(stack.bootstrap, topic)
+    ping = ping_on(topic)
+    first, *others = ORDER_SAGA.steps
+    saga = replace(ORDER_SAGA, steps=(replace(first, do=lambda start: ping(start.order_id)), *others))
+    with registry_client(stack.registry_url) as registry, taped(stack.bootstrap, topic) as tape:
+        register(registry, ping)
+        codec = Codec(registry, [ping])
+        codec.load()
+        yield Clockwork(saga, engine, codec, producer, tape)
+    producer.close(5)
+    engine.dispose()
+    delete_topics(stack.bootstrap, topic)
+
+
+def test_what_is_overdue_is_sent_again_and_waits_for_longer(clockwork: Clockwork) -> None:
+    clockwork.waiting(1)
+    assert clockwork.timers().fire_once() == 1
+    assert clockwork.sent(1) == [1]
+    saga = clockwork.stored(1)
+    assert (saga.attempt, saga.version) == (2, 2)
+    assert saga.deadline is not None
+    assert saga.deadline > datetime.now(UTC) + timedelta(seconds=80)
+    with clockwork.engine.begin() as tx:
+        assert [event.type for event in STORE.history(tx, 1)] == [EventType.STARTED, EventType.STEP_TIMED_OUT]
+
+
+def test_what_is_not_due_is_left_alone(clockwork: Clockwork) -> None:
+    clockwork.waiting(2, overdue=timedelta(seconds=-30))
+    assert clockwork.timers().fire_once() == 0
+    assert clockwork.stored(2).attempt == 1
+
+
+def test_two_replicas_share_what_is_due(clockwork: Clockwork) -> None:
+    clockwork.waiting(*range(100, 160))
+    replicas = [clockwork.timers(limit=10) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        while sum(pool.map(lambda timers: timers.fire_once(), replicas)):
+            pass
+    assert clockwork.sent(60) == list(range(100, 160))
+    assert {clockwork.stored(one).attempt for one in range(100, 160)} == {2}
+
+
+def test_a_saga_that_somebody_has_in_hand_is_left_to_them(clockwork: Clockwork) -> None:
+    clockwork.waiting(3, 4)
+    with clockwork.engine.begin() as other:
+        STORE.load(other, {3})
+        assert clockwork.timers().fire_once() == 1
+    assert (clockwork.stored(3).attempt, clockwork.stored(4).attempt) == (1, 2)
+
+
+@pytest.mark.parametrize("said", [Said(handled=False), Said(away=True)], ids=["backlog", "broker-away"])
+def test_while_replies_may_lie_unread_silence_means_nothing(clockwork: Clockwork, said: Said) -> None:
+    clockwork.waiting(5, attempt=5)
+    assert clockwork.timers(said).fire_once() == 0
+    assert clockwork.stored(5).status is Status.RUNNING
+    assert clockwork.stored(5).attempt == 5
+
+
+def test_what_an_operator_asks_for_goes_out_at_once_all_the_same(clockwork: Clockwork) -> None:
+    clockwork.waiting(6, 7)
+    with clockwork.engine.begin() as tx:
+        Operators(ORDER_SAGA, STORE).retry(tx, Filter(ids=[6]), "ann", limit=1)
+    assert clockwork.timers(Said(handled=False)).fire_once() == 1
+    assert clockwork.sent(1) == [6]
+    assert clockwork.stored(6).attempt == 1
+
+
+def test_a_command_that_kafka_did_not_take_goes_out_at_its_next_deadline(clockwork: Clockwork) -> None:
+    deaf = Deaf({"bootstrap.servers": "127.0.0.1:1"}, lambda _: None)
+    clockwork.waiting(8)
+    with pytest.raises(Unavailable):
+        clockwork.timers(producer=deaf).fire_once()
+    deaf.close(1)
+    assert clockwork.stored(8).attempt == 2
+    with clockwork.engine.begin() as tx:
+        tx.execute(text("UPDATE sagas SET deadline = now()"))
+    assert clockwork.timers().fire_once() == 1
+    assert clockwork.stored(8).attempt == 3
+
+
+def test_running_timers_find_by_themselves_what_becomes_due(clockwork: Clockwork) -> None:
+    timers = clockwork.timers()
+    timers.start()
+    clockwork.waiting(9, overdue=timedelta(seconds=-0.5))
+    give_up = time.monotonic() + 15
+    while clockwork.stored(9).attempt == 1 and time.monotonic() < give_up:
+        time.sleep(0.05)
+    timers.stop()
+    assert clockwork.stored(9).attempt == 2
