@@ -11,6 +11,7 @@ from devstack.services import NAMES, Service
 from devstack.stack import Stack
 from tests.chaos.faulty_fuse import Fuse
 from tests.support.mend import mend
+from tests.support.wait import eventually
 
 _PROGRAM = ("-m", "tests.chaos.faulty")
 _DEATH_SECONDS = 30.0
@@ -47,6 +48,14 @@ class FaultyService:
             time.sleep(0.02)
         msg = f"{self.service.name} did not reach {self.fuse.armed or self.fuse.fired}"
         raise AssertionError(msg)
+
+    def reaches(self, point: str) -> None:
+        """Wait until ``point`` has been reached by a process that lives on."""
+
+        def fired() -> None:
+            assert self.fuse.fired == point
+
+        eventually(fired, _DEATH_SECONDS)
 
 
 @contextmanager

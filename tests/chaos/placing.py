@@ -19,6 +19,7 @@ FINAL_SECONDS = 20.0
 STOCK = 100
 OUTCOMES = {"": 4, "UNDELIVERABLE_ADDRESS": 2, "PRICE_CHANGED": 1, "OUT_OF_STOCK": 1}
 """How many orders of `Placing.begin` end with which reason; "" is COMPLETED."""
+ORDERS = sum(OUTCOMES.values())
 
 
 class Placing:

@@ -7,6 +7,7 @@ point lies is told by its first word: the consumer, the outbox's relay, the saga
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -14,11 +15,16 @@ import pytest
 from devstack.stack import Stack
 from tests.chaos.faulty_fuse import EXIT_CODE
 from tests.chaos.faulty_service import FaultyService, fault_builds
-from tests.chaos.placing import Placing
+from tests.chaos.placing import ORDERS, Placing
 from tests.chaos.witness import Witness, witness
 from tests.support.shop import Shop
 
-SETTINGS = {"OUTBOX_AGE_SECONDS": "1", "OUTBOX_INTERVAL_SECONDS": "0.2"}
+SETTINGS = {
+    "OUTBOX_AGE_SECONDS": "1",
+    "OUTBOX_INTERVAL_SECONDS": "0.2",
+    "SAGA_TIME_SCALE": "0.03",  # a step waits 1.8 s, and is given up after 54
+    "TIMER_INTERVAL_SECONDS": "0.2",
+}
 
 EVERY_CONSUMER = [
     "consumer:after-decode",
@@ -79,6 +85,23 @@ class Rig:
     witness: Witness
     placing: Placing
 
+    @contextmanager
+    def provoked(self, name: str, point: str) -> Iterator[FaultyService]:
+        """Arm ``point`` of the service ``name`` and let orders be placed; nobody answers the sagas if time is to run.
+
+        Ends with the verdict on the orders.
+        """
+        silent = self.builds["product_svc"]
+        if point.startswith("timers:"):
+            silent.service.stop()
+        self.builds[name].fuse.arm(point)
+        self.placing.begin()
+        yield self.builds[name]
+        assert self.builds[name].fuse.fired == point
+        silent.start()
+        self.placing.finals()
+        self.placing.must_be_in_order()
+
 
 @pytest.fixture(scope="module")
 def workshop(
@@ -96,41 +119,32 @@ def rig(workshop: tuple[dict[str, FaultyService], Witness], shop: Shop) -> Itera
     for build in builds.values():
         build.fuse.disarm()
         build.start()
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(ORDERS) as pool:
         yield Rig(builds, watching, Placing(shop, watching, pool))
 
 
 @pytest.mark.parametrize(("name", "point"), cases(DEATHS))
 def test_a_process_that_dies_loses_nothing_and_does_nothing_twice(rig: Rig, name: str, point: str) -> None:
-    build = rig.builds[name]
-    build.fuse.arm(point)
-    rig.placing.begin()
-    assert build.dies() == EXIT_CODE
-    assert build.fuse.fired == point
-    rig.witness.sample(name)  # while it is down: its offsets, then its rows
-    build.start()
-    rig.placing.finals()
-    rig.placing.must_be_in_order()
-
-
-@pytest.mark.parametrize("point", ["origin:after-commit", "origin:commit-unheard"])
-def test_a_caller_who_is_not_answered_asks_again_and_gets_the_order_that_was_made(rig: Rig, point: str) -> None:
-    build = rig.builds["order_svc"]
-    build.fuse.arm(point)
-    rig.placing.begin()
-    if point == "origin:after-commit":
-        build.dies()
+    with rig.provoked(name, point) as build:
+        assert build.dies() == EXIT_CODE
+        rig.witness.sample(name)  # while it is down: its offsets, then its rows
         build.start()
-    rig.placing.finals()
-    assert rig.placing.repeated > 0
-    rig.placing.must_be_in_order()
 
 
 @pytest.mark.parametrize(("name", "point"), cases(UNHEARD))
 def test_what_succeeded_but_was_told_as_failed_is_done_once(rig: Rig, name: str, point: str) -> None:
-    build = rig.builds[name]
-    build.fuse.arm(point)
-    rig.placing.begin()
-    rig.placing.finals()
-    assert build.fuse.fired == point
-    rig.placing.must_be_in_order()
+    with rig.provoked(name, point) as build:
+        build.reaches(point)
+
+
+def test_a_caller_whose_order_is_stored_when_the_process_dies_asks_again_and_gets_that_order(rig: Rig) -> None:
+    with rig.provoked("order_svc", "origin:after-commit") as build:
+        assert build.dies() == EXIT_CODE
+        build.start()
+    assert rig.placing.repeated > 0
+
+
+def test_a_caller_whose_order_is_stored_but_told_as_failed_asks_again_and_gets_that_order(rig: Rig) -> None:
+    with rig.provoked("order_svc", "origin:commit-unheard") as build:
+        build.reaches("origin:commit-unheard")
+    assert rig.placing.repeated > 0

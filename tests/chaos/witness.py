@@ -67,6 +67,15 @@ class Witness(Recorder):
 
         return eventually(named, _REST_SECONDS, every=0.2)
 
+    def close(self) -> None:
+        """Stop watching."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+        self.tape.stop()
+        for asker in self._askers.values():
+            asker.close()
+
     def _catch_up(self) -> None:
         """Wait until the tape holds what the topics hold now."""
         latest = {
@@ -88,7 +97,7 @@ def witness(stack: Stack) -> Iterator[Witness]:
     try:
         yield watching
     finally:
-        watching.finish()
+        watching.close()
 
 
 def _sample_of(sample: OffsetSample, orders: set[int]) -> OffsetSample:
