@@ -21,6 +21,8 @@ from devstack.state import State
 
 _READY_SECONDS = 60
 _STOP_SECONDS = 30
+_HEARTBEATS = 4
+"""How many heartbeats a member sends within the session time-out."""
 # The session time-out is short, so that a service that was killed is noticed within seconds; and no group waits for
 # more members before it begins, which the registry would at every start.
 _PROPERTIES = """\
@@ -40,10 +42,10 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
-group.consumer.session.timeout.ms=6000
-group.consumer.min.session.timeout.ms=6000
-group.consumer.heartbeat.interval.ms=1500
-group.consumer.min.heartbeat.interval.ms=1500
+group.consumer.session.timeout.ms={session}
+group.consumer.min.session.timeout.ms={session}
+group.consumer.heartbeat.interval.ms={heartbeat}
+group.consumer.min.heartbeat.interval.ms={heartbeat}
 """
 
 
@@ -55,6 +57,7 @@ class Kafka(Server):
         super().__init__(ManagedProcess(state, "kafka", layout.logs / "kafka.log"), _STOP_SECONDS)
         self._folder = layout.data / "kafka"
         self._wanted_port = layout.server_ports.get("kafka", 0)
+        self._session = round(layout.session_seconds * 1000)
         self._external = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") if layout.uses_environment else None
         self.external = self._external is not None
 
@@ -88,10 +91,10 @@ class Kafka(Server):
             making = self._folder / "making"
             shutil.rmtree(making, ignore_errors=True)  # half made
             shutil.rmtree(data, ignore_errors=True)
-            properties.write_text(_PROPERTIES.format(port=port, controller=controller, data=making))
+            properties.write_text(self._properties(port, controller, making))
             self._format(classpath, properties)
             making.rename(data)
-        properties.write_text(_PROPERTIES.format(port=port, controller=controller, data=data))
+        properties.write_text(self._properties(port, controller, data))
         command = java(
             heap="512m",
             scratch=self._folder / "scratch",
@@ -101,6 +104,12 @@ class Kafka(Server):
             [*command, "-cp", classpath, "kafka.Kafka", str(properties)],
             env=environment(),
             record={"bootstrap": f"127.0.0.1:{port}", "port": port, "controller": controller},
+        )
+
+    def _properties(self, port: int, controller: int, data: Path) -> str:
+        heartbeat = self._session // _HEARTBEATS
+        return _PROPERTIES.format(
+            port=port, controller=controller, data=data, session=self._session, heartbeat=heartbeat
         )
 
     def _format(self, classpath: str, properties: Path) -> None:

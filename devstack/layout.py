@@ -34,6 +34,8 @@ class Layout:
     server_ports: dict[str, int] = field(default_factory=dict)
     uses_environment: bool = False
     """Whether servers that the environment names are used instead of started."""
+    session_seconds: float = 6.0
+    """How long Kafka waits for a member of a consumer group that is silent before others get its partitions."""
 
     @classmethod
     def from_environment(cls) -> "Layout":
@@ -53,9 +55,9 @@ class Layout:
         )
 
     @classmethod
-    def fresh(cls, data: Path) -> "Layout":
+    def fresh(cls, data: Path, *, session_seconds: float = 6.0) -> "Layout":
         """Return a layout in the folder ``data``, every port a free one."""
-        return cls(data=data.absolute())
+        return cls(data=data.absolute(), session_seconds=session_seconds)
 
     @property
     def logs(self) -> Path:

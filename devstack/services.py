@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -64,8 +64,24 @@ class Service(Server):
         if self.pid is None and self._wanted_metrics:
             must_be_free(self._wanted_metrics, f"{self.name}'s metrics", f"{self.name.upper()}_METRICS_PORT")
 
-    def launch(self, dsn: str, bootstrap: str, registry_url: str, extra_env: Mapping[str, str] | None = None) -> None:
-        """Start the process where it does not run, without waiting until it is ready."""
+    def launch(
+        self,
+        dsn: str,
+        bootstrap: str,
+        registry_url: str,
+        extra_env: Mapping[str, str] | None = None,
+        *,
+        program: Sequence[str] = (),
+    ) -> None:
+        """Start the process where it does not run, without waiting until it is ready.
+
+        Args:
+            dsn: its database.
+            bootstrap: Kafka.
+            registry_url: the schema registry.
+            extra_env: settings beside the addresses.
+            program: what Python runs instead of the service's own module: a test build of it, say.
+        """
         record, servers = self.record, {"dsn": dsn, "bootstrap": bootstrap, "registry": registry_url}
         if self.pid is not None and all(record.get(name) == address for name, address in servers.items()):
             return
@@ -79,17 +95,26 @@ class Service(Server):
         )
         environment = {**os.environ, "LOG_FORMAT": "json", **settings, **(extra_env or {})}
         self._process.launch(
-            [sys.executable, "-m", self.module],
+            [sys.executable, *(program or ("-m", self.module))],
             env=environment,
             record={**addresses, **servers},
             cwd=ROOT,
         )
 
-    def start(self, progress: Progress = quiet, extra_env: Mapping[str, str] | None = None) -> None:
-        """Start it again, on the servers it was on, where it does not run; return when it is ready."""
+    def start(
+        self,
+        progress: Progress = quiet,
+        extra_env: Mapping[str, str] | None = None,
+        *,
+        program: Sequence[str] = (),
+    ) -> None:
+        """Start it again, on the servers it was on, where it does not run; return when it is ready.
+
+        ``extra_env`` and ``program`` are those of `launch`.
+        """
         progress("starting")
         record = self.record or (self._beside.record if self._beside else {})
-        self.launch(record["dsn"], record["bootstrap"], record["registry"], extra_env)
+        self.launch(record["dsn"], record["bootstrap"], record["registry"], extra_env, program=program)
         self.wait_ready()
 
     def wait_ready(self) -> None:

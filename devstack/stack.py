@@ -47,9 +47,13 @@ class Stack:
         self._replicas: list[Service] = []
 
     @classmethod
-    def fresh(cls, data_dir: Path) -> "Stack":
-        """Return a stack in a folder of its own with free ports, which disturbs no other."""
-        return cls(Layout.fresh(data_dir))
+    def fresh(cls, data_dir: Path, *, session_seconds: float = 3.0) -> "Stack":
+        """Return a stack in a folder of its own with free ports, which disturbs no other.
+
+        Its broker gives up a silent member of a group after ``session_seconds``: tests kill services, and wait that
+        long each time.
+        """
+        return cls(Layout.fresh(data_dir, session_seconds=session_seconds))
 
     @property
     def bootstrap(self) -> str:

@@ -1,0 +1,58 @@
+"""The fuse between a test and a fault build: a file that names the one point at which something is to happen, once."""
+
+import os
+from pathlib import Path
+
+EXIT_CODE = 86
+"""What a process ends with at a crash point."""
+
+
+class Fuse:
+    """Armed by a test, blown by the process that reaches the point: by exactly one, and once."""
+
+    def __init__(self, flag: Path) -> None:
+        """Use the file ``flag``; beside it a file ending in ``.fired`` records what has happened."""
+        self._flag, self._fired = flag, flag.with_suffix(".fired")
+
+    def arm(self, point: str) -> None:
+        """Make ``point`` the one at which it happens."""
+        self._fired.unlink(missing_ok=True)
+        prepared = self._flag.with_suffix(".prepared")
+        prepared.write_text(point)
+        prepared.rename(self._flag)
+
+    def disarm(self) -> None:
+        """Let nothing happen any more."""
+        self._flag.unlink(missing_ok=True)
+
+    @property
+    def armed(self) -> str:
+        """The point that is armed; empty where none is."""
+        return _text(self._flag)
+
+    @property
+    def fired(self) -> str:
+        """The point at which it has happened; empty while it has not."""
+        return _text(self._fired)
+
+    def blows(self, point: str) -> bool:
+        """Say whether it happens here and now. Of the threads and replicas that come by, one is told so."""
+        if self.armed != point:
+            return False
+        try:
+            self._flag.rename(self._fired)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def dies(self, point: str) -> None:
+        """End the process at once, as a crash would, if ``point`` is armed: nothing is flushed, closed or told."""
+        if self.blows(point):
+            os._exit(EXIT_CODE)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,156 @@
+"""The crash points, set into the seams of the production code: its codec, its commits, and Kafka's two clients.
+
+A point is named ``<where>:<moment>``. *Where* is told by the thread: the consumer, the outbox's relay, the saga's
+timers, or, in the event loop, an origin write: ``CreateOrder`` and ``CancelOrder`` with their fast path.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import psycopg
+from confluent_kafka import KafkaError
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine.default import DefaultDialect
+
+import chassis.consumer
+import chassis.producer
+from chassis.codec import Codec
+from chassis.errors import Unavailable
+from chassis.messages import Encoded, Record
+from chassis.producer import Producer
+from tests.chaos.faulty_fuse import Fuse
+
+ORIGIN = "origin"
+_ACKNOWLEDGED_SECONDS = 10
+_WRITES = re.compile(r"INSERT INTO|DELETE FROM|UPDATE \w+\s+SET")
+_WROTE = "fault-build-wrote"
+
+Report = Callable[[KafkaError | None, Any], None]
+"""What Kafka's producer calls with the fate of a message."""
+
+
+def set_in(fuse: Fuse) -> None:
+    """Patch every seam, so that each point asks ``fuse`` whether it is to happen."""
+    _decoding(fuse)
+    _committing(fuse)
+    _publishing(fuse)
+    _reporting(fuse)
+    _keeping_offsets(fuse)
+
+
+def where() -> str:
+    """Say who is at work in this thread."""
+    thread = threading.current_thread()
+    return ORIGIN if thread is threading.main_thread() else thread.name
+
+
+def _decoding(fuse: Fuse) -> None:
+    """``after-decode``: a message has become a record, nothing else has happened yet."""
+    decode = Codec.decode
+
+    def faulty(self: Codec, topic: str, key: bytes | None, value: bytes | None, headers: dict[str, bytes]) -> Record:
+        record = decode(self, topic, key, value, headers)
+        fuse.dies(f"{where()}:after-decode")
+        return record
+
+    Codec.decode = faulty  # type: ignore[method-assign] # that is what a fault build does
+
+
+def _committing(fuse: Fuse) -> None:
+    """Around a commit that writes: ``before-commit`` all statements are done, ``after-commit`` PostgreSQL has it.
+
+    ``commit-unheard`` lets the commit happen, then breaks the connection before the client hears of it.
+    """
+    commit = DefaultDialect.do_commit
+    writing: set[int] = set()
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def executing(connection: Connection, _: object, statement: str, *__: object) -> None:
+        if _WRITES.search(statement):
+            connection.info[_WROTE] = True
+
+    @event.listens_for(Engine, "rollback")
+    def rolling_back(connection: Connection) -> None:
+        connection.info.pop(_WROTE, None)
+
+    @event.listens_for(Engine, "commit")
+    def committing(connection: Connection) -> None:
+        if connection.info.pop(_WROTE, False):
+            writing.add(id(connection.connection))
+
+    def faulty(self: DefaultDialect, dbapi_connection: Any) -> None:
+        place = where() if id(dbapi_connection) in writing else "reader"
+        writing.discard(id(dbapi_connection))
+        fuse.dies(f"{place}:before-commit")
+        commit(self, dbapi_connection)
+        fuse.dies(f"{place}:after-commit")
+        if fuse.blows(f"{place}:commit-unheard"):
+            dbapi_connection.dbapi_connection.close()
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    DefaultDialect.do_commit = faulty  # type: ignore[method-assign] # that is what a fault build does
+
+
+def _publishing(fuse: Fuse) -> None:
+    """Around publishing: ``before-publish`` nothing is sent, ``after-ack`` everything is, and acknowledged.
+
+    While a point of the relay is armed, the fast path reaches nobody, so that the relay has work.
+    """
+    publish = Producer.publish
+
+    def faulty(self: Producer, messages: Sequence[Encoded]) -> Future[None]:
+        place = where()
+        fuse.dies(f"{place}:before-publish")
+        if place == ORIGIN and fuse.armed.startswith("relay:"):
+            unsent: Future[None] = Future()
+            unsent.set_exception(Unavailable("the fast path is closed"))
+            return unsent
+        flight = publish(self, messages)
+        if fuse.armed == f"{place}:after-ack":
+            flight.result(_ACKNOWLEDGED_SECONDS)
+            fuse.dies(f"{place}:after-ack")
+        return flight
+
+    Producer.publish = faulty  # type: ignore[method-assign] # that is what a fault build does
+
+
+def _reporting(fuse: Fuse) -> None:
+    """Where Kafka has a message: ``after-publish`` before its report is looked at, or ``publish-unheard``.
+
+    The latter reports a time-out for a message that Kafka has.
+    """
+    original = chassis.producer.KafkaProducer
+
+    class FaultyProducer(original):  # type: ignore[misc, valid-type] # Kafka's own class
+        """Kafka's producer, with what it reports spoilt once."""
+
+        def produce(self, topic: str, *, on_delivery: Report, **message: Any) -> None:
+            place = where()
+
+            def report(error: KafkaError | None, delivered: Any) -> None:
+                if error is None:
+                    fuse.dies(f"{place}:after-publish")
+                    if fuse.blows(f"{place}:publish-unheard"):
+                        error = KafkaError(KafkaError._MSG_TIMED_OUT)  # noqa: SLF001 - its public name
+                on_delivery(error, delivered)
+
+            super().produce(topic, on_delivery=report, **message)
+
+    chassis.producer.KafkaProducer = FaultyProducer  # type: ignore[misc] # that is what a fault build does
+
+
+def _keeping_offsets(fuse: Fuse) -> None:
+    """``before-offset-commit``: a batch's effects and answers are out, its offsets are not committed."""
+    original = chassis.consumer.KafkaConsumer
+
+    class FaultyConsumer(original):  # type: ignore[misc, valid-type] # Kafka's own class
+        """Kafka's consumer, that may not live to commit."""
+
+        def commit(self, *arguments: Any, **options: Any) -> Any:
+            fuse.dies(f"{where()}:before-offset-commit")
+            return super().commit(*arguments, **options)
+
+    chassis.consumer.KafkaConsumer = FaultyConsumer  # type: ignore[misc] # that is what a fault build does

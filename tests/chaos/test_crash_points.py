@@ -1,0 +1,150 @@
+"""Each crash point of each service, forced in turn: nothing is lost, nothing is done twice, no offset runs ahead.
+
+The services run as their fault builds (`faulty`), which do what production does until a point is armed. *Where* a
+point lies is told by its first word: the consumer, the outbox's relay, the saga's timers, or the origin: a call of
+``CreateOrder`` with its fast path.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from devstack.stack import Stack
+from tests.chaos.faulty_fuse import EXIT_CODE
+from tests.chaos.faulty_service import FaultyService, fault_builds
+from tests.chaos.placing import ORDERS, Placing
+from tests.chaos.witness import Witness, witness
+from tests.support.shop import Shop
+
+SETTINGS = {
+    "OUTBOX_AGE_SECONDS": "1",
+    "OUTBOX_INTERVAL_SECONDS": "0.2",
+    "SAGA_TIME_SCALE": "0.03",  # a step waits 1.8 s, and is given up after 54
+    "TIMER_INTERVAL_SECONDS": "0.2",
+}
+
+EVERY_CONSUMER = [
+    "consumer:after-decode",
+    "consumer:before-commit",
+    "consumer:before-publish",
+    "consumer:before-offset-commit",
+]
+DEATHS = {
+    "order_svc": [
+        *EVERY_CONSUMER,
+        "origin:before-commit",
+        "origin:before-publish",
+        "origin:after-publish",
+        "origin:after-ack",
+        "relay:before-publish",
+        "relay:after-publish",
+        "relay:after-ack",
+        "relay:before-commit",
+    ],
+    "product_svc": [*EVERY_CONSUMER, "consumer:after-publish"],
+    "delivery_svc": [*EVERY_CONSUMER, "consumer:after-publish"],
+    "orchestrator_svc": [
+        *EVERY_CONSUMER,
+        "consumer:after-publish",
+        "timers:before-commit",
+        "timers:before-publish",
+        "timers:after-publish",
+        "timers:after-ack",
+    ],
+}
+UNHEARD = {
+    "order_svc": [
+        "consumer:commit-unheard",
+        "origin:publish-unheard",
+        "relay:commit-unheard",
+        "relay:publish-unheard",
+    ],
+    "product_svc": ["consumer:commit-unheard", "consumer:publish-unheard"],
+    "delivery_svc": ["consumer:commit-unheard", "consumer:publish-unheard"],
+    "orchestrator_svc": [
+        "consumer:commit-unheard",
+        "consumer:publish-unheard",
+        "timers:commit-unheard",
+        "timers:publish-unheard",
+    ],
+}
+
+
+def cases(points: dict[str, list[str]]) -> list[object]:
+    return [pytest.param(name, point, id=f"{name}-{point}") for name in points for point in points[name]]
+
+
+@dataclass
+class Rig:
+    """The four services as fault builds, and the customer of one test."""
+
+    builds: dict[str, FaultyService]
+    witness: Witness
+    placing: Placing
+
+    @contextmanager
+    def provoked(self, name: str, point: str) -> Iterator[FaultyService]:
+        """Arm ``point`` of the service ``name`` and let orders be placed; nobody answers the sagas if time is to run.
+
+        Ends with the verdict on the orders.
+        """
+        silent = self.builds["product_svc"]
+        if point.startswith("timers:"):
+            silent.service.stop()
+        self.builds[name].fuse.arm(point)
+        self.placing.begin()
+        yield self.builds[name]
+        assert self.builds[name].fuse.fired == point
+        silent.start()
+        self.placing.finals()
+        self.placing.must_be_in_order()
+
+
+@pytest.fixture(scope="module")
+def workshop(
+    stack: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[dict[str, FaultyService], Witness]]:
+    """All four services as their fault builds, and somebody who watches them."""
+    with fault_builds(stack, tmp_path_factory.mktemp("fuses"), SETTINGS) as builds, witness(stack) as watching:
+        yield builds, watching
+
+
+@pytest.fixture
+def rig(workshop: tuple[dict[str, FaultyService], Witness], shop: Shop) -> Iterator[Rig]:
+    """A customer who may place orders; whatever a test before has left is mended."""
+    builds, watching = workshop
+    for build in builds.values():
+        build.fuse.disarm()
+        build.start()
+    with ThreadPoolExecutor(ORDERS) as pool:
+        yield Rig(builds, watching, Placing(shop, watching, pool))
+
+
+@pytest.mark.parametrize(("name", "point"), cases(DEATHS))
+def test_a_process_that_dies_loses_nothing_and_does_nothing_twice(rig: Rig, name: str, point: str) -> None:
+    with rig.provoked(name, point) as build:
+        assert build.dies() == EXIT_CODE
+        rig.witness.sample(name)  # while it is down: its offsets, then its rows
+        build.start()
+
+
+@pytest.mark.parametrize(("name", "point"), cases(UNHEARD))
+def test_what_succeeded_but_was_told_as_failed_is_done_once(rig: Rig, name: str, point: str) -> None:
+    with rig.provoked(name, point) as build:
+        build.reaches(point)
+
+
+def test_a_caller_whose_order_is_stored_when_the_process_dies_asks_again_and_gets_that_order(rig: Rig) -> None:
+    with rig.provoked("order_svc", "origin:after-commit") as build:
+        assert build.dies() == EXIT_CODE
+        build.start()
+    assert rig.placing.repeated > 0
+
+
+def test_a_caller_whose_order_is_stored_but_told_as_failed_asks_again_and_gets_that_order(rig: Rig) -> None:
+    with rig.provoked("order_svc", "origin:commit-unheard") as build:
+        build.reaches("origin:commit-unheard")
+    assert rig.placing.repeated > 0

@@ -1,0 +1,118 @@
+"""What was seen of one customer's orders, and the checker's verdict on it, as soon as everything has come to rest."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from devstack.services import NAMES
+from devstack.stack import Stack
+from tests.chaos.checker import Violation, check
+from tests.chaos.evidence import TOPICS, Evidence, OffsetSample, Rows
+from tests.chaos.recorder import Recorder
+from tests.support.wait import eventually
+
+PARTITIONS = 6
+"""Of each topic."""
+_REST_SECONDS = 10.0
+
+
+class Witness(Recorder):
+    """Records what happens on a stack, and tells at any time what the checker says of one customer's orders."""
+
+    def __init__(self, stack: Stack) -> None:
+        """Begin to watch."""
+        super().__init__(stack.bootstrap, stack.registry_url, {name: stack.service(name).dsn for name in NAMES})
+        self._admin = AdminClient({"bootstrap.servers": stack.bootstrap})
+
+    def violations(self, user: int, stock: Mapping[int, int], since: float) -> list[Violation]:
+        """Return what the checker says now about the orders of ``user``.
+
+        ``stock`` is what their products had at first. What was seen before ``since``, by `now`, does not count.
+        """
+        rows = self.reader.everything()
+        self._catch_up()  # after the rows: what they tell of is in the topics by now
+        orders = {order_id for order_id, row in rows.orders.items() if row.content.user_id == user}
+        keys = {str(order_id).encode() for order_id in orders}
+        seen = self.evidence
+        evidence = Evidence(
+            initial_stock=dict(stock),
+            creates=[call for call in seen.creates if call.content.user_id == user],
+            records=[record for record in self.tape.records if record.order_id in orders],
+            dead_letters=[one for one in self.tape.dead_letters if one.headers.get("dead-letter-key") in keys],
+            outbox=[row for row in list(self._waiting.values()) if row.seen >= since],
+            offsets=[_sample_of(sample, orders) for sample in list(seen.offsets) if sample.time >= since],
+            rows=_rows_of(rows, orders),
+        )
+        return check(evidence)
+
+    def must_find_nothing(self, user: int, stock: Mapping[int, int], since: float) -> None:
+        """See that every invariant holds, once what is under way has come to rest."""
+
+        def holds() -> None:
+            found = self.violations(user, stock, since)
+            assert found == [], "\n".join(map(str, found))
+
+        eventually(holds, _REST_SECONDS, every=0.2)
+
+    def must_find(self, invariant: int, user: int, stock: Mapping[int, int], since: float) -> list[Violation]:
+        """See that the checker names ``invariant``; return all that it says."""
+
+        def named() -> list[Violation]:
+            found = self.violations(user, stock, since)
+            assert invariant in {violation.invariant for violation in found}, "\n".join(map(str, found))
+            return found
+
+        return eventually(named, _REST_SECONDS, every=0.2)
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+        self.tape.stop()
+        for asker in self._askers.values():
+            asker.close()
+
+    def _catch_up(self) -> None:
+        """Wait until the tape holds what the topics hold now."""
+        latest = {
+            TopicPartition(topic, number): OffsetSpec.latest() for topic in TOPICS for number in range(PARTITIONS)
+        }
+        ends = {one: future.result().offset for one, future in self._admin.list_offsets(latest).items()}
+
+        def caught_up() -> None:
+            taped = Counter((record.place.topic, record.place.partition) for record in self.tape.records)
+            assert all(taped[one.topic, one.partition] >= end for one, end in ends.items())
+
+        eventually(caught_up)
+
+
+@contextmanager
+def witness(stack: Stack) -> Iterator[Witness]:
+    """Watch meanwhile."""
+    watching = Witness(stack)
+    try:
+        yield watching
+    finally:
+        watching.close()
+
+
+def _sample_of(sample: OffsetSample, orders: set[int]) -> OffsetSample:
+    return OffsetSample(sample.group, sample.time, sample.committed, _rows_of(sample.rows, orders))
+
+
+def _rows_of(rows: Rows, orders: set[int]) -> Rows:
+    """Return the rows that belong to ``orders``; the outbox, the products' stock and their restocks stay."""
+    return Rows(
+        orders={key: row for key, row in rows.orders.items() if key in orders},
+        outbox=rows.outbox,
+        stock=rows.stock,
+        restocks=rows.restocks,
+        movements={key: row for key, row in rows.movements.items() if key in orders},
+        deliveries={key: row for key, row in rows.deliveries.items() if key in orders},
+        sagas={key: row for key, row in rows.sagas.items() if key in orders},
+        events=[event for event in rows.events if event.order_id in orders],
+    )
