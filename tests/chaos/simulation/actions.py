@@ -1,4 +1,4 @@
-"""What can happen to the world, one step at a time. A failing run is printed as a list of these, ready to be repeated."""
+"""What can happen to the world, one step at a time. A failing run is printed as lists of these, ready to be repeated."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -209,13 +209,16 @@ class CancelSaga:
         world.cancel_saga(self.order)
 
 
+_FAULTS = [*list(Fault)[1:], Fault.STOPPED]
+
+
 def _processing() -> Iterator[Action]:
-    """The services at work. Without a fault as often as with one."""
-    for service in (ORCHESTRATOR, PRODUCT, DELIVERY, ORDER):
-        for limit in (500, 1, 2):
+    """The services at work, the orchestrator more than the others. Without a fault as often as with one."""
+    for service in (ORCHESTRATOR, ORCHESTRATOR, PRODUCT, DELIVERY, ORDER):
+        for limit in (500, 500, 1, 2):
             for first in range(6 if service == ORCHESTRATOR else 2):
                 yield from [Process(service, limit, first)] * 5
-                yield from (Process(service, limit, first, fault) for fault in list(Fault)[1:])
+                yield from (Process(service, limit, first, fault) for fault in _FAULTS)
 
 
 def _others() -> Iterator[Action]:
@@ -228,16 +231,16 @@ def _others() -> Iterator[Action]:
         yield from [CancelSaga(order)] * 3 + [RetrySaga(order)] * 2
     yield from (Restock(pieces) for pieces in (1, 2, 3))
     for service in range(4):
-        yield from [Wake(service)] * 4
+        yield from [Wake(service)] * 6
         yield from (Rewind(service, back) for back in (1, 2, 500))
-    yield from [Progress(steps) for steps in range(1, 7)] * 4
-    yield from (Repeat(which) for which in range(20))
+    yield from [Progress(steps) for steps in range(1, 7)] * 6
+    yield from (Repeat(which) for which in range(12))
     yield from (DeleteTopic(topic) for topic in TOPICS)
     yield from [Wait(seconds) for seconds in (61, 300, 3600, 86_400, -86_400, -61)] * 2
     for hasty in (False, True):
         yield from [FireTimers(hasty=hasty)] * 5
         yield from (FireTimers(fault, hasty=hasty) for fault in list(Fault)[1:])
-    yield from [Silence(times) for times in (1, 4, 5, 6, 12)] * 3
+    yield from [Silence(times) for times in (1, 4, 5, 6, 12)] * 6
     yield from [Announce()] * 3 + [Relay()] * 3
     yield from (Announce(fault) for fault in list(Fault)[1:])
     yield from (Relay(fault) for fault in list(Fault)[1:])

@@ -13,9 +13,8 @@ from ordersaga.messages import (
 )
 
 from chassis.messages import Record
-from delivery_svc.deliveries import Delivery, DeliveryStatus
+from delivery_svc.deliveries import DeliveryStatus
 from order_svc.orders import OrderStatus
-from product_svc.stock import Movement
 from tests.chaos.simulation.history import why_illegal
 from tests.chaos.simulation.world import STOCK, WISHES, Kind, World
 
@@ -103,35 +102,28 @@ def _histories(world: World) -> Iterator[Violation]:
 
 def has_effect(world: World, record: Record) -> bool:
     """Say whether the service that reads ``record`` shows in its tables that it has handled it."""
-    movement: Movement | None = world.products.database.rows("movements").get(record.key)
-    delivery: Delivery | None = world.deliveries.database.rows("deliveries").get(record.key)
+    key = record.key
     match record:
         case DecreaseProductCommand():
-            return movement is not None
+            return key in world.products.database.rows("movements")
         case IncreaseProductCommand():
-            return movement is not None and not movement.holds_stock
+            return key in world.products.database.rows("movements") and not holds_stock(world, key)
         case CreateDeliveryCommand():
-            return delivery is not None
+            return key in world.deliveries.database.rows("deliveries")
         case CancelDeliveryCommand():
-            return delivery is not None and delivery.status is not DeliveryStatus.SCHEDULED
-        case CompleteOrderCommand():
-            return _status(world, record.key) is OrderStatus.COMPLETED
-        case CancelOrderCommand():
-            return _status(world, record.key) is OrderStatus.CANCELLED
+            return key in world.deliveries.database.rows("deliveries") and not is_delivered(world, key)
+        case CompleteOrderCommand() | CancelOrderCommand():
+            ending = OrderStatus.COMPLETED if isinstance(record, CompleteOrderCommand) else OrderStatus.CANCELLED
+            return world.orders.database.rows("orders")[key].status is ending
         case _:
-            return record.key in world.sagas()
-
-
-def _status(world: World, order_id: int) -> OrderStatus:
-    status: OrderStatus = world.orders.database.rows("orders")[order_id].status
-    return status
+            return key in world.sagas()
 
 
 def holds_stock(world: World, order_id: int) -> bool:
-    movement: Movement | None = world.products.database.rows("movements").get(order_id)
-    return movement is not None and movement.holds_stock
+    movement = world.products.database.rows("movements").get(order_id)
+    return movement is not None and bool(movement.holds_stock)
 
 
 def is_delivered(world: World, order_id: int) -> bool:
-    delivery: Delivery | None = world.deliveries.database.rows("deliveries").get(order_id)
+    delivery = world.deliveries.database.rows("deliveries").get(order_id)
     return delivery is not None and delivery.status is DeliveryStatus.SCHEDULED

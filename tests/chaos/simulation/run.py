@@ -20,7 +20,7 @@ QUICK = settings(
 """For a search that ends with what it finds first, the same each time."""
 
 
-class _Found(Exception):  # noqa: N818 - it is what was looked for
+class _Found(Exception):
     def __init__(self, violations: list[Violation]) -> None:
         self.violations = violations
 
@@ -42,7 +42,7 @@ def simulate(kinds: Sequence[Kind], runs: Sequence[Sequence[Action]]) -> list[Vi
 
 
 def search(wanted: Collection[int], runs: int) -> list[Violation]:
-    """Return the first violations of an invariant in ``wanted`` that up to ``runs`` runs find; none, where all is well."""
+    """Return what is wrong in the first of ``runs`` runs that breaks an invariant in ``wanted``; nothing, where none does."""
 
     @settings(QUICK, max_examples=runs)
     @given(KINDS, RUNS)

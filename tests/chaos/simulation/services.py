@@ -5,16 +5,22 @@ from datetime import datetime
 from enum import StrEnum
 from typing import cast
 
-from ordersaga.messages import CompleteOrderCommand, CreateDeliveryCommand, DecreaseProductCommand
-from ordersaga.messages import DeliveryCreated, OrderCreated, ProductDecreased
+from ordersaga.messages import (
+    CompleteOrderCommand,
+    CreateDeliveryCommand,
+    DecreaseProductCommand,
+    DeliveryCreated,
+    OrderCreated,
+    ProductDecreased,
+)
 from sqlalchemy import Connection
 
 from chassis.dispatch import dispatcher
 from chassis.errors import Poison
 from chassis.messages import Handle, Message, Outgoing, Record
 from delivery_svc.handlers import cancel_delivery, create_delivery
-from order_svc.handlers import cancel_orders, complete_orders
 from orchestrator_svc.order_saga import ORDER_SAGA
+from order_svc.handlers import cancel_orders, complete_orders
 from product_svc.handlers import decrease_product, increase_product
 from saga.engine import SagaEngine
 from tests.chaos.simulation.database import Database, Transaction

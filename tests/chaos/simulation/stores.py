@@ -26,7 +26,6 @@ from saga.instance import Event, Instance
 from saga.store import SagaStore
 from tests.chaos.simulation.database import of
 
-
 T = TypeVar("T")
 _QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 

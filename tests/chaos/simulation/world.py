@@ -10,8 +10,8 @@ from ordersaga.messages import OrderCancelRequested, OrderCreated
 from sqlalchemy import Connection
 
 from chassis.messages import Outgoing, Record
-from order_svc.orders import Order, OrderStatus
 from orchestrator_svc.order_saga import ORDER_SAGA
+from order_svc.orders import Order, OrderStatus
 from product_svc.stock import Shelf
 from saga.find import Filter
 from saga.instance import Instance, pending_command
@@ -184,19 +184,26 @@ class World:
             self.log.append(messages[which % len(messages)].record)
 
     def heal(self) -> bool:
-        """Let everything run without a fault, and time go on, until nothing moves; return whether it came to that."""
-        for service in self.services:
-            service.wake()
+        """Let everything run without a fault, and time go on, until nothing moves; return whether it came to that.
+
+        Who was stopped wakes when the others have done all they can: the later, the more it may spoil.
+        """
         for _ in range(_ROUNDS_TO_HEAL):
             self.relay()
-            while any([service.process(self.now) for service in self.services]):
-                pass
+            self._work_off()
+            for service in self.services:
+                service.wake()
+            self._work_off()
             if self.is_quiet():
                 return True
             self.now = max([self.now + ANNOUNCE_AFTER, *self.deadlines()])
             self.fire_timers()
             self.announce()
         return False
+
+    def _work_off(self) -> None:
+        while any(service.process(self.now) for service in self.services):
+            pass
 
     def is_quiet(self) -> bool:
         """Say whether every order and every saga has ended."""
