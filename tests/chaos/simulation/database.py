@@ -1,0 +1,43 @@
+"""PostgreSQL, as far as the services can tell: tables that change as a whole or not at all."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+
+class Database:
+    """The tables of one service, each a mapping from primary key to row. Rows are immutable."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, Mapping[Any, Any]] = {}
+
+    def rows(self, table: str) -> Mapping[Any, Any]:
+        return self.tables.get(table, {})
+
+
+class Transaction:
+    """Changes to copies of tables, which take their places at the commit; without one, nothing has happened."""
+
+    def __init__(self, database: Database, now: datetime) -> None:
+        self._database, self.now = database, now
+        self._changed: dict[str, dict[Any, Any]] = {}
+
+    def read(self, table: str) -> Mapping[Any, Any]:
+        changed = self._changed.get(table)
+        return self._database.rows(table) if changed is None else changed
+
+    def write(self, table: str) -> dict[Any, Any]:
+        if table not in self._changed:
+            self._changed[table] = dict(self._database.rows(table))
+        return self._changed[table]
+
+    def commit(self) -> None:
+        self._database.tables.update(self._changed)
+
+
+def of(tx: Connection) -> Transaction:
+    """Return the transaction that a service was given for a connection."""
+    assert isinstance(tx, Transaction)
+    return tx

@@ -1,0 +1,121 @@
+"""The system with one of its guards taken out. The simulation has to miss each."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+from unittest.mock import patch
+
+from ordersaga.messages import OrderCancelRequested
+from sqlalchemy import Connection
+
+import delivery_svc.handlers
+import product_svc.handlers
+import saga.engine
+from chassis.messages import Record
+from delivery_svc.deliveries import UNDONE, Delivery
+from delivery_svc.deliveries import Wanted as WantedDelivery
+from orchestrator_svc.order_saga import ORDER_SAGA
+from product_svc.stock import Movement
+from saga.advance import advance
+from saga.declaration import Saga
+from saga.instance import Instance, Status
+from saga.overdue import TIMED_OUT, overdue
+from saga.transition import Fit, Moves, Transition
+from tests.chaos.simulation import world
+from tests.chaos.simulation.database import of
+from tests.chaos.simulation.services import Fault, Service
+from tests.chaos.simulation.stores import DeliveryStore, StockStore
+
+Mistake = Callable[[Instance | None, Record], Instance | None]
+
+
+class Mutant(NamedTuple):
+    """A guard taken out, and the invariant that must be found broken."""
+
+    take_out: Callable[[], AbstractContextManager[object]]
+    invariant: int
+
+
+class _StockWithoutTombstones(StockStore):
+    def add_movements(self, tx: Connection, movements: Sequence[Movement]) -> None:
+        super().add_movements(tx, [movement for movement in movements if not movement.undone])
+
+
+class _DeliveriesWithoutTombstones(DeliveryStore):
+    def add(self, tx: Connection, wanted: Sequence[tuple[WantedDelivery, str | None]]) -> dict[int, Delivery]:
+        return super().add(tx, [pair for pair in wanted if pair[1] != UNDONE])
+
+
+class _ForgetfulStock(StockStore):
+    """It takes stock without a look at whether the order has its pieces already."""
+
+    def lock_movements(self, tx: Connection, order_ids: Iterable[int]) -> dict[int, Movement]:
+        return {key: one for key, one in super().lock_movements(tx, order_ids).items() if not one.holds_stock}
+
+    def add_movements(self, tx: Connection, movements: Sequence[Movement]) -> None:
+        for movement in movements:
+            of(tx).write("movements").pop(movement.order_id, None)
+        super().add_movements(tx, movements)
+
+
+def _any_reply_will_do(instance: Instance | None, message: Record) -> Instance | None:
+    for step in ORDER_SAGA.steps:
+        if instance is not None and isinstance(message, step.done):
+            return replace(instance, status=Status.RUNNING, step=step.name)
+    return instance
+
+
+def _never_too_late(instance: Instance | None, message: Record) -> Instance | None:
+    if instance is not None and instance.ended and isinstance(message, OrderCancelRequested):
+        return replace(instance, status=Status.RUNNING, step=ORDER_SAGA.steps[-1].name)
+    return instance
+
+
+def _advance_with(mistake: Mistake) -> AbstractContextManager[object]:
+    def mistaken(one: Saga, instance: Instance | None, message: Record, message_id: str, now: datetime) -> Transition:
+        return advance(one, mistake(instance, message), message, message_id, now)
+
+    return patch.object(saga.engine, "advance", mistaken)
+
+
+def _undo_all_but_the_pending_step(one: Saga, instance: Instance, now: datetime) -> Transition:
+    transition = overdue(one, instance, now)
+    if transition.fit is Fit.GAVE_UP and instance.step:
+        short = Moves(one, now).compensate(instance, one.position(instance.step) - 1, TIMED_OUT)
+        return replace(transition, saga=replace(short, version=transition.saga.version))
+    return transition
+
+
+def _commit_offsets_first(
+    service: Service, now: datetime, *, first: int = 0, limit: int = 500, fault: Fault = Fault.NONE
+) -> bool:
+    batch = service.log.fetch(service.name, service.topics, first=first, limit=limit)
+    service.log.commit(service.name, batch)
+    return bool(batch) and service.work(batch, now, fault)
+
+
+MUTANTS = {
+    "an undone order that was never seen leaves no tombstone in stock": Mutant(
+        lambda: patch.object(product_svc.handlers, "store", _StockWithoutTombstones()), 3
+    ),
+    "an undone order that was never seen leaves no tombstone in deliveries": Mutant(
+        lambda: patch.object(delivery_svc.handlers, "store", _DeliveriesWithoutTombstones()), 8
+    ),
+    "stock is taken as often as it is asked for": Mutant(
+        lambda: patch.object(product_svc.handlers, "store", _ForgetfulStock()), 2
+    ),
+    "a reply is not compared with the pending step": Mutant(lambda: _advance_with(_any_reply_will_do), 6),
+    "a cancel is accepted after the pivot": Mutant(lambda: _advance_with(_never_too_late), 6),
+    "a time-out leaves the pending step out of the compensation": Mutant(
+        lambda: patch.object(world, "overdue", _undo_all_but_the_pending_step), 3
+    ),
+    "repeats are not answered": Mutant(
+        lambda: patch.object(Transition, "send", property(lambda one: one.fit is Fit.ADVANCED)), 1
+    ),
+    "the outbox has no relay": Mutant(lambda: patch.object(world.World, "relay", lambda *_: None), 5),
+    "offsets are committed before the database": Mutant(
+        lambda: patch.object(Service, "process", _commit_offsets_first), 7
+    ),
+}

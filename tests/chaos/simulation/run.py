@@ -1,0 +1,58 @@
+"""One run of the simulation: orders, what happens to them, healing; and what was found wrong."""
+
+from collections.abc import Collection, Sequence
+from itertools import chain
+
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.chaos.simulation import invariants
+from tests.chaos.simulation.actions import KINDS, RUNS, Action
+from tests.chaos.simulation.invariants import Violation
+from tests.chaos.simulation.world import Kind, World
+
+QUICK = settings(
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+"""For a search that ends with what it finds first, the same each time."""
+
+
+class _Found(Exception):
+    def __init__(self, violations: list[Violation]) -> None:
+        self.violations = violations
+
+
+def simulate(kinds: Sequence[Kind], runs: Sequence[Sequence[Action]]) -> list[Violation]:
+    """Place an order of each of ``kinds``, let ``runs`` happen, heal, and return the invariants that do not hold."""
+    world = World()
+    for kind in kinds:
+        world.place(kind)
+    for action in chain.from_iterable(runs):
+        action(world)
+        found = list(invariants.at_every_step(world))
+        if found:
+            return found
+    found = list(invariants.before_healing(world))
+    if not world.heal():
+        found.append(Violation(1, "it does not come to rest"))
+    return found + list(invariants.after_healing(world))
+
+
+def search(wanted: Collection[int], runs: int) -> list[Violation]:
+    """Return what is wrong in the first of ``runs`` runs that breaks an invariant in ``wanted``; nothing, where none does."""
+
+    @settings(QUICK, max_examples=runs)
+    @given(KINDS, RUNS)
+    def look(kinds: list[Kind], runs: list[list[Action]]) -> None:
+        violations = simulate(kinds, runs)
+        if any(violation.invariant in wanted for violation in violations):
+            raise _Found(violations)
+
+    try:
+        look()
+    except _Found as found:
+        return found.violations
+    return []

@@ -1,0 +1,113 @@
+"""The four services: each one's real handlers, with a database and a group of its own, and the ways it can die."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import cast
+
+from ordersaga.messages import (
+    CompleteOrderCommand,
+    CreateDeliveryCommand,
+    DecreaseProductCommand,
+    DeliveryCreated,
+    OrderCreated,
+    ProductDecreased,
+)
+from sqlalchemy import Connection
+
+from chassis.dispatch import dispatcher
+from chassis.errors import Poison
+from chassis.messages import Handle, Message, Outgoing, Record
+from delivery_svc.handlers import cancel_delivery, create_delivery
+from orchestrator_svc.order_saga import ORDER_SAGA
+from order_svc.handlers import cancel_orders, complete_orders
+from product_svc.handlers import decrease_product, increase_product
+from saga.engine import SagaEngine
+from tests.chaos.simulation.database import Database, Transaction
+from tests.chaos.simulation.log import Log
+from tests.chaos.simulation.stores import MemorySagaStore
+
+SAGAS = MemorySagaStore(OrderCreated)
+
+
+class Fault(StrEnum):
+    """Where a process dies. It is started again at once."""
+
+    NONE = "none"
+    BEFORE_COMMIT = "before commit"
+    BEFORE_PUBLISH = "after commit, before publish"
+    IN_PUBLISH = "after part of the publish"
+    BEFORE_OFFSETS = "after publish, before offset commit"
+    STOPPED = "stopped before publish, and woken when others have gone on"
+    """A SIGSTOP longer than the group's session: what it was about to publish comes late."""
+
+    def __repr__(self) -> str:
+        """Return what a failing run can be repeated with."""
+        return f"Fault.{self.name}"
+
+
+class Service:
+    """One service. Its database and its place in the log outlive its process."""
+
+    def __init__(self, name: str, topics: Sequence[str], handle: Handle, log: Log) -> None:
+        self.name, self.topics = name, topics
+        self.database = Database()
+        self.parked: list[Message[Record]] = []
+        self.stopped: list[list[Outgoing]] = []
+        """What stopped processes will publish when they wake."""
+        self.log, self._handle = log, handle
+
+    def process(self, now: datetime, *, first: int = 0, limit: int = 500, fault: Fault = Fault.NONE) -> bool:
+        """Take one batch through the consumer's stages; return whether there was one."""
+        batch = self.log.fetch(self.name, self.topics, first=first, limit=limit)
+        if batch and self.work(batch, now, fault):
+            self.log.commit(self.name, batch)
+        return bool(batch)
+
+    def work(self, batch: Sequence[Message[Record]], now: datetime, fault: Fault) -> bool:
+        """Handle ``batch``, halved where it is poisoned, as the chassis does; return False where the process died."""
+        try:
+            return self.transact(lambda tx: self._handle(batch, tx), now, fault)
+        except Poison:
+            if len(batch) == 1:
+                self.parked.append(batch[0])
+                return True
+        middle = len(batch) // 2
+        return self.work(batch[:middle], now, fault) and self.work(batch[middle:], now, fault)
+
+    def transact(self, act: Callable[[Connection], Sequence[Outgoing]], now: datetime, fault: Fault) -> bool:
+        """Commit what ``act`` does, then publish what it returns; return False where the process died on the way."""
+        transaction = Transaction(self.database, now)
+        outgoing = list(act(cast("Connection", transaction)))
+        if fault is Fault.BEFORE_COMMIT:
+            return False
+        transaction.commit()
+        if fault is Fault.STOPPED:
+            self.stopped.append(outgoing)
+        elif fault is not Fault.BEFORE_PUBLISH:
+            self.log.publish(outgoing[: len(outgoing) // 2] if fault is Fault.IN_PUBLISH else outgoing)
+        return fault is Fault.NONE
+
+    def wake(self) -> None:
+        """Let the stopped processes go on: they publish what they had committed, and find that the group is gone."""
+        for outgoing in self.stopped:
+            self.log.publish(outgoing)
+        self.stopped = []
+
+
+def order_service(log: Log) -> Service:
+    return Service("order_svc", [CompleteOrderCommand.TOPIC], dispatcher(complete_orders, cancel_orders), log)
+
+
+def product_service(log: Log) -> Service:
+    handle = dispatcher(decrease_product, increase_product)
+    return Service("product_svc", [DecreaseProductCommand.TOPIC], handle, log)
+
+
+def delivery_service(log: Log) -> Service:
+    return Service("delivery_svc", [CreateDeliveryCommand.TOPIC], dispatcher(create_delivery, cancel_delivery), log)
+
+
+def orchestrator(log: Log) -> Service:
+    topics = [OrderCreated.TOPIC, ProductDecreased.TOPIC, DeliveryCreated.TOPIC]
+    return Service("orchestrator_svc", topics, SagaEngine(ORDER_SAGA, SAGAS).handle, log)

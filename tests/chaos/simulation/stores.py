@@ -1,0 +1,159 @@
+"""What the services' ``store`` modules do, done to tables in memory, and the handlers made to use it."""
+
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+from unittest.mock import patch
+
+import structlog
+from sqlalchemy import Connection
+
+import delivery_svc.handlers
+import order_svc.handlers
+import product_svc.handlers
+import saga.engine
+import saga.operators
+from chassis.errors import Unavailable
+from delivery_svc.deliveries import Delivery, DeliveryStatus
+from delivery_svc.deliveries import Wanted as WantedDelivery
+from order_svc.orders import Ending, Order
+from product_svc.stock import Movement, Shelf
+from saga.find import Filter
+from saga.instance import Event, Instance
+from saga.store import SagaStore
+from tests.chaos.simulation.database import of
+
+T = TypeVar("T")
+_QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+class OrderStore:
+    """`order_svc.store`, as far as the handlers use it."""
+
+    CHANNEL = "orders"
+
+    def lock(self, tx: Connection, ids: Sequence[int]) -> dict[int, Order]:
+        return _those(of(tx).read("orders"), ids)
+
+    def end(self, tx: Connection, endings: Sequence[Ending]) -> None:
+        orders = of(tx).write("orders")
+        for ending in endings:
+            order: Order = orders[ending.order_id]
+            if not order.final:
+                orders[ending.order_id] = replace(order, status=ending.status, cancel_reason=ending.reason)
+
+
+class StockStore:
+    """`product_svc.store`, as far as the handlers use it."""
+
+    def lock_shelves(self, tx: Connection, product_ids: Iterable[int]) -> dict[int, Shelf]:
+        return _those(of(tx).read("products"), set(product_ids))
+
+    def lock_movements(self, tx: Connection, order_ids: Iterable[int]) -> dict[int, Movement]:
+        return _those(of(tx).read("movements"), list(order_ids))
+
+    def add_movements(self, tx: Connection, movements: Sequence[Movement]) -> None:
+        stored = of(tx).write("movements")
+        for movement in movements:
+            if movement.order_id in stored:
+                raise Unavailable("another replica stored a movement of the same order meanwhile")
+            stored[movement.order_id] = movement
+        self._change_stock(tx, movements, -1)
+
+    def undo_movements(self, tx: Connection, movements: Sequence[Movement]) -> None:
+        stored = of(tx).write("movements")
+        for movement in movements:
+            stored[movement.order_id] = replace(movement, undone=True)
+        self._change_stock(tx, movements, 1)
+
+    def _change_stock(self, tx: Connection, movements: Sequence[Movement], sign: int) -> None:
+        shelves = of(tx).write("products")
+        for movement in movements:
+            if movement.holds_stock:
+                shelf: Shelf = shelves[movement.product_id]
+                shelves[movement.product_id] = replace(shelf, stock=shelf.stock + sign * movement.quantity)
+
+
+class DeliveryStore:
+    """`delivery_svc.store`, as far as the handlers use it."""
+
+    def lock(self, tx: Connection, order_ids: Iterable[int]) -> dict[int, Delivery]:
+        return _those(of(tx).read("deliveries"), list(order_ids))
+
+    def add(self, tx: Connection, wanted: Sequence[tuple[WantedDelivery, str | None]]) -> dict[int, Delivery]:
+        deliveries, now = of(tx).write("deliveries"), of(tx).now
+        added: dict[int, Delivery] = {}
+        for one, refusal in wanted:
+            if one.order_id in deliveries:
+                raise Unavailable("another replica stored a delivery of the same order meanwhile")
+            status = DeliveryStatus.REFUSED if refusal else DeliveryStatus.SCHEDULED
+            delivery_id = None if refusal else len(deliveries) + 1
+            row = Delivery(one.order_id, delivery_id, one.user_id, one.address, status, refusal, now, now)
+            added[one.order_id] = deliveries[one.order_id] = row
+        return added
+
+    def cancel(self, tx: Connection, order_ids: Sequence[int]) -> None:
+        deliveries = of(tx).write("deliveries")
+        for order_id in order_ids:
+            delivery: Delivery = deliveries[order_id]
+            if delivery.status is DeliveryStatus.SCHEDULED:
+                deliveries[order_id] = replace(delivery, status=DeliveryStatus.CANCELLED)
+
+
+class MemorySagaStore(SagaStore):
+    """`saga.store.SagaStore`, all but its queries for people."""
+
+    @staticmethod
+    def now(tx: Connection) -> datetime:
+        return of(tx).now
+
+    def load(self, tx: Connection, ids: Collection[int]) -> dict[int, Instance]:
+        return _those(of(tx).read("sagas"), ids)
+
+    def save(
+        self, tx: Connection, changed: Sequence[Instance], loaded: dict[int, Instance], events: Sequence[Event]
+    ) -> None:
+        sagas, history = of(tx).write("sagas"), of(tx).write("events")
+        for instance in changed:
+            if sagas.get(instance.saga_id) != loaded.get(instance.saga_id):
+                raise Unavailable("a saga was changed by another replica meanwhile")
+            sagas[instance.saga_id] = instance
+        for event in events:
+            assert (event.saga_id, event.version) not in history, f"primary key of saga_events: {event}"
+            history[event.saga_id, event.version] = event
+
+    def claim_due(self, tx: Connection, *, limit: int, all_due: bool) -> dict[int, Instance]:
+        now = of(tx).now
+        due = [
+            one
+            for one in of(tx).read("sagas").values()
+            if one.deadline and one.deadline <= now and (all_due or one.attempt == 0 or one.ended)
+        ]
+        return {one.saga_id: one for one in due[:limit]}
+
+    def pick(self, tx: Connection, wanted: Filter, *, limit: int) -> dict[int, Instance]:
+        now = of(tx).now
+        found = [one for one in of(tx).read("sagas").values() if wanted.fits(one, now)]
+        return {one.saga_id: one for one in found[:limit]}
+
+
+def _those(rows: Mapping[int, T], ids: Collection[int]) -> dict[int, T]:
+    return {one: rows[one] for one in sorted(ids) if one in rows}
+
+
+@contextmanager
+def in_memory(
+    orders: OrderStore | None = None, stock: StockStore | None = None, deliveries: DeliveryStore | None = None
+) -> Iterator[None]:
+    """Have the real handlers work on stores in memory, and keep their logs quiet."""
+    with ExitStack() as patches:
+        patches.enter_context(patch.object(order_svc.handlers, "store", orders or OrderStore()))
+        patches.enter_context(patch.object(order_svc.handlers, "notify", lambda *_: None))
+        patches.enter_context(patch.object(product_svc.handlers, "store", stock or StockStore()))
+        patches.enter_context(patch.object(delivery_svc.handlers, "store", deliveries or DeliveryStore()))
+        for room in (order_svc.handlers, saga.engine, saga.operators):
+            patches.enter_context(patch.object(room, "log", _QUIET))
+        yield
