@@ -7,7 +7,7 @@ three times as much. Format: https://docs.confluent.io/platform/current/schema-r
 import io
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import fastavro
@@ -83,7 +83,7 @@ class Codec:
         fastavro.schemaless_writer(out, self._readers[record.FULL_NAME], record.to_avro())
         return Encoded(record.TOPIC, str(record.key).encode(), out.getvalue(), message.headers())
 
-    def decode(self, topic: str, key: bytes | None, value: bytes | None, headers: dict[str, bytes]) -> Record:
+    def decode(self, topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes | None]) -> Record:
         """Turn a Kafka message into its record.
 
         Raises:
@@ -92,9 +92,10 @@ class Codec:
         """
         if value is None:
             raise Poison("NULL_VALUE", "the message has no value")
-        if MESSAGE_TYPE not in headers:
+        named = headers.get(MESSAGE_TYPE)
+        if named is None:
             raise Poison("NO_MESSAGE_TYPE", f"the header {MESSAGE_TYPE} is missing")
-        name = headers[MESSAGE_TYPE].decode(errors="replace")
+        name = named.decode(errors="replace")
         record_type = self._records.get(name)
         if record_type is None or topic != record_type.TOPIC:
             raise Poison("TYPE_NOT_ALLOWED", f"{name[:200]!r} does not belong on the topic {topic}")

@@ -176,7 +176,7 @@ class Consumer:
 
     def _decode(self, raw: KafkaMessage) -> Message[Record]:
         topic, partition, offset = source(raw)
-        headers = {name: value for name, value in headers_of(raw) if value is not None}
+        headers = dict(headers_of(raw))
         record = self._codec.decode(topic, raw.key(), raw.value(), headers)
         traceparent = headers.get(TRACEPARENT)
         return Message(
@@ -184,7 +184,7 @@ class Consumer:
             topic,
             partition,
             offset,
-            headers.get(MESSAGE_ID, b"").decode(errors="replace"),
+            (headers.get(MESSAGE_ID) or b"").decode(errors="replace"),
             traceparent.decode(errors="replace") if traceparent else None,
         )
 

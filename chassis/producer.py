@@ -23,8 +23,8 @@ PROPERTIES: dict[str, str | int | float | bool] = {
     "partitioner": "murmur2_random",  # as every Java producer places keys
     "compression.type": "lz4",
     "message.timeout.ms": 15_000,
-    # Before compression, and so far above any topic's limit, which is for what is compressed: whatever could be consumed
-    # can be parked.
+    # Before compression, and so far above any topic's limit, which is for what is compressed: whatever could be
+    # consumed can be parked.
     "message.max.bytes": 104_857_600,
     "allow.auto.create.topics": False,
 }

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ordersaga.messages import DecreaseProductCommand
@@ -88,10 +89,10 @@ def test_topics_tell_their_messages_and_each_groups_lag(line: Line, shop: Shop) 
     eventually(all_handled, 30)
 
 
-def parked(line: Line, group: str, count: int) -> list[dict[str, str]]:
+def parked(line: Line, group: str, count: int) -> list[dict[str, Any]]:
     """Return a group's dead letters, once there are so many."""
 
-    def look() -> list[dict[str, str]]:
+    def look() -> list[dict[str, Any]]:
         letters: list[dict[str, str]] = line("dlq", "list", group, "--json").json["letters"]
         assert len(letters) == count
         return letters

@@ -1,4 +1,4 @@
-"""What can happen to the world, one step at a time. A failing run is printed as lists of these, ready to be repeated."""
+"""What can happen to the world, one step at a time. A failing run is printed as lists of these, to be repeated."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -42,7 +42,7 @@ def simulate(kinds: Sequence[Kind], runs: Sequence[Sequence[Action]]) -> list[Vi
 
 
 def search(wanted: Collection[int], runs: int) -> list[Violation]:
-    """Return what is wrong in the first of ``runs`` runs that breaks an invariant in ``wanted``; nothing, where none does."""
+    """Return what is wrong in the first of ``runs`` runs that breaks an invariant in ``wanted``; or nothing."""
 
     @settings(QUICK, max_examples=runs)
     @given(KINDS, RUNS)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.simulation.actions import ORCHESTRATOR, CancelOrder, Process, Progress
+from tests.chaos.simulation.actions import ORCHESTRATOR, Action, CancelOrder, Process, Progress
 from tests.chaos.simulation.mutants import MUTANTS
 from tests.chaos.simulation.run import search, simulate
 from tests.chaos.simulation.services import Fault
@@ -21,7 +21,7 @@ def test_the_simulation_notices_where(guard: str) -> None:
 
 
 def test_without_a_tombstone_a_cancelled_order_is_delivered() -> None:
-    late_delivery = [Progress(2), Process(ORCHESTRATOR, fault=Fault.STOPPED), CancelOrder(0)]
+    late_delivery: list[Action] = [Progress(2), Process(ORCHESTRATOR, fault=Fault.STOPPED), CancelOrder(0)]
     take_out, _ = MUTANTS["an undone order that was never seen leaves no tombstone in deliveries"]
     with in_memory(), take_out():
         found = simulate([Kind.GOOD], [late_delivery])
