@@ -79,7 +79,9 @@ class Witness(Recorder):
     def _catch_up(self) -> None:
         """Wait until the tape holds what the topics hold now."""
         latest = {
-            TopicPartition(topic, number): OffsetSpec.latest() for topic in TOPICS for number in range(PARTITIONS)
+            TopicPartition(topic, number): OffsetSpec.latest()  # type: ignore[no-untyped-call] # the library's own
+            for topic in TOPICS
+            for number in range(PARTITIONS)
         }
         ends = {one: future.result().offset for one, future in self._admin.list_offsets(latest).items()}
 
