@@ -18,26 +18,31 @@ _ROWS = Gauge("ordersaga_outbox_rows", "Rows in the outbox at the last count; no
 class Backlog:
     """Knows about how many rows the outbox holds without asking the database for each write.
 
-    It counts them every so often; in between it adds what this process stores and takes off what it removes. What other
-    replicas do shows with the next count, so the bound is kept to within what they store in one interval. Used in the
-    event loop only.
+    It counts them every so often; in between it adds what this process stores and takes off what it removes. What may
+    be counted twice is, so that this process keeps to the bound; what other replicas do shows with the next count, so
+    together they keep it to within what they store in one interval. Used in the event loop only.
     """
 
     def __init__(self, engine: AsyncEngine, *, limit: int, interval_seconds: float) -> None:
         """Keep the outbox of ``engine``'s database to ``limit`` rows, counted every ``interval_seconds`` by `run`."""
         self._engine, self._limit, self._interval = engine, limit, interval_seconds
-        self._counted = self._since = 0
+        self._counted = self._since = self._reserved = 0
         self._full = False
 
-    def take(self, wanted: int) -> int:
-        """Reserve room for up to ``wanted`` rows; return for how many there was room."""
-        taken = max(0, min(wanted, self._limit - self._counted - self._since))
-        self._since += taken
-        return taken
+    def reserve(self, wanted: int) -> int:
+        """Reserve room for up to ``wanted`` rows; return for how many there was room. `settle` must follow."""
+        room = max(0, min(wanted, self._limit - self._counted - self._since - self._reserved))
+        self._reserved += room
+        return room
 
-    def give(self, count: int) -> None:
-        """Give back room that was reserved and not used, or that was freed."""
-        self._since -= count
+    def settle(self, room: int, stored: int) -> None:
+        """Say that of ``room`` that was reserved ``stored`` rows came to be."""
+        self._reserved -= room
+        self._since += stored
+
+    def removed(self, rows: int) -> None:
+        """Say that ``rows`` are gone from the outbox."""
+        self._since -= rows
 
     def full(self) -> Exhausted:
         """Return the error that tells a caller that there is no room."""
@@ -54,12 +59,10 @@ class Backlog:
 
     async def count(self) -> None:
         """Count the rows now."""
-        before, self._since = self._since, 0
-        try:
-            self._counted = await in_transaction(self._engine, lambda tx: outbox.count(tx, self._limit))
-        except BaseException:
-            self._since += before
-            raise
+        before = self._since
+        self._counted = await in_transaction(self._engine, lambda tx: outbox.count(tx, self._limit))
+        # What changed while it was counted may be in the count or not.
+        self._since = max(0, self._since - before)
         _ROWS.set(self._counted)
         full = self._counted >= self._limit
         if full != self._full:

@@ -46,13 +46,13 @@ class Origin:
             Unavailable: schemas are not known yet.
             sqlalchemy.exc.OperationalError: the database is away. It may have committed all the same.
         """
-        room = self._backlog.take(most)
+        room = self._backlog.reserve(most)
         stored = 0
         try:
             result, messages, ids = await in_transaction(self._engine, lambda tx: self._store(tx, room, function))
             stored = len(ids)
         finally:
-            self._backlog.give(room - stored)
+            self._backlog.settle(room, stored)
         if stored:
             self._publish_soon(messages, ids)
         return result
@@ -85,7 +85,7 @@ class Origin:
         """Publish what was just committed. Where that fails the rows stay, and the relay publishes them."""
         try:
             await asyncio.wrap_future(self._producer.publish(messages))
-            self._backlog.give(await in_transaction(self._engine, lambda tx: outbox.remove(tx, ids)))
+            self._backlog.removed(await in_transaction(self._engine, lambda tx: outbox.remove(tx, ids)))
         except Exception as error:  # noqa: BLE001 - what they tell of is stored; nothing is lost
             if not self._failing:
                 log.warning("messages are left to the relay", error=" ".join(str(error).split())[:300])

@@ -141,15 +141,24 @@ async def test_a_count_shows_what_other_replicas_have_stored(desk: Desk) -> None
     desk.backlog = one
     origin, _ = desk.origin("127.0.0.1:1")
     assert await origin.write(10, desk.pings(10)) == 10
-    assert other.take(1) == 1
+    assert other.reserve(1) == 1
     await other.count()
-    assert other.take(1) == 0
+    assert other.reserve(1) == 0
+
+
+async def test_a_count_does_not_forget_what_is_being_stored_meanwhile(desk: Desk) -> None:
+    backlog = Backlog(desk.engine, limit=10, interval_seconds=60)
+    assert backlog.reserve(6) == 6
+    await backlog.count()
+    assert backlog.reserve(10) == 4, "six rows are about to be committed"
+    backlog.settle(6, stored=1)
+    assert backlog.reserve(10) == 5, "of the six, five did not come to be"
 
 
 async def test_where_the_database_cannot_be_asked_the_last_count_stands(desk: Desk) -> None:
     backlog = Backlog(desk.engine, limit=10, interval_seconds=60)
-    assert backlog.take(6) == 6
+    assert backlog.reserve(6) == 6
     await in_transaction(desk.engine, lambda tx: tx.execute(text("ALTER TABLE outbox RENAME TO elsewhere")))
     with pytest.raises(Exception, match="does not exist"):
         await backlog.count()
-    assert backlog.take(10) == 4
+    assert backlog.reserve(10) == 4
