@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -25,6 +25,7 @@ from chassis.errors import Poison
 from chassis.logs import logger
 from chassis.messages import MESSAGE_ID, TRACEPARENT, Encoded, Handle, Message, Record
 from chassis.producer import Producer
+from chassis.watchdog import Watchdog
 
 log = logger("consumer")
 
@@ -64,11 +65,13 @@ class Consumer:
         producer: Producer,
         batch_size: int,
         on_crash: Callable[[str], None],
+        watchdog_seconds: float = 15.0,
     ) -> None:
         """Make a consumer of ``topics`` for ``group``; `start` begins.
 
         ``handle`` gets up to ``batch_size`` messages and the open transaction. ``on_crash`` is called where the thread
-        ends by an error of its own: only a new process can go on.
+        ends by an error of its own: only a new process can go on. A partition that gives nothing for
+        ``watchdog_seconds``, though there is something to read, makes it join the group anew.
         """
         self._group, self._topics, self._handle = group, list(topics), handle
         self._codec, self._engine, self._producer = codec, engine, producer
@@ -79,16 +82,16 @@ class Consumer:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="consumer", daemon=True)
         self.state: Literal["starting", "running", "halted", "ended"] = "starting"
-        self._consumer = KafkaConsumer(
-            {
-                **client,
-                **_PROPERTIES,
-                "group.id": group,
-                "on_commit": _committed,
-                "error_cb": _log_error,
-                "logger": logging.getLogger("ordersaga.librdkafka"),
-            }
-        )
+        self._watchdog = Watchdog(watchdog_seconds)
+        self._properties: dict[str, Any] = {
+            **client,
+            **_PROPERTIES,
+            "group.id": group,
+            "on_commit": _committed,
+            "error_cb": _log_error,
+            "logger": logging.getLogger("ordersaga.librdkafka"),
+        }
+        self._consumer = KafkaConsumer(self._properties)
 
     def start(self) -> None:
         """Subscribe and begin."""
@@ -102,18 +105,31 @@ class Consumer:
 
     def _run(self) -> None:
         try:
-            self._consumer.subscribe(
-                self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
-            )
+            self._subscribe()
             self.state = "running"
             while not self._stopping.is_set():
                 self._turn()
+                self._look_for_stalls()
             self._consumer.close()
             self.state = "ended"
         except Exception as error:
             self.state = "ended"
             log.exception("the consumer ended by an error of its own")
             self._on_crash(f"the consumer ended: {error!r}")
+
+    def _subscribe(self) -> None:
+        self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+
+    def _look_for_stalls(self) -> None:
+        """Join the group anew where a partition has something to read and gives nothing."""
+        stalled = self._watchdog.stalled(self._consumer, self._owned)
+        if stalled:
+            metrics.REJOINED.inc()
+            log.error("consumer is stalled, joining the group anew", partitions=[f"{t}-{n}" for t, n in stalled])
+            self._consumer.close()
+            self._owned.clear()
+            self._consumer = KafkaConsumer(self._properties)
+            self._subscribe()
 
     def _turn(self) -> None:
         batch = self._collect()
@@ -140,10 +156,13 @@ class Consumer:
         """Wait for one message, then take what is there already; ``consume(n, t)`` would wait for all n or for t."""
         first = self._consumer.poll(_POLL_SECONDS)
         if first is None:
+            self._watchdog.drained()
             return []
         found = [first]
         if self._batch_size > 1:
             found += self._consumer.consume(self._batch_size - 1, 0)
+            if len(found) < self._batch_size:
+                self._watchdog.drained()
         batch = []
         for message in found:
             error = message.error()
@@ -254,6 +273,7 @@ class Consumer:
             self._consumer.poll(min(_POLL_SECONDS, max(0.0, until - time.monotonic())))
         self._paused = False
         self._consumer.resume(self._partitions())
+        self._watchdog.forget()
 
     def _partitions(self) -> list[TopicPartition]:
         return [TopicPartition(topic, partition) for topic, partition in self._owned]

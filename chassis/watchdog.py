@@ -1,7 +1,8 @@
 """Notices a consumer that owns a partition, has messages to read there, and gets none.
 
-It should not happen, and has: a client that was fetching its first offsets when the broker restarted never went on. To
-the group such a member is alive, so nobody takes its partitions over.
+It should not happen, and does: a client that was fetching its first offsets when the broker restarted never went on,
+and one whose topic is deleted and made anew stays with the old one. To the group such a member is alive, so nobody takes
+its partitions over.
 """
 
 import time
@@ -22,16 +23,22 @@ class Watchdog:
         self._every = every_seconds
         self._next = time.monotonic() + every_seconds
         self._behind: dict[_Partition, int] = {}
+        self._drained = False
+
+    def drained(self) -> None:
+        """Say that the consumer has handed out all that it had fetched: what is still unread was not fetched."""
+        self._drained = True
 
     def stalled(self, consumer: Consumer, owned: Collection[_Partition]) -> list[_Partition]:
         """Return the partitions of ``owned`` that are stalled; none where it is not time to look, or nobody answers."""
         if time.monotonic() < self._next:
             return []
-        before = self._behind
+        before = self._behind if self._drained else {}
         try:
             self._behind = self._look(consumer, owned)
         except KafkaException:  # the broker is away, which is nobody's stall
             self._behind = {}
+        self._drained = False
         self._next = time.monotonic() + self._every
         return [partition for partition, at in self._behind.items() if before.get(partition) == at]
 
@@ -42,7 +49,7 @@ class Watchdog:
 
     @staticmethod
     def _look(consumer: Consumer, owned: Collection[_Partition]) -> dict[_Partition, int]:
-        """Return the partitions with something left to read, and the offset that each is at."""
+        """Return the partitions that are not at their end, which may lie before them, and the offset that each is at."""
         behind: dict[_Partition, int] = {}
         for found in consumer.position([TopicPartition(*partition) for partition in owned]):
             at = found.offset
@@ -50,6 +57,6 @@ class Watchdog:
             if at < 0:  # nothing was read since it was assigned
                 (committed,) = consumer.committed([found], timeout=_ANSWER_SECONDS)
                 at = max(begin, committed.offset)
-            if at < end:
+            if at != end:
                 behind[found.topic, found.partition] = at
         return behind

@@ -91,7 +91,9 @@ class Group:
     def publish(self, messages: Sequence[Encoded]) -> None:
         self.producer.publish(messages).result(20)
 
-    def consume(self, handle: Handle, *, batch_size: int = 100, producer: Producer | None = None) -> Consumer:
+    def consume(
+        self, handle: Handle, *, batch_size: int = 100, producer: Producer | None = None, watchdog_seconds: float = 15
+    ) -> Consumer:
         """Start a member of the group."""
         consumer = Consumer(
             {"bootstrap.servers": self.stack.bootstrap},
@@ -103,6 +105,7 @@ class Group:
             producer=producer or self.producer,
             batch_size=batch_size,
             on_crash=self.crashes.append,
+            watchdog_seconds=watchdog_seconds,
         )
         self._consumers.append(consumer)
         consumer.start()
