@@ -1,8 +1,8 @@
 """Notices a consumer that owns a partition, has messages to read there, and gets none.
 
 It should not happen, and does: a client that was fetching its first offsets when the broker restarted never went on,
-and one whose topic is deleted and made anew stays with the old one. To the group such a member is alive, so nobody takes
-its partitions over.
+and one whose topic is deleted and made anew stays with the old one. To the group such a member is alive, so nobody
+takes its partitions over.
 """
 
 import time
@@ -49,7 +49,7 @@ class Watchdog:
 
     @staticmethod
     def _look(consumer: Consumer, owned: Collection[_Partition]) -> dict[_Partition, int]:
-        """Return the partitions that are not at their end, which may lie before them, and the offset that each is at."""
+        """Return the partitions that are not at their end, which may lie before them, and where each is."""
         behind: dict[_Partition, int] = {}
         for found in consumer.position([TopicPartition(*partition) for partition in owned]):
             at = found.offset
