@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -142,13 +143,21 @@ def test_a_customer_cancels_an_order_under_way(breakable: Stack, shop: Shop, lin
 def test_sagas_are_watched_while_they_change(shop: Shop, line: Line) -> None:
     command = [sys.executable, "-m", "ordersaga_cli", "saga", "watch", "--json"]
     environment = {**os.environ, **line.environment}
+    told: list[dict[str, str]] = []
+    product, placed = shop.product(), set[str]()
     with subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True) as watching:
-        assert watching.stdout is not None
-        product, seen = shop.product(), ""
-        while seen != "SAGA_STATUS_COMPLETED":  # the first order may be over before the watch begins
-            order = shop.final(shop.place(product))
-            saga = json.loads(watching.stdout.readline())["saga"]
-            seen = saga["status"] if int(saga["order_id"]) <= order.order_id else ""
-        watching.send_signal(signal.SIGINT)
-        watching.stdout.read()
+        stdout = watching.stdout
+        assert stdout is not None
+        reading = threading.Thread(target=lambda: told.extend(json.loads(line)["saga"] for line in stdout))
+        reading.start()
+
+        def an_order_is_seen_to_complete() -> None:
+            placed.add(str(shop.final(shop.place(product)).order_id))  # the first may be over before the watch begins
+            assert placed & {saga["order_id"] for saga in told if saga["status"] == "SAGA_STATUS_COMPLETED"}
+
+        try:
+            eventually(an_order_is_seen_to_complete, 30, every=0.2)
+        finally:
+            watching.send_signal(signal.SIGINT)
+            reading.join()
     assert watching.returncode == 0
