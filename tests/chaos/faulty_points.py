@@ -106,7 +106,8 @@ def _committing(fuse: Fuse) -> None:
 def _publishing(fuse: Fuse) -> None:
     """Around publishing: ``before-publish`` nothing is sent, ``after-ack`` everything is, and acknowledged.
 
-    While a point of the relay is armed, the fast path reaches nobody, so that the relay has work.
+    While a point of the relay is armed, the fast path reaches nobody, so that the relay has work. ``late:<topic>``
+    holds back what is for that topic, and calls it acknowledged, until ``let-go`` is armed: others may overtake it.
     """
     publish = Producer.publish
 
@@ -117,6 +118,8 @@ def _publishing(fuse: Fuse) -> None:
             unsent: Future[None] = Future()
             unsent.set_exception(Unavailable("the fast path is closed"))
             return unsent
+        if any(fuse.blows(f"{place}:late:{topic}") for topic in {message.topic for message in messages}):
+            return _held_back(fuse, f"{place}:let-go", lambda: publish(self, messages))
         flight = publish(self, messages)
         if fuse.armed == f"{place}:after-ack":
             flight.result(_ACKNOWLEDGED_SECONDS)
@@ -124,6 +127,21 @@ def _publishing(fuse: Fuse) -> None:
         return flight
 
     Producer.publish = faulty  # type: ignore[method-assign] # that is what a fault build does
+
+
+def _held_back(fuse: Fuse, point: str, publish: Callable[[], Future[None]]) -> Future[None]:
+    """Publish once ``point`` is armed, and blow it when Kafka has the messages; say at once that it has them."""
+
+    def wait() -> None:
+        while fuse.armed != point:
+            time.sleep(0.02)
+        publish().result(_ACKNOWLEDGED_SECONDS)
+        fuse.blows(point)
+
+    threading.Thread(target=wait, name="late", daemon=True).start()
+    told: Future[None] = Future()
+    told.set_result(None)
+    return told
 
 
 def _reporting(fuse: Fuse) -> None:
