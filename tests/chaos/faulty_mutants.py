@@ -1,91 +1,138 @@
-"""What can be deliberately broken in a fault build, by name: each mutant breaks one promise, and the checker tells.
+"""What can be deliberately broken in a fault build, by name: each mutant breaks one promise, and the checker tells."""
 
-The services' own modules are imported by the functions alone, since a fault build is only one of them.
-"""
-
+import time
 from collections.abc import Callable, Sequence
+from types import ModuleType
 
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import TopicPartition
-from sqlalchemy import Connection, TextClause, text
+from ordersaga.messages import DecreaseProductCommand, ProductDecreased
+from sqlalchemy import Connection, text
 
-import chassis.consumer
+import delivery_svc.deliveries
+import delivery_svc.store
+import product_svc.handlers
+import product_svc.store
+import saga.store
 from chassis import outbox
+from chassis.consumer import Consumer
 from chassis.dead_letters import source
+from chassis.dispatch import Handler
+from chassis.outbox import Relay
+from saga.instance import Instance
+from saga.store import SagaStore
+
+_PATIENCE_SECONDS = 30.0
 
 
-def _forgetful_stock() -> None:
-    """product_svc takes stock for an order as often as it is told to."""
-    from product_svc import handlers, store  # noqa: PLC0415 - see above
-    from product_svc.stock import Movement, Wanted  # noqa: PLC0415
+def takes_stock_again() -> None:
+    """product_svc takes stock for a repeated command as it did for the first: that it has a row for it is no matter."""
+    take = product_svc.handlers.decrease_product.function
 
-    known, execute = handlers._known, store._ADD_MOVEMENTS  # noqa: SLF001 - that is what a mutant is
+    def faulty(commands: Sequence[DecreaseProductCommand], tx: Connection) -> Sequence[ProductDecreased]:
+        known = product_svc.store.lock_movements(tx, [command.order_id for command in commands])
+        answers = take(commands, tx)
+        pieces = product_svc.store._pieces(known.values(), -1)  # noqa: SLF001 - a mutant knows what it breaks
+        product_svc.store._change_stock(tx, pieces)  # noqa: SLF001 - the same
+        return answers
 
-    def forgets(tx: Connection, wanted: Sequence[Wanted]) -> dict[int, Movement]:
-        is_undo = all(one.price is None for one in wanted)
-        return known(tx, wanted) if is_undo else {}
-
-    setattr(handlers, "_known", forgets)  # noqa: B010 - mypy would not have it otherwise
-    again = "DO UPDATE SET update_time = now()"  # else the row that is there already would stop the transaction
-    setattr(store, "_ADD_MOVEMENTS", _without(execute, "DO NOTHING", again))  # noqa: B010
+    product_svc.handlers.decrease_product = Handler(DecreaseProductCommand, faulty)
 
 
-def _offsets_first() -> None:
-    """The consumer commits a batch's offsets before its effects."""
-    work = chassis.consumer.Consumer._work  # noqa: SLF001
+def commits_offsets_first() -> None:
+    """A consumer commits a batch's offsets before it does anything about the batch."""
+    work = Consumer._work  # noqa: SLF001 - a mutant knows what it breaks
 
-    def hasty(self: chassis.consumer.Consumer, batch: Sequence[KafkaMessage]) -> None:
-        ends = {source(message)[:2]: source(message)[2] + 1 for message in batch}
-        offsets = [TopicPartition(topic, number, offset) for (topic, number), offset in ends.items()]
+    def faulty(self: Consumer, batch: Sequence[KafkaMessage]) -> None:
+        reached = {source(message)[:2]: source(message)[2] + 1 for message in batch}
+        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in reached.items()]
         self._consumer.commit(offsets=offsets, asynchronous=False)
         work(self, batch)
 
-    setattr(chassis.consumer.Consumer, "_work", hasty)  # noqa: B010
+    Consumer._work = faulty  # type: ignore[method-assign] # noqa: SLF001 - that is what a mutant does
 
 
-def _no_tombstone() -> None:
-    """delivery_svc undoes what it has never heard of by doing nothing, and does not remember."""
-    from delivery_svc import store  # noqa: PLC0415
-    from delivery_svc.deliveries import UNDONE, Delivery, Wanted  # noqa: PLC0415
-
-    add = store.add
-
-    def adds(tx: Connection, wanted: Sequence[tuple[Wanted, str | None]]) -> dict[int, Delivery]:
-        return add(tx, [(one, refusal) for one, refusal in wanted if refusal != UNDONE])
-
-    setattr(store, "add", adds)  # noqa: B010
+def leaves_no_tombstone() -> None:
+    """product_svc and delivery_svc undo what they never heard of without a trace."""
+    move, deliver = product_svc.store.add_movements, delivery_svc.store.add
+    undone = delivery_svc.deliveries.UNDONE
+    product_svc.store.add_movements = lambda tx, movements: move(tx, [one for one in movements if not one.undone])
+    delivery_svc.store.add = lambda tx, wanted: deliver(tx, [pair for pair in wanted if pair[1] != undone])
 
 
-def _no_version_check() -> None:
-    """Sagas are read without a lock and stored whatever has become of them meanwhile."""
-    from saga import store  # noqa: PLC0415
+def locks_no_saga() -> None:
+    """Sagas are loaded without a lock, so that only the version check is left; and the timers are slow, once.
 
-    for name in ("_LOAD", "_CLAIM"):
-        setattr(store, name, _without(getattr(store, name), "FOR UPDATE", ""))
-    setattr(store, "_UPDATE", _without(store._UPDATE, "AND sagas.version = new.loaded_version", ""))  # noqa: B010, SLF001
-    setattr(store, "_APPEND", text(f"{store._APPEND.text} ON CONFLICT DO NOTHING"))  # noqa: B010, SLF001
+    They linger between loading what an operator asked for and storing it, until replies have brought those sagas to
+    their ends.
+    """
+    _reword(saga.store, "_LOAD", " FOR UPDATE")
+    _reword(saga.store, "_CLAIM", " FOR UPDATE SKIP LOCKED")
+    claim = SagaStore.claim_due
+    lingered: list[Instance] = []
+
+    def faulty(self: SagaStore, tx: Connection, *, limit: int, all_due: bool) -> dict[int, Instance]:
+        claimed = claim(self, tx, limit=limit, all_due=all_due)
+        asked = [instance for instance in claimed.values() if instance.attempt == 0]
+        if asked and not lingered:
+            lingered.extend(asked)
+            give_up = time.monotonic() + _PATIENCE_SECONDS
+            while not _all_ended(self, tx, asked) and time.monotonic() < give_up:
+                time.sleep(0.05)
+        return claimed
+
+    SagaStore.claim_due = faulty  # type: ignore[method-assign] # that is what a mutant does
 
 
-def _careless_relay() -> None:
-    """The relay takes rows out of the outbox and does not publish them."""
+def _all_ended(store: SagaStore, tx: Connection, loaded: Sequence[Instance]) -> bool:
+    return all(instance.ended for instance in store.get(tx, [one.saga_id for one in loaded]).values())
 
-    def loses(self: outbox.Relay) -> int:
+
+def ignores_versions() -> None:
+    """Sagas are stored whatever has become of them since they were loaded. Nor are they locked, or it could not be."""
+    locks_no_saga()
+    _reword(saga.store, "_UPDATE", " AND sagas.version = new.loaded_version")
+
+
+def relays_nothing() -> None:
+    """The relay never finds anything to do."""
+
+    def faulty(self: Relay) -> int:  # noqa: ARG001 - it is a method
+        return 0
+
+    Relay.relay_once = faulty  # type: ignore[method-assign] # that is what a mutant does
+
+
+def removes_before_it_relays() -> None:
+    """The relay removes its rows from the outbox, commits, and only then publishes them."""
+
+    def faulty(self: Relay) -> int:
         with self._engine.begin() as tx:
-            rows = outbox._claim(tx, self._age)  # noqa: SLF001
-            return outbox.remove(tx, [row_id for row_id, _ in rows])
+            rows = outbox._claim(tx, self._age)  # noqa: SLF001 - a mutant knows what it breaks
+            tx.execute(outbox._REMOVE, {"ids": [row_id for row_id, _ in rows]})  # noqa: SLF001 - the same
+        if rows:
+            self._producer.deliver([message for _, message in rows], _PATIENCE_SECONDS)
+        return len(rows)
 
-    setattr(outbox.Relay, "relay_once", loses)  # noqa: B010
+    Relay.relay_once = faulty  # type: ignore[method-assign] # that is what a mutant does
 
 
-def _without(statement: TextClause, part: str, instead: str) -> TextClause:
-    assert part in statement.text, f"{part!r} is not in the statement any more"
-    return text(statement.text.replace(part, instead))
+def _reword(module: ModuleType, statement: str, without: str) -> None:
+    """Leave a clause out of one of a store's statements."""
+    said = getattr(module, statement).text
+    if without not in said:
+        msg = f"{statement} does not say {without!r} any more: the mutant breaks nothing"
+        raise LookupError(msg)
+    setattr(module, statement, text(said.replace(without, "")))
 
 
 MUTANTS: dict[str, Callable[[], None]] = {
-    "forgetful-stock": _forgetful_stock,
-    "offsets-first": _offsets_first,
-    "no-tombstone": _no_tombstone,
-    "no-version-check": _no_version_check,
-    "careless-relay": _careless_relay,
+    "takes-stock-again": takes_stock_again,
+    "commits-offsets-first": commits_offsets_first,
+    "leaves-no-tombstone": leaves_no_tombstone,
+    "locks-no-saga": locks_no_saga,
+    "ignores-versions": ignores_versions,
+    "relays-nothing": relays_nothing,
+    "removes-before-it-relays": removes_before_it_relays,
 }
+"""By name: what breaks it, called before the service is run. ``locks-no-saga`` alone breaks no promise yet."""

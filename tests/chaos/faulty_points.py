@@ -24,13 +24,10 @@ from chassis.codec import Codec
 from chassis.errors import Unavailable
 from chassis.messages import Encoded, Record
 from chassis.producer import Producer
-from saga.instance import Event, Instance
-from saga.store import SagaStore
 from tests.chaos.faulty_fuse import Fuse
 
 ORIGIN = "origin"
 _ACKNOWLEDGED_SECONDS = 10
-_SLOW_SECONDS = 3.0
 _WRITES = re.compile(r"INSERT INTO|DELETE FROM|UPDATE \w+\s+SET")
 _WROTE = "fault-build-wrote"
 
@@ -45,7 +42,6 @@ def set_in(fuse: Fuse) -> None:
     _publishing(fuse)
     _reporting(fuse)
     _keeping_offsets(fuse)
-    _saving(fuse)
 
 
 def where() -> str:
@@ -181,21 +177,3 @@ def _keeping_offsets(fuse: Fuse) -> None:
             return super().commit(*arguments, **options)
 
     setattr(chassis.consumer, "KafkaConsumer", FaultyConsumer)  # noqa: B010 - its name there is its own
-
-
-def _saving(fuse: Fuse) -> None:
-    """``slow-save``: between reading sagas and storing what became of them much time goes by."""
-    save = SagaStore.save
-
-    def faulty(
-        self: SagaStore,
-        tx: Connection,
-        changed: Sequence[Instance],
-        loaded: dict[int, Instance],
-        events: Sequence[Event],
-    ) -> None:
-        if changed and fuse.blows(f"{where()}:slow-save"):
-            time.sleep(_SLOW_SECONDS)
-        save(self, tx, changed, loaded, events)
-
-    SagaStore.save = faulty  # type: ignore[method-assign] # that is what a fault build does

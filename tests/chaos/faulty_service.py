@@ -26,16 +26,36 @@ class FaultyService:
         self._flag = folder / f"{service.name}.fuse"
         self.fuse = Fuse(self._flag)
         self._settings = dict(settings or {})
+        self._mutant = ""
+        self._log_began = 0
 
     def start(self, mutant: str = "") -> None:
         """Start it as the fault build, ``mutant`` broken, where it does not run as that; return when it is ready."""
         environment = {**self._settings, "FAULT_FLAG": str(self._flag), "MUTANT": mutant}
         self.service.start(extra_env=environment, program=(*_PROGRAM, self.service.module))
+        self._mutant = mutant
 
     def restart(self, mutant: str = "") -> None:
         """Stop it in good order, whatever it runs as, and start the fault build."""
         self.service.stop()
+        self._log_began = self.service.log.stat().st_size
         self.start(mutant)
+
+    def logs(self, words: str) -> None:
+        """Wait until it has logged ``words`` since it was last restarted."""
+
+        def logged() -> None:
+            with self.service.log.open() as log:
+                log.seek(self._log_began)
+                assert words in log.read(), f"{self.service.name} has not said: {words}"
+
+        eventually(logged, _DEATH_SECONDS)
+
+    def become(self, mutant: str) -> None:
+        """See that it runs with ``mutant`` broken; with nothing broken where that is empty."""
+        if self._mutant != mutant:
+            self.restart(mutant)
+        self.start(mutant)  # where it was down
 
     def dies(self) -> int:
         """Wait until the process has ended by itself, and return its exit code."""

@@ -46,6 +46,11 @@ class Placing:
         """Let eight orders be placed at once, of which four will be refused, two after their stock was taken."""
         self._answers = [self._pool.submit(self.place, content) for content in self._contents()]
 
+    def begin_good(self, count: int) -> None:
+        """Let ``count`` orders be placed at once that nothing speaks against."""
+        good = Content(self.user, self.plenty, 2, PRICE, "Main Street 1")
+        self._answers = [self._pool.submit(self.place, good) for _ in range(count)]
+
     def place(self, content: Content) -> order_pb2.Order:
         """Place one order, however often that takes."""
         request = order_pb2.CreateOrderRequest(
@@ -77,9 +82,17 @@ class Placing:
         self.witness.note(CreateCall(request.request_id, content, Outcome.ACKNOWLEDGED, order.order_id, answered))
         return order
 
-    def finals(self) -> list[order_pb2.Order]:
+    def answered(self) -> list[order_pb2.Order]:
+        """Return the orders as they were answered, once all were."""
+        return [answer.result() for answer in self._answers]
+
+    def ended(self) -> list[order_pb2.Order]:
         """Return the orders once each was answered and is final."""
-        orders = self.shop.finals([answer.result() for answer in self._answers], FINAL_SECONDS)
+        return self.shop.finals(self.answered(), FINAL_SECONDS)
+
+    def finals(self) -> list[order_pb2.Order]:
+        """Return the orders of `begin` once each is final, and see that they ended as they should."""
+        orders = self.ended()
         assert Counter(order.cancel_reason for order in orders) == OUTCOMES
         return orders
 
@@ -87,6 +100,6 @@ class Placing:
         """See that the checker finds nothing."""
         self.witness.must_find_nothing(self.user, self._stock, self._since)
 
-    def must_violate(self, invariant: int) -> None:
-        """See that the checker finds that ``invariant`` does not hold."""
-        self.witness.must_find(invariant, self.user, self._stock, self._since)
+    def must_violate(self, invariant: int, text: str) -> None:
+        """See that the checker finds that ``invariant`` does not hold, and says so with ``text``."""
+        self.witness.must_find(invariant, text, self.user, self._stock, self._since)
