@@ -7,8 +7,7 @@ be there, waiting in the topics.
 import time
 from collections.abc import Mapping, Sequence
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from chassis.errors import Unavailable
 
@@ -19,12 +18,16 @@ _Offsets = dict[tuple[str, int], int]
 
 
 class Lag:
-    """Compares a group's committed offsets with where its topics ended when it looked last."""
+    """Compares a group's committed offsets with where its topics ended when it looked last.
+
+    It asks as a consumer that joins nothing: librdkafka's admin client may abort the whole process where a broker goes
+    away while it is being asked.
+    """
 
     def __init__(self, client: Mapping[str, str | int | float | bool], group: str, topics: Sequence[str]) -> None:
         """Look with the Kafka properties ``client`` at the ``topics`` that ``group`` consumes."""
-        self._admin = AdminClient(dict(client))
-        self._group, self._topics = group, topics
+        self._asker = Consumer({**client, "group.id": group, "enable.auto.commit": False})
+        self._topics = topics
         self._ends: _Offsets = {}
         self._looked = float("-inf")
 
@@ -39,8 +42,8 @@ class Lag:
         ends, looked = self._ends, self._looked
         try:
             partitions = self._partitions()
-            reached = self._reached(partitions)
-            self._ends = self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+            committed = self._committed(partitions)
+            begins, self._ends = self._bounds(partitions)
         except KafkaException as error:
             self._looked = float("-inf")
             msg = f"Kafka cannot be asked for offsets: {error}"
@@ -48,21 +51,22 @@ class Lag:
         self._looked = time.monotonic()
         if self._looked - looked > _STALE_SECONDS:
             return False
-        return all(reached.get(partition, 0) >= end for partition, end in ends.items() if partition in reached)
+        # What is behind the group was committed, or deleted by the topic's retention.
+        return all(max(begins[one], committed[one]) >= end for one, end in ends.items() if one in begins)
 
     def _partitions(self) -> list[tuple[str, int]]:
-        known = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
+        known = self._asker.list_topics(timeout=_ANSWER_SECONDS).topics
         return [(topic, number) for topic in self._topics if topic in known for number in known[topic].partitions]
 
-    def _reached(self, partitions: Sequence[tuple[str, int]]) -> _Offsets:
-        """Return what is behind the group in each partition: committed, or deleted by the topic's retention."""
-        asked = ConsumerGroupTopicPartitions(self._group, [TopicPartition(*partition) for partition in partitions])
-        future = self._admin.list_consumer_group_offsets([asked], request_timeout=_ANSWER_SECONDS)[self._group]
-        committed = {(found.topic, found.partition): found.offset for found in future.result().topic_partitions}
-        begins = self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-        return {partition: max(begins[partition], committed.get(partition, 0)) for partition in partitions}
+    def _committed(self, partitions: Sequence[tuple[str, int]]) -> _Offsets:
+        asked = [TopicPartition(*partition) for partition in partitions]
+        found = self._asker.committed(asked, timeout=_ANSWER_SECONDS)
+        return {(one.topic, one.partition): one.offset for one in found}
 
-    def _offsets(self, partitions: Sequence[tuple[str, int]], which: OffsetSpec) -> _Offsets:
-        asked = {TopicPartition(*partition): which for partition in partitions}
-        futures = self._admin.list_offsets(asked, request_timeout=_ANSWER_SECONDS)
-        return {(found.topic, found.partition): future.result().offset for found, future in futures.items()}
+    def _bounds(self, partitions: Sequence[tuple[str, int]]) -> tuple[_Offsets, _Offsets]:
+        """Return where each partition begins and where it ends."""
+        begins, ends = _Offsets(), _Offsets()
+        for partition in partitions:
+            asked = TopicPartition(*partition)
+            begins[partition], ends[partition] = self._asker.get_watermark_offsets(asked, timeout=_ANSWER_SECONDS)
+        return begins, ends

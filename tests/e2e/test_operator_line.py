@@ -144,8 +144,11 @@ def test_sagas_are_watched_while_they_change(shop: Shop, line: Line) -> None:
     command = [sys.executable, "-m", "ordersaga_cli", "saga", "watch", "--json"]
     environment = {**os.environ, **line.environment}
     told: list[dict[str, str]] = []
+    # Where this run itself was begun in the background SIGINT is ignored, and a child would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     product, placed = shop.product(), set[str]()
     with subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True) as watching:
+        signal.signal(signal.SIGINT, before)
         stdout = watching.stdout
         assert stdout is not None
         reading = threading.Thread(target=lambda: told.extend(json.loads(line)["saga"] for line in stdout))
