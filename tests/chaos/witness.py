@@ -110,7 +110,7 @@ def _rows_of(rows: Rows, orders: set[int]) -> Rows:
         orders={key: row for key, row in rows.orders.items() if key in orders},
         outbox=rows.outbox,
         stock=rows.stock,
-        restocks=rows.restocks,
+        restocks=[row for row in rows.restocks if row.request_id is None],  # others restock, this customer does not
         movements={key: row for key, row in rows.movements.items() if key in orders},
         deliveries={key: row for key, row in rows.deliveries.items() if key in orders},
         sagas={key: row for key, row in rows.sagas.items() if key in orders},
