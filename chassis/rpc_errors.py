@@ -68,7 +68,7 @@ def _told(error: Exception) -> tuple[grpc.StatusCode, str, list[Message]]:
 
 
 class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # it is generic in its stub alone
-    """Wraps every unary and server-streaming method."""
+    """Wraps every method: those of the APIs, of health and of reflection."""
 
     async def intercept_service(
         self,
@@ -87,6 +87,12 @@ class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # it is gener
         if handler and handler.unary_stream:
             return grpc.unary_stream_rpc_method_handler(
                 _stream(handler.unary_stream, method),
+                request_deserializer=_forgiving(handler.request_deserializer),
+                response_serializer=handler.response_serializer,
+            )
+        if handler and handler.stream_stream:
+            return grpc.stream_stream_rpc_method_handler(
+                _dialogue(handler.stream_stream, method),
                 request_deserializer=_forgiving(handler.request_deserializer),
                 response_serializer=handler.response_serializer,
             )
@@ -133,6 +139,27 @@ def _stream(
         metrics.RPCS.labels(method, "OK").inc()
 
     return guarded
+
+
+def _dialogue(
+    behaviour: Callable[[AsyncIterator[Message], Context], AsyncIterator[Message]], method: str
+) -> Callable[..., AsyncIterator[Message]]:
+    async def guarded(requests: AsyncIterator[Message | None], context: Context) -> AsyncIterator[Message]:
+        try:
+            async for response in behaviour(_admitted(requests, context), context):
+                yield response
+        except Exception as error:  # noqa: BLE001 - it is told to the client and logged
+            await _abort(context, error, method)
+        metrics.RPCS.labels(method, "OK").inc()
+
+    return guarded
+
+
+async def _admitted(requests: AsyncIterator[Message | None], context: Context) -> AsyncIterator[Message]:
+    async for request in requests:
+        await _admit(request, context)
+        if request is not None:  # `_admit` has refused it otherwise
+            yield request
 
 
 async def _admit(request: Message | None, context: Context) -> None:

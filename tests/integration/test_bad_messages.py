@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from chassis import metrics
 from chassis.errors import Poison
 from chassis.messages import Encoded, Outgoing
 from devstack.stack import Stack
@@ -27,6 +28,23 @@ def group(stack: Stack) -> Iterator[Group]:
 def has_effects(group: Group, numbers: list[int]) -> None:
     def check() -> None:
         assert group.effects() == numbers
+
+    eventually(check, 30)
+
+
+def counted(group: Group) -> dict[str, int]:
+    """Return how many messages of the group's topic were counted as parked, by reason."""
+    (family,) = metrics.DEAD_LETTERS.collect()
+    return {
+        sample.labels["reason"]: int(sample.value)
+        for sample in family.samples
+        if sample.name.endswith("_total") and sample.labels["topic"] == group.topic
+    }
+
+
+def has_committed(group: Group, offset: int) -> None:
+    def check() -> None:
+        assert group.committed() == [offset]
 
     eventually(check, 30)
 
@@ -84,6 +102,8 @@ def test_it_is_parked_as_it_came_and_a_later_message_is_handled(stack: Stack, gr
     assert {name: value for name, value in head.items() if not name.startswith("dead-letter-")} == bad.headers
     assert (letter.value(), head.get("dead-letter-key")) == (bad.value or b"", bad.key)
     assert ("dead-letter-null-value" in head) == (bad.value is None)
+    assert counted(group) == {reason: 1}
+    has_committed(group, 1 + len(GOOD))
 
 
 def test_a_hundred_headers_do_no_harm_to_a_good_message(stack: Stack, group: Group) -> None:
@@ -105,6 +125,8 @@ def test_a_huge_message_is_parked_whole_and_does_not_stop_the_group(stack: Stack
     has_effects(group, [1, *GOOD])
     assert headers(letter)["dead-letter-reason"] == b"NOT_FRAMED"
     assert letter.value() == value
+    assert counted(group) == {"NOT_FRAMED": 1}
+    has_committed(group, 2 + len(GOOD))
 
 
 def test_a_batch_that_is_all_rubbish_is_parked_and_a_later_message_handled(stack: Stack, group: Group) -> None:
@@ -115,6 +137,8 @@ def test_a_batch_that_is_all_rubbish_is_parked_and_a_later_message_handled(stack
     assert {letter.key() for letter in letters} == {f"{group.topic}-0-{n}".encode() for n in range(25)}
     group.send(GOOD)
     has_effects(group, list(GOOD))
+    assert counted(group) == {"NO_MESSAGE_TYPE": 25}
+    has_committed(group, 25 + len(GOOD))
     assert consumer.state == "running"
 
 
@@ -130,6 +154,8 @@ def test_a_batch_of_verdicts_on_the_data_is_parked_and_does_not_halt_the_service
     assert {headers(letter)["dead-letter-reason"] for letter in letters} == {b"REUSED_ID"}
     group.send(GOOD)
     has_effects(group, list(GOOD))
+    assert counted(group) == {"REUSED_ID": 25}
+    has_committed(group, 25 + len(GOOD))
     assert consumer.state == "running"
 
 
@@ -149,3 +175,5 @@ def test_a_verdict_among_unforeseen_errors_does_not_hide_a_bad_deploy(stack: Sta
         eventually(halted, 30)
         assert tape.until(0) == []
     assert group.effects() == []
+    assert counted(group) == {}
+    assert group.committed()[0] <= 0, "what was not handled must come again"

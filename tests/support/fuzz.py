@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import protovalidate
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
 from ordersaga.delivery.v1 import delivery_pb2
@@ -59,6 +60,16 @@ def methods() -> Iterator[tuple[str, MethodDescriptor]]:
     for service, api in API.items():
         for method in api.methods:
             yield service, method
+
+
+def broken_fields(wanted: Descriptor, body: bytes) -> set[str] | None:
+    """Return the fields with which ``body`` breaks the rules of its contract; None where it is no such message."""
+    try:
+        message = GetMessageClass(wanted).FromString(body)
+    except DecodeError:
+        return None
+    found = [violation.proto.field for violation in protovalidate.collect_violations(message)]
+    return {".".join(element.field_name for element in path.elements) if path else "" for path in found}
 
 
 def requests(wanted: Descriptor) -> st.SearchStrategy[Request]:

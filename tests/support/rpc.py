@@ -48,12 +48,13 @@ def refusal(call: Callable[[], object]) -> Refusal:
     try:
         answer = call()
     except grpc.RpcError as error:
-        return _read(error)
+        return refusal_of(error)
     msg = f"the call succeeded: {answer}"
     raise AssertionError(msg)
 
 
-def _read(error: grpc.RpcError) -> Refusal:
+def refusal_of(error: grpc.RpcError) -> Refusal:
+    """Return how a call failed."""
     assert isinstance(error, grpc.Call)
     info, bad, retry = details.ErrorInfo(), details.BadRequest(), details.RetryInfo()
     status = rpc_status.from_call(error)

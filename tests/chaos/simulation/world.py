@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from ordersaga.messages import OrderCancelRequested, OrderCreated
 from sqlalchemy import Connection
 
 from chassis.messages import Outgoing, Record
 from orchestrator_svc.order_saga import ORDER_SAGA
-from order_svc.orders import Order, OrderStatus
+from order_svc.orders import CancelRequest, Order, OrderStatus, announcements, order_cancel_requested, order_created
 from product_svc.stock import Shelf
 from saga.find import Filter
 from saga.instance import Instance, pending_command
@@ -79,7 +78,6 @@ class World:
         """Of the orders that were acknowledged."""
         self.restocked = 0
         self.products.database.tables["products"] = {PRODUCT: Shelf(PRICE, STOCK)}
-        self.orders.database.tables["cancels"] = {}
         self._operators = Operators(ORDER_SAGA, SAGAS)
 
     def all_orders(self) -> list[Order]:
@@ -99,22 +97,22 @@ class World:
         def store(tx: Connection) -> list[Outgoing]:
             order = Order(order_id, 1, *wish, OrderStatus.PENDING, None, self.now, self.now)
             of(tx).write("orders")[order_id] = order
-            return self._to_outbox(tx, _created(order))
+            return self._to_outbox(tx, order_created(order))
 
         self._originate(store, fault)
         if order_id in self.orders.database.rows("orders"):
             self.kinds[order_id] = kind
 
     def cancel_order(self, order: int, fault: Fault = Fault.NONE) -> None:
-        """CancelOrder, of an order that is PENDING; a repeat says the same again."""
+        """CancelOrder, of an order that is PENDING; a repeat says nothing more."""
         target = self._pick(order)
-        if target is None or target.final:
+        if target is None or target.final or target.cancel_request:
             return
+        cancelled = replace(target, cancel_request=CancelRequest("customer", "changed my mind", self.now))
 
         def store(tx: Connection) -> list[Outgoing]:
-            cancels = of(tx).write("cancels")
-            request = cancels.setdefault(target.order_id, _cancel_requested(target, self.now))
-            return self._to_outbox(tx, request)
+            of(tx).write("orders")[target.order_id] = cancelled
+            return self._to_outbox(tx, order_cancel_requested(cancelled))
 
         self._originate(store, fault)
 
@@ -137,12 +135,9 @@ class World:
         """Say again what was said of every order that is PENDING for too long."""
 
         def say(tx: Connection) -> list[Outgoing]:
-            records: list[Record] = []
-            for order in self.all_orders():
-                if not order.final and order.create_time + ANNOUNCE_AFTER <= self.now:
-                    cancel = of(tx).read("cancels").get(order.order_id)
-                    records += [_created(order), *([cancel] if cancel else [])]
-            return [Outgoing(record) for record in records]
+            orders: list[Order] = list(of(tx).read("orders").values())
+            due = [order for order in orders if not order.final and order.create_time + ANNOUNCE_AFTER <= self.now]
+            return [Outgoing(record) for order in due for record in announcements(order)]
 
         self.orders.transact(say, self.now, fault)
 
@@ -237,30 +232,3 @@ class World:
         rows = of(tx).write("outbox")
         rows[max(rows, default=0) + 1] = record
         return [Outgoing(record)]
-
-
-def _created(order: Order) -> OrderCreated:
-    return OrderCreated(
-        order_id=order.order_id,
-        user_id=order.user_id,
-        product_id=order.product_id,
-        quantity=order.quantity,
-        price=order.price,
-        address=order.address,
-        create_time=order.create_time,
-    )
-
-
-def _cancel_requested(order: Order, now: datetime) -> OrderCancelRequested:
-    return OrderCancelRequested(
-        order_id=order.order_id,
-        user_id=order.user_id,
-        product_id=order.product_id,
-        quantity=order.quantity,
-        price=order.price,
-        address=order.address,
-        create_time=order.create_time,
-        actor="customer",
-        reason="changed my mind",
-        request_time=now,
-    )
