@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from confluent_kafka import TopicPartition
@@ -45,8 +45,8 @@ class Witness(Recorder):
             records=[record for record in self.tape.records if record.order_id in orders],
             dead_letters=[one for one in self.tape.dead_letters if one.headers.get("dead-letter-key") in keys],
             outbox=[row for row in list(self._waiting.values()) if row.seen >= since],
-            offsets=[_sample_of(sample, orders) for sample in list(seen.offsets) if sample.time >= since],
-            rows=_rows_of(rows, orders),
+            offsets=[_sample_of(sample, orders, stock) for sample in list(seen.offsets) if sample.time >= since],
+            rows=_rows_of(rows, orders, stock),
         )
         return check(evidence)
 
@@ -100,17 +100,17 @@ def witness(stack: Stack) -> Iterator[Witness]:
         watching.close()
 
 
-def _sample_of(sample: OffsetSample, orders: set[int]) -> OffsetSample:
-    return OffsetSample(sample.group, sample.time, sample.committed, _rows_of(sample.rows, orders))
+def _sample_of(sample: OffsetSample, orders: Collection[int], products: Collection[int]) -> OffsetSample:
+    return OffsetSample(sample.group, sample.time, sample.committed, _rows_of(sample.rows, orders, products))
 
 
-def _rows_of(rows: Rows, orders: set[int]) -> Rows:
-    """Return the rows that belong to ``orders``; the outbox, the products' stock and their restocks stay."""
+def _rows_of(rows: Rows, orders: Collection[int], products: Collection[int]) -> Rows:
+    """Return the rows that belong to ``orders`` and ``products``; the outbox stays."""
     return Rows(
         orders={key: row for key, row in rows.orders.items() if key in orders},
         outbox=rows.outbox,
-        stock=rows.stock,
-        restocks=[row for row in rows.restocks if row.request_id is None],  # others restock, this customer does not
+        stock={key: pieces for key, pieces in rows.stock.items() if key in products},
+        restocks=[row for row in rows.restocks if row.product_id in products],
         movements={key: row for key, row in rows.movements.items() if key in orders},
         deliveries={key: row for key, row in rows.deliveries.items() if key in orders},
         sagas={key: row for key, row in rows.sagas.items() if key in orders},
