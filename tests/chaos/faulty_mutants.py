@@ -18,6 +18,7 @@ from chassis import outbox
 from chassis.consumer import Consumer
 from chassis.dead_letters import source
 from chassis.dispatch import Handler
+from chassis.errors import Unavailable
 from chassis.outbox import Relay
 from saga.instance import Instance
 from saga.store import SagaStore
@@ -46,7 +47,10 @@ def commits_offsets_first() -> None:
     def faulty(self: Consumer, batch: Sequence[KafkaMessage]) -> None:
         reached = {source(message)[:2]: source(message)[2] + 1 for message in batch}
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in reached.items()]
-        self._consumer.commit(offsets=offsets, asynchronous=False)
+        done = self._consumer.commit(offsets=offsets, asynchronous=False)
+        if any(one.error for one in done):  # in a rebalance it is refused partition by partition, without a word
+            msg = "offsets are not committed yet"
+            raise Unavailable(msg)
         work(self, batch)
 
     Consumer._work = faulty  # type: ignore[method-assign] # noqa: SLF001 - that is what a mutant does
