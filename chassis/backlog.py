@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from chassis import outbox
 from chassis.database import in_transaction
 from chassis.errors import Exhausted
-from chassis.logs import logger
+from chassis.logs import logger, one_line
 
 log = logger("outbox")
 
@@ -54,7 +54,7 @@ class Backlog:
             try:
                 await self.count()
             except Exception as error:  # noqa: BLE001 - with the database away nothing is stored either
-                log.warning("outbox not counted", error=" ".join(str(error).split())[:300])
+                log.warning("outbox not counted", error=one_line(error))
             await asyncio.sleep(self._interval)
 
     async def count(self) -> None:

@@ -8,7 +8,7 @@ import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
-from chassis.logs import logger
+from chassis.logs import logger, one_line
 
 log = logger("changes")
 
@@ -106,7 +106,7 @@ class ChangeFeed:
                     async for notification in connection.notifies():
                         self._tell(notification.payload)
             except psycopg.Error as error:
-                log.warning("change feed interrupted", error=" ".join(str(error).split())[:300])
+                log.warning("change feed interrupted", error=one_line(error))
             await asyncio.sleep(_BACKOFF_SECONDS)
 
     def _tell(self, payload: str) -> None:

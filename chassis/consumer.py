@@ -22,7 +22,7 @@ from chassis.codec import Codec
 from chassis.database import is_transient
 from chassis.dead_letters import dead_letter, headers_of, source
 from chassis.errors import Poison
-from chassis.logs import logger
+from chassis.logs import logger, one_line
 from chassis.messages import MESSAGE_ID, TRACEPARENT, Encoded, Handle, Message, Record
 from chassis.producer import Producer
 from chassis.watchdog import Watchdog
@@ -256,7 +256,7 @@ class Consumer:
         self._failures += 1
         longest = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** min(self._failures, 10))
         seconds = longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
-        text = " ".join(str(error).split())[:300]
+        text = one_line(error)
         metrics.REWOUND.labels(type(error).__name__).inc()
         log.warning("batch rewound", error=text, again_in_seconds=round(seconds, 2), failures=self._failures)
         self._idle(time.monotonic() + seconds)

@@ -54,3 +54,8 @@ def logger(room: str) -> structlog.typing.FilteringBoundLogger:
     # Not bound here: that would fix today's configuration, and this is called at import, before `configure`.
     lazy: structlog.typing.FilteringBoundLogger = structlog.get_logger(f"ordersaga.{room}", room=room)
     return lazy
+
+
+def one_line(error: BaseException) -> str:
+    """Return what ``error`` says, in one line of at most 300 characters."""
+    return " ".join(str(error).split())[:300]

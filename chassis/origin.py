@@ -14,7 +14,7 @@ from chassis import outbox
 from chassis.backlog import Backlog
 from chassis.codec import Codec
 from chassis.database import in_transaction
-from chassis.logs import logger
+from chassis.logs import logger, one_line
 from chassis.messages import Encoded, Outgoing
 from chassis.producer import Producer
 
@@ -88,7 +88,7 @@ class Origin:
             self._backlog.removed(await in_transaction(self._engine, lambda tx: outbox.remove(tx, ids)))
         except Exception as error:  # noqa: BLE001 - what they tell of is stored; nothing is lost
             if not self._failing:
-                log.warning("messages are left to the relay", error=" ".join(str(error).split())[:300])
+                log.warning("messages are left to the relay", error=one_line(error))
             self._failing = True
         else:
             if self._failing:

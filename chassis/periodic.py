@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from chassis.database import is_transient
-from chassis.logs import logger
+from chassis.logs import logger, one_line
 
 log = logger("periodic")
 
@@ -49,7 +49,7 @@ class Periodic:
             except Exception as error:
                 failures += 1
                 if is_transient(error):
-                    text = " ".join(str(error).split())[:300]
+                    text = one_line(error)
                     log.warning("pass failed", name=self._name, failures=failures, error=text)
                 else:
                     log.exception("pass failed", name=self._name, failures=failures)

@@ -15,7 +15,7 @@ from google.rpc.status_pb2 import Status
 from chassis import metrics
 from chassis.database import is_transient
 from chassis.errors import AlreadyExists, Exhausted, InvalidArgument, NotFound, Refused, Unavailable, Violation
-from chassis.logs import logger
+from chassis.logs import logger, one_line
 from chassis.validation import check
 
 log = logger("rpc")
@@ -58,7 +58,7 @@ def _told(error: Exception) -> tuple[grpc.StatusCode, str, list[Message]]:
         details = [error_details_pb2.ErrorInfo(reason=error.reason, domain=_DOMAIN), _RETRY_WHEN_FULL]
         return grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), details
     if is_transient(error):
-        log.warning("call refused for now", error=" ".join(str(error).split())[:300])
+        log.warning("call refused for now", error=one_line(error))
         text = str(error) if isinstance(error, Unavailable) else "the database cannot be reached; try again"
         info = error_details_pb2.ErrorInfo(reason="UNAVAILABLE", domain=_DOMAIN)
         return grpc.StatusCode.UNAVAILABLE, text, [info, _RETRY]

@@ -203,7 +203,7 @@ class _Running(Generic[SettingsT]):
             async with asyncio.timeout(_CHECK_SECONDS * 3), self._parts.async_engine.connect() as connection:
                 await connection.execute(text("SELECT 1"))
         except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready
-            log.warning("the database does not answer", error=" ".join(str(error).split())[:300])
+            log.warning("the database does not answer", error=logs.one_line(error))
             return False
         return True
 
