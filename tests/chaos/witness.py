@@ -60,10 +60,15 @@ class Witness(Recorder):
         eventually(holds, _REST_SECONDS, every=0.2)
 
     def must_find(self, invariant: int, text: str, user: int, stock: Mapping[int, int], since: float) -> None:
-        """See that the checker names ``invariant``, with ``text``, when what is under way has come to rest."""
+        """See that the checker names ``invariant``, with ``text``, and still does when all has come to rest."""
+
+        def finds() -> None:
+            found = self.violations(user, stock, since)
+            assert any(v.invariant == invariant and text in v.text for v in found), "\n".join(map(str, found))
+
+        eventually(finds, _REST_SECONDS, every=0.2)
         time.sleep(_SETTLED_SECONDS)  # what is only passing through proves nothing
-        found = self.violations(user, stock, since)
-        assert any(v.invariant == invariant and text in v.text for v in found), "\n".join(map(str, found))
+        finds()
 
     def close(self) -> None:
         """Stop watching."""
