@@ -55,6 +55,7 @@ class Bench:
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda one: self.builds[one].become(mutant if one == name else ""), NAMES))
         eventually(self._outbox_is_empty)
+        self.witness.wait_until_read()  # or what is left of another test would meet this one's crash point
         self.placing = Placing(self.shop, self.witness, self.pool)
         return self.builds[name]
 

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from devstack.services import NAMES
 from devstack.stack import Stack
 from tests.chaos.checker import Violation, check
-from tests.chaos.evidence import TOPICS, Evidence, OffsetSample, Rows
+from tests.chaos.evidence import READERS, TOPICS, Evidence, OffsetSample, Rows
 from tests.chaos.recorder import Recorder
 from tests.support.wait import eventually
 
@@ -19,6 +19,7 @@ PARTITIONS = 6
 """Of each topic."""
 _REST_SECONDS = 10.0
 _SETTLED_SECONDS = 2.0
+_READ_SECONDS = 30.0
 
 
 class Witness(Recorder):
@@ -70,6 +71,22 @@ class Witness(Recorder):
         time.sleep(_SETTLED_SECONDS)  # what is only passing through proves nothing
         finds()
 
+    def wait_until_read(self) -> None:
+        """Wait until every group has dealt with what lay in its topics, of whichever customer."""
+
+        def read() -> None:
+            ends = self._ends()
+            for group in NAMES:
+                self.sample(group)
+                reached = self._committed(group)
+                behind = [
+                    place for place, end in ends.items() if READERS[place[0]] == group and reached.get(place, 0) < end
+                ]
+                assert behind == [], f"{group} has yet to read {behind}"
+            assert self._ends() == ends  # else what was read has led to more
+
+        eventually(read, _READ_SECONDS, every=0.1)
+
     def close(self) -> None:
         """Stop watching."""
         self._stopping.set()
@@ -79,18 +96,23 @@ class Witness(Recorder):
         for asker in self._askers.values():
             asker.close()
 
-    def _catch_up(self) -> None:
-        """Wait until the tape holds what the topics hold now."""
+    def _ends(self) -> dict[tuple[str, int, int], int]:
+        """Return where the topics' partitions end now; they are of the first incarnation here."""
         latest = {
             TopicPartition(topic, number): OffsetSpec.latest()  # type: ignore[no-untyped-call] # the library's own
             for topic in TOPICS
             for number in range(PARTITIONS)
         }
-        ends = {one: future.result().offset for one, future in self._admin.list_offsets(latest).items()}
+        found = self._admin.list_offsets(latest).items()
+        return {(one.topic, 0, one.partition): future.result().offset for one, future in found}
+
+    def _catch_up(self) -> None:
+        """Wait until the tape holds what the topics hold now."""
+        ends = self._ends()
 
         def caught_up() -> None:
-            taped = Counter((record.place.topic, record.place.partition) for record in self.tape.records)
-            assert all(taped[one.topic, one.partition] >= end for one, end in ends.items())
+            taped = Counter((record.place.topic, 0, record.place.partition) for record in self.tape.records)
+            assert all(taped[place] >= end for place, end in ends.items())
 
         eventually(caught_up)
 
