@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -22,6 +22,7 @@ from chassis.codec import Codec
 from chassis.database import is_transient
 from chassis.dead_letters import dead_letter, headers_of, source
 from chassis.errors import Poison
+from chassis.hearing import Hearing
 from chassis.logs import logger, one_line
 from chassis.messages import MESSAGE_ID, TRACEPARENT, Encoded, Handle, Message, Record
 from chassis.producer import Producer
@@ -71,7 +72,8 @@ class Consumer:
 
         ``handle`` gets up to ``batch_size`` messages and the open transaction. ``on_crash`` is called where the thread
         ends by an error of its own: only a new process can go on. A partition that gives nothing for
-        ``watchdog_seconds``, though there is something to read, makes it join the group anew.
+        ``watchdog_seconds``, though there is something to read, makes it join the group anew, and so does a broker that
+        does not answer for so long, though it answers others.
         """
         self._group, self._topics, self._handle = group, list(topics), handle
         self._codec, self._engine, self._producer = codec, engine, producer
@@ -83,15 +85,9 @@ class Consumer:
         self._thread = threading.Thread(target=self._run, name="consumer", daemon=True)
         self.state: Literal["starting", "running", "halted", "ended"] = "starting"
         self._watchdog = Watchdog(watchdog_seconds)
-        self._properties: dict[str, Any] = {
-            **client,
-            **_PROPERTIES,
-            "group.id": group,
-            "on_commit": _committed,
-            "error_cb": _log_error,
-            "logger": logging.getLogger("ordersaga.librdkafka"),
-        }
-        self._consumer = KafkaConsumer(self._properties)
+        self._hearing = Hearing(client, watchdog_seconds)
+        self._client = client
+        self._consumer = self._connect()
 
     def start(self) -> None:
         """Subscribe and begin."""
@@ -117,18 +113,32 @@ class Consumer:
             log.exception("the consumer ended by an error of its own")
             self._on_crash(f"the consumer ended: {error!r}")
 
+    def _connect(self) -> KafkaConsumer:
+        return KafkaConsumer(
+            {
+                **self._client,
+                **_PROPERTIES,
+                "group.id": self._group,
+                "on_commit": _committed,
+                "error_cb": _log_error,
+                "logger": logging.getLogger("ordersaga.librdkafka"),
+            }
+        )
+
     def _subscribe(self) -> None:
         self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
     def _look_for_stalls(self) -> None:
-        """Join the group anew where a partition has something to read and gives nothing."""
+        """Join the group anew where a partition has something to read and gives nothing, or no broker answers us."""
         stalled = self._watchdog.stalled(self._consumer, self._owned)
-        if stalled:
+        lost = self._hearing.is_lost(self._consumer)
+        if stalled or lost:
             metrics.REJOINED.inc()
-            log.error("consumer is stalled, joining the group anew", partitions=[f"{t}-{n}" for t, n in stalled])
+            reason = f"nothing comes of {', '.join(f'{t}-{n}' for t, n in stalled)}" if stalled else "no broker answers"
+            log.error("consumer is stalled, joining the group anew", reason=reason)
             self._consumer.close()
             self._owned.clear()
-            self._consumer = KafkaConsumer(self._properties)
+            self._consumer = self._connect()
             self._subscribe()
 
     def _turn(self) -> None:

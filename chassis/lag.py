@@ -26,7 +26,8 @@ class Lag:
 
     def __init__(self, client: Mapping[str, str | int | float | bool], group: str, topics: Sequence[str]) -> None:
         """Look with the Kafka properties ``client`` at the ``topics`` that ``group`` consumes."""
-        self._asker = Consumer({**client, "group.id": group, "enable.auto.commit": False})
+        self._client = {**client, "group.id": group, "enable.auto.commit": False}
+        self._asker = Consumer(self._client)
         self._topics = topics
         self._ends: _Offsets = {}
         self._looked = float("-inf")
@@ -46,6 +47,8 @@ class Lag:
             begins, self._ends = self._bounds(partitions)
         except KafkaException as error:
             self._looked = float("-inf")
+            self._asker.close()
+            self._asker = Consumer(self._client)  # this one may have forgotten every broker: see chassis.hearing
             msg = f"Kafka cannot be asked for offsets: {error}"
             raise Unavailable(msg) from error
         self._looked = time.monotonic()

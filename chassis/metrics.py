@@ -11,6 +11,9 @@ PUBLISHED = Counter("ordersaga_messages_published_total", "Messages acknowledged
 BATCH_MESSAGES = Histogram("ordersaga_batch_messages", "Messages in one consumed batch.", buckets=_SIZES)
 BATCH_SECONDS = Histogram("ordersaga_batch_seconds", "From a batch's first message to its replies' acknowledgement.")
 REJOINED = Counter("ordersaga_consumer_rejoins_total", "Times that a stalled consumer joined its group anew.")
+RECONNECTED = Counter(
+    "ordersaga_producer_reconnects_total", "Times that a producer which no broker answered connected anew."
+)
 REWOUND = Counter("ordersaga_batches_rewound_total", "Batches that failed and are done again.", ["error"])
 DEAD_LETTERS = Counter("ordersaga_dead_letters_total", "Messages parked in the dead-letter topic.", ["topic", "reason"])
 OUTBOX_RELAYED = Counter("ordersaga_outbox_relayed_total", "Outbox rows that the relay published, not the fast path.")

@@ -11,6 +11,7 @@ from confluent_kafka import Producer as KafkaProducer
 
 from chassis import metrics
 from chassis.errors import Unavailable
+from chassis.hearing import Hearing
 from chassis.logs import logger
 from chassis.messages import Encoded
 
@@ -29,6 +30,9 @@ PROPERTIES: dict[str, str | int | float | bool] = {
     "allow.auto.create.topics": False,
 }
 """How every producer of ours publishes, whatever the cluster."""
+
+
+_PURGE_SECONDS = 5.0
 
 
 class _Flight:
@@ -64,15 +68,28 @@ class _Flight:
 class Producer:
     """Publishes messages; every one is acknowledged by all in-sync replicas, or the batch fails."""
 
-    def __init__(self, client: Mapping[str, str | int | float | bool], on_fatal: Callable[[str], None]) -> None:
-        """Connect with the properties ``client``; ``on_fatal`` is called where only a new process can go on."""
-        self._on_fatal = on_fatal
-        self._producer = KafkaProducer(
-            {**client, **PROPERTIES, "error_cb": self._error, "logger": logging.getLogger("ordersaga.librdkafka")}
-        )
+    def __init__(
+        self,
+        client: Mapping[str, str | int | float | bool],
+        on_fatal: Callable[[str], None],
+        watchdog_seconds: float = 15.0,
+    ) -> None:
+        """Connect with the properties ``client``; ``on_fatal`` is called where only a new process can go on.
+
+        It connects anew where no broker answers it for ``watchdog_seconds``, though they answer others.
+        """
+        self._client, self._on_fatal = client, on_fatal
+        self._hearing = Hearing(client, watchdog_seconds)
+        self._producer = self._connect()
+        self._producing = threading.Lock()
+        self._discarding = False
         self._closing = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="producer", daemon=True)
         self._poller.start()
+
+    def _connect(self) -> KafkaProducer:
+        shared = {"error_cb": self._error, "logger": logging.getLogger("ordersaga.librdkafka")}
+        return KafkaProducer({**self._client, **PROPERTIES, **shared})
 
     def publish(self, messages: Sequence[Encoded]) -> Future[None]:
         """Send ``messages``; the future ends when Kafka has all of them.
@@ -81,6 +98,14 @@ class Producer:
         Any thread may call this.
         """
         flight = _Flight(len(messages))
+        with self._producing:
+            sent, error = self._produce(messages, flight)
+        if error:
+            flight.land(len(messages) - sent, error)
+        return flight.done
+
+    def _produce(self, messages: Sequence[Encoded], flight: _Flight) -> tuple[int, KafkaError | None]:
+        """Hand ``messages`` to the client; return how many it took, and why not all."""
         for position, message in enumerate(messages):
             try:
                 self._producer.produce(
@@ -91,12 +116,10 @@ class Producer:
                     on_delivery=flight.acknowledged,
                 )
             except BufferError:
-                flight.land(len(messages) - position, KafkaError(KafkaError._QUEUE_FULL))  # noqa: SLF001 - its public name
-                break
+                return position, KafkaError(KafkaError._QUEUE_FULL)  # noqa: SLF001 - its public name
             except KafkaException as error:
-                flight.land(len(messages) - position, error.args[0])
-                break
-        return flight.done
+                return position, error.args[0]
+        return len(messages), None
 
     def deliver(self, messages: Sequence[Encoded], seconds: float) -> None:
         """Send ``messages`` and wait until Kafka has all of them, up to ``seconds``.
@@ -119,9 +142,22 @@ class Producer:
     def _poll(self) -> None:
         while not self._closing.is_set():
             self._producer.poll(0.1)
+            if self._hearing.is_lost(self._producer):
+                self._connect_anew()
+
+    def _connect_anew(self) -> None:
+        """Go on with another client; what the lost one holds fails, and is relayed from the outbox."""
+        metrics.RECONNECTED.inc()
+        log.error("no broker answers the producer, connecting anew")
+        with self._producing:
+            lost, self._producer = self._producer, self._connect()
+        self._discarding = True
+        lost.purge()  # to the idempotent client, that is fatal
+        lost.flush(_PURGE_SECONDS)
+        self._discarding = False
 
     def _error(self, error: KafkaError) -> None:
-        if error.fatal():
+        if error.fatal() and not self._discarding:
             self._on_fatal(f"the Kafka producer cannot go on: {error}")
         else:
             log.warning("Kafka trouble", error=str(error))

@@ -92,11 +92,17 @@ class Group:
         self.producer.publish(messages).result(20)
 
     def consume(
-        self, handle: Handle, *, batch_size: int = 100, producer: Producer | None = None, watchdog_seconds: float = 15
+        self,
+        handle: Handle,
+        *,
+        batch_size: int = 100,
+        producer: Producer | None = None,
+        client: Mapping[str, str | int | float | bool] | None = None,
+        watchdog_seconds: float = 15,
     ) -> Consumer:
         """Start a member of the group."""
         consumer = Consumer(
-            {"bootstrap.servers": self.stack.bootstrap},
+            client or {"bootstrap.servers": self.stack.bootstrap},
             self.name,
             [self.topic],
             handle,

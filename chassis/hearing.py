@@ -1,0 +1,52 @@
+"""Notices a Kafka client that reaches no broker any more, though there is one.
+
+A client that asks for metadata while the only broker stops may be told of no brokers at all. It believes that, forgets
+those it knew, and asks nobody again until its process ends: librdkafka's issue 5301, open in 2.16. One restart of the
+broker in some hundreds does that to a client, and no setting prevents it.
+"""
+
+import time
+from collections.abc import Mapping
+
+from confluent_kafka import Consumer, KafkaException, Producer
+
+_ANSWER_SECONDS = 2.0
+
+
+class Hearing:
+    """Compares, look by look, whether a client gets an answer and whether one made just now does."""
+
+    def __init__(self, client: Mapping[str, str | int | float | bool], every_seconds: float) -> None:
+        """Look every ``every_seconds``, with the Kafka properties ``client``."""
+        self._client, self._every = client, every_seconds
+        self._next = time.monotonic() + every_seconds
+        self._unanswered = False
+
+    def is_lost(self, asked: Consumer | Producer) -> bool:
+        """Say whether two looks in a row found ``asked`` unanswered and a new client answered.
+
+        Call it as often as you like: it looks when it is time. Where nobody answers, a look takes four seconds.
+        """
+        if time.monotonic() < self._next:
+            return False
+        before, self._unanswered = self._unanswered, not _is_answered(asked)
+        lost = before and self._unanswered and self._another_is_answered()
+        if lost:
+            self._unanswered = False
+        self._next = time.monotonic() + self._every
+        return lost
+
+    def _another_is_answered(self) -> bool:
+        another = Consumer({**self._client, "group.id": "never-joined", "log_level": 0})
+        try:
+            return _is_answered(another)
+        finally:
+            another.close()
+
+
+def _is_answered(client: Consumer | Producer) -> bool:
+    try:
+        client.list_topics(timeout=_ANSWER_SECONDS)
+    except KafkaException:
+        return False
+    return True

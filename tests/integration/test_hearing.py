@@ -1,0 +1,105 @@
+"""A Kafka client that reaches no broker any more, where another would, is replaced.
+
+What does that to a client cannot be had to order. So these begin at an address where nobody answers, and learn the
+right one only when they connect anew.
+"""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Consumer as KafkaConsumer
+
+from chassis import metrics
+from chassis.errors import Unavailable
+from chassis.hearing import Hearing
+from chassis.lag import Lag
+from chassis.messages import Encoded
+from chassis.producer import Producer
+from devstack.stack import Stack
+from tests.support.kafka import create_topic, delete_topics, taped
+from tests.support.scratch import PREFIX, Recorded, scratch_group
+from tests.support.wait import eventually
+
+Client = dict[str, str | int | float | bool]
+NOWHERE = "127.0.0.1:1"
+
+
+@pytest.fixture
+def lost() -> Client:
+    """Properties by which nobody answers, yet."""
+    return {"bootstrap.servers": NOWHERE, "log_level": 0}
+
+
+@pytest.fixture
+def deaf(lost: Client) -> Iterator[KafkaConsumer]:
+    client = KafkaConsumer({**lost, "group.id": "never-joined"})
+    yield client
+    client.close()
+
+
+def test_a_client_is_lost_when_two_looks_are_not_answered_and_another_client_is(
+    stack: Stack, deaf: KafkaConsumer
+) -> None:
+    hearing = Hearing({"bootstrap.servers": stack.bootstrap}, every_seconds=0)
+    assert [hearing.is_lost(deaf) for _ in range(4)] == [False, True, False, True]
+
+
+def test_a_client_is_not_lost_where_nobody_is_answered(lost: Client, deaf: KafkaConsumer) -> None:
+    hearing = Hearing(lost, every_seconds=0)
+    assert [hearing.is_lost(deaf) for _ in range(2)] == [False, False]
+
+
+def test_a_client_that_is_answered_is_not_lost(stack: Stack) -> None:
+    client = KafkaConsumer({"bootstrap.servers": stack.bootstrap, "group.id": "never-joined"})
+    hearing = Hearing({"bootstrap.servers": NOWHERE}, every_seconds=0)
+    assert [hearing.is_lost(client) for _ in range(2)] == [False, False]
+    client.close()
+
+
+def test_a_consumer_that_no_broker_answers_joins_its_group_anew(stack: Stack, lost: Client) -> None:
+    (family,) = metrics.REJOINED.collect()
+    before = family.samples[0].value
+    with scratch_group(stack) as group:
+        group.send(range(20))
+        group.consume(Recorded(), client=lost, watchdog_seconds=0.5)
+        lost["bootstrap.servers"] = stack.bootstrap
+
+        def all_are_done() -> None:
+            assert group.effects() == list(range(20))
+
+        eventually(all_are_done, 30)
+    (family,) = metrics.REJOINED.collect()
+    assert family.samples[0].value == before + 1
+
+
+def test_a_producer_that_no_broker_answers_connects_anew_and_says_what_it_could_not_send(
+    stack: Stack, lost: Client
+) -> None:
+    topic = f"{PREFIX}hearing"
+    create_topic(stack.bootstrap, topic)
+    fatal: list[str] = []
+    producer = Producer(lost, fatal.append, watchdog_seconds=0.5)
+    reconnected = threading.Event()
+    with taped(stack.bootstrap, topic) as tape:
+        in_vain = producer.publish([Encoded(topic, b"1", b"in vain", ())])
+        in_vain.add_done_callback(lambda _: reconnected.set())
+        lost["bootstrap.servers"] = stack.bootstrap
+        assert reconnected.wait(14), "the lost client kept it until its time was over"
+        with pytest.raises(Unavailable):
+            in_vain.result()
+        producer.deliver([Encoded(topic, b"1", b"taken", ())], 20)
+
+        assert [message.value() for message in tape.until(1)] == [b"taken"]
+    producer.close(5)
+    delete_topics(stack.bootstrap, topic)
+    assert fatal == []
+
+
+def test_offsets_are_asked_for_anew_after_brokers_did_not_answer(stack: Stack, lost: Client) -> None:
+    lag = Lag(lost, "nobody", ["order-created"])
+    lag._client["bootstrap.servers"] = stack.bootstrap  # noqa: SLF001 - what the next client begins with
+    with pytest.raises(Unavailable):
+        lag.is_handled()
+    assert not lag.is_handled()
+    assert lag.is_handled()
