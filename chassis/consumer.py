@@ -25,6 +25,7 @@ from chassis.errors import Poison
 from chassis.hearing import Hearing
 from chassis.logs import logger, one_line
 from chassis.messages import MESSAGE_ID, TRACEPARENT, Encoded, Handle, Message, Record
+from chassis.offsets import Offsets
 from chassis.producer import Producer
 from chassis.watchdog import Watchdog
 
@@ -79,6 +80,7 @@ class Consumer:
         self._codec, self._engine, self._producer = codec, engine, producer
         self._batch_size, self._on_crash = batch_size, on_crash
         self._owned: set[tuple[str, int]] = set()
+        self._offsets = Offsets()
         self._paused = False
         self._failures = 0
         self._stopping = threading.Event()
@@ -119,7 +121,7 @@ class Consumer:
                 **self._client,
                 **_PROPERTIES,
                 "group.id": self._group,
-                "on_commit": _committed,
+                "on_commit": self._offsets.committed,
                 "error_cb": _log_error,
                 "logger": logging.getLogger("ordersaga.librdkafka"),
             }
@@ -137,6 +139,7 @@ class Consumer:
             reason = f"nothing comes of {', '.join(f'{t}-{n}' for t, n in stalled)}" if stalled else "no broker answers"
             log.error("consumer is stalled, joining the group anew", reason=reason)
             self._consumer.close()
+            self._offsets.forget(self._owned)
             self._owned.clear()
             self._consumer = self._connect()
             self._subscribe()
@@ -158,7 +161,10 @@ class Consumer:
             self._wait_out(error)
         else:
             self._failures = 0
-            self._commit(batch)
+            self._offsets.add(batch)
+            self._offsets.commit(self._consumer, wait=self._stopping.is_set())
+            for message in batch:
+                metrics.CONSUMED.labels(source(message)[0]).inc()
             metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
             metrics.BATCH_MESSAGES.observe(len(batch))
 
@@ -167,6 +173,8 @@ class Consumer:
         first = self._consumer.poll(_POLL_SECONDS)
         if first is None:
             self._watchdog.drained()
+            if self._offsets.overdue:
+                self._offsets.commit(self._consumer, wait=False)
             return []
         found = [first]
         if self._batch_size > 1:
@@ -239,19 +247,6 @@ class Consumer:
             encoded = [self._codec.encode(message) for message in outgoing]
         self._producer.publish(encoded).result()
 
-    def _commit(self, batch: Sequence[KafkaMessage]) -> None:
-        reached = {source(message)[:2]: source(message)[2] + 1 for message in batch}
-        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in reached.items()]
-        try:
-            if self._stopping.is_set():
-                self._consumer.commit(offsets=offsets, asynchronous=False)
-            else:
-                self._consumer.commit(offsets=offsets)
-        except KafkaException as error:  # the batch will come again, and be answered the same
-            log.warning("offsets not committed", error=str(error))
-        for message in batch:
-            metrics.CONSUMED.labels(source(message)[0]).inc()
-
     def _rewind(self, batch: Sequence[KafkaMessage]) -> None:
         first: dict[tuple[str, int], int] = {}
         for message in batch:
@@ -296,14 +291,11 @@ class Consumer:
         log.info("partitions assigned", added=len(partitions), owned=len(self._owned))
 
     def _revoked(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
-        self._owned -= {(p.topic, p.partition) for p in partitions}
+        revoked = {(p.topic, p.partition) for p in partitions}
+        self._owned -= revoked
+        self._offsets.forget(revoked)
         consumer.incremental_unassign(partitions)
         log.info("partitions revoked", removed=len(partitions), owned=len(self._owned))
-
-
-def _committed(error: KafkaError | None, _: list[TopicPartition]) -> None:
-    if error is not None:  # such as STALE_MEMBER_EPOCH in a rebalance; the batch comes again
-        log.info("offsets not committed", error=str(error))
 
 
 def _log_error(error: KafkaError) -> None:

@@ -91,6 +91,7 @@ class Recorder:
                 rows = self.reader.sample(group)
             except (KafkaException, psycopg.Error):
                 self.missed["offsets"] += 1
+                self._askers.pop(group).close()  # it may have forgotten every broker: see chassis.hearing
                 return
             self.evidence.offsets.append(OffsetSample(group, when, committed, rows))
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
@@ -17,6 +17,7 @@ _SETTINGS: dict[str, str | int | float | bool] = {
     "allow.auto.create.topics": False,
     "log_level": 0,
 }
+_LOOK_SECONDS = 5.0
 _LETTERS = tuple(f"{service}.dlq" for service in SERVICES)
 
 
@@ -54,10 +55,23 @@ class Tape:
                     raise
 
     def _run(self) -> None:
+        looked = time.monotonic()
         while not self._stopping.is_set():
             with self._lock:
                 self._take(self._consumer.consume(500, 0.1))
+                if time.monotonic() - looked > _LOOK_SECONDS:
+                    self._look()
+                    looked = time.monotonic()
             time.sleep(0.02)  # let others have the lock
+
+    def _look(self) -> None:
+        """Connect anew where no broker answers: the client may have forgotten every one (see chassis.hearing)."""
+        try:
+            self._consumer.list_topics(timeout=2)
+        except KafkaException:
+            with suppress(KafkaException, KeyError):  # nobody is answered now
+                self._consumer, lost = self._connect(), self._consumer
+                lost.close()
 
     def _take(self, messages: Iterable[Message]) -> None:
         for message in messages:

@@ -3,11 +3,15 @@
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from typing import Any
 
 import pytest
+from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka import KafkaError, KafkaException
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+import chassis.consumer
 from chassis.errors import Unavailable
 from chassis.messages import Encoded, Message, Outgoing, Record
 from chassis.producer import Producer
@@ -204,3 +208,25 @@ def test_a_member_that_is_stopped_leaves_nothing_undone_or_done_twice(group: Gro
     group.consume(second, batch_size=5)
     has_effects(group, range(30))
     assert sorted(number for call in first.calls + second.calls for number in call) == list(range(30))
+
+
+def test_an_offset_that_the_broker_did_not_take_is_committed_again_though_nothing_more_comes(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[object] = []
+
+    class Refused(KafkaConsumer):
+        """Kafka's consumer in a rebalance, when its first commit is refused."""
+
+        def commit(self, *arguments: Any, **options: Any) -> Any:
+            if not refused:
+                refused.append(options)
+                raise KafkaException(KafkaError(KafkaError.STALE_MEMBER_EPOCH))
+            return super().commit(*arguments, **options)
+
+    monkeypatch.setattr(chassis.consumer, "KafkaConsumer", Refused)
+    group.send(range(10))
+    group.consume(Recorded())
+    has_effects(group, range(10))
+    has_committed(group, [10])
+    assert refused

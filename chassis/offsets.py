@@ -1,0 +1,61 @@
+"""The offsets that a consumer has handled, until the broker says that they are committed.
+
+A commit may be refused, as in a rebalance. Were it left at that, the group would seem to be behind until the next
+message of the partition, and those who act on silence (`chassis.lag`) would wait for that.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from chassis.dead_letters import source
+from chassis.logs import logger
+
+log = logger("consumer")
+
+_AGAIN_SECONDS = 1.0
+
+
+class Offsets:
+    """One consumer's; used by its thread alone."""
+
+    def __init__(self) -> None:
+        self._handled: dict[tuple[str, int], int] = {}
+        self._sent = 0.0
+
+    @property
+    def overdue(self) -> bool:
+        """Whether some have not been committed for a second."""
+        return bool(self._handled) and time.monotonic() - self._sent > _AGAIN_SECONDS
+
+    def add(self, batch: Sequence[KafkaMessage]) -> None:
+        """Count ``batch`` as handled."""
+        self._handled |= {source(message)[:2]: source(message)[2] + 1 for message in batch}
+
+    def forget(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """Leave ``partitions`` to whoever has them now."""
+        for partition in partitions:
+            self._handled.pop(partition, None)
+
+    def commit(self, consumer: Consumer, *, wait: bool) -> None:
+        """Send what is not committed yet; where it is refused, the messages come again, and are answered the same."""
+        self._sent = time.monotonic()
+        offsets = [TopicPartition(*partition, offset) for partition, offset in self._handled.items()]
+        try:
+            if wait:
+                consumer.commit(offsets=offsets, asynchronous=False)
+            else:
+                consumer.commit(offsets=offsets)
+        except KafkaException as error:
+            log.warning("offsets not committed", error=str(error))
+
+    def committed(self, error: KafkaError | None, partitions: Iterable[TopicPartition]) -> None:
+        """Take the broker's answer; this is the client's ``on_commit``."""
+        if error is not None:  # such as STALE_MEMBER_EPOCH in a rebalance
+            log.info("offsets not committed", error=str(error))
+            return
+        for one in partitions:
+            if one.error is None and self._handled.get((one.topic, one.partition)) == one.offset:
+                del self._handled[one.topic, one.partition]
