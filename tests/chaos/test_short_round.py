@@ -48,7 +48,7 @@ def test_every_invariant_holds_under_faults_of_many_kinds(own_stack: Stack, tmp_
         "restored",
         "clock",
     )
-    result = run(own_stack, Settings(seed=4, duration=75, nemeses=kinds))
+    result = run(own_stack, Settings(seed=3, duration=60, nemeses=kinds))
     assert len(result.faults) >= 8
     must_hold(result, tmp_path)
 
@@ -56,7 +56,7 @@ def test_every_invariant_holds_under_faults_of_many_kinds(own_stack: Stack, tmp_
 @pytest.mark.timeout(ROUND_SECONDS)
 def test_with_two_replicas_of_everything_one_of_each_may_be_killed_in_turn(own_stack: Stack, tmp_path: Path) -> None:
     kinds = tuple(f"kill-{service}" for service in ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc"))
-    result = run(own_stack, Settings(seed=5, duration=45, replicas=2, nemeses=kinds))
+    result = run(own_stack, Settings(seed=5, duration=30, replicas=2, nemeses=kinds))
     assert {fault.kind for fault in result.faults} == set(kinds)
     must_hold(result, tmp_path)
 
