@@ -16,6 +16,20 @@ from chassis.logs import logger
 log = logger("consumer")
 
 _AGAIN_SECONDS = 1.0
+_PASSING = {
+    KafkaError.STALE_MEMBER_EPOCH,
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError._TRANSPORT,  # noqa: SLF001 - its public name, and so are those below
+    KafkaError._TIMED_OUT,  # noqa: SLF001
+    KafkaError._WAIT_COORD,  # noqa: SLF001
+}
+"""Refusals that end by themselves. Not among them is an unknown topic: it may be made anew, and begin at zero again."""
 
 
 class Offsets:
@@ -53,9 +67,11 @@ class Offsets:
 
     def committed(self, error: KafkaError | None, partitions: Iterable[TopicPartition]) -> None:
         """Take the broker's answer; this is the client's ``on_commit``."""
-        if error is not None:  # such as STALE_MEMBER_EPOCH in a rebalance
-            log.info("offsets not committed", error=str(error))
-            return
         for one in partitions:
-            if one.error is None and self._handled.get((one.topic, one.partition)) == one.offset:
+            refusal = one.error or error
+            if refusal is not None:
+                log.info("offset not committed", topic=one.topic, partition=one.partition, error=str(refusal))
+                if refusal.code() in _PASSING:
+                    continue
+            if self._handled.get((one.topic, one.partition)) == one.offset:
                 del self._handled[one.topic, one.partition]
