@@ -27,26 +27,30 @@ log = logs.logger("deploy")
 
 _COMPATIBILITY = ServerConfig(compatibility=ConfigCompatibilityLevel.FULL_TRANSITIVE)
 _SERVER_ERROR = 500
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS = 300.0
 
 
 class DeploySettings(settings.KafkaSettings, settings.RegistrySettings):
     """What deploying needs from the environment."""
 
 
-def topics_of(folder: Path) -> list[NewTopic]:
-    """Return every topic of the contracts in ``folder``: the business's, and a dead-letter topic for each group."""
+def topics_of(folder: Path, replicas: int | None = None) -> list[NewTopic]:
+    """Return every topic of the contracts in ``folder``: the business's, and a dead-letter topic for each group.
+
+    ``replicas`` is how many of each partition there are to be, where it is not to be what the contracts say.
+    """
     contracts = yaml.safe_load((folder / "topics.yaml").read_text())
     topics = [
-        _topic(name, topic, {"retention.ms": str(topic["retention_ms"])}) for name, topic in contracts["topics"].items()
+        _topic(name, topic, replicas, {"retention.ms": str(topic["retention_ms"])})
+        for name, topic in contracts["topics"].items()
     ]
     parked = contracts["dead_letters"]
     largest = {"cleanup.policy": "compact", "max.message.bytes": str(parked["max_message_bytes"])}
-    return topics + [_topic(topic_of(group), parked, largest) for group in contracts["consumer_groups"]]
+    return topics + [_topic(topic_of(group), parked, replicas, largest) for group in contracts["consumer_groups"]]
 
 
-def _topic(name: str, shape: dict[str, Any], config: dict[str, str]) -> NewTopic:
-    return NewTopic(name, shape["partitions"], shape["replication_factor"], config=config)
+def _topic(name: str, shape: dict[str, Any], replicas: int | None, config: dict[str, str]) -> NewTopic:
+    return NewTopic(name, shape["partitions"], replicas or shape["replication_factor"], config=config)
 
 
 def create_topics(admin: AdminClient, topics: list[NewTopic]) -> None:
@@ -87,24 +91,27 @@ def register_schemas(registry: SchemaRegistryClient, folder: Path) -> None:
         log.info("schema registered", subject=subject, id=schema_id)
 
 
-def deploy(read: DeploySettings, folder: Path) -> None:
-    """Make topics and register schemas; wait up to two minutes for servers that are still starting.
+def deploy(read: DeploySettings, folder: Path, replicas: int | None = None) -> None:
+    """Make topics and register schemas; wait up to five minutes for servers that are still starting.
 
     Raises:
         Unavailable: they did not come.
         SchemaRegistryError: a schema is refused.
     """
     give_up = time.monotonic() + _PATIENCE_SECONDS
+    told = ""
     admin = AdminClient(read.kafka_client())
     with SchemaRegistryClient(read.registry_client()) as registry:
         while True:
             try:
-                create_topics(admin, topics_of(folder))
+                create_topics(admin, topics_of(folder, replicas))
                 register_schemas(registry, folder)
             except Unavailable as error:
                 if time.monotonic() > give_up:
                     raise
-                log.warning("waiting", error=str(error))
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("waiting", reason=told)
                 time.sleep(1)
             else:
                 return
@@ -114,13 +121,15 @@ def main() -> None:
     """Run as a command; exit with 1 and one line where it cannot be done."""
     parser = argparse.ArgumentParser(prog="python -m chassis.deploy", description=__doc__)
     parser.add_argument("folder", type=Path, help="the contracts, such as schemas")
-    folder = parser.parse_args().folder
+    parser.add_argument("--replication-factor", type=int, metavar="N", help="of each topic, instead of the contracts'")
+    arguments = parser.parse_args()
+    folder = arguments.folder
     if not (folder / "topics.yaml").is_file():
         sys.exit(f"{folder / 'topics.yaml'}: no such file")
     read = settings.read(DeploySettings)
     logs.configure("deploy", "INFO", "auto")
     try:
-        deploy(read, folder)
+        deploy(read, folder, arguments.replication_factor)
     except (Unavailable, SchemaRegistryError) as error:
         sys.exit(f"not deployed: {error}")
 

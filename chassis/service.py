@@ -16,6 +16,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chassis import logs, metrics, settings
@@ -24,7 +25,7 @@ from chassis.consumer import Consumer
 from chassis.database import async_engine, sync_engine
 from chassis.errors import Unavailable
 from chassis.messages import Handle, Record
-from chassis.migrations import migrate
+from chassis.migrations import migrate_when_up
 from chassis.producer import Producer
 from chassis.rpc_server import Api, RpcServer
 
@@ -92,7 +93,10 @@ def main(
     if sys.argv[1:] == ["migrate"]:
         database = settings.read(settings.DatabaseSettings)
         logs.configure(name, "INFO", "auto")
-        migrate(name, database.database_url)
+        try:
+            migrate_when_up(name, database.database_url)
+        except OperationalError as error:
+            sys.exit(f"not migrated: {logs.one_line(error)}")
         return
     if sys.argv[1:]:
         sys.exit(f"usage: python -m {name} [migrate]")

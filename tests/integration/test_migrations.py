@@ -1,5 +1,9 @@
 """Migrations: safe to repeat, to run side by side, and to meet a database that is ahead."""
 
+import os
+import subprocess
+import sys
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -92,3 +96,20 @@ def test_a_request_to_cancel_is_stored_whole_or_not_at_all(stack: Stack) -> None
     query(dsn, BEFORE_CANCELS, 1)
     with pytest.raises(CheckViolation):
         query(dsn, "UPDATE orders SET cancel_actor = 'Ada'")
+
+
+def test_a_service_that_is_to_migrate_waits_for_its_database(stack: Stack) -> None:
+    name = f"scratch_{uuid.uuid4().hex[:12]}"
+    dsn = stack.postgres.dsn(name)
+    command = [sys.executable, "-m", "order_svc", "migrate"]
+    environment = {**os.environ, "DATABASE_URL": dsn}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as migrating:
+        assert migrating.stdout
+        first = migrating.stdout.readline()
+        assert "waiting" in first
+        assert f'database \\"{name}\\" does not exist' in first
+        stack.postgres.create_databases([name])
+        told, _ = migrating.communicate(timeout=60)
+    assert migrating.returncode == 0
+    assert "database is up to date" in told
+    assert "orders" in tables(dsn)
