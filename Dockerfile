@@ -1,0 +1,52 @@
+# One image for each of the four services: docker build --target order-svc .
+#
+# All four share every layer but the last, which holds the service's own package. The shared ones also hold the command
+# line `ordersaga` and the contracts in schemas/, so that any of the images can deploy topics and schemas and be looked
+# into: kubectl exec deploy/demo-orchestrator-svc -- ordersaga saga list --stuck
+ARG PYTHON=3.13
+
+FROM python:${PYTHON}-slim AS dependencies
+COPY requirements.txt /
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m venv --without-pip /venv && \
+    pip --disable-pip-version-check --python /venv/bin/python install --require-hashes --no-deps --only-binary :all: \
+      --requirement /requirements.txt
+
+FROM python:${PYTHON}-slim AS shared
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin ordersaga && \
+    printf '#!/bin/sh\nexec python -m ordersaga_cli "$@"\n' >/usr/local/bin/ordersaga && chmod 755 /usr/local/bin/ordersaga
+COPY --from=dependencies /venv /venv
+WORKDIR /app
+# Nothing is written at run time: the root file system may be read-only.
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/app:/app/gen PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+COPY gen/buf gen/buf
+COPY gen/ordersaga gen/ordersaga
+COPY schemas schemas
+COPY saga saga
+COPY ordersaga_cli ordersaga_cli
+COPY chassis chassis
+RUN python -m compileall -q /venv /app
+EXPOSE 50051 9101
+USER 10001:10001
+LABEL org.opencontainers.image.title="Order Saga" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
+FROM shared AS order-svc
+LABEL org.opencontainers.image.description="order_svc of Order Saga: takes orders, and says what became of them"
+COPY order_svc order_svc
+ENTRYPOINT ["python", "-m", "order_svc"]
+
+FROM shared AS product-svc
+LABEL org.opencontainers.image.description="product_svc of Order Saga: keeps the products and their stock"
+COPY product_svc product_svc
+ENTRYPOINT ["python", "-m", "product_svc"]
+
+FROM shared AS delivery-svc
+LABEL org.opencontainers.image.description="delivery_svc of Order Saga: schedules deliveries"
+COPY delivery_svc delivery_svc
+ENTRYPOINT ["python", "-m", "delivery_svc"]
+
+FROM shared AS orchestrator-svc
+LABEL org.opencontainers.image.description="orchestrator_svc of Order Saga: drives each order's saga"
+COPY orchestrator_svc orchestrator_svc
+ENTRYPOINT ["python", "-m", "orchestrator_svc"]

@@ -1,0 +1,61 @@
+#!/bin/sh
+# Builds the image of each service, order-saga/order-svc:TAG and so on, and gives it to the cluster.
+#
+# With the argument `tag` it only says which tag that is.
+#
+#   TAG             the images' tag; else the chart's appVersion
+#   IMAGE_BUILDER   a command that is run as: COMMAND NAME CONTEXT OPTION..., and builds and loads an image; else docker
+#                   or buildah builds, and where kubectl's context is minikube's or kind's, that loads
+set -eu
+cd "$(dirname "$0")/.."
+tag=${TAG:-$(sed -n 's/^appVersion: *\([^ ]*\).*/\1/p' helm/order-saga/Chart.yaml)}
+
+if [ "${1:-}" = tag ]; then
+    echo "$tag"
+    exit
+fi
+
+fail() {
+    echo "order-saga: $*" >&2
+    exit 1
+}
+
+if [ -n "${IMAGE_BUILDER:-}" ]; then
+    tool=
+elif docker info >/dev/null 2>&1; then
+    tool=docker
+elif command -v buildah >/dev/null; then
+    tool=buildah
+else
+    fail "no Docker engine answers and there is no buildah; IMAGE_BUILDER can name another builder (see tools/images.sh)"
+fi
+
+load() { # load NAME
+    case $(kubectl config current-context 2>/dev/null || true) in
+    minikube) in_archive "$1" minikube image load ;;
+    kind-*) in_archive "$1" kind load image-archive ;;
+    *) echo "order-saga: built $1; it is not given to any cluster, because kubectl's context is not minikube's or kind's" >&2 ;;
+    esac
+}
+
+in_archive() { # in_archive NAME COMMAND...: run COMMAND on an archive of the image
+    name=$1
+    shift
+    archive=$(mktemp -d)/image.tar
+    case $tool in
+    docker) docker save --output "$archive" "$name" ;;
+    buildah) buildah push --quiet "$name" "docker-archive:$archive:$name" ;;
+    esac
+    "$@" "$archive"
+    rm -r "$(dirname "$archive")"
+}
+
+for service in order-svc product-svc delivery-svc orchestrator-svc; do
+    name=order-saga/$service:$tag
+    case $tool in
+    docker) docker build --tag "$name" --target $service . ;;
+    buildah) buildah build --layers --format docker --tag "$name" --target $service . ;;
+    *) $IMAGE_BUILDER "$name" . --target $service ;;
+    esac
+    [ -z "$tool" ] || load "$name"
+done
