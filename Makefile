@@ -45,8 +45,8 @@ chaos: venv-dev ## faults under load, and a report; DURATION=600 SEED=1 REPLICAS
 test-unit: venv-dev ## the tests that need no server
 	@python -m pytest tests/unit $(ARGS)
 
-lint: venv-dev ## style, types, contracts, and whether gen/ is what the contracts say
-	@failed=; for check in "ruff check" "ruff format --check" "mypy" "python -m tools.contracts"; do \
+lint: venv-dev ## style, types, contracts, the chart, and whether what is generated is up to date
+	@failed=; for check in "ruff check" "ruff format --check" "mypy" "python -m tools.contracts" "python -m tools.chart"; do \
 	  $$check || failed="$$failed, $$check"; \
 	done; test -z "$$failed" || { echo "lint: not passed$$failed" >&2; exit 1; }
 
@@ -55,10 +55,21 @@ format: venv-dev ## rewrite the Python and proto files in the project's style
 	@ruff format
 	@buf format --write proto
 
+##@ Kubernetes
+.PHONY: images test-cluster
+images: ## build the services' images with docker or buildah, and load them into minikube or kind; TAG=1.2.3
+	@tools/images.sh
+
+test-cluster: venv-dev ## install, use, upgrade, break and remove the chart on a cluster; CONTEXT=kind-kind ARGS="-k kafka"
+	@tools/images.sh
+	@TAG=$$(tools/images.sh tag)-next tools/images.sh
+	@python -m pytest tests/cluster $(ARGS)
+
 ##@ Contracts and packages
 .PHONY: gen lock wheel clean
-gen: venv-dev ## generate gen/ from proto/ and schemas/
+gen: venv-dev ## generate gen/ from proto/ and schemas/, and the chart's README from its values
 	@python -m tools.generate
+	@python -m tools.chart_readme
 
 wheel: venv-dev ## build the ordersaga-client wheel into dist/
 	@python -m build --wheel --no-isolation --outdir dist gen

@@ -1,0 +1,125 @@
+{{/* The four services' nouns; with "Svc" behind them they are keys of the values, with "-svc" names of objects. */}}
+{{- define "osaga.nouns" -}}
+order product delivery orchestrator
+{{- end }}
+
+{{/* The name of a part's objects: dict "root" $ "part" "order-svc" */}}
+{{- define "osaga.name" -}}
+{{ .root.Release.Name }}-{{ .part }}
+{{- end }}
+
+{{/* What a part's pods are found by. */}}
+{{- define "osaga.selector" -}}
+app.kubernetes.io/name: {{ .root.Chart.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .part }}
+{{- end }}
+
+{{/* The labels of a part's objects. Pods have the selector's only: a new chart version alone restarts nothing. */}}
+{{- define "osaga.labels" -}}
+{{ include "osaga.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{/* The head of an object of a part: dict "root" $ "part" "kafka" "name" "…" (the part's own, where it is not given) */}}
+{{- define "osaga.metadata" -}}
+metadata:
+  name: {{ .name | default (include "osaga.name" .) }}
+  namespace: {{ .root.Release.Namespace }}
+  labels: {{- include "osaga.labels" . | nindent 4 }}
+{{- end }}
+
+{{- define "osaga.image" -}}
+{{ .root.Values.image.repository }}/{{ .part }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- end }}
+
+{{/* What every pod has in common: dict "root" $ "part" "…" "user" 10001 */}}
+{{- define "osaga.pod" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .user }}
+  runAsGroup: {{ .user }}
+  fsGroup: {{ .user }}
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile: {type: RuntimeDefault}
+{{- if .root.Values.topologySpread.enabled }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- include "osaga.selector" . | nindent 8 }}
+{{- end }}
+{{- end }}
+
+{{- define "osaga.container" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* Where Kafka is. */}}
+{{- define "osaga.bootstrap" -}}
+{{- if .Values.kafka.enabled -}}
+{{ include "osaga.name" (dict "root" . "part" "kafka") }}:9092
+{{- else -}}
+{{ .Values.kafka.external.bootstrapServers }}
+{{- end }}
+{{- end }}
+
+{{/* Where the registry is. */}}
+{{- define "osaga.registry" -}}
+{{- if .Values.registry.enabled -}}
+http://{{ include "osaga.name" (dict "root" . "part" "registry") }}:8080/apis/ccompat/v7
+{{- else -}}
+{{ .Values.registry.external.url }}
+{{- end }}
+{{- end }}
+
+{{/* The variables and secrets by which the project's own programs reach Kafka and the registry. */}}
+{{- define "osaga.backing" -}}
+{{- $secrets := list }}
+{{- range $part := list .Values.kafka .Values.registry }}
+{{- if and (not $part.enabled) $part.external.settingsSecret }}{{ $secrets = append $secrets $part.external.settingsSecret }}{{ end }}
+{{- end }}
+{{- with $secrets }}
+envFrom:
+  {{- range . }}
+  - secretRef: {name: {{ . }}}
+  {{- end }}
+{{- end }}
+env:
+  - {name: KAFKA_BOOTSTRAP_SERVERS, value: {{ include "osaga.bootstrap" . | quote }}}
+  - {name: SCHEMA_REGISTRY_URL, value: {{ include "osaga.registry" . | quote }}}
+{{- end }}
+
+{{/* The variables by which a service reaches its database: dict "root" $ "noun" "order" */}}
+{{- define "osaga.database" -}}
+{{- $own := index .root.Values (printf "%sSvc" .noun) -}}
+{{- if .root.Values.postgres.enabled -}}
+- name: DATABASE_PASSWORD
+  valueFrom:
+    secretKeyRef: {name: {{ include "osaga.passwords" .root }}, key: {{ .noun }}}
+- name: DATABASE_URL
+  value: postgresql://{{ .noun }}_svc:$(DATABASE_PASSWORD)@{{ include "osaga.name" (dict "root" .root "part" "postgres") }}:5432/{{ .noun }}_svc
+{{- else -}}
+- name: DATABASE_URL
+  valueFrom:
+    secretKeyRef: {name: {{ $own.database.urlSecret }}, key: {{ $own.database.urlKey }}}
+{{- end }}
+{{- end }}
+
+{{- define "osaga.passwords" -}}
+{{ .Values.postgres.passwordsSecret | default (include "osaga.name" (dict "root" . "part" "postgres")) }}
+{{- end }}

@@ -1,0 +1,153 @@
+"""One installation of the chart, by the commands that its users type."""
+
+import json
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.wait import eventually
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "helm" / "order-saga"
+CONTEXT = os.environ.get("CONTEXT", "")
+"""kubectl's context; empty for the current one."""
+SERVICES = ("order-svc", "product-svc", "delivery-svc", "orchestrator-svc")
+NAME = "demo"
+
+
+def run(*command: str, stdin: str | None = None, check: bool = True) -> str:
+    """Run a command and return what it printed; fail with what it complained of."""
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + ("" if check else done.stderr)
+
+
+def tag() -> str:
+    """Return the images' tag."""
+    return os.environ.get("TAG") or next(
+        line.split()[1] for line in (CHART / "Chart.yaml").read_text().splitlines() if line.startswith("appVersion")
+    )
+
+
+@dataclass
+class Release:
+    """The chart in a namespace of its own."""
+
+    namespace: str
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        context = ("--context", CONTEXT) if CONTEXT else ()
+        return run("kubectl", *context, "--namespace", self.namespace, *arguments, stdin=stdin, check=check)
+
+    def helm(self, *arguments: str, check: bool = True) -> str:
+        context = ("--kube-context", CONTEXT) if CONTEXT else ()
+        return run("helm", *context, "--namespace", self.namespace, *arguments, check=check)
+
+    def install(self, *options: str, check: bool = True) -> str:
+        image = ("--set", f"image.tag={tag()}")
+        wait = ("--create-namespace", "--wait", "--timeout", "10m")
+        return self.helm("install", NAME, str(CHART), *wait, *image, *options, check=check)
+
+    def upgrade(self, *options: str, image: str = "") -> str:
+        chosen = ("--set", f"image.tag={image or tag()}")
+        return self.helm("upgrade", NAME, str(CHART), "--wait", "--timeout", "10m", *chosen, *options)
+
+    def get(self, *arguments: str) -> list[dict[str, Any]]:
+        """Return the objects that ``kubectl get`` finds."""
+        found: list[dict[str, Any]] = json.loads(self.kubectl("get", *arguments, "--output", "json"))["items"]
+        return found
+
+    def pods(self, part: str = "") -> list[dict[str, Any]]:
+        """Return the pods, of one part or all."""
+        chosen = "app.kubernetes.io/instance=" + NAME + (f",app.kubernetes.io/component={part}" if part else "")
+        return self.get("pods", "--selector", chosen)
+
+    def restarts(self) -> dict[str, int]:
+        """Return how often each pod's containers were started again, where they were."""
+        found = {}
+        for pod in self.pods():
+            status = pod["status"]
+            containers = status.get("containerStatuses", []) + status.get("initContainerStatuses", [])
+            found[pod["metadata"]["name"]] = sum(one["restartCount"] for one in containers)
+        return {name: count for name, count in found.items() if count}
+
+    def remove_pod(self, part: str) -> None:
+        """Delete the pods of a part, and wait until new ones are ready."""
+        old = {pod["metadata"]["uid"] for pod in self.pods(part)}
+        self.kubectl("delete", "pod", "--selector", f"app.kubernetes.io/component={part}", "--wait=false")
+        eventually(lambda: self._replaced(part, old), 300, every=1)
+
+    def _replaced(self, part: str, old: set[str]) -> None:
+        pods = self.pods(part)
+        assert pods
+        assert not old & {pod["metadata"]["uid"] for pod in pods}
+        assert all(is_ready(pod) for pod in pods)
+
+    def scale(self, replicas: int) -> None:
+        """Run so many of each service, and wait until they are ready."""
+        names = [f"deployment/{NAME}-{service}" for service in SERVICES]
+        self.kubectl("scale", f"--replicas={replicas}", *names)
+        for name in names:
+            self.kubectl("rollout", "status", name, "--timeout=300s")
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    """Say whether a pod is ready."""
+    conditions = pod["status"].get("conditions", [])
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+class Load:
+    """``load.py`` as a job in the cluster."""
+
+    def __init__(self, release: Release, name: str, orders: int, seconds: float) -> None:
+        self.release, self._name, self._end = release, name, time.monotonic() + 600
+        image = release.get("deployments", "--selector", "app.kubernetes.io/component=order-svc")[0]
+        variables = {
+            "ORDERS": str(orders),
+            "SECONDS": str(seconds),
+            "ORDER_SVC_ADDRESS": f"{NAME}-order-svc:50051",
+            "PRODUCT_SVC_ADDRESS": f"{NAME}-product-svc:50051",
+        }
+        container = {
+            "name": "load",
+            "image": image["spec"]["template"]["spec"]["containers"][0]["image"],
+            "command": ["python", "-c", (Path(__file__).parent / "load.py").read_text()],
+            "env": [{"name": key, "value": value} for key, value in variables.items()],
+        }
+        pod = {"restartPolicy": "Never", "containers": [container]}
+        job = {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": name},
+            "spec": {"backoffLimit": 0, "template": {"spec": pod}},
+        }
+        release.kubectl("apply", "--filename", "-", stdin=json.dumps(job))
+
+    def _log(self) -> str:
+        return self.release.kubectl("logs", f"job/{self._name}", check=False)
+
+    def begun(self) -> None:
+        """Wait until orders are being placed."""
+
+        def has_begun() -> None:
+            assert "begun" in self._log()
+
+        eventually(has_begun, 120, every=1)
+
+    def result(self) -> dict[str, Any]:
+        """Wait for the end, and return what the load says of it."""
+
+        def ended() -> dict[str, Any]:
+            (found,) = self.release.get("jobs", "--field-selector", f"metadata.name={self._name}")
+            job: dict[str, Any] = found["status"]
+            assert job.get("succeeded") or job.get("failed"), self._log()
+            return job
+
+        job = eventually(ended, self._end - time.monotonic(), every=1)
+        assert job.get("succeeded"), self._log()
+        found: dict[str, Any] = json.loads(self._log().splitlines()[-1])
+        return found

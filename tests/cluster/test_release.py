@@ -1,0 +1,131 @@
+"""The chart on a real cluster: installed, used, upgraded, broken and healed, rolled back, removed. In this order."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import grpc
+import pytest
+from ordersaga.order.v1 import order_pb2, order_pb2_grpc
+
+from tests.cluster.release import NAME, SERVICES, Load, Release, tag
+from tests.support.wait import eventually
+
+ORDERS = 500
+pytestmark = pytest.mark.timeout(1200)
+
+
+@contextmanager
+def forwarded(release: Release, service: str, port: int) -> Iterator[str]:
+    """Let ``kubectl port-forward`` listen on a free port meanwhile; yield its address."""
+    command = ["kubectl", "--namespace", release.namespace, "port-forward", f"service/{NAME}-{service}", f":{port}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        told = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
+        assert told
+        try:
+            yield told[0]
+        finally:
+            process.terminate()
+
+
+def fingerprint(release: Release) -> dict[str, object]:
+    """Return what an upgrade that changes nothing must leave: objects' generations, pods, secrets."""
+    objects = release.get("deployments,statefulsets,jobs,poddisruptionbudgets,networkpolicies")
+    return {
+        "generations": {f"{o['kind']}/{o['metadata']['name']}": o["metadata"]["generation"] for o in objects},
+        "pods": sorted(pod["metadata"]["uid"] for pod in release.pods()),
+        "passwords": release.get("secrets", "--field-selector", f"metadata.name={NAME}-postgres")[0]["data"],
+    }
+
+
+def test_it_is_ready_without_a_restart_on_the_way(release: Release) -> None:
+    assert release.restarts() == {}
+    assert all(pod["status"]["phase"] in {"Running", "Succeeded"} for pod in release.pods())
+
+
+def test_its_own_tests_pass(release: Release) -> None:
+    told = release.helm("test", NAME, "--logs", "--timeout", "5m")
+    assert "is ORDER_STATUS_COMPLETED , 9 of 10 pieces left" in told
+    assert "is ORDER_STATUS_CANCELLED UNDELIVERABLE_ADDRESS, 10 of 10 pieces left" in told
+
+
+def test_an_order_through_a_forwarded_port_is_pending_and_then_completed(release: Release) -> None:
+    with forwarded(release, "order-svc", 50051) as address, grpc.insecure_channel(address) as channel:
+        orders = order_pb2_grpc.OrderServiceStub(channel)
+        wanted = order_pb2.CreateOrderRequest(user_id=1, product_id=1, quantity=1, price=10_000)
+        order = orders.CreateOrder(wanted, timeout=20).order
+        assert order.status == order_pb2.ORDER_STATUS_PENDING
+        *_, last = orders.WatchOrder(order_pb2.WatchOrderRequest(order_id=order.order_id), timeout=60)
+        assert last.order.status == order_pb2.ORDER_STATUS_COMPLETED
+
+
+def test_an_operator_finds_the_command_line_in_the_cluster(release: Release) -> None:
+    told = release.kubectl("exec", f"deployment/{NAME}-orchestrator-svc", "--", "ordersaga", "saga", "list", "--json")
+    assert {json.loads(line)["status"] for line in told.splitlines()} >= {"SAGA_STATUS_COMPLETED"}
+
+
+def test_an_upgrade_with_the_same_values_changes_nothing(release: Release) -> None:
+    before = fingerprint(release)
+    release.upgrade()
+    assert fingerprint(release) == before
+
+
+def replace(part: str) -> Callable[[Release], None]:
+    return lambda release: release.remove_pod(part)
+
+
+def upgrade_to_another_tag(release: Release) -> None:
+    release.upgrade(image=f"{tag()}-next")
+
+
+def roll_back(release: Release) -> None:
+    release.helm("rollback", NAME, "--wait", "--timeout", "10m")
+
+
+def scale_out_and_in(release: Release) -> None:
+    release.scale(3)
+    release.scale(1)
+
+
+FAULTS: dict[str, Callable[[Release], None]] = {
+    **{f"{part}-deleted": replace(part) for part in (*SERVICES, "kafka", "postgres", "registry")},
+    "upgrade": upgrade_to_another_tag,
+    "rollback": roll_back,
+    "scaled": scale_out_and_in,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_order_is_lost_while(release: Release, fault: str) -> None:
+    load = Load(release, f"load-{fault}", ORDERS, seconds=40)
+    load.begun()
+    FAULTS[fault](release)
+    told = load.result()
+    undone = ORDERS // 5
+    assert told["acknowledged"] == ORDERS
+    assert told["ended"] == {"COMPLETED": ORDERS - undone, "CANCELLED UNDELIVERABLE_ADDRESS": undone}
+    assert told["stock"] == undone
+    print(fault, told)  # for whoever asks for it with -s
+
+
+def test_what_is_left_when_it_is_removed_are_the_volumes_it_told_of_and_it_goes_on_with_them(release: Release) -> None:
+    volumes = {f"data-{NAME}-postgres-0", f"data-{NAME}-kafka-0"}
+    notes = release.helm("get", "notes", NAME)
+    assert set(re.findall(rf"data-{NAME}-\S+", notes)) == volumes
+    cluster = release.kubectl("exec", f"{NAME}-kafka-0", "--", "cat", "/var/lib/kafka/data/log/meta.properties")
+    release.helm("uninstall", NAME, "--wait")
+    kinds = "all,configmaps,secrets,persistentvolumeclaims,poddisruptionbudgets,networkpolicies,serviceaccounts"
+
+    def only_volumes() -> None:
+        left = release.get(kinds, "--selector", f"app.kubernetes.io/instance={NAME}")
+        assert {one["metadata"]["name"] for one in left} == volumes
+
+    eventually(only_volumes, 120, every=1)
+    release.install()
+    assert release.kubectl("exec", f"{NAME}-kafka-0", "--", "cat", "/var/lib/kafka/data/log/meta.properties") == cluster
+    release.helm("test", NAME, "--timeout", "5m")
+    told = release.kubectl("exec", f"deployment/{NAME}-order-svc", "--", "ordersaga", "order", "get", "1", "--json")
+    assert json.loads(told)["status"] == "ORDER_STATUS_COMPLETED"

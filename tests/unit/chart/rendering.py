@@ -1,0 +1,42 @@
+"""The chart as helm renders it, for assertions on its objects."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from tools.chart_readme import CHART
+
+Objects = dict[tuple[str, str], dict[str, Any]]
+SERVICES = ("order-svc", "product-svc", "delivery-svc", "orchestrator-svc")
+
+
+def template(*options: str, name: str = "demo") -> "subprocess.CompletedProcess[str]":
+    """Render the chart; the result may be a refusal."""
+    command = ["helm", "template", name, str(CHART), "--namespace", "shop", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def objects(*options: str, name: str = "demo", values: Mapping[str, object] | None = None) -> Objects:
+    """Return what the chart makes, by kind and name; ``values`` are by their paths."""
+    given = [f"--set-json={key}={json.dumps(value)}" for key, value in (values or {}).items()]
+    done = template(*options, *given, name=name)
+    assert done.returncode == 0, done.stderr
+    found = [one for one in yaml.safe_load_all(done.stdout) if one]
+    by_name = {(one["kind"], one["metadata"]["name"]): one for one in found}
+    assert len(by_name) == len(found)
+    return by_name
+
+
+def pod_specs(found: Objects) -> dict[str, dict[str, Any]]:
+    """Return every pod's specification, by its object's name."""
+    workloads = ("Deployment", "StatefulSet", "Job")
+    specs = {name: one["spec"]["template"]["spec"] for (kind, name), one in found.items() if kind in workloads}
+    return specs | {name: one["spec"] for (kind, name), one in found.items() if kind == "Pod"}
+
+
+def variables(container: dict[str, Any]) -> dict[str, Any]:
+    """Return a container's variables."""
+    return {one["name"]: one.get("value", one.get("valueFrom")) for one in container["env"]}

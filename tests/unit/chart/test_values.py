@@ -1,0 +1,65 @@
+"""What the chart refuses, and whether its schema, its values and its README tell of the same."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.chart.rendering import template
+from tools.chart_readme import CHART, values
+
+REFUSED = {
+    "a-wrong-name": ("orderSvc.replica=2", "replica"),
+    "a-wrong-part": ("kafak.enabled=false", "kafak"),
+    "a-wrong-type": ("orderSvc.replicas=two", "replicas"),
+    "a-wrong-choice": ("kafka.nodes=2", "nodes"),
+    "no-quantity": ("postgres.storage.size=lots", "size"),
+    "no-kafka": (
+        "kafka.enabled=false",
+        "kafka.enabled is false: kafka.external.bootstrapServers must say where Kafka is",
+    ),
+    "no-registry": ("registry.enabled=false", "registry.enabled is false: registry.external.url must say"),
+    "no-database": ("postgres.enabled=false", "postgres.enabled is false: orderSvc.database.urlSecret must name"),
+    "min-above-max": ("orderSvc.autoscaling.min=7", "orderSvc.autoscaling.min must not be above"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_value_that_cannot_be_right_is_refused_by_its_name(case: str) -> None:
+    value, told = REFUSED[case]
+    done = template("--set", value)
+    assert done.returncode != 0
+    assert told in done.stderr
+
+
+def test_a_release_whose_objects_names_would_be_too_long_is_refused() -> None:
+    done = template(name="a" * 41)
+    assert done.returncode != 0
+    assert "at most 40 characters" in done.stderr
+
+
+def _paths(schema: dict[str, Any], root: dict[str, Any], prefix: str = "") -> set[str]:
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
+    inner = schema.get("properties")
+    if not inner or prefix.endswith("resources."):
+        return {prefix.rstrip(".")}
+    return set().union(*(_paths(one, root, f"{prefix}{name}.") for name, one in inner.items()))
+
+
+def test_every_value_has_a_comment_and_a_place_in_the_schema() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    told = {one.path for one in values((CHART / "values.yaml").read_text())}
+    assert _paths(schema, schema) - {"global"} == told
+
+
+def test_a_comment_above_nothing_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="stands above nothing"):
+        list(values("# -- Of what?\n\na: 1\n"))
+
+
+def test_a_comment_goes_on_over_lines_and_belongs_to_the_value_below() -> None:
+    text = "a:\n  # -- The first\n  # of all.\n  b: 1\n  c: 2\n"
+    assert [tuple(one) for one in values(text)] == [("a.b", 1, "The first of all.")]
+    assert yaml.safe_load(text)["a"]["b"] == 1
