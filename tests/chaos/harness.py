@@ -31,6 +31,7 @@ class Supervisor:
         """Look after the servers and services of ``stack``; `begin` begins."""
         self._stack = stack
         self._held: Counter[str] = Counter()
+        self._let_go: set[str] = set()
         self._locks: dict[str, threading.Lock] = {}
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -60,6 +61,7 @@ class Supervisor:
             yield
         finally:
             for part in parts:
+                self._let_go.add(part.name)  # before the next look, which may not have seen that it was held
                 self._held[part.name] -= 1
 
     def end(self) -> None:
@@ -75,6 +77,9 @@ class Supervisor:
                 if self._held[part.name]:
                     came_up = False  # whoever holds it has it down
                     continue
+                if part.name in self._let_go:
+                    self._let_go.discard(part.name)
+                    came_up = False
                 if part.pid is not None:
                     came_up = True
                     continue
