@@ -20,7 +20,12 @@ from ordersaga.product.v1 import product_pb2, product_pb2_grpc
 T = TypeVar("T")
 CALLERS = 8
 PATIENCE_SECONDS = 300.0
-PASSING = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
+PASSING = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,  # what a server that stops says to a call it has not begun
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+}
 PENDING = order_pb2.ORDER_STATUS_PENDING
 _OPTIONS = [("grpc.max_reconnect_backoff_ms", 1000)]
 
