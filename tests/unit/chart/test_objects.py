@@ -118,3 +118,11 @@ def test_options_that_are_off_make_nothing() -> None:
     kinds = {kind for kind, _ in objects(values=off)}
     assert not kinds & {"NetworkPolicy", "PodDisruptionBudget", "ServiceMonitor", "HorizontalPodAutoscaler"}
     assert ("ServiceMonitor", "demo-order-saga") in objects(values={"serviceMonitor.enabled": True})
+
+
+def test_what_is_asked_for_fits_two_cores_and_four_gigabytes_beside_minikube_itself() -> None:
+    asked = [
+        container["resources"]["requests"] for spec in pod_specs(objects()).values() for container in spec["containers"]
+    ]
+    assert sum(int(one["cpu"].removesuffix("m")) for one in asked) <= 900
+    assert sum(int(one["memory"].removesuffix("Mi")) for one in asked) <= 3000
