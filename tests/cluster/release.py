@@ -37,6 +37,20 @@ class Release:
     """The chart in a namespace of its own."""
 
     namespace: str
+    options: tuple[str, ...] = ()
+    """Given to helm at each installation and upgrade."""
+
+    def create(self) -> None:
+        """Make the namespace, one that takes only pods of the restricted standard."""
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        metadata = {"name": self.namespace, "labels": labels}
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        self.kubectl("apply", "--filename", "-", stdin=json.dumps(namespace))
+
+    def remove(self) -> None:
+        """Remove the release and the namespace."""
+        self.helm("uninstall", NAME, "--ignore-not-found", check=False)
+        self.kubectl("delete", "namespace", self.namespace, "--timeout=180s", check=False)
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         context = ("--context", CONTEXT) if CONTEXT else ()
@@ -48,12 +62,12 @@ class Release:
 
     def install(self, *options: str, check: bool = True) -> str:
         image = ("--set", f"image.tag={tag()}")
-        wait = ("--create-namespace", "--wait", "--timeout", "10m")
-        return self.helm("install", NAME, str(CHART), *wait, *image, *options, check=check)
+        wait = ("--wait", "--timeout", "10m")
+        return self.helm("install", NAME, str(CHART), *wait, *image, *self.options, *options, check=check)
 
     def upgrade(self, *options: str, image: str = "") -> str:
         chosen = ("--set", f"image.tag={image or tag()}")
-        return self.helm("upgrade", NAME, str(CHART), "--wait", "--timeout", "10m", *chosen, *options)
+        return self.helm("upgrade", NAME, str(CHART), "--wait", "--timeout", "10m", *chosen, *self.options, *options)
 
     def get(self, *arguments: str) -> list[dict[str, Any]]:
         """Return the objects that ``kubectl get`` finds."""
@@ -117,8 +131,10 @@ class Load:
             "image": image["spec"]["template"]["spec"]["containers"][0]["image"],
             "command": ["python", "-c", (Path(__file__).parent / "load.py").read_text()],
             "env": [{"name": key, "value": value} for key, value in variables.items()],
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }
-        pod = {"restartPolicy": "Never", "containers": [container]}
+        security = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+        pod = {"restartPolicy": "Never", "containers": [container], "securityContext": security}
         job = {
             "apiVersion": "batch/v1",
             "kind": "Job",
