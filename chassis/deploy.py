@@ -7,7 +7,6 @@ in a folder named after each topic, the Avro record types that are allowed on it
 import argparse
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,12 @@ from chassis import logs, settings
 from chassis.codec import subject_of
 from chassis.dead_letters import topic_of
 from chassis.errors import Unavailable
+from chassis.patience import when_up
 
 log = logs.logger("deploy")
 
 _COMPATIBILITY = ServerConfig(compatibility=ConfigCompatibilityLevel.FULL_TRANSITIVE)
 _SERVER_ERROR = 500
-_PATIENCE_SECONDS = 300.0
 
 
 class DeploySettings(settings.KafkaSettings, settings.RegistrySettings):
@@ -98,23 +97,14 @@ def deploy(read: DeploySettings, folder: Path, replicas: int | None = None) -> N
         Unavailable: they did not come.
         SchemaRegistryError: a schema is refused.
     """
-    give_up = time.monotonic() + _PATIENCE_SECONDS
-    told = ""
     admin = AdminClient(read.kafka_client())
     with SchemaRegistryClient(read.registry_client()) as registry:
-        while True:
-            try:
-                create_topics(admin, topics_of(folder, replicas))
-                register_schemas(registry, folder)
-            except Unavailable as error:
-                if time.monotonic() > give_up:
-                    raise
-                if str(error) != told:
-                    told = str(error)
-                    log.warning("waiting", reason=told)
-                time.sleep(1)
-            else:
-                return
+
+        def attempt() -> None:
+            create_topics(admin, topics_of(folder, replicas))
+            register_schemas(registry, folder)
+
+        when_up(attempt, Unavailable, log)
 
 
 def main() -> None:

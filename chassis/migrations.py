@@ -1,7 +1,5 @@
 """Bring a service's database to its newest revision, with Alembic."""
 
-import time
-
 from alembic import command, context
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -11,12 +9,11 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from chassis.logs import logger, one_line
+from chassis.logs import logger
+from chassis.patience import when_up
 
 _LOCK = 0x0DE5A6A
 """Advisory lock, so that replicas that start together migrate one after the other."""
-
-_PATIENCE_SECONDS = 300.0
 
 log = logger("migrations")
 
@@ -27,21 +24,7 @@ def migrate_when_up(package: str, url: URL) -> None:
     Raises:
         sqlalchemy.exc.OperationalError: it did not come.
     """
-    give_up = time.monotonic() + _PATIENCE_SECONDS
-    told = ""
-    while True:
-        try:
-            migrate(package, url)
-        except OperationalError as error:
-            if time.monotonic() > give_up:
-                raise
-            reason = one_line(error)
-            if reason != told:
-                log.warning("waiting", database=url.database, reason=reason)
-                told = reason
-            time.sleep(1)
-        else:
-            return
+    when_up(lambda: migrate(package, url), OperationalError, log.bind(database=url.database))
 
 
 def migrate(package: str, url: URL) -> None:
