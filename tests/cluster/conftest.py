@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.release import CHART, Release
+from tests.cluster.release import Release
+from tools.chart_readme import CHART
 
 
 @pytest.fixture(scope="session")

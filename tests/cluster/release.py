@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.wait import eventually
+from tools.chart_readme import CHART
+from tools.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "helm" / "order-saga"
 CONTEXT = os.environ.get("CONTEXT", "")
 """kubectl's context; empty for the current one."""
 SERVICES = ("order-svc", "product-svc", "delivery-svc", "orchestrator-svc")
@@ -27,9 +27,7 @@ def run(*command: str, stdin: str | None = None, check: bool = True) -> str:
 
 def tag() -> str:
     """Return the images' tag."""
-    return os.environ.get("TAG") or next(
-        line.split()[1] for line in (CHART / "Chart.yaml").read_text().splitlines() if line.startswith("appVersion")
-    )
+    return run("tools/images.sh", "tag").strip()
 
 
 @dataclass
@@ -60,14 +58,14 @@ class Release:
         context = ("--kube-context", CONTEXT) if CONTEXT else ()
         return run("helm", *context, "--namespace", self.namespace, *arguments, check=check)
 
-    def install(self, *options: str, check: bool = True) -> str:
+    def install(self, *options: str) -> str:
         image = ("--set", f"image.tag={tag()}")
         wait = ("--wait", "--timeout", "10m")
-        return self.helm("install", NAME, str(CHART), *wait, *image, *self.options, *options, check=check)
+        return self.helm("install", NAME, str(CHART), *wait, *image, *self.options, *options)
 
-    def upgrade(self, *options: str, image: str = "") -> str:
+    def upgrade(self, *, image: str = "") -> str:
         chosen = ("--set", f"image.tag={image or tag()}")
-        return self.helm("upgrade", NAME, str(CHART), "--wait", "--timeout", "10m", *chosen, *self.options, *options)
+        return self.helm("upgrade", NAME, str(CHART), "--wait", "--timeout", "10m", *chosen, *self.options)
 
     def get(self, *arguments: str) -> list[dict[str, Any]]:
         """Return the objects that ``kubectl get`` finds."""
