@@ -3,6 +3,11 @@
 order product delivery orchestrator
 {{- end }}
 
+{{/* The four services as parts. */}}
+{{- define "osaga.services" -}}
+{{- range $i, $noun := splitList " " (include "osaga.nouns" .) }}{{ if $i }} {{ end }}{{ $noun }}-svc{{ end }}
+{{- end }}
+
 {{/* The name of a part's objects: dict "root" $ "part" "order-svc" */}}
 {{- define "osaga.name" -}}
 {{ .root.Release.Name }}-{{ .part }}
