@@ -3,10 +3,9 @@
 import asyncio
 
 from prometheus_client import Gauge
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chassis import outbox
-from chassis.database import in_transaction
+from chassis.database import Database
 from chassis.errors import Exhausted
 from chassis.logs import logger, one_line
 
@@ -23,9 +22,9 @@ class Backlog:
     together they keep it to within what they store in one interval. Used in the event loop only.
     """
 
-    def __init__(self, engine: AsyncEngine, *, limit: int, interval_seconds: float) -> None:
-        """Keep the outbox of ``engine``'s database to ``limit`` rows, counted every ``interval_seconds`` by `run`."""
-        self._engine, self._limit, self._interval = engine, limit, interval_seconds
+    def __init__(self, database: Database, *, limit: int, interval_seconds: float) -> None:
+        """Keep the outbox of ``database`` to ``limit`` rows, counted every ``interval_seconds`` by `run`."""
+        self._database, self._limit, self._interval = database, limit, interval_seconds
         self._counted = self._since = self._reserved = 0
         self._full = False
 
@@ -60,7 +59,7 @@ class Backlog:
     async def count(self) -> None:
         """Count the rows now."""
         before = self._since
-        self._counted = await in_transaction(self._engine, lambda tx: outbox.count(tx, self._limit))
+        self._counted = await self._database.run(lambda tx: outbox.count(tx, self._limit))
         # What changed while it was counted may be in the count or not.
         self._since = max(0, self._since - before)
         _ROWS.set(self._counted)

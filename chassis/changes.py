@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import psycopg
-from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
+from chassis.database import Transaction, array
 from chassis.logs import logger, one_line
 
 log = logger("changes")
@@ -17,10 +17,10 @@ _BACKOFF_SECONDS = 0.5
 _IDS_PER_NOTIFICATION = 390
 """A notification carries less than 8,000 bytes, an id and its comma at most 20."""
 _KEEPALIVE = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"}
-_NOTIFY = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload")
+_NOTIFY = "SELECT pg_notify(%(channel)s, payload) FROM unnest(%(payloads)s::text[]) AS payload"
 
 
-def notify(transaction: Connection, channel: str, ids: Collection[int] = ()) -> None:
+def notify(transaction: Transaction, channel: str, ids: Collection[int] = ()) -> None:
     """Wake everyone who waits on ``channel``, in every process, once ``transaction`` has committed.
 
     ``ids`` tell those who follow single things which have changed.
@@ -28,7 +28,7 @@ def notify(transaction: Connection, channel: str, ids: Collection[int] = ()) -> 
     ordered = sorted(ids)
     chunks = [ordered[at : at + _IDS_PER_NOTIFICATION] for at in range(0, len(ordered), _IDS_PER_NOTIFICATION)]
     payloads = [",".join(map(str, chunk)) for chunk in chunks or [[]]]
-    transaction.execute(_NOTIFY, {"channel": channel, "payloads": payloads})
+    transaction.execute(_NOTIFY, {"channel": channel, "payloads": array(payloads)})
 
 
 class Follower:
@@ -110,9 +110,10 @@ class ChangeFeed:
             await asyncio.sleep(_BACKOFF_SECONDS)
 
     def _tell(self, payload: str) -> None:
-        ids = [int(one) for one in payload.split(",") if one.isdecimal()]
-        for follower in self._followers:
-            follower.tell(ids)
+        if self._followers:
+            ids = [int(one) for one in payload.split(",") if one.isdecimal()]
+            for follower in self._followers:
+                follower.tell(ids)
         self._wake()
 
     def _wake(self) -> None:

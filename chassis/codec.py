@@ -150,7 +150,8 @@ def _read(value: bytes, writer: Any, reader: Any, record_type: type[Record]) -> 
     body = io.BytesIO(value)
     body.seek(_HEADER.size)
     try:
-        avro: Any = fastavro.schemaless_reader(body, writer, reader)
+        # Read as it was written it needs no resolution, which takes longer than the reading.
+        avro: Any = fastavro.schemaless_reader(body, writer, None if writer is reader else reader)
         record = record_type.from_avro(avro)
     except Exception as error:  # rubbish makes fastavro raise whatever its parsing trips over
         raise Poison("UNDECODABLE", f"not the Avro it says it is: {error!r:.200}") from error

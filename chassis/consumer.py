@@ -5,6 +5,7 @@ that fails for a passing reason is *rewound*: every partition still owned is sou
 uncommitted batch is otherwise simply read past. A message that cannot be handled is isolated and parked.
 """
 
+import json
 import logging
 import random
 import threading
@@ -15,11 +16,10 @@ from typing import Literal
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
-from sqlalchemy import Engine
 
 from chassis import metrics
 from chassis.codec import Codec
-from chassis.database import is_transient
+from chassis.database import Database, is_transient
 from chassis.dead_letters import dead_letter, headers_of, source
 from chassis.errors import Poison
 from chassis.hearing import Hearing
@@ -63,7 +63,7 @@ class Consumer:
         handle: Handle,
         *,
         codec: Codec,
-        engine: Engine,
+        database: Database,
         producer: Producer,
         batch_size: int,
         on_crash: Callable[[str], None],
@@ -77,7 +77,7 @@ class Consumer:
         does not answer for so long, though it answers others.
         """
         self._group, self._topics, self._handle = group, list(topics), handle
-        self._codec, self._engine, self._producer = codec, engine, producer
+        self._codec, self._database, self._producer = codec, database, producer
         self._batch_size, self._on_crash = batch_size, on_crash
         self._owned: set[tuple[str, int]] = set()
         self._offsets = Offsets()
@@ -86,7 +86,8 @@ class Consumer:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="consumer", daemon=True)
         self.state: Literal["starting", "running", "halted", "ended"] = "starting"
-        self._watchdog = Watchdog(watchdog_seconds)
+        self._look_seconds, self._connected = watchdog_seconds, False
+        self._watchdog = Watchdog(client, group, watchdog_seconds)
         self._hearing = Hearing(client, watchdog_seconds)
         self._client = client
         self._consumer = self._connect()
@@ -123,6 +124,8 @@ class Consumer:
                 "group.id": self._group,
                 "on_commit": self._offsets.committed,
                 "error_cb": _log_error,
+                "statistics.interval.ms": round(self._look_seconds * 500),
+                "stats_cb": self._note_connections,
                 "logger": logging.getLogger("ordersaga.librdkafka"),
             }
         )
@@ -131,9 +134,12 @@ class Consumer:
         self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
     def _look_for_stalls(self) -> None:
-        """Join the group anew where a partition has something to read and gives nothing, or no broker answers us."""
+        """Join the group anew where a partition has something to read and gives nothing, or no broker answers us.
+
+        Nothing is asked of the consumer itself: that would wait behind its fetch, half a second each time.
+        """
         stalled = self._watchdog.stalled(self._consumer, self._owned)
-        lost = self._hearing.is_lost(self._consumer)
+        lost = self._hearing.is_lost(lambda: self._connected)
         if stalled or lost:
             metrics.REJOINED.inc()
             reason = f"nothing comes of {', '.join(f'{t}-{n}' for t, n in stalled)}" if stalled else "no broker answers"
@@ -143,6 +149,11 @@ class Consumer:
             self._owned.clear()
             self._consumer = self._connect()
             self._subscribe()
+
+    def _note_connections(self, statistics: str) -> None:
+        """Note whether a broker is connected; librdkafka tells every few seconds, in JSON."""
+        brokers = json.loads(statistics)["brokers"].values()
+        self._connected = any(broker["nodeid"] >= 0 and broker["state"] == "UP" for broker in brokers)
 
     def _turn(self) -> None:
         batch = self._collect()
@@ -163,8 +174,7 @@ class Consumer:
             self._failures = 0
             self._offsets.add(batch)
             self._offsets.commit(self._consumer, wait=self._stopping.is_set())
-            for message in batch:
-                metrics.CONSUMED.labels(source(message)[0]).inc()
+            metrics.tally(metrics.CONSUMED, (source(message)[0] for message in batch))
             metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
             metrics.BATCH_MESSAGES.observe(len(batch))
 
@@ -242,7 +252,7 @@ class Consumer:
 
     def _apply(self, messages: Sequence[Message[Record]]) -> None:
         """Commit the effects of ``messages``, then publish what they answer and wait until Kafka has it."""
-        with self._engine.begin() as transaction:
+        with self._database.transaction() as transaction:
             outgoing = self._handle(messages, transaction)
             encoded = [self._codec.encode(message) for message in outgoing]
         self._producer.publish(encoded).result()

@@ -1,41 +1,150 @@
-"""Engines, and which database errors pass by themselves."""
+"""A service's database: transactions for threads and for the event loop, and which of its errors pass by themselves.
 
-from collections.abc import Callable
-from typing import TypeVar
+A transaction is a *pipeline*: its statements are sent without waiting for one another, and one waits only where it
+reads a result. So a batch that reads once and then writes costs two round trips, BEGIN and COMMIT included.
+https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeAlias, TypeVar, cast
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine
+from psycopg.pq import TransactionStatus
+from psycopg.rows import namedtuple_row
+from sqlalchemy import event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from chassis.errors import Unavailable
 
 T = TypeVar("T")
 
+Transaction: TypeAlias = psycopg.Connection[Any]
+"""A connection inside a transaction. Rows are named tuples.
+
+A statement whose result nobody reads fails at the next one that is read, or at the commit.
+"""
+
+Row: TypeAlias = Any
+"""A named tuple of the columns that a statement selects."""
+
 _OPTIONS = (
     "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=60000"
 )
-_CONNECT_ARGS = {"connect_timeout": 5, "options": _OPTIONS}
+_CONNECT_SECONDS = 5
+_THREADS = 3
+"""The consumer's, and those that look for what is due; they must not wait for the calls."""
+_POOL_SECONDS = 5.0
+_FRESH_SECONDS = 1.0
+"""A connection that was used so short a time ago is not asked first whether it still works."""
 
 
-def sync_engine(url: URL, pool_size: int) -> Engine:
-    """Return the engine for threads: the consumer's and the relay's."""
-    return create_engine(url, pool_size=pool_size, max_overflow=0, pool_pre_ping=True, connect_args=_CONNECT_ARGS)
+class Database:
+    """Connections to one database."""
+
+    def __init__(self, url: URL, size: int) -> None:
+        """Connect to ``url`` when first asked.
+
+        ``size`` is how many calls of `run` may be under way at once; a few threads more may open transactions.
+        """
+        self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._pool = QueuePool(
+            cast("Any", self._connect),
+            pool_size=size + _THREADS,
+            max_overflow=0,
+            timeout=_POOL_SECONDS,
+            reset_on_return=None,
+        )
+        event.listen(self._pool, "checkout", _must_work)
+        event.listen(self._pool, "checkin", _note_use)
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix="database")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Open a transaction; it commits at the end of the block, or rolls back where that raises.
+
+        Raises:
+            psycopg.OperationalError: the database is away. It may have committed all the same.
+            sqlalchemy.exc.TimeoutError: all connections were in use for five seconds.
+        """
+        pooled = self._pool.connect()
+        connection = cast("Transaction", pooled.driver_connection)
+        try:
+            # Not psycopg's own `transaction`: it waits for its BEGIN and for its COMMIT.
+            with connection.pipeline():
+                connection.execute("BEGIN")
+                yield connection
+                connection.execute("COMMIT")
+        finally:
+            if not connection.closed and connection.info.transaction_status is not TransactionStatus.IDLE:
+                connection.rollback()
+            if connection.closed:
+                pooled.invalidate()
+            pooled.close()
+
+    async def run(self, function: Callable[[Transaction], T]) -> T:
+        """Run ``function`` in a transaction, in a thread beside the event loop, and commit; return its result.
+
+        A caller that is cancelled meanwhile does not stop it. Raises what `transaction` does.
+        """
+
+        def in_transaction() -> T:
+            with self.transaction() as transaction:
+                return function(transaction)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, in_transaction)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._pool.dispose()
+
+    def _connect(self) -> Transaction:
+        return psycopg.connect(
+            self._address,
+            autocommit=True,
+            row_factory=namedtuple_row,
+            connect_timeout=_CONNECT_SECONDS,
+            options=_OPTIONS,
+        )
 
 
-def async_engine(url: URL, pool_size: int) -> AsyncEngine:
-    """Return the engine for the event loop: the gRPC API's."""
-    return create_async_engine(
-        url, pool_size=pool_size, max_overflow=0, pool_timeout=5, pool_pre_ping=True, connect_args=_CONNECT_ARGS
-    )
+def _must_work(connection: Any, entry: ConnectionPoolEntry, _: object) -> None:  # noqa: ANN401 - the pool's own type
+    """Have the pool connect anew where the server has closed what was idle."""
+    if time.monotonic() - entry.info.get("used", 0.0) < _FRESH_SECONDS:
+        return
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.Error as error:
+        raise InvalidatePoolError from error
 
 
-async def in_transaction(engine: AsyncEngine, function: Callable[[Connection], T]) -> T:
-    """Run ``function`` in a transaction from the event loop, and commit; stores are written once, for threads."""
-    async with engine.begin() as connection:
-        return await connection.run_sync(function)
+def _note_use(_: object, entry: ConnectionPoolEntry) -> None:
+    entry.info["used"] = time.monotonic()
+
+
+def array(values: Iterable[object]) -> str:
+    """Write ``values`` as an array, for a parameter that its statement casts: ``%(ids)s::bigint[]``.
+
+    psycopg takes lists, too, but asks of each element anew how to write it: half of a service's time under load.
+    """
+    write = _WRITTEN.get
+    return "{" + ",".join([write(type(value), _quoted)(value) for value in values]) + "}"
+
+
+def _quoted(value: object) -> str:
+    written = "\\x" + value.hex() if isinstance(value, bytes) else str(value)
+    return '"' + written.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+_WRITTEN: dict[type, Callable[[object], str]] = {int: str, bool: str, type(None): lambda _: "NULL"}
+"""By type; whatever else is quoted."""
 
 
 def is_transient(error: BaseException) -> bool:
@@ -44,8 +153,15 @@ def is_transient(error: BaseException) -> bool:
     So it is for lost connections, deadlocks, serialization failures and time-outs; also for a missing table or
     privilege, which is a deployment's fault and mended there.
     """
-    if isinstance(error, Unavailable | PoolTimeout | OperationalError | InterfaceError | ProgrammingError):
-        return True
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | ConnectionError)
+    return isinstance(error, _TRANSIENT)
+
+
+_TRANSIENT = (
+    Unavailable,
+    PoolTimeout,
+    ConnectionError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.ProgrammingError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)

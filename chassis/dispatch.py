@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection
-
+from chassis.database import Transaction
 from chassis.errors import Poison
 from chassis.messages import Handle, Message, Outgoing, Record
 
@@ -18,16 +17,16 @@ class Handler(Generic[R, Answer]):
     """A function that takes commands of one type."""
 
     record_type: type[R]
-    function: Callable[[Sequence[R], Connection], Sequence[Answer]]
+    function: Callable[[Sequence[R], Transaction], Sequence[Answer]]
 
-    def __call__(self, commands: Sequence[R], tx: Connection) -> Sequence[Answer]:
+    def __call__(self, commands: Sequence[R], tx: Transaction) -> Sequence[Answer]:
         """Handle ``commands``, no two with the same key, in the transaction ``tx``; return the answers, any order."""
         return self.function(commands, tx)
 
 
 def handles(
     record_type: type[R],
-) -> Callable[[Callable[[Sequence[R], Connection], Sequence[Answer]]], Handler[R, Answer]]:
+) -> Callable[[Callable[[Sequence[R], Transaction], Sequence[Answer]]], Handler[R, Answer]]:
     """Mark a function as the handler of ``record_type``."""
     return lambda function: Handler(record_type, function)
 
@@ -39,7 +38,7 @@ def dispatcher(*handlers: Handler[Any, Any]) -> Handle:
     """
     by_type = {handler.record_type: handler for handler in handlers}
 
-    def handle(messages: Sequence[Message[Record]], tx: Connection) -> list[Outgoing]:
+    def handle(messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
         answers: list[Outgoing] = []
         for run in cut(messages):
             causes = {message.record.key: message for message in run}

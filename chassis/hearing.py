@@ -6,7 +6,7 @@ broker in some hundreds does that to a client, and no setting prevents it.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from confluent_kafka import Consumer, KafkaException, Producer
 
@@ -22,14 +22,14 @@ class Hearing:
         self._next = time.monotonic() + every_seconds
         self._unanswered = False
 
-    def is_lost(self, asked: Consumer | Producer) -> bool:
-        """Say whether two looks in a row found ``asked`` unanswered and a new client answered.
+    def is_lost(self, is_answered: Callable[[], bool]) -> bool:
+        """Say whether at two looks in a row ``is_answered`` said no of the client, and a new one was answered.
 
         Call it as often as you like: it looks when it is time. Where nobody answers, a look takes four seconds.
         """
         if time.monotonic() < self._next:
             return False
-        before, self._unanswered = self._unanswered, not _is_answered(asked)
+        before, self._unanswered = self._unanswered, not is_answered()
         lost = before and self._unanswered and self._another_is_answered()
         if lost:
             self._unanswered = False
@@ -39,12 +39,13 @@ class Hearing:
     def _another_is_answered(self) -> bool:
         another = Consumer({**self._client, "group.id": "never-joined", "log_level": 0})
         try:
-            return _is_answered(another)
+            return is_answered(another)
         finally:
             another.close()
 
 
-def _is_answered(client: Consumer | Producer) -> bool:
+def is_answered(client: Consumer | Producer) -> bool:
+    """Say whether ``client`` gets an answer within two seconds; a consumer's may wait behind its fetch."""
     try:
         client.list_topics(timeout=_ANSWER_SECONDS)
     except KafkaException:

@@ -42,6 +42,8 @@ def configure(service: str, level: str, form: Literal["auto", "json", "console"]
     root.handlers = [handler]
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     logging.getLogger("ordersaga").setLevel(level)
+    # It warns of what a pipeline hides behind an error; that error is raised, and told by whoever handles it.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     structlog.contextvars.bind_contextvars(service=service)
 
 

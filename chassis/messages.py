@@ -1,12 +1,11 @@
 """What travels over Kafka: typed records, and the bytes and headers they become."""
 
-import uuid
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar
 
-from sqlalchemy import Connection
-
+from chassis.database import Transaction
 from chassis.tracing import child_of
 
 MESSAGE_ID = "message-id"
@@ -63,13 +62,19 @@ class Outgoing:
     def headers(self) -> tuple[tuple[str, bytes], ...]:
         """Return the headers of a new message: its id, its type, its trace and its cause."""
         headers = [
-            (MESSAGE_ID, str(uuid.uuid4()).encode()),
+            (MESSAGE_ID, _message_id().encode()),
             (MESSAGE_TYPE, self.record.FULL_NAME.encode()),
             (TRACEPARENT, child_of(self.cause.traceparent if self.cause else self.traceparent).encode()),
         ]
         if self.cause:
             headers.append((CAUSATION_ID, self.cause.message_id.encode()))
         return tuple(headers)
+
+
+def _message_id() -> str:
+    """Return a UUID of version 4. It only has to be unique, so no random bytes are asked of the kernel for it."""
+    drawn = f"{random.getrandbits(128):032x}"
+    return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-8{drawn[17:20]}-{drawn[20:]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,5 +87,5 @@ class Encoded:
     headers: tuple[tuple[str, bytes | None], ...]
 
 
-Handle: TypeAlias = Callable[[Sequence[Message[Record]], Connection], list[Outgoing]]
+Handle: TypeAlias = Callable[[Sequence[Message[Record]], Transaction], list[Outgoing]]
 """A service's reaction to a batch: effects go into the transaction, what it returns is published after the commit."""

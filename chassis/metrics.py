@@ -1,5 +1,8 @@
 """What is counted and measured. Everything here is served at ``METRICS_LISTEN`` for Prometheus."""
 
+import collections
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from chassis.settings import Listen
@@ -21,6 +24,12 @@ COALESCED = Histogram("ordersaga_coalesced_calls", "Calls that shared one round 
 RPCS = Counter("ordersaga_rpcs_total", "gRPC calls ended.", ["method", "code"])
 RPC_SECONDS = Histogram("ordersaga_rpc_seconds", "Duration of gRPC calls.", ["method"])
 READY = Gauge("ordersaga_ready", "1 where the service is ready.")
+
+
+def tally(counter: Counter, labels: Iterable[str]) -> None:
+    """Count each of ``labels``, the values of the counter's one label; a batch at once, as each count takes a lock."""
+    for label, times in collections.Counter(labels).items():
+        counter.labels(label).inc(times)
 
 
 def serve(listen: Listen) -> None:

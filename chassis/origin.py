@@ -4,16 +4,13 @@ What such a write has to say is stored in the outbox in its own transaction, and
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import TypeVar
-
-from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from chassis import outbox
 from chassis.backlog import Backlog
 from chassis.codec import Codec
-from chassis.database import in_transaction
+from chassis.database import Database, Transaction
 from chassis.logs import logger, one_line
 from chassis.messages import Encoded, Outgoing
 from chassis.producer import Producer
@@ -24,19 +21,22 @@ T = TypeVar("T")
 
 _MOST_IN_FLIGHT = 5_000
 _DRAIN_SECONDS = 5.0
+_REMOVE_AFTER_SECONDS = 0.1
 
 
 class Origin:
     """Makes origin writes from the event loop."""
 
-    def __init__(self, engine: AsyncEngine, codec: Codec, producer: Producer, backlog: Backlog) -> None:
-        """Write into the database of ``engine``, as long as ``backlog`` has room, and publish through ``producer``."""
-        self._engine, self._codec, self._producer, self._backlog = engine, codec, producer, backlog
+    def __init__(self, database: Database, codec: Codec, producer: Producer, backlog: Backlog) -> None:
+        """Write into ``database``, as long as ``backlog`` has room, and publish through ``producer``."""
+        self._database, self._codec, self._producer, self._backlog = database, codec, producer, backlog
         self._publishing: set[asyncio.Task[None]] = set()
         self._in_flight = 0
         self._failing = False
+        self._published: list[int] = []
+        self._removing: asyncio.Task[None] | None = None
 
-    async def write(self, most: int, function: Callable[[Connection, int], tuple[T, Sequence[Outgoing]]]) -> T:
+    async def write(self, most: int, function: Callable[[Transaction, int], tuple[T, Sequence[Outgoing]]]) -> T:
         """Run ``function`` in a transaction, store what it says in the outbox, commit, and return its result.
 
         It gets the transaction and how many messages there is room for, ``most`` at most; it returns its result and no
@@ -44,27 +44,44 @@ class Origin:
 
         Raises:
             Unavailable: schemas are not known yet.
-            sqlalchemy.exc.OperationalError: the database is away. It may have committed all the same.
+            psycopg.OperationalError: the database is away. It may have committed all the same.
         """
         room = self._backlog.reserve(most)
+        published, self._published = self._published, []
         stored = 0
         try:
-            result, messages, ids = await in_transaction(self._engine, lambda tx: self._store(tx, room, function))
+            result, messages, rows = await self._database.run(lambda tx: self._store(tx, room, function, published))
+            ids = [row.outbox_id for row in rows]
             stored = len(ids)
+        except BaseException:
+            self._published += published
+            raise
         finally:
             self._backlog.settle(room, stored)
+        self._backlog.removed(len(published))
         if stored:
             self._publish_soon(messages, ids)
         return result
 
     async def drain(self) -> None:
         """Wait until what is being published is gone from the outbox; not for long, as Kafka may be away."""
-        if self._publishing:
-            await asyncio.wait(self._publishing, timeout=_DRAIN_SECONDS)
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                if self._publishing:
+                    await asyncio.wait(self._publishing)
+                await self._remove()
+        except Exception as error:  # noqa: BLE001 - the relay publishes them again
+            log.warning("messages are left to the relay", error=one_line(error))
 
     def _store(
-        self, tx: Connection, room: int, function: Callable[[Connection, int], tuple[T, Sequence[Outgoing]]]
-    ) -> tuple[T, list[Encoded], list[int]]:
+        self,
+        tx: Transaction,
+        room: int,
+        function: Callable[[Transaction, int], tuple[T, Sequence[Outgoing]]],
+        published: Sequence[int],
+    ) -> tuple[T, list[Encoded], Iterable[Any]]:
+        if published:
+            outbox.remove(tx, published)
         result, outgoing = function(tx, room)
         messages = [self._codec.encode(message) for message in outgoing]
         return result, messages, outbox.add(tx, messages) if messages else []
@@ -85,7 +102,6 @@ class Origin:
         """Publish what was just committed. Where that fails the rows stay, and the relay publishes them."""
         try:
             await asyncio.wrap_future(self._producer.publish(messages))
-            self._backlog.removed(await in_transaction(self._engine, lambda tx: outbox.remove(tx, ids)))
         except Exception as error:  # noqa: BLE001 - what they tell of is stored; nothing is lost
             if not self._failing:
                 log.warning("messages are left to the relay", error=one_line(error))
@@ -94,5 +110,29 @@ class Origin:
             if self._failing:
                 log.info("messages are published at once again")
             self._failing = False
+            self._published += ids
+            if self._removing is None:
+                self._removing = asyncio.create_task(self._remove_soon())
         finally:
             self._in_flight -= len(messages)
+
+    async def _remove_soon(self) -> None:
+        """Remove what no other write has taken along: as long as there are writes, that costs no transaction."""
+        try:
+            await asyncio.sleep(_REMOVE_AFTER_SECONDS)
+            await self._remove()
+        except Exception as error:  # noqa: BLE001 - the next write takes them along, or the relay repeats them
+            log.warning("published messages are still in the outbox", error=one_line(error))
+        finally:
+            self._removing = None
+
+    async def _remove(self) -> None:
+        published, self._published = self._published, []
+        if not published:
+            return
+        try:
+            await self._database.run(lambda tx: outbox.remove(tx, published))
+        except BaseException:
+            self._published += published
+            raise
+        self._backlog.removed(len(published))

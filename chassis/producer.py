@@ -11,7 +11,7 @@ from confluent_kafka import Producer as KafkaProducer
 
 from chassis import metrics
 from chassis.errors import Unavailable
-from chassis.hearing import Hearing
+from chassis.hearing import Hearing, is_answered
 from chassis.logs import logger
 from chassis.messages import Encoded
 
@@ -41,6 +41,7 @@ class _Flight:
     def __init__(self, size: int) -> None:
         self.done: Future[None] = Future()
         self._left = size
+        self._topics: list[str] = []
         self._failed: KafkaError | None = None
         self._lock = threading.Lock()
         if size == 0:
@@ -48,7 +49,7 @@ class _Flight:
 
     def acknowledged(self, error: KafkaError | None, message: KafkaMessage) -> None:
         if error is None:
-            metrics.PUBLISHED.labels(message.topic()).inc()
+            self._topics.append(message.topic() or "")
         self.land(1, error)
 
     def land(self, count: int, error: KafkaError | None) -> None:
@@ -59,6 +60,7 @@ class _Flight:
             last = self._left == 0
         if not last:
             return
+        metrics.tally(metrics.PUBLISHED, self._topics)
         if self._failed is None:
             self.done.set_result(None)
         else:
@@ -142,7 +144,7 @@ class Producer:
     def _poll(self) -> None:
         while not self._closing.is_set():
             self._producer.poll(0.1)
-            if self._hearing.is_lost(self._producer):
+            if self._hearing.is_lost(lambda: is_answered(self._producer)):
                 self._connect_anew()
 
     def _connect_anew(self) -> None:

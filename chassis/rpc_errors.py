@@ -1,4 +1,4 @@
-"""The one interceptor: checks requests, turns error families into statuses, counts, and shows no stack trace."""
+"""The guard around every method: checks requests, turns error families into statuses, counts, shows no stack trace."""
 
 import time
 import uuid
@@ -67,36 +67,35 @@ def _told(error: Exception) -> tuple[grpc.StatusCode, str, list[Message]]:
     return grpc.StatusCode.INTERNAL, f"internal error; the server's log has it as {error_id}", []
 
 
-class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # it is generic in its stub alone
-    """Wraps every method: those of the APIs, of health and of reflection."""
+class Guard(grpc.GenericRpcHandler):  # type: ignore[type-arg] # it is generic in its stub alone
+    """Wraps the methods of one service; an interceptor would do so anew at each call."""
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Any:  # noqa: ANN401 - grpc's handler type is not generic
-        """Return the method's handler, guarded."""
-        handler = await continuation(handler_call_details)
-        method = handler_call_details.method.rpartition("/")[2]
-        if handler and handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(
-                _unary(handler.unary_unary, method),
-                request_deserializer=_forgiving(handler.request_deserializer),
-                response_serializer=handler.response_serializer,
-            )
-        if handler and handler.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(
-                _stream(handler.unary_stream, method),
-                request_deserializer=_forgiving(handler.request_deserializer),
-                response_serializer=handler.response_serializer,
-            )
-        if handler and handler.stream_stream:
-            return grpc.stream_stream_rpc_method_handler(
-                _dialogue(handler.stream_stream, method),
-                request_deserializer=_forgiving(handler.request_deserializer),
-                response_serializer=handler.response_serializer,
-            )
-        return handler
+    def __init__(self, service: "grpc.GenericRpcHandler[Any, Any]") -> None:
+        """Guard ``service``."""
+        self._service = service
+        self._guarded: dict[str, Any] = {}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401 - grpc's handler type is not generic
+        """Return the guarded handler of a method; None where the service has no such method."""
+        name = handler_call_details.method
+        if name not in self._guarded:
+            handler = self._service.service(handler_call_details)
+            if handler is None:
+                return None
+            self._guarded[name] = _guarded(handler, name.rpartition("/")[2])
+        return self._guarded[name]
+
+
+def _guarded(handler: Any, method: str) -> Any:  # noqa: ANN401 - grpc's handler type is not generic
+    codecs = {
+        "request_deserializer": _forgiving(handler.request_deserializer),
+        "response_serializer": handler.response_serializer,
+    }
+    if handler.unary_unary:
+        return grpc.unary_unary_rpc_method_handler(_unary(handler.unary_unary, method), **codecs)
+    if handler.unary_stream:
+        return grpc.unary_stream_rpc_method_handler(_stream(handler.unary_stream, method), **codecs)
+    return grpc.stream_stream_rpc_method_handler(_dialogue(handler.stream_stream, method), **codecs)
 
 
 def _forgiving(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message | None]:
@@ -112,6 +111,8 @@ def _forgiving(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Mes
 
 
 def _unary(behaviour: Callable[[Any, Context], Awaitable[Message]], method: str) -> Callable[..., Awaitable[Message]]:
+    answered, seconds = metrics.RPCS.labels(method, "OK"), metrics.RPC_SECONDS.labels(method)
+
     async def guarded(request: Message, context: Context) -> Message:
         began = time.perf_counter()
         try:
@@ -119,8 +120,8 @@ def _unary(behaviour: Callable[[Any, Context], Awaitable[Message]], method: str)
             response = await behaviour(request, context)
         except Exception as error:  # noqa: BLE001 - it is told to the client and logged
             await _abort(context, error, method)
-        metrics.RPCS.labels(method, "OK").inc()
-        metrics.RPC_SECONDS.labels(method).observe(time.perf_counter() - began)
+        answered.inc()
+        seconds.observe(time.perf_counter() - began)
         return response
 
     return guarded

@@ -1,13 +1,14 @@
 """The gRPC server: reflection, health, TLS where it is set, and the guard around every method."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from chassis.rpc_errors import Guard
 from chassis.settings import ServiceSettings
@@ -30,6 +31,19 @@ class Api(NamedTuple):
     add: Callable[[grpc.aio.Server], None]
 
 
+class _Guarding:
+    """What a generated ``add_…_to_server`` wants of a server; what it adds is guarded."""
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+
+    def add_generic_rpc_handlers(self, handlers: Iterable["grpc.GenericRpcHandler[Any, Any]"]) -> None:
+        self._server.add_generic_rpc_handlers(tuple(map(Guard, handlers)))
+
+    def add_registered_method_handlers(self, service: str, handlers: object) -> None:
+        """Nothing: these are the same methods, for servers that know them by their names."""
+
+
 class RpcServer:
     """Serves one API."""
 
@@ -42,12 +56,14 @@ class RpcServer:
         """
         self._names = [api.name for api in apis]
         self._health = HealthServicer()
-        self._server = grpc.aio.server(interceptors=[Guard()], options=_OPTIONS)
+        self._server = grpc.aio.server(options=_OPTIONS)
+        guarding = cast("grpc.aio.Server", _Guarding(self._server))
         for api in apis:
-            api.add(self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+            api.add(guarding)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, guarding)
         names = [*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
-        reflection.enable_server_reflection(names, self._server)
+        add_reflection: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server  # its package has no types
+        add_reflection(ReflectionServicer(names), guarding)
         self._bind(settings)
 
     def _bind(self, settings: ServiceSettings) -> None:

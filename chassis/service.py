@@ -12,17 +12,16 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+import uvloop
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.schema_registry import SchemaRegistryClient
-from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chassis import logs, metrics, settings
 from chassis.codec import Codec
 from chassis.consumer import Consumer
-from chassis.database import async_engine, sync_engine
+from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.messages import Handle, Record
 from chassis.migrations import migrate_when_up
@@ -34,7 +33,8 @@ log = logs.logger("service")
 _CHECK_SECONDS = 1.0
 _FLUSH_SECONDS = 5.0
 _API_CONNECTIONS = 10
-_THREAD_CONNECTIONS = 3
+_COLLECT_EVERY = 50_000
+"""Allocations. A batch makes thousands of objects and drops them all; the default looks through them every 700."""
 
 SettingsT = TypeVar("SettingsT", bound=settings.ServiceSettings)
 
@@ -54,8 +54,7 @@ class Parts(Generic[SettingsT]):
     """What a service is wired from."""
 
     settings: SettingsT
-    engine: Engine
-    async_engine: AsyncEngine
+    database: Database
     codec: Codec
     producer: Producer
 
@@ -102,7 +101,7 @@ def main(
         sys.exit(f"usage: python -m {name} [migrate]")
     read = settings.read(kind)
     logs.configure(name, read.log_level, read.log_format)
-    sys.exit(asyncio.run(_Running(name, read, records, wire).run()))
+    sys.exit(uvloop.run(_Running(name, read, records, wire).run()))
 
 
 class _Running(Generic[SettingsT]):
@@ -142,6 +141,7 @@ class _Running(Generic[SettingsT]):
                 part.start()
             # What was made so far lives as long as the process: the collector need not look at it again.
             gc.freeze()
+            gc.set_threshold(_COLLECT_EVERY)
             await self._tell_readiness(consumer)
         await self._stop(consumer, wiring, tasks)
         return 1 if self._failure else 0
@@ -149,8 +149,7 @@ class _Running(Generic[SettingsT]):
     def _make_parts(self) -> Parts[SettingsT]:
         return Parts(
             self._settings,
-            sync_engine(self._settings.database_url, _THREAD_CONNECTIONS),
-            async_engine(self._settings.database_url, _API_CONNECTIONS),
+            Database(self._settings.database_url, _API_CONNECTIONS),
             Codec(SchemaRegistryClient(self._settings.registry_client()), self._records),
             Producer(self._settings.kafka_client(), self._fail),
         )
@@ -162,7 +161,7 @@ class _Running(Generic[SettingsT]):
             wiring.topics,
             wiring.handle,
             codec=self._parts.codec,
-            engine=self._parts.engine,
+            database=self._parts.database,
             producer=self._parts.producer,
             batch_size=self._settings.consumer_batch_size,
             on_crash=self._fail,
@@ -204,8 +203,8 @@ class _Running(Generic[SettingsT]):
 
     async def _database_answers(self) -> bool:
         try:
-            async with asyncio.timeout(_CHECK_SECONDS * 3), self._parts.async_engine.connect() as connection:
-                await connection.execute(text("SELECT 1"))
+            async with asyncio.timeout(_CHECK_SECONDS * 3):
+                await self._parts.database.run(lambda tx: tx.execute("SELECT 1"))
         except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready
             log.warning("the database does not answer", error=logs.one_line(error))
             return False
@@ -230,8 +229,7 @@ class _Running(Generic[SettingsT]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(self._parts.producer.close, _FLUSH_SECONDS)
-        await self._parts.async_engine.dispose()
-        self._parts.engine.dispose()
+        self._parts.database.close()
         log.info("stopped")
 
 

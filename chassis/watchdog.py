@@ -5,8 +5,10 @@ and one whose topic is deleted and made anew stays with the old one. To the grou
 takes its partitions over.
 """
 
+import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -18,8 +20,14 @@ _Partition = tuple[str, int]
 class Watchdog:
     """Compares, look by look, where a consumer is with where its partitions end."""
 
-    def __init__(self, every_seconds: float) -> None:
-        """Look every ``every_seconds``; a partition that is behind and has not moved for that long is stalled."""
+    def __init__(self, client: Mapping[str, str | int | float | bool], group: str, every_seconds: float) -> None:
+        """Look every ``every_seconds``; a partition that is behind and has not moved for that long is stalled.
+
+        Where partitions end is asked with the Kafka properties ``client``, by a client that never joins ``group``.
+        """
+        self._client = {**client, "group.id": group, "enable.auto.commit": False, "log_level": 0}
+        self._asker: Consumer | None = None
+        self._look: Future[dict[_Partition, int]] | None = None
         self._every = every_seconds
         self._next = time.monotonic() + every_seconds
         self._behind: dict[_Partition, int] = {}
@@ -30,32 +38,55 @@ class Watchdog:
         self._drained = True
 
     def stalled(self, consumer: Consumer, owned: Collection[_Partition]) -> list[_Partition]:
-        """Return the partitions of ``owned`` that are stalled; none where it is not time to look, or nobody answers."""
-        if time.monotonic() < self._next:
+        """Return the partitions of ``owned`` that are stalled; none where it is not time to look, or nobody answers.
+
+        Call it as often as you like: it never waits. A look is taken beside it, and told of once it is done.
+        """
+        if self._look is None:
+            if time.monotonic() >= self._next:
+                self._look = self._begin_look(consumer.position([TopicPartition(*partition) for partition in owned]))
             return []
+        if not self._look.done():
+            return []
+        look, self._look = self._look, None
         before = self._behind if self._drained else {}
         try:
-            self._behind = self._look(consumer, owned)
-        except KafkaException:  # the broker is away, which is nobody's stall
+            self._behind = look.result()
+        except KafkaException:  # the broker is away, which is nobody's stall; or it is so for the asker alone
             self._behind = {}
+            self._asker = None
         self._drained = False
         self._next = time.monotonic() + self._every
-        return [partition for partition, at in self._behind.items() if before.get(partition) == at]
+        return [
+            partition for partition, at in self._behind.items() if partition in owned and before.get(partition) == at
+        ]
 
     def forget(self) -> None:
         """Begin anew: the consumer has stood still for a reason of its own."""
         self._behind = {}
         self._next = time.monotonic() + self._every
 
-    @staticmethod
-    def _look(consumer: Consumer, owned: Collection[_Partition]) -> dict[_Partition, int]:
+    def _begin_look(self, positions: Sequence[TopicPartition]) -> Future[dict[_Partition, int]]:
+        look: Future[dict[_Partition, int]] = Future()
+
+        def run() -> None:
+            try:
+                look.set_result(self._compare(positions))
+            except Exception as error:  # noqa: BLE001 - it is handed on
+                look.set_exception(error)
+
+        threading.Thread(target=run, name="watchdog", daemon=True).start()
+        return look
+
+    def _compare(self, positions: Sequence[TopicPartition]) -> dict[_Partition, int]:
         """Return the partitions that are not at their end, which may lie before them, and where each is."""
+        asker = self._asker = self._asker or Consumer(self._client)
         behind: dict[_Partition, int] = {}
-        for found in consumer.position([TopicPartition(*partition) for partition in owned]):
+        for found in positions:
             at = found.offset
-            begin, end = consumer.get_watermark_offsets(found, timeout=_ANSWER_SECONDS)
+            begin, end = asker.get_watermark_offsets(found, timeout=_ANSWER_SECONDS)
             if at < 0:  # nothing was read since it was assigned
-                (committed,) = consumer.committed([found], timeout=_ANSWER_SECONDS)
+                (committed,) = asker.committed([found], timeout=_ANSWER_SECONDS)
                 at = max(begin, committed.offset)
             if at != end:
                 behind[found.topic, found.partition] = at

@@ -13,7 +13,7 @@ from delivery_svc.handlers import cancel_delivery, create_delivery
 
 def wire(parts: Parts[ServiceSettings]) -> Wiring:
     """Put the service together."""
-    service = DeliveryService(parts.async_engine)
+    service = DeliveryService(parts.database)
     name = delivery_pb2.DESCRIPTOR.services_by_name["DeliveryService"].full_name
     return Wiring(
         apis=[Api(name, lambda server: delivery_pb2_grpc.add_DeliveryServiceServicer_to_server(service, server))],

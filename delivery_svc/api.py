@@ -3,9 +3,8 @@
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.delivery.v1 import delivery_pb2 as pb
 from ordersaga.delivery.v1 import delivery_pb2_grpc
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chassis.database import in_transaction
+from chassis.database import Database
 from chassis.errors import NotFound
 from chassis.paging import last_id, next_page_token, page_size
 from chassis.rpc_errors import Context
@@ -16,14 +15,13 @@ from delivery_svc.deliveries import Delivery, DeliveryStatus
 class DeliveryService(delivery_pb2_grpc.DeliveryServiceServicer):
     """Translates between proto and deliveries."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Serve the deliveries of ``engine``'s database."""
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        """Serve the deliveries of ``database``."""
+        self._database = database
 
     async def GetDelivery(self, request: pb.GetDeliveryRequest, context: Context) -> pb.GetDeliveryResponse:
         """Return one delivery, by its id or its order's."""
-        delivery = await in_transaction(
-            self._engine,
+        delivery = await self._database.run(
             lambda tx: store.get(tx, delivery_id=request.delivery_id or None, order_id=request.order_id or None),
         )
         if delivery is None:
@@ -36,9 +34,7 @@ class DeliveryService(delivery_pb2_grpc.DeliveryServiceServicer):
         """Return one page of deliveries, the newest first."""
         before, size = last_id("deliveries", request.status, request.page_token), page_size(request.page_size)
         status = DeliveryStatus(_NAMES[request.status]) if request.status else None
-        found = await in_transaction(
-            self._engine, lambda tx: store.find(tx, before=before, limit=size + 1, status=status)
-        )
+        found = await self._database.run(lambda tx: store.find(tx, before=before, limit=size + 1, status=status))
         last = found[size - 1].delivery_id or 0 if len(found) > size else 0
         more = next_page_token("deliveries", request.status, last) if last else ""
         return pb.ListDeliveriesResponse(deliveries=map(_proto, found[:size]), next_page_token=more)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from ordersaga.messages import CancelDeliveryCommand, CreateDeliveryCommand, DeliveryCancelled, DeliveryCreated
 from prometheus_client import Counter
-from sqlalchemy import Connection
 
+from chassis.database import Transaction
 from chassis.dispatch import handles
 from chassis.errors import Poison
+from chassis.metrics import tally
 from delivery_svc import store
 from delivery_svc.deliveries import UNDONE, Delivery, DeliveryStatus, Wanted, refusal
 
@@ -19,33 +20,32 @@ _ANSWERED = Counter(
 
 
 @handles(CreateDeliveryCommand)
-def create_delivery(commands: Sequence[CreateDeliveryCommand], tx: Connection) -> list[DeliveryCreated]:
+def create_delivery(commands: Sequence[CreateDeliveryCommand], tx: Transaction) -> list[DeliveryCreated]:
     """Schedule each order's delivery once, and answer every command, new or repeated, with what is stored."""
     wanted = [Wanted(c.order_id, c.user_id, c.address) for c in commands]
-    known = _known(tx, wanted)
-    known |= store.add(tx, [(one, refusal(one)) for one in wanted if one.order_id not in known])
-    for one in wanted:
-        _ANSWERED.labels(known[one.order_id].answer or "scheduled").inc()
-    return [_answer(known[one.order_id]) for one in wanted]
+    stored = _add(tx, [(one, refusal(one)) for one in wanted])
+    tally(_ANSWERED, (stored[one.order_id].answer or "scheduled" for one in wanted))
+    return [_answer(stored[one.order_id]) for one in wanted]
 
 
 @handles(CancelDeliveryCommand)
-def cancel_delivery(commands: Sequence[CancelDeliveryCommand], tx: Connection) -> list[DeliveryCancelled]:
+def cancel_delivery(commands: Sequence[CancelDeliveryCommand], tx: Transaction) -> list[DeliveryCancelled]:
     """Cancel each order's delivery, once; an order never heard of gets a tombstone, so that it stays undone."""
     wanted = [Wanted(c.order_id, c.user_id, c.address) for c in commands]
-    known = _known(tx, wanted)
-    store.add(tx, [(one, UNDONE) for one in wanted if one.order_id not in known])
-    store.cancel(tx, [d.order_id for d in known.values() if d.status is DeliveryStatus.SCHEDULED])
+    stored = _add(tx, [(one, UNDONE) for one in wanted])
+    store.cancel(tx, [d.order_id for d in stored.values() if d.status is DeliveryStatus.SCHEDULED])
     return [DeliveryCancelled(order_id=one.order_id) for one in wanted]
 
 
-def _known(tx: Connection, wanted: Sequence[Wanted]) -> dict[int, Delivery]:
-    known = store.lock(tx, (one.order_id for one in wanted))
-    for one in wanted:
-        delivery = known.get(one.order_id)
-        if delivery is not None and not delivery.is_for(one):
+def _add(tx: Transaction, wanted: Sequence[tuple[Wanted, str | None]]) -> dict[int, Delivery]:
+    """Store what is new; return what is stored about each of ``wanted`` now."""
+    new = store.add(tx, wanted)
+    others = [one for one, _ in wanted if one.order_id not in new]
+    known = store.lock(tx, (one.order_id for one in others)) if others else {}
+    for one in others:
+        if not known[one.order_id].is_for(one):
             raise Poison("REUSED_ID", f"order {one.order_id} had another delivery before")
-    return known
+    return new | known
 
 
 def _answer(delivery: Delivery) -> DeliveryCreated:

@@ -68,6 +68,11 @@ class Kafka(Server):
 
     address = bootstrap
 
+    @property
+    def data(self) -> Path:
+        """Its data folder, the topics' logs."""
+        return self._folder / "data"
+
     def start(self, progress: Progress = quiet) -> None:
         """Start it where it does not run, and return when it answers."""
         if not self.external and self.pid is None:

@@ -41,10 +41,10 @@ def wire(parts: Parts[OrchestratorSettings]) -> Wiring:
     saga = ORDER_SAGA.scaled(read.saga_time_scale)
     store = SagaStore(saga.start)
     feed = ChangeFeed(read.database_url, CHANNEL)
-    service = OrchestratorService(parts.async_engine, saga, store, feed)
+    service = OrchestratorService(parts.database, saga, store, feed)
     topics = [OrderCreated.TOPIC, ProductDecreased.TOPIC, DeliveryCreated.TOPIC]
     timers = Timers(
-        parts.engine,
+        parts.database,
         saga,
         store,
         parts.codec,

@@ -7,11 +7,9 @@ from functools import partial
 
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from ordersaga.orchestrator.v1 import orchestrator_pb2_grpc
-from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chassis.changes import ChangeFeed
-from chassis.database import in_transaction
+from chassis.database import Database, Transaction
 from chassis.errors import NotFound, Refused
 from chassis.paging import last_id, next_page_token, page_size
 from chassis.rpc_errors import Context
@@ -32,19 +30,19 @@ _Act = Callable[..., tuple[Results, bool]]
 class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     """Translates between proto and sagas."""
 
-    def __init__(self, engine: AsyncEngine, saga: Saga, store: SagaStore, feed: ChangeFeed) -> None:
-        """Serve the sagas of ``saga`` in ``engine``'s database; ``feed`` tells which have changed."""
-        self._engine, self._saga, self._store, self._feed = engine, saga, store, feed
+    def __init__(self, database: Database, saga: Saga, store: SagaStore, feed: ChangeFeed) -> None:
+        """Serve the sagas of ``saga`` in ``database``; ``feed`` tells which have changed."""
+        self._database, self._saga, self._store, self._feed = database, saga, store, feed
         self._operators = Operators(saga, store)
 
     async def GetSaga(self, request: pb.GetSagaRequest, context: Context) -> pb.GetSagaResponse:
         """Return one saga with its history."""
 
-        def read(tx: Connection) -> tuple[Instance | None, list[Event]]:
+        def read(tx: Transaction) -> tuple[Instance | None, list[Event]]:
             found = self._store.get(tx, [request.order_id])
             return found.get(request.order_id), self._store.history(tx, request.order_id)
 
-        instance, history = await in_transaction(self._engine, read)
+        instance, history = await self._database.run(read)
         if instance is None:
             raise _unknown(request.order_id)
         return pb.GetSagaResponse(saga=saga_view(self._saga, instance), history=map(event_view, history))
@@ -58,9 +56,7 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
             min_age=request.min_age.ToTimedelta() if request.HasField("min_age") else None,
         )
         before, size = last_id("sagas", wanted, request.page_token), page_size(request.page_size)
-        found = await in_transaction(
-            self._engine, lambda tx: self._store.find(tx, wanted, before=before, limit=size + 1)
-        )
+        found = await self._database.run(lambda tx: self._store.find(tx, wanted, before=before, limit=size + 1))
         more = next_page_token("sagas", wanted, found[size - 1].saga_id) if len(found) > size else ""
         sagas = [saga_view(self._saga, instance) for instance in found[:size]]
         return pb.ListSagasResponse(sagas=sagas, next_page_token=more)
@@ -105,7 +101,7 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
 
     async def _act_on_one(self, act: _Act, request: pb.RetrySagaRequest | pb.CancelSagaRequest) -> Instance:
         wanted, note = Filter(ids=[request.order_id]), _note(request.actor, request.reason)
-        results, _ = await in_transaction(self._engine, lambda tx: act(tx, wanted, note, limit=1))
+        results, _ = await self._database.run(lambda tx: act(tx, wanted, note, limit=1))
         if request.order_id not in results:
             raise _unknown(request.order_id)
         result = results[request.order_id]
@@ -118,7 +114,7 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     ) -> tuple[list[pb.SagaResult], bool]:
         wanted, note = filter_of(request.filter), _note(request.actor, request.reason)
         limit = min(request.limit or _DEFAULT_ACTIONS, _MOST_ACTIONS)
-        results, more = await in_transaction(self._engine, lambda tx: act(tx, wanted, note, limit=limit))
+        results, more = await self._database.run(lambda tx: act(tx, wanted, note, limit=limit))
         return [result_view(self._saga, saga_id, result) for saga_id, result in results.items()], more
 
     async def _under_way(self, wanted: Filter, told: dict[int, int]) -> AsyncIterator[Instance]:
@@ -127,9 +123,7 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         before: int | None = None
         seen: set[int] = set()
         while True:
-            page = await in_transaction(
-                self._engine, partial(self._store.find, wanted=wanted, before=before, limit=_PAGE)
-            )
+            page = await self._database.run(partial(self._store.find, wanted=wanted, before=before, limit=_PAGE))
             for instance in page:
                 seen.add(instance.saga_id)
                 yield instance
@@ -141,7 +135,7 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
 
     async def _changed(self, ids: set[int]) -> AsyncIterator[Instance]:
         if ids:
-            found = await in_transaction(self._engine, lambda tx: self._store.get(tx, ids))
+            found = await self._database.run(lambda tx: self._store.get(tx, ids))
             for instance in found.values():
                 yield instance
 

@@ -56,10 +56,10 @@ def wire(parts: Parts[OrderSettings]) -> Wiring:
     """Put the service together."""
     read = parts.settings
     feed = ChangeFeed(read.database_url, CHANNEL)
-    backlog = Backlog(parts.async_engine, limit=read.outbox_limit, interval_seconds=read.outbox_interval_seconds)
-    origin = Origin(parts.async_engine, parts.codec, parts.producer, backlog)
+    backlog = Backlog(parts.database, limit=read.outbox_limit, interval_seconds=read.outbox_interval_seconds)
+    origin = Origin(parts.database, parts.codec, parts.producer, backlog)
     intake = Intake(origin, backlog, read.announce_after_seconds)
-    service = OrderService(parts.async_engine, intake, Cancelling(origin, backlog), feed)
+    service = OrderService(parts.database, intake, Cancelling(origin, backlog), feed)
     name = order_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
     return Wiring(
         apis=[Api(name, lambda server: order_pb2_grpc.add_OrderServiceServicer_to_server(service, server))],
@@ -74,7 +74,7 @@ def wire(parts: Parts[OrderSettings]) -> Wiring:
 def _relay(parts: Parts[OrderSettings]) -> Relay:
     read = parts.settings
     return Relay(
-        parts.engine,
+        parts.database,
         parts.producer,
         age_seconds=read.outbox_age_seconds,
         interval_seconds=read.outbox_interval_seconds,
@@ -84,7 +84,7 @@ def _relay(parts: Parts[OrderSettings]) -> Relay:
 def _announcer(parts: Parts[OrderSettings]) -> Announcer:
     read = parts.settings
     return Announcer(
-        parts.engine,
+        parts.database,
         parts.codec,
         parts.producer,
         after_seconds=read.announce_after_seconds,

@@ -4,9 +4,9 @@ The saga answers a repeat with its pending or final command, so whatever was los
 """
 
 from prometheus_client import Counter
-from sqlalchemy import Engine
 
 from chassis.codec import Codec
+from chassis.database import Database
 from chassis.logs import logger
 from chassis.messages import Outgoing
 from chassis.periodic import Periodic
@@ -29,7 +29,7 @@ class Announcer(Periodic):
 
     def __init__(  # noqa: PLR0913 - each is a part that it is wired from
         self,
-        engine: Engine,
+        database: Database,
         codec: Codec,
         producer: Producer,
         *,
@@ -47,7 +47,7 @@ class Announcer(Periodic):
             interval_seconds=interval_seconds,
             longest_backoff_seconds=_LONGEST_BACKOFF_SECONDS,
         )
-        self._engine, self._codec, self._producer = engine, codec, producer
+        self._database, self._codec, self._producer = database, codec, producer
         self._after, self._limit = after_seconds, limit
 
     def announce_once(self) -> int:
@@ -57,9 +57,9 @@ class Announcer(Periodic):
 
         Raises:
             Unavailable: Kafka did not take it in time.
-            sqlalchemy.exc.OperationalError: the database is away.
+            psycopg.OperationalError: the database is away.
         """
-        with self._engine.begin() as tx:
+        with self._database.transaction() as tx:
             orders = store.claim_unannounced(tx, self._limit)
             if not orders:
                 return 0

@@ -6,11 +6,10 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.order.v1 import order_pb2 as pb
 from ordersaga.order.v1 import order_pb2_grpc
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chassis.changes import ChangeFeed
 from chassis.coalesce import Coalescer
-from chassis.database import in_transaction
+from chassis.database import Database
 from chassis.errors import NotFound
 from chassis.paging import last_id, next_page_token, page_size
 from chassis.rpc_errors import Context
@@ -25,9 +24,9 @@ _LARGEST_READ = 1000
 class OrderService(order_pb2_grpc.OrderServiceServicer):
     """Translates between proto and orders."""
 
-    def __init__(self, engine: AsyncEngine, intake: Intake, cancelling: Cancelling, feed: ChangeFeed) -> None:
-        """Serve the orders of ``engine``'s database; ``feed`` tells when some have changed."""
-        self._engine, self._intake, self._cancelling, self._feed = engine, intake, cancelling, feed
+    def __init__(self, database: Database, intake: Intake, cancelling: Cancelling, feed: ChangeFeed) -> None:
+        """Serve the orders of ``database``; ``feed`` tells when some have changed."""
+        self._database, self._intake, self._cancelling, self._feed = database, intake, cancelling, feed
         self._read: Coalescer[int, Order] = Coalescer("get_order", self._get, _LARGEST_READ)
 
     async def CreateOrder(self, request: pb.CreateOrderRequest, context: Context) -> pb.CreateOrderResponse:
@@ -54,8 +53,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
         filters = (request.user_id, request.status)
         before, size = last_id("orders", filters, request.page_token), page_size(request.page_size)
         status = OrderStatus(_NAMES[request.status]) if request.status else None
-        orders = await in_transaction(
-            self._engine,
+        orders = await self._database.run(
             lambda tx: store.find(tx, before=before, limit=size + 1, user_id=request.user_id or None, status=status),
         )
         more = next_page_token("orders", filters, orders[size - 1].order_id) if len(orders) > size else ""
@@ -81,7 +79,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
                 await self._feed.wait(change)
 
     async def _get(self, ids: Sequence[int]) -> Sequence[Order | Exception]:
-        orders = await in_transaction(self._engine, lambda tx: store.get(tx, ids))
+        orders = await self._database.run(lambda tx: store.get(tx, ids))
         return [orders.get(i) or NotFound("ORDER_NOT_FOUND", f"there is no order {i}") for i in ids]
 
 
@@ -116,6 +114,4 @@ def _proto(order: Order) -> pb.Order:
 
 
 def _timestamp(time: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(time)
-    return timestamp
+    return Timestamp(seconds=int(time.timestamp()), nanos=time.microsecond * 1000)

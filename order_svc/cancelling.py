@@ -1,9 +1,8 @@
 """Asking for an order's cancel. Whether it comes in time is the saga's to decide."""
 
-from sqlalchemy import Connection
-
 from chassis.backlog import Backlog
 from chassis.changes import notify
+from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
 from chassis.messages import Outgoing
 from chassis.origin import Origin
@@ -29,7 +28,7 @@ class Cancelling:
             Exhausted: the outbox is full.
         """
 
-        def noted(tx: Connection, room: int) -> tuple[Order, list[Outgoing]]:
+        def noted(tx: Transaction, room: int) -> tuple[Order, list[Outgoing]]:
             # Locked, so that an end that is being stored is either seen here, or comes after this.
             order = store.lock(tx, [order_id]).get(order_id)
             if order is None:

@@ -1,18 +1,19 @@
 """Kafka in: the saga says how orders end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ordersaga.messages import CancelOrderCommand, CompleteOrderCommand
 from prometheus_client import Counter
-from sqlalchemy import Connection
 
 from chassis.changes import notify
+from chassis.database import Transaction
 from chassis.dispatch import handles
 from chassis.errors import Poison
 from chassis.logs import logger
 from chassis.messages import Record
+from chassis.metrics import tally
 from order_svc import store
-from order_svc.orders import Ending, OrderStatus
+from order_svc.orders import Ending, Order, OrderStatus
 
 log = logger("orders")
 
@@ -23,33 +24,39 @@ _CONTRADICTIONS = Counter(
 
 
 @handles(CompleteOrderCommand)
-def complete_orders(commands: Sequence[CompleteOrderCommand], tx: Connection) -> list[Record]:
+def complete_orders(commands: Sequence[CompleteOrderCommand], tx: Transaction) -> list[Record]:
     """Complete each order that is PENDING; a repeat changes nothing."""
     _end(tx, [Ending(command.order_id, OrderStatus.COMPLETED) for command in commands])
     return []
 
 
 @handles(CancelOrderCommand)
-def cancel_orders(commands: Sequence[CancelOrderCommand], tx: Connection) -> list[Record]:
+def cancel_orders(commands: Sequence[CancelOrderCommand], tx: Transaction) -> list[Record]:
     """Cancel each order that is PENDING, with the reason; a repeat changes nothing."""
     _end(tx, [Ending(command.order_id, OrderStatus.CANCELLED, command.reason) for command in commands])
     return []
 
 
-def _end(tx: Connection, endings: Sequence[Ending]) -> None:
-    orders = store.lock(tx, [ending.order_id for ending in endings])
-    due = []
+def _end(tx: Transaction, endings: Sequence[Ending]) -> None:
+    ended = store.end(tx, endings)
+    if ended:
+        notify(tx, store.CHANNEL)
+    others = [ending for ending in endings if ending.order_id not in ended]
+    if others:
+        _must_have_ended(store.get(tx, [ending.order_id for ending in others]), others)
+    tally(_ENDED, (ending.status for ending in endings if ending.order_id in ended))
+
+
+def _must_have_ended(orders: Mapping[int, Order], endings: Sequence[Ending]) -> None:
+    """Count and log those that have ended otherwise than they were told to.
+
+    Raises:
+        Poison: one does not exist.
+    """
     for ending in endings:
         order = orders.get(ending.order_id)
         if order is None:
             raise Poison("UNKNOWN_ORDER", f"there is no order {ending.order_id}")
-        if not order.final:
-            due.append(ending)
-        elif ending.contradicts(order):
+        if ending.contradicts(order):
             _CONTRADICTIONS.inc()
             log.error("contradiction", order_id=order.order_id, status=order.status, told=ending.status)
-    if due:
-        store.end(tx, due)
-        notify(tx, store.CHANNEL)
-        for ending in due:
-            _ENDED.labels(ending.status).inc()

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection
-
 from chassis.backlog import Backlog
 from chassis.coalesce import Coalescer
+from chassis.database import Transaction
 from chassis.errors import AlreadyExists
 from chassis.messages import Outgoing
 from chassis.origin import Origin
@@ -42,7 +41,7 @@ class Intake:
         return await self._origin.write(len(requests), lambda tx, room: self._store(tx, requests, room))
 
     def _store(
-        self, tx: Connection, requests: Sequence[NewOrder], room: int
+        self, tx: Transaction, requests: Sequence[NewOrder], room: int
     ) -> tuple[list[Order | Exception], list[Outgoing]]:
         """Store the first ``room`` of ``requests``; return an answer for each, and the new orders' messages."""
         new = store.insert(tx, requests[:room], self._announce_after) if room else {}

@@ -1,10 +1,8 @@
 """The table ``orders``."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row, text
-
+from chassis.database import Row, Transaction, array
 from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
 
 CHANNEL = "orders"
@@ -13,58 +11,59 @@ CHANNEL = "orders"
 _COLUMNS = """order_id, user_id, product_id, quantity, price, address, status, cancel_reason, create_time,
               update_time, cancel_actor, cancel_note, cancel_request_time"""
 # The ids are drawn before the insert, so that each row can be told from its neighbours when it comes back.
-_INSERT = text("""
+_INSERT = """
     WITH request AS MATERIALIZED (
         SELECT nextval('orders_order_id_seq') AS order_id, r.*
-        FROM unnest(CAST(:user_ids AS bigint[]), CAST(:product_ids AS bigint[]), CAST(:quantities AS bigint[]),
-                    CAST(:prices AS bigint[]), CAST(:addresses AS text[]), CAST(:request_ids AS uuid[]))
+        FROM unnest(%(user_ids)s::bigint[], %(product_ids)s::bigint[], %(quantities)s::bigint[],
+                    %(prices)s::bigint[], %(addresses)s::text[], %(request_ids)s::uuid[])
              WITH ORDINALITY AS r (user_id, product_id, quantity, price, address, request_id, place)
     ), stored AS (
         INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, request_id, announce_time)
         SELECT order_id, user_id, product_id, quantity, price, address, request_id,
-               now() + make_interval(secs => :announce_after)
+               now() + make_interval(secs => %(announce_after)s)
         FROM request ORDER BY place
         ON CONFLICT (user_id, request_id) DO NOTHING
         RETURNING order_id, create_time
     )
     SELECT request.place, request.order_id, stored.create_time FROM request JOIN stored USING (order_id)
-""")
-_REQUESTED = text(f"""
+"""
+_REQUESTED = f"""
     SELECT {_COLUMNS}, request_id FROM orders
-    WHERE (user_id, request_id) IN (SELECT * FROM unnest(CAST(:user_ids AS bigint[]), CAST(:request_ids AS uuid[])))
-""")  # noqa: S608 - a constant
-_GET = text(f"SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(:ids)")  # noqa: S608 - a constant
-_LOCK = text(f"SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(:ids) ORDER BY order_id FOR UPDATE")  # noqa: S608 - a constant
-_LIST = text(f"""
+    WHERE (user_id, request_id) IN (SELECT * FROM unnest(%(user_ids)s::bigint[], %(request_ids)s::uuid[]))
+"""  # noqa: S608 - a constant
+_GET = f"SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(%(ids)s::bigint[])"  # noqa: S608 - a constant
+_LOCK = f"SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(%(ids)s::bigint[]) ORDER BY order_id FOR UPDATE"  # noqa: S608 - a constant
+_LIST = f"""
     SELECT {_COLUMNS} FROM orders
-    WHERE (CAST(:before AS bigint) IS NULL OR order_id < :before)
-      AND (CAST(:user_id AS bigint) IS NULL OR user_id = :user_id)
-      AND (CAST(:status AS text) IS NULL OR status = :status)
-    ORDER BY order_id DESC LIMIT :limit
-""")  # noqa: S608 - a constant
-_END = text("""
+    WHERE (%(before)s::bigint IS NULL OR order_id < %(before)s)
+      AND (%(user_id)s::bigint IS NULL OR user_id = %(user_id)s)
+      AND (%(status)s::text IS NULL OR status = %(status)s)
+    ORDER BY order_id DESC LIMIT %(limit)s
+"""  # noqa: S608 - a constant
+_END = """
     UPDATE orders SET status = ending.status, cancel_reason = ending.reason, update_time = now()
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:statuses AS text[]), CAST(:reasons AS text[]))
+    FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(reasons)s::text[])
          AS ending (order_id, status, reason)
     WHERE orders.order_id = ending.order_id AND orders.status = 'PENDING'
-""")
-_REQUEST_CANCEL = text(f"""
-    UPDATE orders SET cancel_actor = :actor, cancel_note = :note, cancel_request_time = now(), update_time = now()
-    WHERE order_id = :order_id AND status = 'PENDING' AND cancel_request_time IS NULL
+    RETURNING orders.order_id
+"""
+_REQUEST_CANCEL = f"""
+    UPDATE orders SET cancel_actor = %(actor)s, cancel_note = %(note)s, cancel_request_time = now(), update_time = now()
+    WHERE order_id = %(order_id)s AND status = 'PENDING' AND cancel_request_time IS NULL
     RETURNING {_COLUMNS}
-""")  # noqa: S608 - a constant
-_CLAIM = text(f"""
+"""  # noqa: S608 - a constant
+_CLAIM = f"""
     SELECT {_COLUMNS} FROM orders WHERE status = 'PENDING' AND announce_time <= now()
-    ORDER BY announce_time LIMIT :limit FOR UPDATE SKIP LOCKED
-""")  # noqa: S608 - a constant
-_ANNOUNCED = text("""
+    ORDER BY announce_time LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""  # noqa: S608 - a constant
+_ANNOUNCED = """
     UPDATE orders SET announcements = announcements + 1, announce_time = now() + make_interval(
-        secs => least(:longest, :after * power(2.0, least(announcements, 30) + 1)))
-    WHERE order_id = ANY(:ids)
-""")
+        secs => least(%(longest)s, %(after)s * power(2.0, least(announcements, 30) + 1)))
+    WHERE order_id = ANY(%(ids)s::bigint[])
+"""
 
 
-def insert(tx: Connection, requests: Sequence[NewOrder], announce_after: float) -> dict[int, Order]:
+def insert(tx: Transaction, requests: Sequence[NewOrder], announce_after: float) -> dict[int, Order]:
     """Store ``requests`` as PENDING orders; return the new orders by their request's place in the sequence.
 
     A request whose user has used its request id before is left out; `requested` finds that order. Those that are still
@@ -73,78 +72,80 @@ def insert(tx: Connection, requests: Sequence[NewOrder], announce_after: float) 
     rows = tx.execute(
         _INSERT,
         {
-            "user_ids": [request.user_id for request in requests],
-            "product_ids": [request.product_id for request in requests],
-            "quantities": [request.quantity for request in requests],
-            "prices": [request.price for request in requests],
-            "addresses": [request.address for request in requests],
-            "request_ids": [request.request_id for request in requests],
+            "user_ids": array([request.user_id for request in requests]),
+            "product_ids": array([request.product_id for request in requests]),
+            "quantities": array([request.quantity for request in requests]),
+            "prices": array([request.price for request in requests]),
+            "addresses": array([request.address for request in requests]),
+            "request_ids": array([request.request_id for request in requests]),
             "announce_after": announce_after,
         },
     )
     return {row.place - 1: _new(requests[row.place - 1], row) for row in rows}
 
 
-def requested(tx: Connection, requests: Sequence[NewOrder]) -> dict[tuple[int, str], Order]:
+def requested(tx: Transaction, requests: Sequence[NewOrder]) -> dict[tuple[int, str], Order]:
     """Return the orders stored for the request ids of ``requests``, by user and request id."""
-    keys = {"user_ids": [r.user_id for r in requests], "request_ids": [r.request_id for r in requests]}
+    keys = {"user_ids": array([r.user_id for r in requests]), "request_ids": array([r.request_id for r in requests])}
     return {(row.user_id, str(row.request_id)): _order(row) for row in tx.execute(_REQUESTED, keys)}
 
 
-def get(tx: Connection, ids: Sequence[int]) -> dict[int, Order]:
+def get(tx: Transaction, ids: Sequence[int]) -> dict[int, Order]:
     """Return those of the orders ``ids`` that exist."""
-    return {row.order_id: _order(row) for row in tx.execute(_GET, {"ids": list(ids)})}
+    return {row.order_id: _order(row) for row in tx.execute(_GET, {"ids": array(ids)})}
 
 
-def lock(tx: Connection, ids: Sequence[int]) -> dict[int, Order]:
+def lock(tx: Transaction, ids: Sequence[int]) -> dict[int, Order]:
     """Lock the orders ``ids``, in key order, and return those that exist."""
-    return {row.order_id: _order(row) for row in tx.execute(_LOCK, {"ids": list(ids)})}
+    return {row.order_id: _order(row) for row in tx.execute(_LOCK, {"ids": array(ids)})}
 
 
 def find(
-    tx: Connection, *, before: int | None, limit: int, user_id: int | None, status: OrderStatus | None
+    tx: Transaction, *, before: int | None, limit: int, user_id: int | None, status: OrderStatus | None
 ) -> list[Order]:
     """Return up to ``limit`` orders with ids below ``before`` that pass every filter given, the newest first."""
     found = tx.execute(_LIST, {"before": before, "limit": limit, "user_id": user_id, "status": status})
     return [_order(row) for row in found]
 
 
-def end(tx: Connection, endings: Sequence[Ending]) -> None:
-    """End those orders of ``endings`` that are still PENDING."""
-    tx.execute(
+def end(tx: Transaction, endings: Sequence[Ending]) -> set[int]:
+    """End those orders of ``endings`` that are still PENDING; return their ids."""
+    ordered = sorted(endings, key=lambda ending: ending.order_id)
+    ended = tx.execute(
         _END,
         {
-            "ids": [ending.order_id for ending in endings],
-            "statuses": [ending.status for ending in endings],
-            "reasons": [ending.reason for ending in endings],
+            "ids": array([ending.order_id for ending in ordered]),
+            "statuses": array([ending.status for ending in ordered]),
+            "reasons": array([ending.reason for ending in ordered]),
         },
     )
+    return {row.order_id for row in ended}
 
 
-def request_cancel(tx: Connection, order_id: int, *, actor: str, note: str) -> Order:
+def request_cancel(tx: Transaction, order_id: int, *, actor: str, note: str) -> Order:
     """Note on an order that is locked and PENDING who asks first for its cancel, and why; return it as it is then."""
-    return _order(tx.execute(_REQUEST_CANCEL, {"order_id": order_id, "actor": actor, "note": note}).one())
+    return _order(tx.execute(_REQUEST_CANCEL, {"order_id": order_id, "actor": actor, "note": note}).fetchone())
 
 
-def claim_unannounced(tx: Connection, limit: int) -> list[Order]:
+def claim_unannounced(tx: Transaction, limit: int) -> list[Order]:
     """Lock up to ``limit`` PENDING orders that are due to be announced again, and that nobody else has in hand."""
     return [_order(row) for row in tx.execute(_CLAIM, {"limit": limit})]
 
 
-def announced(tx: Connection, ids: Sequence[int], *, after: float, longest: float) -> None:
+def announced(tx: Transaction, ids: Sequence[int], *, after: float, longest: float) -> None:
     """Count one more announcement of ``ids``; the next is due after twice the time of the last, ``longest`` at most.
 
     Times are seconds; ``after`` is what passes before the first.
     """
-    tx.execute(_ANNOUNCED, {"ids": list(ids), "after": after, "longest": longest})
+    tx.execute(_ANNOUNCED, {"ids": array(ids), "after": after, "longest": longest})
 
 
-def _new(request: NewOrder, row: Row[Any]) -> Order:
+def _new(request: NewOrder, row: Row) -> Order:
     pending = (OrderStatus.PENDING, None, row.create_time, row.create_time)
     return Order(row.order_id, *request.content(), *pending)
 
 
-def _order(row: Row[Any]) -> Order:
+def _order(row: Row) -> Order:
     values = row._asdict()
     values.pop("request_id", None)
     actor, note, time = (values.pop(name) for name in ("cancel_actor", "cancel_note", "cancel_request_time"))

@@ -13,7 +13,7 @@ from product_svc.handlers import decrease_product, increase_product
 
 def wire(parts: Parts[ServiceSettings]) -> Wiring:
     """Put the service together."""
-    service = ProductService(parts.async_engine)
+    service = ProductService(parts.database)
     name = product_pb2.DESCRIPTOR.services_by_name["ProductService"].full_name
     return Wiring(
         apis=[Api(name, lambda server: product_pb2_grpc.add_ProductServiceServicer_to_server(service, server))],

@@ -3,10 +3,8 @@
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.product.v1 import product_pb2 as pb
 from ordersaga.product.v1 import product_pb2_grpc
-from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chassis.database import in_transaction
+from chassis.database import Database, Transaction
 from chassis.errors import AlreadyExists, NotFound
 from chassis.paging import last_id, next_page_token, page_size
 from chassis.rpc_errors import Context
@@ -17,36 +15,34 @@ from product_svc.stock import Product
 class ProductService(product_pb2_grpc.ProductServiceServicer):
     """Translates between proto and products."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Serve the products of ``engine``'s database."""
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        """Serve the products of ``database``."""
+        self._database = database
 
     async def CreateProduct(self, request: pb.CreateProductRequest, context: Context) -> pb.CreateProductResponse:
         """Add a product."""
-        product = await in_transaction(
-            self._engine, lambda tx: store.create(tx, request.name, request.price, request.stock)
-        )
+        product = await self._database.run(lambda tx: store.create(tx, request.name, request.price, request.stock))
         return pb.CreateProductResponse(product=_proto(product))
 
     async def GetProduct(self, request: pb.GetProductRequest, context: Context) -> pb.GetProductResponse:
         """Return one product."""
-        product = await in_transaction(self._engine, lambda tx: _existing(tx, request.product_id))
+        product = await self._database.run(lambda tx: _existing(tx, request.product_id))
         return pb.GetProductResponse(product=_proto(product))
 
     async def ListProducts(self, request: pb.ListProductsRequest, context: Context) -> pb.ListProductsResponse:
         """Return one page of products, by ascending id."""
         after, size = last_id("products", (), request.page_token) or 0, page_size(request.page_size)
-        products = await in_transaction(self._engine, lambda tx: store.find(tx, after=after, limit=size + 1))
+        products = await self._database.run(lambda tx: store.find(tx, after=after, limit=size + 1))
         more = next_page_token("products", (), products[size - 1].product_id) if len(products) > size else ""
         return pb.ListProductsResponse(products=map(_proto, products[:size]), next_page_token=more)
 
     async def RestockProduct(self, request: pb.RestockProductRequest, context: Context) -> pb.RestockProductResponse:
         """Add pieces to a product's stock, once for each request id."""
-        product = await in_transaction(self._engine, lambda tx: _restock(tx, request))
+        product = await self._database.run(lambda tx: _restock(tx, request))
         return pb.RestockProductResponse(product=_proto(product))
 
 
-def _restock(tx: Connection, request: pb.RestockProductRequest) -> Product:
+def _restock(tx: Transaction, request: pb.RestockProductRequest) -> Product:
     request_id = request.request_id.lower() or None
     if not store.lock_shelves(tx, [request.product_id]):
         raise _unknown(request.product_id)
@@ -57,7 +53,7 @@ def _restock(tx: Connection, request: pb.RestockProductRequest) -> Product:
     return _existing(tx, request.product_id)
 
 
-def _existing(tx: Connection, product_id: int) -> Product:
+def _existing(tx: Transaction, product_id: int) -> Product:
     product = store.get(tx, product_id)
     if product is None:
         raise _unknown(product_id)

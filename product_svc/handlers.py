@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased
 from prometheus_client import Counter
-from sqlalchemy import Connection
 
+from chassis.database import Transaction
 from chassis.dispatch import handles
 from chassis.errors import Poison
+from chassis.metrics import tally
 from product_svc import store
-from product_svc.stock import Movement, Wanted, allocate, tombstone
+from product_svc.stock import Movement, Shelf, Wanted, allocate, tombstone
 
 _ANSWERED = Counter(
     "ordersaga_decreases_answered_total",
@@ -19,37 +20,34 @@ _ANSWERED = Counter(
 
 
 @handles(DecreaseProductCommand)
-def decrease_product(commands: Sequence[DecreaseProductCommand], tx: Connection) -> list[ProductDecreased]:
+def decrease_product(commands: Sequence[DecreaseProductCommand], tx: Transaction) -> list[ProductDecreased]:
     """Take stock for each order once, and answer every command, new or repeated, with what is stored."""
     wanted = [Wanted(c.order_id, c.product_id, c.quantity, c.price) for c in commands]
-    shelves = store.lock_shelves(tx, (one.product_id for one in wanted))
-    movements = _known(tx, wanted)
+    shelves, movements = _lock(tx, wanted)
     new = allocate([one for one in wanted if one.order_id not in movements], shelves)
     store.add_movements(tx, new)
     movements |= {movement.order_id: movement for movement in new}
-    for one in wanted:
-        _ANSWERED.labels(movements[one.order_id].answer or "taken").inc()
+    tally(_ANSWERED, (movements[one.order_id].answer or "taken" for one in wanted))
     return [_answer(movements[one.order_id]) for one in wanted]
 
 
 @handles(IncreaseProductCommand)
-def increase_product(commands: Sequence[IncreaseProductCommand], tx: Connection) -> list[ProductIncreased]:
+def increase_product(commands: Sequence[IncreaseProductCommand], tx: Transaction) -> list[ProductIncreased]:
     """Give back what each order holds, once; an order never heard of gets a tombstone, so that it stays undone."""
     wanted = [Wanted(c.order_id, c.product_id, c.quantity, None) for c in commands]
-    store.lock_shelves(tx, (one.product_id for one in wanted))
-    movements = _known(tx, wanted)
+    _, movements = _lock(tx, wanted)
     store.add_movements(tx, [tombstone(one) for one in wanted if one.order_id not in movements])
     store.undo_movements(tx, [movement for movement in movements.values() if not movement.undone])
     return [ProductIncreased(order_id=one.order_id) for one in wanted]
 
 
-def _known(tx: Connection, wanted: Sequence[Wanted]) -> dict[int, Movement]:
-    movements = store.lock_movements(tx, (one.order_id for one in wanted))
+def _lock(tx: Transaction, wanted: Sequence[Wanted]) -> tuple[dict[int, Shelf], dict[int, Movement]]:
+    shelves, movements = store.lock(tx, (one.product_id for one in wanted), (one.order_id for one in wanted))
     for one in wanted:
         movement = movements.get(one.order_id)
         if movement is not None and not movement.is_for(one):
             raise Poison("REUSED_ID", f"order {one.order_id} moved other stock before")
-    return movements
+    return shelves, movements
 
 
 def _answer(movement: Movement) -> ProductDecreased:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from prometheus_client import Counter
-from sqlalchemy import Connection
 
+from chassis.database import Transaction
 from chassis.logs import logger
 from chassis.messages import Message, Outgoing, Record
+from chassis.metrics import tally
 from saga.advance import advance
 from saga.declaration import Saga
 from saga.instance import Event, Instance, Status, pending_command
@@ -26,14 +27,13 @@ class SagaEngine:
         """Run ``saga`` on ``store``."""
         self._saga, self._store = saga, store
 
-    def handle(self, messages: Sequence[Message[Record]], tx: Connection) -> list[Outgoing]:
+    def handle(self, messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
         """Advance each message's saga, in the batch's order, and return the pending command of each saga touched.
 
         Whether a message advanced its saga or not, the saga sends its pending (or final) command, once a batch: that
         is the remedy for whatever was lost.
         """
-        loaded = self._store.load(tx, {message.record.key for message in messages})
-        now = self._store.now(tx)
+        loaded, now = self._store.load(tx, {message.record.key for message in messages})
         sagas: dict[int, Instance] = dict(loaded)
         causes: dict[int, Message[Record]] = {}
         events: list[Event] = []
@@ -54,8 +54,7 @@ class SagaEngine:
 
 
 def _count(fits: Sequence[Fit], changed: Sequence[Instance], loaded: dict[int, Instance]) -> None:
-    for fit in fits:
-        _MESSAGES.labels(fit.value).inc()
+    tally(_MESSAGES, fits)
     for instance in changed:
         before = loaded.get(instance.saga_id)
         if instance.ended and (before is None or not before.ended):

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from prometheus_client import Counter
-from sqlalchemy import Connection
 
+from chassis.database import Transaction
 from chassis.errors import Refused
 from chassis.logs import logger
 from saga.declaration import Saga
@@ -31,18 +31,18 @@ class Operators:
         """Act on ``saga``'s instances in ``store``."""
         self._saga, self._store = saga, store
 
-    def retry(self, tx: Connection, wanted: Filter, note: str, *, limit: int) -> tuple[Results, bool]:
+    def retry(self, tx: Transaction, wanted: Filter, note: str, *, limit: int) -> tuple[Results, bool]:
         """Have each saga that passes ``wanted`` send its pending or final command again.
 
         Returns each one's result, by ascending id and at most ``limit``, and whether there are more.
         """
         return self._act(tx, wanted, note, limit, retry)
 
-    def cancel(self, tx: Connection, wanted: Filter, note: str, *, limit: int) -> tuple[Results, bool]:
+    def cancel(self, tx: Transaction, wanted: Filter, note: str, *, limit: int) -> tuple[Results, bool]:
         """Have each saga that passes ``wanted`` undone; returns what `retry` does."""
         return self._act(tx, wanted, note, limit, cancel)
 
-    def _act(self, tx: Connection, wanted: Filter, note: str, limit: int, action: _Action) -> tuple[Results, bool]:
+    def _act(self, tx: Transaction, wanted: Filter, note: str, limit: int, action: _Action) -> tuple[Results, bool]:
         found = self._store.pick(tx, wanted, limit=limit + 1)
         picked = dict(list(found.items())[:limit])
         now = self._store.now(tx)

@@ -3,9 +3,9 @@
 from typing import Protocol
 
 from prometheus_client import Counter, Gauge
-from sqlalchemy import Engine
 
 from chassis.codec import Codec
+from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.logs import logger
 from chassis.messages import Encoded, Outgoing
@@ -42,7 +42,7 @@ class Timers(Periodic):
 
     def __init__(  # noqa: PLR0913 - each is a part that it is wired from
         self,
-        engine: Engine,
+        database: Database,
         saga: Saga,
         store: SagaStore,
         codec: Codec,
@@ -54,7 +54,7 @@ class Timers(Periodic):
     ) -> None:
         """Fire up to ``limit`` sagas every ``interval_seconds``; `start` begins."""
         super().__init__("timers", self._pass, interval_seconds=interval_seconds)
-        self._engine, self._saga, self._store = engine, saga, store
+        self._database, self._saga, self._store = database, saga, store
         self._codec, self._producer, self._lag = codec, producer, lag
         self._limit = limit
 
@@ -69,7 +69,7 @@ class Timers(Periodic):
 
         Raises:
             Unavailable: Kafka did not take every command; what was not sent goes out at the saga's next deadline.
-            sqlalchemy.exc.OperationalError: the database is away; nothing was done.
+            psycopg.OperationalError: the database is away; nothing was done.
         """
         if not self._something_is_due():
             return 0
@@ -78,7 +78,7 @@ class Timers(Periodic):
         return len(messages)
 
     def _something_is_due(self) -> bool:
-        with self._engine.begin() as tx:
+        with self._database.transaction() as tx:
             return self._store.any_due(tx)
 
     def _silence_means_something(self) -> bool:
@@ -90,7 +90,7 @@ class Timers(Periodic):
         return handled
 
     def _advance(self, *, all_due: bool) -> list[Encoded]:
-        with self._engine.begin() as tx:
+        with self._database.transaction() as tx:
             loaded = self._store.claim_due(tx, limit=self._limit, all_due=all_due)
             now = self._store.now(tx)
             transitions = [overdue(self._saga, instance, now) for instance in loaded.values()]

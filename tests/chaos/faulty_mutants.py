@@ -7,19 +7,19 @@ from types import ModuleType
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import TopicPartition
 from ordersaga.messages import DecreaseProductCommand, ProductDecreased
-from sqlalchemy import Connection, text
 
-import delivery_svc.deliveries
 import delivery_svc.store
 import product_svc.handlers
 import product_svc.store
 import saga.store
 from chassis import outbox
 from chassis.consumer import Consumer
+from chassis.database import Transaction
 from chassis.dead_letters import source
 from chassis.dispatch import Handler
 from chassis.errors import Unavailable
 from chassis.outbox import Relay
+from delivery_svc.deliveries import UNDONE, Delivery, Wanted
 from saga.instance import Instance
 from saga.store import SagaStore
 
@@ -30,8 +30,9 @@ def takes_stock_again() -> None:
     """product_svc takes stock for a repeated command as it did for the first: that it has a row for it is no matter."""
     take = product_svc.handlers.decrease_product.function
 
-    def faulty(commands: Sequence[DecreaseProductCommand], tx: Connection) -> Sequence[ProductDecreased]:
-        known = product_svc.store.lock_movements(tx, [command.order_id for command in commands])
+    def faulty(commands: Sequence[DecreaseProductCommand], tx: Transaction) -> Sequence[ProductDecreased]:
+        products, orders = ([one.product_id for one in commands], [one.order_id for one in commands])
+        _, known = product_svc.store.lock(tx, products, orders)
         answers = take(commands, tx)
         pieces = product_svc.store._pieces(known.values(), -1)  # noqa: SLF001 - a mutant knows what it breaks
         product_svc.store._change_stock(tx, pieces)  # noqa: SLF001 - the same
@@ -59,9 +60,15 @@ def commits_offsets_first() -> None:
 def leaves_no_tombstone() -> None:
     """product_svc and delivery_svc undo what they never heard of without a trace."""
     move, deliver = product_svc.store.add_movements, delivery_svc.store.add
-    undone = delivery_svc.deliveries.UNDONE
+
+    def faulty(tx: Transaction, wanted: Sequence[tuple[Wanted, str | None]]) -> dict[int, Delivery]:
+        added = deliver(tx, wanted)
+        traces = [delivery.order_id for delivery in added.values() if delivery.refusal == UNDONE]
+        tx.execute("DELETE FROM deliveries WHERE order_id = ANY(%(ids)s)", {"ids": traces})
+        return added
+
     product_svc.store.add_movements = lambda tx, movements: move(tx, [one for one in movements if not one.undone])
-    delivery_svc.store.add = lambda tx, wanted: deliver(tx, [pair for pair in wanted if pair[1] != undone])
+    delivery_svc.store.add = faulty
 
 
 def locks_no_saga() -> None:
@@ -75,7 +82,7 @@ def locks_no_saga() -> None:
     claim = SagaStore.claim_due
     lingered: list[Instance] = []
 
-    def faulty(self: SagaStore, tx: Connection, *, limit: int, all_due: bool) -> dict[int, Instance]:
+    def faulty(self: SagaStore, tx: Transaction, *, limit: int, all_due: bool) -> dict[int, Instance]:
         claimed = claim(self, tx, limit=limit, all_due=all_due)
         asked = [instance for instance in claimed.values() if instance.attempt == 0]
         if asked and not lingered:
@@ -88,7 +95,7 @@ def locks_no_saga() -> None:
     SagaStore.claim_due = faulty  # type: ignore[method-assign] # that is what a mutant does
 
 
-def _all_ended(store: SagaStore, tx: Connection, loaded: Sequence[Instance]) -> bool:
+def _all_ended(store: SagaStore, tx: Transaction, loaded: Sequence[Instance]) -> bool:
     return all(instance.ended for instance in store.get(tx, [one.saga_id for one in loaded]).values())
 
 
@@ -111,7 +118,7 @@ def removes_before_it_relays() -> None:
     """The relay removes its rows from the outbox, commits, and only then publishes them."""
 
     def faulty(self: Relay) -> int:
-        with self._engine.begin() as tx:
+        with self._database.transaction() as tx:
             rows = outbox._claim(tx, self._age)  # noqa: SLF001 - a mutant knows what it breaks
             tx.execute(outbox._REMOVE, {"ids": [row_id for row_id, _ in rows]})  # noqa: SLF001 - the same
         if rows:
@@ -123,11 +130,11 @@ def removes_before_it_relays() -> None:
 
 def _reword(module: ModuleType, statement: str, without: str) -> None:
     """Leave a clause out of one of a store's statements."""
-    said = getattr(module, statement).text
+    said: str = getattr(module, statement)
     if without not in said:
         msg = f"{statement} does not say {without!r} any more: the mutant breaks nothing"
         raise LookupError(msg)
-    setattr(module, statement, text(said.replace(without, "")))
+    setattr(module, statement, said.replace(without, ""))
 
 
 MUTANTS: dict[str, Callable[[], None]] = {

@@ -1,26 +1,27 @@
 """The crash points, set into the seams of the production code: its codec, its commits, and Kafka's two clients.
 
 A point is named ``<where>:<moment>``. *Where* is told by the thread: the consumer, the outbox's relay, the saga's
-timers, or, in the event loop, an origin write: ``CreateOrder`` and ``CancelOrder`` with their fast path.
+timers, or, in the event loop and the threads where it waits for the database, an origin write: ``CreateOrder`` and
+``CancelOrder`` with their fast path.
 """
 
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Self
 
 import psycopg
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError
 from confluent_kafka import Producer as KafkaProducer
-from sqlalchemy import Connection, Engine, event
-from sqlalchemy.engine.default import DefaultDialect
 
 import chassis.consumer
 import chassis.producer
 from chassis.codec import Codec
+from chassis.database import Database, Transaction
 from chassis.errors import Unavailable
 from chassis.messages import Encoded, Record
 from chassis.producer import Producer
@@ -29,7 +30,7 @@ from tests.chaos.faulty_fuse import Fuse
 ORIGIN = "origin"
 _ACKNOWLEDGED_SECONDS = 10
 _WRITES = re.compile(r"INSERT INTO|DELETE FROM|UPDATE \w+\s+SET")
-_WROTE = "fault-build-wrote"
+_DATABASE_THREADS = "database"
 
 Report = Callable[[KafkaError | None, Any], None]
 """What Kafka's producer calls with the fate of a message."""
@@ -47,7 +48,8 @@ def set_in(fuse: Fuse) -> None:
 def where() -> str:
     """Say who is at work in this thread."""
     thread = threading.current_thread()
-    return ORIGIN if thread is threading.main_thread() else thread.name
+    of_event_loop = thread is threading.main_thread() or thread.name.startswith(_DATABASE_THREADS)
+    return ORIGIN if of_event_loop else thread.name
 
 
 def _decoding(fuse: Fuse) -> None:
@@ -69,34 +71,49 @@ def _committing(fuse: Fuse) -> None:
 
     ``commit-unheard`` lets the commit happen, then breaks the connection before the client hears of it.
     """
-    commit = DefaultDialect.do_commit
+    transaction = Database.transaction
     writing: set[int] = set()
 
-    @event.listens_for(Engine, "before_cursor_execute")
-    def executing(connection: Connection, _: object, statement: str, *__: object) -> None:
-        if _WRITES.search(statement):
-            connection.info[_WROTE] = True
+    class NotingCursor(psycopg.Cursor[Any]):
+        """A cursor that notes which connections write."""
 
-    @event.listens_for(Engine, "rollback")
-    def rolling_back(connection: Connection) -> None:
-        connection.info.pop(_WROTE, None)
+        def execute(self, query: Any, *arguments: Any, **options: Any) -> Self:
+            self._note(query)
+            return super().execute(query, *arguments, **options)
 
-    @event.listens_for(Engine, "commit")
-    def committing(connection: Connection) -> None:
-        if connection.info.pop(_WROTE, False):
-            writing.add(id(connection.connection))
+        def executemany(self, query: Any, *arguments: Any, **options: Any) -> None:
+            self._note(query)
+            super().executemany(query, *arguments, **options)
 
-    def faulty(self: DefaultDialect, dbapi_connection: Any) -> None:
-        place = where() if id(dbapi_connection) in writing else "reader"
-        writing.discard(id(dbapi_connection))
+        def _note(self, query: Any) -> None:
+            if _WRITES.search(query):
+                writing.add(id(self.connection))
+
+    def ending(tx: Transaction, place: str) -> None:
+        points = {f"{place}:before-commit", f"{place}:commit-unheard"}
+        if fuse.armed not in points:
+            return
+        tx.execute("SELECT 1").fetchone()  # so that all statements are done
         fuse.dies(f"{place}:before-commit")
-        commit(self, dbapi_connection)  # type: ignore[no-untyped-call] # SQLAlchemy's own
-        fuse.dies(f"{place}:after-commit")
         if fuse.blows(f"{place}:commit-unheard"):
-            dbapi_connection.dbapi_connection.close()
+            tx.execute("COMMIT")
+            tx.execute("SELECT 1").fetchone()
+            tx.close()
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
-    DefaultDialect.do_commit = faulty  # type: ignore[method-assign] # that is what a fault build does
+    @contextmanager
+    def faulty(self: Database) -> Iterator[Transaction]:
+        place = "reader"
+        with transaction(self) as tx:
+            tx.cursor_factory = NotingCursor
+            writing.discard(id(tx))
+            yield tx
+            if id(tx) in writing:
+                place = where()
+            ending(tx, place)
+        fuse.dies(f"{place}:after-commit")
+
+    Database.transaction = faulty  # type: ignore[method-assign] # that is what a fault build does
 
 
 def _publishing(fuse: Fuse) -> None:

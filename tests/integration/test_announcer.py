@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import pytest
 from confluent_kafka import Message
 from ordersaga.messages import OrderCancelRequested, OrderCreated
-from sqlalchemy import Engine, text
 
 from chassis.codec import Codec
+from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.messages import Encoded, Record
 from chassis.migrations import migrate
@@ -22,7 +22,7 @@ from order_svc.announcer import Announcer
 from order_svc.orders import Ending, NewOrder, Order, OrderStatus, announcements
 from tests.support.kafka import Tape, create_topic, delete_topics, headers, taped
 from tests.support.registry import registry_client
-from tests.support.scratch import PREFIX, engine_of, scratch_database
+from tests.support.scratch import PREFIX, database_of, scratch_database
 from tests.support.wait import eventually
 
 AFTER = 120.0
@@ -41,7 +41,7 @@ class Diverted(Producer):
 class Desk:
     """An order service's database, and where its announcements go."""
 
-    engine: Engine
+    database: Database
     codec: Codec
     producer: Diverted
     tape: Tape
@@ -49,26 +49,26 @@ class Desk:
     def orders(self, count: int, *, late_by: float = 1.0) -> list[Order]:
         """Store orders whose announcement has been due for ``late_by`` seconds."""
         request = NewOrder(1, 2, 3, 100, "Main Street 1", None)
-        with self.engine.begin() as tx:
+        with self.database.transaction() as tx:
             return list(store.insert(tx, [request] * count, -late_by).values())
 
     def announcer(self, *, limit: int = 100) -> Announcer:
-        return Announcer(self.engine, self.codec, self.producer, after_seconds=AFTER, interval_seconds=0.1, limit=limit)
+        return Announcer(
+            self.database, self.codec, self.producer, after_seconds=AFTER, interval_seconds=0.1, limit=limit
+        )
 
     def due(self, order: Order) -> tuple[int, float]:
         """Return how often an order was announced, and in how many seconds it is due again."""
-        with self.engine.begin() as tx:
-            row = tx.execute(
-                text(
-                    "SELECT announcements, extract(epoch FROM announce_time - now()) FROM orders WHERE order_id = :id"
-                ),
+        with self.database.transaction() as tx:
+            ((announced, seconds),) = tx.execute(
+                "SELECT announcements, extract(epoch FROM announce_time - now()) FROM orders WHERE order_id = %(id)s",
                 {"id": order.order_id},
-            ).one()
-        return int(row[0]), float(row[1])
+            )
+        return int(announced), float(seconds)
 
     def set(self, order: Order, assignment: str) -> None:
-        with self.engine.begin() as tx:
-            tx.execute(text(f"UPDATE orders SET {assignment} WHERE order_id = :id"), {"id": order.order_id})  # noqa: S608 - a test's own
+        with self.database.transaction() as tx:
+            tx.execute(f"UPDATE orders SET {assignment} WHERE order_id = %(id)s", {"id": order.order_id})  # noqa: S608 - a test's own
 
     def told(self, count: int) -> list[Record]:
         return [self._decoded(message) for message in self.tape.until(count)]
@@ -81,16 +81,16 @@ class Desk:
 def desk(stack: Stack) -> Iterator[Desk]:
     dsn = scratch_database(stack)
     migrate("order_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
-    engine, topic = engine_of(dsn), f"{PREFIX}{uuid.uuid4().hex[:12]}"
+    database, topic = database_of(dsn), f"{PREFIX}{uuid.uuid4().hex[:12]}"
     create_topic(stack.bootstrap, topic)
     producer = Diverted({"bootstrap.servers": stack.bootstrap}, lambda _: None)
     producer.topic = topic
     with registry_client(stack.registry_url) as registry, taped(stack.bootstrap, topic) as tape:
         codec = Codec(registry, [OrderCreated, OrderCancelRequested])
         codec.load()
-        yield Desk(engine, codec, producer, tape)
+        yield Desk(database, codec, producer, tape)
     producer.close(5)
-    engine.dispose()
+    database.close()
     delete_topics(stack.bootstrap, topic)
 
 
@@ -106,7 +106,7 @@ def test_an_order_that_is_due_is_announced_again_in_the_same_words(desk: Desk) -
 
 def test_a_cancel_is_announced_again_with_its_order_and_after_it(desk: Desk) -> None:
     (order,) = desk.orders(1)
-    with desk.engine.begin() as tx:
+    with desk.database.transaction() as tx:
         asked = store.request_cancel(tx, order.order_id, actor="Ada", note="never mind")
     assert desk.announcer().announce_once() == 1
     created, cancel = desk.told(2)
@@ -118,14 +118,14 @@ def test_a_cancel_is_announced_again_with_its_order_and_after_it(desk: Desk) -> 
 def test_orders_that_are_young_or_final_are_left_alone(desk: Desk) -> None:
     desk.orders(1, late_by=-60)
     (final,) = desk.orders(1)
-    with desk.engine.begin() as tx:
+    with desk.database.transaction() as tx:
         store.end(tx, [Ending(final.order_id, OrderStatus.COMPLETED)])
     assert desk.announcer().announce_once() == 0
 
 
 def test_what_another_announcer_has_in_hand_is_left_to_it(desk: Desk) -> None:
     theirs, mine = desk.orders(2)
-    with desk.engine.begin() as other:
+    with desk.database.transaction() as other:
         store.lock(other, [theirs.order_id])
         assert desk.announcer().announce_once() == 1
     assert desk.told(1) == announcements(mine)
@@ -165,16 +165,16 @@ def test_with_kafka_away_orders_are_soon_free_for_others(desk: Desk) -> None:
     (order,) = desk.orders(1)
     away = Diverted({"bootstrap.servers": "127.0.0.1:1"}, lambda _: None)
     away.topic = desk.producer.topic
-    announcer = Announcer(desk.engine, desk.codec, away, after_seconds=AFTER, interval_seconds=0.05, limit=10)
+    announcer = Announcer(desk.database, desk.codec, away, after_seconds=AFTER, interval_seconds=0.05, limit=10)
     announcer.start()
     try:
 
         def in_hand() -> None:
-            with desk.engine.begin() as tx:
+            with desk.database.transaction() as tx:
                 assert store.claim_unannounced(tx, 1) == []
 
         eventually(in_hand)
-        with desk.engine.begin() as tx:
+        with desk.database.transaction() as tx:
             store.end(tx, [Ending(order.order_id, OrderStatus.COMPLETED)])
     finally:
         announcer.stop()

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+import psycopg
 import pytest
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError, KafkaException
-from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
 
 import chassis.consumer
+from chassis.database import Transaction
 from chassis.errors import Unavailable
 from chassis.messages import Encoded, Message, Outgoing, Record
 from chassis.producer import Producer
@@ -63,7 +63,7 @@ def test_what_is_there_is_handled_in_batches_and_committed(group: Group) -> None
 
 @pytest.mark.parametrize(
     "error",
-    [OperationalError("…", {}, Exception("the connection is lost")), Unavailable("a version conflict")],
+    [psycopg.OperationalError("the connection is lost"), Unavailable("a version conflict")],
     ids=["database", "conflict"],
 )
 def test_a_passing_failure_rewinds_the_batch_and_skips_nothing(group: Group, error: Exception) -> None:
@@ -126,7 +126,7 @@ def test_a_failed_publish_rewinds_and_the_repeat_answers_the_same(group: Group) 
 
 
 def test_an_answer_is_on_its_topic_before_the_offset_is_committed(stack: Stack, group: Group) -> None:
-    def answer(messages: Sequence[Message[Record]], tx: Connection) -> list[Outgoing]:
+    def answer(messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
         store(messages, tx)
         return [Outgoing(group.ping(m.record.key + 100), m) for m in messages if m.record.key < 100]
 

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer as KafkaConsumer
 
 from chassis import metrics
 from chassis.errors import Unavailable
-from chassis.hearing import Hearing
+from chassis.hearing import Hearing, is_answered
 from chassis.lag import Lag
 from chassis.messages import Encoded
 from chassis.producer import Producer
@@ -42,18 +42,18 @@ def test_a_client_is_lost_when_two_looks_are_not_answered_and_another_client_is(
     stack: Stack, deaf: KafkaConsumer
 ) -> None:
     hearing = Hearing({"bootstrap.servers": stack.bootstrap}, every_seconds=0)
-    assert [hearing.is_lost(deaf) for _ in range(4)] == [False, True, False, True]
+    assert [hearing.is_lost(lambda: is_answered(deaf)) for _ in range(4)] == [False, True, False, True]
 
 
 def test_a_client_is_not_lost_where_nobody_is_answered(lost: Client, deaf: KafkaConsumer) -> None:
     hearing = Hearing(lost, every_seconds=0)
-    assert [hearing.is_lost(deaf) for _ in range(2)] == [False, False]
+    assert [hearing.is_lost(lambda: is_answered(deaf)) for _ in range(2)] == [False, False]
 
 
 def test_a_client_that_is_answered_is_not_lost(stack: Stack) -> None:
     client = KafkaConsumer({"bootstrap.servers": stack.bootstrap, "group.id": "never-joined"})
     hearing = Hearing({"bootstrap.servers": NOWHERE}, every_seconds=0)
-    assert [hearing.is_lost(client) for _ in range(2)] == [False, False]
+    assert [hearing.is_lost(lambda: is_answered(client)) for _ in range(2)] == [False, False]
     client.close()
 
 

@@ -7,13 +7,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import pytest
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chassis import outbox
 from chassis.backlog import Backlog
 from chassis.codec import Codec
-from chassis.database import async_engine, in_transaction
+from chassis.database import Database, Transaction
 from chassis.messages import Encoded, Outgoing
 from chassis.migrations import migrate
 from chassis.origin import Origin
@@ -22,7 +20,7 @@ from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from tests.support.kafka import create_topic, delete_topics, taped
 from tests.support.registry import registry_client
-from tests.support.scratch import PREFIX, Ping, ping_on, register, scratch_database
+from tests.support.scratch import PREFIX, Ping, database_of, ping_on, register, scratch_database
 
 
 class Counting(Producer):
@@ -40,7 +38,7 @@ class Desk:
     """A database with an outbox, and a topic for what is said."""
 
     stack: Stack
-    engine: AsyncEngine
+    database: Database
     codec: Codec
     ping: type[Ping]
     backlog: Backlog
@@ -49,33 +47,32 @@ class Desk:
     def origin(self, bootstrap: str) -> tuple[Origin, Counting]:
         producer = Counting({"bootstrap.servers": bootstrap}, lambda _: None)
         self.producers.append(producer)
-        return Origin(self.engine, self.codec, producer, self.backlog), producer
+        return Origin(self.database, self.codec, producer, self.backlog), producer
 
-    def pings(self, count: int) -> Callable[[Connection, int], tuple[int, list[Outgoing]]]:
+    def pings(self, count: int) -> Callable[[Transaction, int], tuple[int, list[Outgoing]]]:
         """Return a write that says as much as there is room for, and returns how much that was."""
         return lambda _, room: (min(count, room), [Outgoing(self.ping(number)) for number in range(min(count, room))])
 
     async def rows(self) -> int:
-        return await in_transaction(self.engine, lambda tx: outbox.count(tx, 1_000_000))
+        return await self.database.run(lambda tx: outbox.count(tx, 1_000_000))
 
 
 @pytest.fixture
 async def desk(stack: Stack) -> AsyncIterator[Desk]:
     dsn, topic = scratch_database(stack), f"{PREFIX}{uuid.uuid4().hex[:12]}"
-    url = DatabaseSettings.model_validate({"database_url": dsn}).database_url
-    migrate("order_svc", url)
+    migrate("order_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
     create_topic(stack.bootstrap, topic)
-    engine = async_engine(url, 5)
+    database = database_of(dsn)
     with registry_client(stack.registry_url) as registry:
         ping = ping_on(topic)
         register(registry, ping)
         codec = Codec(registry, [ping])
         codec.load()
-        desk = Desk(stack, engine, codec, ping, Backlog(engine, limit=20_000, interval_seconds=60))
+        desk = Desk(stack, database, codec, ping, Backlog(database, limit=20_000, interval_seconds=60))
         yield desk
     for producer in desk.producers:
         producer.close(0.1)
-    await engine.dispose()
+    database.close()
     delete_topics(stack.bootstrap, topic)
 
 
@@ -91,9 +88,9 @@ async def test_what_was_said_is_published_and_gone_from_the_outbox(stack: Stack,
 async def test_a_write_that_fails_says_nothing_and_takes_no_room(stack: Stack, desk: Desk) -> None:
     origin, producer = desk.origin(stack.bootstrap)
 
-    def refuse(tx: Connection, room: int) -> tuple[None, list[Outgoing]]:
+    def refuse(tx: Transaction, room: int) -> tuple[None, list[Outgoing]]:
         assert room == 20_000
-        tx.execute(text("INSERT INTO outbox (topic, key, value, headers) VALUES ('t', '', '', '[]')"))
+        tx.execute("INSERT INTO outbox (topic, key, value, headers) VALUES ('t', '', '', '[]')")
         msg = "refused"
         raise ValueError(msg)
 
@@ -117,10 +114,10 @@ async def test_with_kafka_away_writes_are_stored_and_little_of_them_is_kept_in_m
 
 
 async def test_there_is_room_up_to_the_limit_and_again_once_rows_are_gone(desk: Desk) -> None:
-    desk.backlog = Backlog(desk.engine, limit=10, interval_seconds=60)
+    desk.backlog = Backlog(desk.database, limit=10, interval_seconds=60)
     away, _ = desk.origin("127.0.0.1:1")
     assert [await away.write(4, desk.pings(4)) for _ in range(4)] == [4, 4, 2, 0]
-    await in_transaction(desk.engine, lambda tx: tx.execute(text("DELETE FROM outbox WHERE key < '2'")))
+    await desk.database.run(lambda tx: tx.execute("DELETE FROM outbox WHERE key < '2'"))
     assert await away.write(1, desk.pings(1)) == 0, "the rows that somebody else removed show with the next count"
     await desk.backlog.count()
     room = 10 - await desk.rows()
@@ -129,7 +126,7 @@ async def test_there_is_room_up_to_the_limit_and_again_once_rows_are_gone(desk: 
 
 
 async def test_what_is_published_makes_room_at_once(stack: Stack, desk: Desk) -> None:
-    desk.backlog = Backlog(desk.engine, limit=10, interval_seconds=60)
+    desk.backlog = Backlog(desk.database, limit=10, interval_seconds=60)
     origin, _ = desk.origin(stack.bootstrap)
     for _ in range(5):
         assert await origin.write(10, desk.pings(10)) == 10
@@ -137,7 +134,7 @@ async def test_what_is_published_makes_room_at_once(stack: Stack, desk: Desk) ->
 
 
 async def test_a_count_shows_what_other_replicas_have_stored(desk: Desk) -> None:
-    one, other = (Backlog(desk.engine, limit=10, interval_seconds=60) for _ in range(2))
+    one, other = (Backlog(desk.database, limit=10, interval_seconds=60) for _ in range(2))
     desk.backlog = one
     origin, _ = desk.origin("127.0.0.1:1")
     assert await origin.write(10, desk.pings(10)) == 10
@@ -147,7 +144,7 @@ async def test_a_count_shows_what_other_replicas_have_stored(desk: Desk) -> None
 
 
 async def test_a_count_does_not_forget_what_is_being_stored_meanwhile(desk: Desk) -> None:
-    backlog = Backlog(desk.engine, limit=10, interval_seconds=60)
+    backlog = Backlog(desk.database, limit=10, interval_seconds=60)
     assert backlog.reserve(6) == 6
     await backlog.count()
     assert backlog.reserve(10) == 4, "six rows are about to be committed"
@@ -156,9 +153,9 @@ async def test_a_count_does_not_forget_what_is_being_stored_meanwhile(desk: Desk
 
 
 async def test_where_the_database_cannot_be_asked_the_last_count_stands(desk: Desk) -> None:
-    backlog = Backlog(desk.engine, limit=10, interval_seconds=60)
+    backlog = Backlog(desk.database, limit=10, interval_seconds=60)
     assert backlog.reserve(6) == 6
-    await in_transaction(desk.engine, lambda tx: tx.execute(text("ALTER TABLE outbox RENAME TO elsewhere")))
+    await desk.database.run(lambda tx: tx.execute("ALTER TABLE outbox RENAME TO elsewhere"))
     with pytest.raises(Exception, match="does not exist"):
         await backlog.count()
     assert backlog.reserve(10) == 4

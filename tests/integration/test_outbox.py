@@ -2,13 +2,14 @@
 
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
 from confluent_kafka import Message
-from sqlalchemy import Engine, text
 
 from chassis import outbox
+from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.messages import Encoded
 from chassis.migrations import migrate
@@ -17,14 +18,14 @@ from chassis.producer import Producer
 from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from tests.support.kafka import Tape, create_topic, delete_topics, headers, taped
-from tests.support.scratch import PREFIX, engine_of, scratch_database
+from tests.support.scratch import PREFIX, database_of, scratch_database
 
 
 @dataclass
 class Left:
     """An outbox in a database of its own, and the topic that its rows are for."""
 
-    engine: Engine
+    database: Database
     producer: Producer
     topic: str
     tape: Tape
@@ -33,20 +34,21 @@ class Left:
         messages = [
             Encoded(self.topic, key.encode(), f"\0{key}".encode(), (("message-id", key.encode()),)) for key in keys
         ]
-        with self.engine.begin() as tx:
-            ids = outbox.add(tx, messages)
+        with self.database.transaction() as tx:
+            ids = [row.outbox_id for row in outbox.add(tx, messages)]
             tx.execute(
-                text("UPDATE outbox SET create_time = now() - make_interval(secs => :age) WHERE outbox_id = ANY(:ids)"),
+                "UPDATE outbox SET create_time = now() - make_interval(secs => %(age)s) WHERE outbox_id = ANY(%(ids)s)",
                 {"age": age_seconds, "ids": ids},
             )
         return ids
 
     def rows(self) -> int:
-        with self.engine.begin() as tx:
-            return int(tx.execute(text("SELECT count(*) FROM outbox")).scalar_one())
+        with self.database.transaction() as tx:
+            ((number,),) = tx.execute("SELECT count(*) FROM outbox")
+        return int(number)
 
     def relay(self, producer: Producer | None = None) -> Relay:
-        return Relay(self.engine, producer or self.producer, age_seconds=5, interval_seconds=0.1)
+        return Relay(self.database, producer or self.producer, age_seconds=5, interval_seconds=0.1)
 
     def published(self, count: int) -> list[Message]:
         return self.tape.until(count)
@@ -56,13 +58,13 @@ class Left:
 def left(stack: Stack) -> Iterator[Left]:
     dsn = scratch_database(stack)
     migrate("order_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
-    engine, topic = engine_of(dsn), f"{PREFIX}{uuid.uuid4().hex[:12]}"
+    database, topic = database_of(dsn), f"{PREFIX}{uuid.uuid4().hex[:12]}"
     create_topic(stack.bootstrap, topic)
     producer = Producer({"bootstrap.servers": stack.bootstrap}, lambda _: None)
     with taped(stack.bootstrap, topic) as tape:
-        yield Left(engine, producer, topic, tape)
+        yield Left(database, producer, topic, tape)
     producer.close(5)
-    engine.dispose()
+    database.close()
     delete_topics(stack.bootstrap, topic)
 
 
@@ -83,25 +85,25 @@ def test_what_is_young_is_left_to_the_fast_path(left: Left) -> None:
 
 def test_what_another_relay_has_in_hand_is_left_to_it(left: Left) -> None:
     (mine, _) = left.leave("mine", "theirs")
-    with left.engine.begin() as other:
-        other.execute(text("SELECT 1 FROM outbox WHERE outbox_id = :id FOR UPDATE"), {"id": mine})
+    with left.database.transaction() as other:
+        assert other.execute("SELECT 1 FROM outbox WHERE outbox_id = %(id)s FOR UPDATE", {"id": mine}).fetchone()
         assert left.relay().relay_once() == 1
     assert [message.key() for message in left.published(1)] == [b"theirs"]
     assert left.rows() == 1
 
 
 def test_what_is_not_committed_is_not_published(left: Left) -> None:
-    with left.engine.connect() as open_transaction:
-        outbox.add(open_transaction, [Encoded(left.topic, b"k", b"v", ())])
+    with suppress(Unavailable), left.database.transaction() as open_transaction:
+        assert list(outbox.add(open_transaction, [Encoded(left.topic, b"k", b"v", ())]))
         assert left.relay().relay_once() == 0
-        open_transaction.rollback()
+        raise Unavailable("it is rolled back")
     assert left.rows() == 0
 
 
 def test_what_kafka_did_not_take_stays(stack: Stack, left: Left) -> None:
     left.leave("a")
-    with left.engine.begin() as tx:
-        tx.execute(text("UPDATE outbox SET topic = 'no-such-topic'"))
+    with left.database.transaction() as tx:
+        tx.execute("UPDATE outbox SET topic = 'no-such-topic'")
     producer = Producer({"bootstrap.servers": stack.bootstrap}, lambda _: None)
     with pytest.raises(Unavailable):
         left.relay(producer).relay_once()

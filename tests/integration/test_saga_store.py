@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from ordersaga.messages import OrderCreated
-from sqlalchemy import Engine
 
+from chassis.database import Database, is_transient
 from chassis.errors import Unavailable
 from chassis.migrations import migrate
 from chassis.settings import DatabaseSettings
@@ -15,7 +16,7 @@ from devstack.stack import Stack
 from saga.find import Filter
 from saga.instance import Event, EventType, Instance, Status
 from saga.store import SagaStore
-from tests.support.scratch import engine_of, scratch_database
+from tests.support.scratch import database_of, scratch_database
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 NEW = Instance(
@@ -37,32 +38,32 @@ STORE = SagaStore(OrderCreated)
 
 
 @pytest.fixture(scope="module")
-def database(stack: Stack) -> Iterator[Engine]:
+def database(stack: Stack) -> Iterator[Database]:
     dsn = scratch_database(stack)
     migrate("orchestrator_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
-    engine = engine_of(dsn)
-    yield engine
-    engine.dispose()
+    database = database_of(dsn)
+    yield database
+    database.close()
 
 
 def saga(number: int) -> Instance:
     return replace(NEW, saga_id=number, start=replace(NEW.start, order_id=number))  # type: ignore[type-var] # a record
 
 
-def save(engine: Engine, *changed: Instance, loaded: dict[int, Instance] | None = None) -> None:
-    with engine.begin() as tx:
+def save(database: Database, *changed: Instance, loaded: dict[int, Instance] | None = None) -> None:
+    with database.transaction() as tx:
         STORE.save(tx, changed, loaded or {}, [])
 
 
-def test_a_saga_comes_back_as_it_was_stored(database: Engine) -> None:
+def test_a_saga_comes_back_as_it_was_stored(database: Database) -> None:
     save(database, saga(1))
-    with database.begin() as tx:
+    with database.transaction() as tx:
         assert STORE.get(tx, [1]) == {1: saga(1)}
-        assert STORE.load(tx, {1, 999}) == {1: saga(1)}
+        assert STORE.load(tx, {1, 999}) == ({1: saga(1)}, STORE.now(tx))
         assert STORE.get(tx, [999]) == {}
 
 
-def test_a_change_is_stored_with_its_history(database: Engine) -> None:
+def test_a_change_is_stored_with_its_history(database: Database) -> None:
     save(database, saga(2))
     ended = replace(
         saga(2),
@@ -74,45 +75,51 @@ def test_a_change_is_stored_with_its_history(database: Engine) -> None:
         version=2,
     )
     told = Event(2, 2, NOW, EventType.STEP_REFUSED, "decrease-product", "OUT_OF_STOCK", "message-2")
-    with database.begin() as tx:
-        STORE.save(tx, [ended], STORE.load(tx, {2}), [told])
-    with database.begin() as tx:
+    with database.transaction() as tx:
+        STORE.save(tx, [ended], STORE.load(tx, {2})[0], [told])
+    with database.transaction() as tx:
         assert STORE.get(tx, [2]) == {2: ended}
         assert STORE.history(tx, 2) == [told]
 
 
-def test_of_two_who_store_a_new_saga_at_once_one_has_to_try_again(database: Engine) -> None:
+def test_of_two_who_store_a_new_saga_at_once_one_has_to_try_again(database: Database) -> None:
     save(database, saga(3))
-    with pytest.raises(Unavailable, match="another replica"):
+    with pytest.raises(psycopg.errors.UniqueViolation) as caught:
         save(database, saga(3))
+    assert not is_transient(caught.value), "it is tried again by halving its batch, and is then found"
 
 
-def test_a_change_of_what_was_changed_meanwhile_is_refused_whole(database: Engine) -> None:
+def test_a_change_of_what_was_changed_meanwhile_is_refused_whole(database: Database) -> None:
     save(database, saga(4), saga(5))
-    with database.begin() as tx:
-        seen = STORE.load(tx, {4, 5})
+    with database.transaction() as tx:
+        seen, _ = STORE.load(tx, {4, 5})
     save(database, replace(saga(4), version=2), loaded=seen)
     with pytest.raises(Unavailable, match="1 sagas were changed by another replica"):
         save(database, *(replace(one, version=2, stuck=True) for one in seen.values()), loaded=seen)
-    with database.begin() as tx:
-        assert [one.stuck for one in STORE.load(tx, {4, 5}).values()] == [False, False]
+    with database.transaction() as tx:
+        assert [one.stuck for one in STORE.get(tx, {4, 5}).values()] == [False, False]
 
 
-def test_whoever_loads_a_saga_locks_it_until_the_end_of_the_transaction(database: Engine) -> None:
+def load_impatiently(database: Database, saga_id: int) -> None:
+    with database.transaction() as tx:
+        tx.execute("SET LOCAL lock_timeout = '200ms'")
+        STORE.load(tx, {saga_id})
+
+
+def test_whoever_loads_a_saga_locks_it_until_the_end_of_the_transaction(database: Database) -> None:
     save(database, saga(6))
-    with database.begin() as first, database.begin() as second:
+    with database.transaction() as first:
         STORE.load(first, {6})
-        second.exec_driver_sql("SET LOCAL lock_timeout = '200ms'")
-        with pytest.raises(Exception, match="lock timeout"):
-            STORE.load(second, {6})
+        with pytest.raises(psycopg.errors.LockNotAvailable, match="lock timeout"):
+            load_impatiently(database, 6)
 
 
-def test_sagas_are_found_by_every_filter(database: Engine) -> None:
+def test_sagas_are_found_by_every_filter(database: Database) -> None:
     other = replace(saga(11), status=Status.COMPENSATING, step="create-delivery", stuck=True)
     save(database, saga(10), other)
 
     def found(**filters: object) -> list[int]:
-        with database.begin() as tx:
+        with database.transaction() as tx:
             sagas = STORE.find(tx, Filter(**filters), before=12, limit=2)  # type: ignore[arg-type] # by name
         return [one.saga_id for one in sagas if one.saga_id >= 10]
 

@@ -6,36 +6,35 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased
-from sqlalchemy import Engine
 
-from chassis.database import is_transient
+from chassis.database import Database, is_transient
 from chassis.errors import Poison, Unavailable
 from chassis.migrations import migrate
 from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from product_svc import store
 from product_svc.handlers import decrease_product, increase_product
-from tests.support.scratch import engine_of, scratch_database
+from tests.support.scratch import database_of, scratch_database
 
 PRICE = 500
 
 
 @pytest.fixture(scope="module")
-def database(stack: Stack) -> Iterator[Engine]:
+def database(stack: Stack) -> Iterator[Database]:
     dsn = scratch_database(stack)
     migrate("product_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
-    engine = engine_of(dsn, pool_size=10)
-    yield engine
-    engine.dispose()
+    database = database_of(dsn, size=10)
+    yield database
+    database.close()
 
 
-def product(engine: Engine, stock: int) -> int:
-    with engine.begin() as tx:
+def product(database: Database, stock: int) -> int:
+    with database.transaction() as tx:
         return store.create(tx, "A thing", PRICE, stock).product_id
 
 
-def stock(engine: Engine, product_id: int) -> int:
-    with engine.begin() as tx:
+def stock(database: Database, product_id: int) -> int:
+    with database.transaction() as tx:
         found = store.get(tx, product_id)
     assert found is not None
     return found.stock
@@ -45,19 +44,19 @@ def take(order_id: int, product_id: int, quantity: int = 1, price: int = PRICE) 
     return DecreaseProductCommand(order_id=order_id, product_id=product_id, quantity=quantity, price=price)
 
 
-def decrease(engine: Engine, *commands: DecreaseProductCommand) -> list[ProductDecreased]:
+def decrease(database: Database, *commands: DecreaseProductCommand) -> list[ProductDecreased]:
     """Handle one batch, again where the database or another replica was in the way, as the consumer does."""
     while True:
         try:
-            with engine.begin() as tx:
+            with database.transaction() as tx:
                 return list(decrease_product(commands, tx))
         except Exception as error:
             if not isinstance(error, Unavailable) and not is_transient(error):
                 raise
 
 
-def increase(engine: Engine, *commands: IncreaseProductCommand) -> list[ProductIncreased]:
-    with engine.begin() as tx:
+def increase(database: Database, *commands: IncreaseProductCommand) -> list[ProductIncreased]:
+    with database.transaction() as tx:
         return list(increase_product(commands, tx))
 
 
@@ -73,23 +72,23 @@ def refused(order_id: int, reason: str) -> ProductDecreased:
     return ProductDecreased(order_id=order_id, success=False, reason=reason)
 
 
-def test_the_same_command_five_times_takes_once_and_is_answered_the_same(database: Engine) -> None:
+def test_the_same_command_five_times_takes_once_and_is_answered_the_same(database: Database) -> None:
     shelf = product(database, 10)
     assert [decrease(database, take(101, shelf, 4)) for _ in range(5)] == [[done(101)]] * 5
     assert stock(database, shelf) == 6
 
 
-def test_a_refusal_is_an_answer_that_stays_even_when_the_stock_comes(database: Engine) -> None:
+def test_a_refusal_is_an_answer_that_stays_even_when_the_stock_comes(database: Database) -> None:
     shelf = product(database, 1)
     assert decrease(database, take(111, shelf, 2)) == [refused(111, "OUT_OF_STOCK")]
-    with database.begin() as tx:
+    with database.transaction() as tx:
         store.lock_shelves(tx, [shelf])
         store.restock(tx, shelf, 100, None)
     assert decrease(database, take(111, shelf, 2)) == [refused(111, "OUT_OF_STOCK")]
     assert stock(database, shelf) == 101
 
 
-def test_what_is_given_back_twice_comes_back_once(database: Engine) -> None:
+def test_what_is_given_back_twice_comes_back_once(database: Database) -> None:
     shelf = product(database, 10)
     decrease(database, take(121, shelf, 4))
     for _ in range(3):
@@ -98,14 +97,14 @@ def test_what_is_given_back_twice_comes_back_once(database: Engine) -> None:
     assert decrease(database, take(121, shelf, 4)) == [refused(121, "UNDONE")]
 
 
-def test_an_undo_before_its_do_leaves_a_tombstone_that_the_do_finds(database: Engine) -> None:
+def test_an_undo_before_its_do_leaves_a_tombstone_that_the_do_finds(database: Database) -> None:
     shelf = product(database, 10)
     assert increase(database, give_back(take(131, shelf))) == [ProductIncreased(order_id=131)]
     assert decrease(database, take(131, shelf)) == [refused(131, "UNDONE")]
     assert stock(database, shelf) == 10
 
 
-def test_giving_back_what_was_refused_changes_no_stock(database: Engine) -> None:
+def test_giving_back_what_was_refused_changes_no_stock(database: Database) -> None:
     shelf = product(database, 1)
     decrease(database, take(141, shelf, 2))
     increase(database, give_back(take(141, shelf, 2)))
@@ -113,7 +112,7 @@ def test_giving_back_what_was_refused_changes_no_stock(database: Engine) -> None
 
 
 @pytest.mark.parametrize("change", ["product", "quantity", "price"])
-def test_a_repeat_with_other_content_is_poison_and_changes_nothing(database: Engine, change: str) -> None:
+def test_a_repeat_with_other_content_is_poison_and_changes_nothing(database: Database, change: str) -> None:
     shelf, other = product(database, 10), product(database, 10)
     order_id = 150 + len(change)
     decrease(database, take(order_id, shelf, 2))
@@ -128,7 +127,7 @@ def test_a_repeat_with_other_content_is_poison_and_changes_nothing(database: Eng
     assert (stock(database, shelf), stock(database, other)) == (8, 10)
 
 
-def test_an_undo_of_other_content_is_poison(database: Engine) -> None:
+def test_an_undo_of_other_content_is_poison(database: Database) -> None:
     shelf = product(database, 10)
     decrease(database, take(161, shelf, 2))
     with pytest.raises(Poison):
@@ -136,7 +135,7 @@ def test_an_undo_of_other_content_is_poison(database: Engine) -> None:
     assert stock(database, shelf) == 8
 
 
-def test_in_one_batch_the_first_come_get_the_last_pieces(database: Engine) -> None:
+def test_in_one_batch_the_first_come_get_the_last_pieces(database: Database) -> None:
     shelf = product(database, 3)
     assert decrease(database, take(173, shelf, 2), take(172, shelf, 2), take(171, shelf, 1)) == [
         done(173),
@@ -146,7 +145,7 @@ def test_in_one_batch_the_first_come_get_the_last_pieces(database: Engine) -> No
     assert stock(database, shelf) == 0
 
 
-def test_batches_that_come_at_once_never_oversell(database: Engine) -> None:
+def test_batches_that_come_at_once_never_oversell(database: Database) -> None:
     shelves = [product(database, 50) for _ in range(3)]
     dice = random.Random(7)  # noqa: S311 - the same every time
     commands = [take(1000 + number, dice.choice(shelves), dice.randint(1, 3)) for number in range(240)]
@@ -160,7 +159,7 @@ def test_batches_that_come_at_once_never_oversell(database: Engine) -> None:
         assert stock(database, shelf) == 50 - sold >= 0
 
 
-def test_the_same_batch_in_two_replicas_at_once_takes_once(database: Engine) -> None:
+def test_the_same_batch_in_two_replicas_at_once_takes_once(database: Database) -> None:
     shelf = product(database, 100)
     batch = [take(2000 + number, shelf) for number in range(20)]
     with ThreadPoolExecutor(4) as pool:

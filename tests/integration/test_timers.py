@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from ordersaga.messages import OrderCreated
-from sqlalchemy import Engine, text
 
 from chassis.codec import Codec
+from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.messages import Encoded
 from chassis.migrations import migrate
@@ -27,7 +27,7 @@ from saga.store import SagaStore
 from saga.timers import Timers
 from tests.support.kafka import Tape, create_topic, delete_topics, taped
 from tests.support.registry import registry_client
-from tests.support.scratch import PREFIX, engine_of, ping_on, register, scratch_database
+from tests.support.scratch import PREFIX, database_of, ping_on, register, scratch_database
 
 STORE = SagaStore(OrderCreated)
 
@@ -59,14 +59,14 @@ class Clockwork:
     """Sagas in a database of their own, timers for them, and a topic for the first step's command, here a ping."""
 
     saga: Saga
-    engine: Engine
+    database: Database
     codec: Codec
     producer: Producer
     tape: Tape
 
     def timers(self, said: Said | None = None, *, limit: int = 100, producer: Producer | None = None) -> Timers:
         return Timers(
-            self.engine,
+            self.database,
             self.saga,
             STORE,
             self.codec,
@@ -80,12 +80,12 @@ class Clockwork:
         """Store sagas that wait for stock, overdue for so long."""
         now = datetime.now(UTC)
         sagas = [replace(_waiting(one, now), deadline=now - overdue, attempt=attempt, update_time=now) for one in ids]
-        with self.engine.begin() as tx:
+        with self.database.transaction() as tx:
             events = [Event(saga.saga_id, 1, now, EventType.STARTED, None, None, "a message") for saga in sagas]
             STORE.save(tx, sagas, {}, events)
 
     def stored(self, saga_id: int) -> Instance:
-        with self.engine.begin() as tx:
+        with self.database.transaction() as tx:
             return STORE.get(tx, [saga_id])[saga_id]
 
     def sent(self, count: int) -> list[int]:
@@ -118,7 +118,7 @@ def _waiting(saga_id: int, now: datetime) -> Instance:
 def clockwork(stack: Stack) -> Iterator[Clockwork]:
     dsn = scratch_database(stack)
     migrate("orchestrator_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
-    engine = engine_of(dsn)
+    database = database_of(dsn)
     producer = Producer({"bootstrap.servers": stack.bootstrap}, lambda _: None)
     topic = f"{PREFIX}{uuid.uuid4().hex[:12]}"
     create_topic(stack.bootstrap, topic)
@@ -129,9 +129,9 @@ def clockwork(stack: Stack) -> Iterator[Clockwork]:
         register(registry, ping)
         codec = Codec(registry, [ping])
         codec.load()
-        yield Clockwork(saga, engine, codec, producer, tape)
+        yield Clockwork(saga, database, codec, producer, tape)
     producer.close(5)
-    engine.dispose()
+    database.close()
     delete_topics(stack.bootstrap, topic)
 
 
@@ -143,7 +143,7 @@ def test_what_is_overdue_is_sent_again_and_waits_for_longer(clockwork: Clockwork
     assert (saga.attempt, saga.version) == (2, 2)
     assert saga.deadline is not None
     assert saga.deadline > datetime.now(UTC) + timedelta(seconds=80)
-    with clockwork.engine.begin() as tx:
+    with clockwork.database.transaction() as tx:
         assert [event.type for event in STORE.history(tx, 1)] == [EventType.STARTED, EventType.STEP_TIMED_OUT]
 
 
@@ -165,7 +165,7 @@ def test_two_replicas_share_what_is_due(clockwork: Clockwork) -> None:
 
 def test_a_saga_that_somebody_has_in_hand_is_left_to_them(clockwork: Clockwork) -> None:
     clockwork.waiting(3, 4)
-    with clockwork.engine.begin() as other:
+    with clockwork.database.transaction() as other:
         STORE.load(other, {3})
         assert clockwork.timers().fire_once() == 1
     assert (clockwork.stored(3).attempt, clockwork.stored(4).attempt) == (1, 2)
@@ -181,7 +181,7 @@ def test_while_replies_may_lie_unread_silence_means_nothing(clockwork: Clockwork
 
 def test_what_an_operator_asks_for_goes_out_at_once_all_the_same(clockwork: Clockwork) -> None:
     clockwork.waiting(6, 7)
-    with clockwork.engine.begin() as tx:
+    with clockwork.database.transaction() as tx:
         Operators(ORDER_SAGA, STORE).retry(tx, Filter(ids=[6]), "ann", limit=1)
     assert clockwork.timers(Said(handled=False)).fire_once() == 1
     assert clockwork.sent(1) == [6]
@@ -195,8 +195,8 @@ def test_a_command_that_kafka_did_not_take_goes_out_at_its_next_deadline(clockwo
         clockwork.timers(producer=deaf).fire_once()
     deaf.close(1)
     assert clockwork.stored(8).attempt == 2
-    with clockwork.engine.begin() as tx:
-        tx.execute(text("UPDATE sagas SET deadline = now()"))
+    with clockwork.database.transaction() as tx:
+        tx.execute("UPDATE sagas SET deadline = now()")
     assert clockwork.timers().fire_once() == 1
     assert clockwork.stored(8).attempt == 3
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from tests.support.wait import eventually
 
@@ -104,7 +104,10 @@ def send(
 
 
 def create_topic(bootstrap: str, name: str, partitions: int = 1, config: dict[str, str] | None = None) -> None:
-    """Make a topic and wait until it has a leader everywhere."""
+    """Make a topic and wait until every partition has a leader that knows it as empty.
+
+    A partition that is still being made anew may acknowledge what it then loses.
+    """
     admin = AdminClient({"bootstrap.servers": bootstrap})
     admin.create_topics([NewTopic(name, partitions, 1, config=config or {})])[name].result(15)
 
@@ -113,14 +116,26 @@ def create_topic(bootstrap: str, name: str, partitions: int = 1, config: dict[st
         assert len(found) == partitions
         assert all(partition.leader >= 0 for partition in found.values())
 
+    def empty() -> None:
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call] # it comes in part without types
+        ends = admin.list_offsets({TopicPartition(name, number): latest for number in range(partitions)})
+        assert [end.exception() for end in ends.values()] == [None] * partitions
+        assert {end.result().offset for end in ends.values()} == {0}
+
     eventually(led)
+    eventually(empty)
 
 
 def delete_topics(bootstrap: str, *names: str) -> None:
-    """Remove topics."""
+    """Remove topics, and wait until the broker has: what is sent to one made anew might still go to the old one."""
     admin = AdminClient({"bootstrap.servers": bootstrap})  # it has to live until its futures are done
     for future in admin.delete_topics(list(names)).values():
         future.result(15)
+
+    def gone() -> None:
+        assert not admin.list_topics(timeout=10).topics.keys() & set(names)
+
+    eventually(gone)
 
 
 def committed(bootstrap: str, group: str, topic: str, partitions: int = 1) -> list[int]:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
-from sqlalchemy import Connection, Engine, text
 
 from chassis.codec import Codec, subject_of
 from chassis.consumer import Consumer
-from chassis.database import sync_engine
+from chassis.database import Database, Transaction
 from chassis.messages import Encoded, Handle, Message, Outgoing, Record
 from chassis.producer import Producer
 from chassis.settings import DatabaseSettings
@@ -64,9 +63,9 @@ def scratch_database(stack: Stack) -> str:
     return stack.postgres.dsn(name)
 
 
-def engine_of(dsn: str, pool_size: int = 5) -> Engine:
-    """Return an engine as the services make theirs."""
-    return sync_engine(DatabaseSettings.model_validate({"database_url": dsn}).database_url, pool_size)
+def database_of(dsn: str, size: int = 5) -> Database:
+    """Return connections to a database as the services make theirs."""
+    return Database(DatabaseSettings.model_validate({"database_url": dsn}).database_url, size)
 
 
 @dataclass
@@ -78,7 +77,7 @@ class Group:
     topic: str
     partitions: int
     ping: type[Ping]
-    engine: Engine
+    database: Database
     codec: Codec
     producer: Producer
     crashes: list[str] = field(default_factory=list)
@@ -107,7 +106,7 @@ class Group:
             [self.topic],
             handle,
             codec=self.codec,
-            engine=self.engine,
+            database=self.database,
             producer=producer or self.producer,
             batch_size=batch_size,
             on_crash=self.crashes.append,
@@ -123,19 +122,19 @@ class Group:
 
     def effects(self) -> list[int]:
         """Return the numbers that have had their effect, in order."""
-        with self.engine.begin() as tx:
-            return list(tx.execute(text("SELECT number FROM effects ORDER BY number")).scalars())
+        with self.database.transaction() as tx:
+            return [number for (number,) in tx.execute("SELECT number FROM effects ORDER BY number")]
 
     def committed(self) -> list[int]:
         """Return the group's committed offsets by partition."""
         return committed(self.stack.bootstrap, self.name, self.topic, self.partitions)
 
 
-def store(messages: Sequence[Message[Record]], tx: Connection) -> list[Outgoing]:
+def store(messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
     """Give each message its effect, once."""
     numbers = [message.record.key for message in messages]
     tx.execute(
-        text("INSERT INTO effects SELECT unnest(CAST(:numbers AS bigint[])) ON CONFLICT DO NOTHING"),
+        "INSERT INTO effects SELECT unnest(CAST(%(numbers)s AS bigint[])) ON CONFLICT DO NOTHING",
         {"numbers": numbers},
     )
     return []
@@ -148,7 +147,7 @@ class Recorded:
         self.calls: list[list[int]] = []
         self._before, self._lock = before, threading.Lock()
 
-    def __call__(self, messages: Sequence[Message[Record]], tx: Connection) -> list[Outgoing]:
+    def __call__(self, messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
         numbers = [message.record.key for message in messages]
         with self._lock:
             self.calls.append(numbers)
@@ -171,14 +170,14 @@ def scratch_group(stack: Stack, partitions: int = 1, largest: int = 1_048_588) -
         register(registry, ping)
         codec = Codec(registry, [ping])
         codec.load()
-        engine = engine_of(scratch_database(stack))
-        cleanup.callback(engine.dispose)
-        with engine.begin() as tx:
-            tx.execute(text("CREATE TABLE effects (number bigint PRIMARY KEY)"))
+        database = database_of(scratch_database(stack))
+        cleanup.callback(database.close)
+        with database.transaction() as tx:
+            tx.execute("CREATE TABLE effects (number bigint PRIMARY KEY)")
         crashes: list[str] = []
         producer = Producer({"bootstrap.servers": stack.bootstrap}, crashes.append)
         cleanup.callback(producer.close, 5)
-        group = Group(stack, name, name, partitions, ping, engine, codec, producer, crashes)
+        group = Group(stack, name, name, partitions, ping, database, codec, producer, crashes)
         cleanup.callback(group.stop)
         yield group
         assert crashes == []

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from chassis.database import Transaction
 
 
 class Database:
@@ -17,7 +17,7 @@ class Database:
         return self.tables.get(table, {})
 
 
-class Transaction:
+class MemoryTransaction:
     """Changes to copies of tables, which take their places at the commit; without one, nothing has happened."""
 
     def __init__(self, database: Database, now: datetime) -> None:
@@ -37,7 +37,7 @@ class Transaction:
         self._database.tables.update(self._changed)
 
 
-def of(tx: Connection) -> Transaction:
+def of(tx: Transaction) -> MemoryTransaction:
     """Return the transaction that a service was given for a connection."""
-    assert isinstance(tx, Transaction)
+    assert isinstance(tx, MemoryTransaction)
     return tx

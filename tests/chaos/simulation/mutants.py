@@ -8,16 +8,16 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 from ordersaga.messages import OrderCancelRequested
-from sqlalchemy import Connection
 
 import delivery_svc.handlers
 import product_svc.handlers
 import saga.engine
+from chassis.database import Transaction
 from chassis.messages import Record
 from delivery_svc.deliveries import UNDONE, Delivery
 from delivery_svc.deliveries import Wanted as WantedDelivery
 from orchestrator_svc.order_saga import ORDER_SAGA
-from product_svc.stock import Movement
+from product_svc.stock import Movement, Shelf
 from saga.advance import advance
 from saga.declaration import Saga
 from saga.instance import Instance, Status
@@ -39,22 +39,29 @@ class Mutant(NamedTuple):
 
 
 class _StockWithoutTombstones(StockStore):
-    def add_movements(self, tx: Connection, movements: Sequence[Movement]) -> None:
+    def add_movements(self, tx: Transaction, movements: Sequence[Movement]) -> None:
         super().add_movements(tx, [movement for movement in movements if not movement.undone])
 
 
 class _DeliveriesWithoutTombstones(DeliveryStore):
-    def add(self, tx: Connection, wanted: Sequence[tuple[WantedDelivery, str | None]]) -> dict[int, Delivery]:
-        return super().add(tx, [pair for pair in wanted if pair[1] != UNDONE])
+    def add(self, tx: Transaction, wanted: Sequence[tuple[WantedDelivery, str | None]]) -> dict[int, Delivery]:
+        added = super().add(tx, wanted)
+        for delivery in added.values():
+            if delivery.refusal == UNDONE:
+                del of(tx).write("deliveries")[delivery.order_id]
+        return added
 
 
 class _ForgetfulStock(StockStore):
     """It takes stock without a look at whether the order has its pieces already."""
 
-    def lock_movements(self, tx: Connection, order_ids: Iterable[int]) -> dict[int, Movement]:
-        return {key: one for key, one in super().lock_movements(tx, order_ids).items() if not one.holds_stock}
+    def lock(
+        self, tx: Transaction, product_ids: Iterable[int], order_ids: Iterable[int]
+    ) -> tuple[dict[int, Shelf], dict[int, Movement]]:
+        shelves, movements = super().lock(tx, product_ids, order_ids)
+        return shelves, {key: one for key, one in movements.items() if not one.holds_stock}
 
-    def add_movements(self, tx: Connection, movements: Sequence[Movement]) -> None:
+    def add_movements(self, tx: Transaction, movements: Sequence[Movement]) -> None:
         for movement in movements:
             of(tx).write("movements").pop(movement.order_id, None)
         super().add_movements(tx, movements)

@@ -13,8 +13,8 @@ from ordersaga.messages import (
     OrderCreated,
     ProductDecreased,
 )
-from sqlalchemy import Connection
 
+from chassis.database import Transaction
 from chassis.dispatch import dispatcher
 from chassis.errors import Poison
 from chassis.messages import Handle, Message, Outgoing, Record
@@ -23,7 +23,7 @@ from orchestrator_svc.order_saga import ORDER_SAGA
 from order_svc.handlers import cancel_orders, complete_orders
 from product_svc.handlers import decrease_product, increase_product
 from saga.engine import SagaEngine
-from tests.chaos.simulation.database import Database, Transaction
+from tests.chaos.simulation.database import Database, MemoryTransaction
 from tests.chaos.simulation.log import Log
 from tests.chaos.simulation.stores import MemorySagaStore
 
@@ -75,10 +75,10 @@ class Service:
         middle = len(batch) // 2
         return self.work(batch[:middle], now, fault) and self.work(batch[middle:], now, fault)
 
-    def transact(self, act: Callable[[Connection], Sequence[Outgoing]], now: datetime, fault: Fault) -> bool:
+    def transact(self, act: Callable[[Transaction], Sequence[Outgoing]], now: datetime, fault: Fault) -> bool:
         """Commit what ``act`` does, then publish what it returns; return False where the process died on the way."""
-        transaction = Transaction(self.database, now)
-        outgoing = list(act(cast("Connection", transaction)))
+        transaction = MemoryTransaction(self.database, now)
+        outgoing = list(act(cast("Transaction", transaction)))
         if fault is Fault.BEFORE_COMMIT:
             return False
         transaction.commit()

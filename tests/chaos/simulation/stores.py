@@ -9,13 +9,14 @@ from typing import TypeVar
 from unittest.mock import patch
 
 import structlog
-from sqlalchemy import Connection
+from psycopg.errors import UniqueViolation
 
 import delivery_svc.handlers
 import order_svc.handlers
 import product_svc.handlers
 import saga.engine
 import saga.operators
+from chassis.database import Transaction
 from chassis.errors import Unavailable
 from delivery_svc.deliveries import Delivery, DeliveryStatus
 from delivery_svc.deliveries import Wanted as WantedDelivery
@@ -35,41 +36,43 @@ class OrderStore:
 
     CHANNEL = "orders"
 
-    def lock(self, tx: Connection, ids: Sequence[int]) -> dict[int, Order]:
+    def get(self, tx: Transaction, ids: Sequence[int]) -> dict[int, Order]:
         return _those(of(tx).read("orders"), ids)
 
-    def end(self, tx: Connection, endings: Sequence[Ending]) -> None:
+    def end(self, tx: Transaction, endings: Sequence[Ending]) -> set[int]:
         orders = of(tx).write("orders")
+        ended = set[int]()
         for ending in endings:
-            order: Order = orders[ending.order_id]
-            if not order.final:
+            order: Order | None = orders.get(ending.order_id)
+            if order is not None and not order.final:
                 orders[ending.order_id] = replace(order, status=ending.status, cancel_reason=ending.reason)
+                ended.add(ending.order_id)
+        return ended
 
 
 class StockStore:
     """`product_svc.store`, as far as the handlers use it."""
 
-    def lock_shelves(self, tx: Connection, product_ids: Iterable[int]) -> dict[int, Shelf]:
-        return _those(of(tx).read("products"), set(product_ids))
+    def lock(
+        self, tx: Transaction, product_ids: Iterable[int], order_ids: Iterable[int]
+    ) -> tuple[dict[int, Shelf], dict[int, Movement]]:
+        return _those(of(tx).read("products"), set(product_ids)), _those(of(tx).read("movements"), list(order_ids))
 
-    def lock_movements(self, tx: Connection, order_ids: Iterable[int]) -> dict[int, Movement]:
-        return _those(of(tx).read("movements"), list(order_ids))
-
-    def add_movements(self, tx: Connection, movements: Sequence[Movement]) -> None:
+    def add_movements(self, tx: Transaction, movements: Sequence[Movement]) -> None:
         stored = of(tx).write("movements")
         for movement in movements:
             if movement.order_id in stored:
-                raise Unavailable("another replica stored a movement of the same order meanwhile")
+                raise UniqueViolation("another replica stored a movement of the same order meanwhile")
             stored[movement.order_id] = movement
         self._change_stock(tx, movements, -1)
 
-    def undo_movements(self, tx: Connection, movements: Sequence[Movement]) -> None:
+    def undo_movements(self, tx: Transaction, movements: Sequence[Movement]) -> None:
         stored = of(tx).write("movements")
         for movement in movements:
             stored[movement.order_id] = replace(movement, undone=True)
         self._change_stock(tx, movements, 1)
 
-    def _change_stock(self, tx: Connection, movements: Sequence[Movement], sign: int) -> None:
+    def _change_stock(self, tx: Transaction, movements: Sequence[Movement], sign: int) -> None:
         shelves = of(tx).write("products")
         for movement in movements:
             if movement.holds_stock:
@@ -80,22 +83,22 @@ class StockStore:
 class DeliveryStore:
     """`delivery_svc.store`, as far as the handlers use it."""
 
-    def lock(self, tx: Connection, order_ids: Iterable[int]) -> dict[int, Delivery]:
+    def lock(self, tx: Transaction, order_ids: Iterable[int]) -> dict[int, Delivery]:
         return _those(of(tx).read("deliveries"), list(order_ids))
 
-    def add(self, tx: Connection, wanted: Sequence[tuple[WantedDelivery, str | None]]) -> dict[int, Delivery]:
+    def add(self, tx: Transaction, wanted: Sequence[tuple[WantedDelivery, str | None]]) -> dict[int, Delivery]:
         deliveries, now = of(tx).write("deliveries"), of(tx).now
         added: dict[int, Delivery] = {}
         for one, refusal in wanted:
             if one.order_id in deliveries:
-                raise Unavailable("another replica stored a delivery of the same order meanwhile")
+                continue
             status = DeliveryStatus.REFUSED if refusal else DeliveryStatus.SCHEDULED
             delivery_id = None if refusal else len(deliveries) + 1
             row = Delivery(one.order_id, delivery_id, one.user_id, one.address, status, refusal, now, now)
             added[one.order_id] = deliveries[one.order_id] = row
         return added
 
-    def cancel(self, tx: Connection, order_ids: Sequence[int]) -> None:
+    def cancel(self, tx: Transaction, order_ids: Sequence[int]) -> None:
         deliveries = of(tx).write("deliveries")
         for order_id in order_ids:
             delivery: Delivery = deliveries[order_id]
@@ -107,14 +110,14 @@ class MemorySagaStore(SagaStore):
     """`saga.store.SagaStore`, all but its queries for people."""
 
     @staticmethod
-    def now(tx: Connection) -> datetime:
+    def now(tx: Transaction) -> datetime:
         return of(tx).now
 
-    def load(self, tx: Connection, ids: Collection[int]) -> dict[int, Instance]:
-        return _those(of(tx).read("sagas"), ids)
+    def load(self, tx: Transaction, ids: Collection[int]) -> tuple[dict[int, Instance], datetime]:
+        return _those(of(tx).read("sagas"), ids), self.now(tx)
 
     def save(
-        self, tx: Connection, changed: Sequence[Instance], loaded: dict[int, Instance], events: Sequence[Event]
+        self, tx: Transaction, changed: Sequence[Instance], loaded: dict[int, Instance], events: Sequence[Event]
     ) -> None:
         sagas, history = of(tx).write("sagas"), of(tx).write("events")
         for instance in changed:
@@ -125,7 +128,7 @@ class MemorySagaStore(SagaStore):
             assert (event.saga_id, event.version) not in history, f"primary key of saga_events: {event}"
             history[event.saga_id, event.version] = event
 
-    def claim_due(self, tx: Connection, *, limit: int, all_due: bool) -> dict[int, Instance]:
+    def claim_due(self, tx: Transaction, *, limit: int, all_due: bool) -> dict[int, Instance]:
         now = of(tx).now
         due = [
             one
@@ -134,7 +137,7 @@ class MemorySagaStore(SagaStore):
         ]
         return {one.saga_id: one for one in due[:limit]}
 
-    def pick(self, tx: Connection, wanted: Filter, *, limit: int) -> dict[int, Instance]:
+    def pick(self, tx: Transaction, wanted: Filter, *, limit: int) -> dict[int, Instance]:
         now = of(tx).now
         found = [one for one in of(tx).read("sagas").values() if wanted.fits(one, now)]
         return {one.saga_id: one for one in found[:limit]}

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from sqlalchemy import Connection
-
+from chassis.database import Transaction
 from chassis.messages import Outgoing, Record
 from orchestrator_svc.order_saga import ORDER_SAGA
 from order_svc.orders import CancelRequest, Order, OrderStatus, announcements, order_cancel_requested, order_created
@@ -94,7 +93,7 @@ class World:
         """CreateOrder. Where the process dies before the commit, there is no order, and nobody was told of one."""
         wish, order_id = WISHES[kind], len(self.kinds) + 1
 
-        def store(tx: Connection) -> list[Outgoing]:
+        def store(tx: Transaction) -> list[Outgoing]:
             order = Order(order_id, 1, *wish, OrderStatus.PENDING, None, self.now, self.now)
             of(tx).write("orders")[order_id] = order
             return self._to_outbox(tx, order_created(order))
@@ -110,7 +109,7 @@ class World:
             return
         cancelled = replace(target, cancel_request=CancelRequest("customer", "changed my mind", self.now))
 
-        def store(tx: Connection) -> list[Outgoing]:
+        def store(tx: Transaction) -> list[Outgoing]:
             of(tx).write("orders")[target.order_id] = cancelled
             return self._to_outbox(tx, order_cancel_requested(cancelled))
 
@@ -119,7 +118,7 @@ class World:
     def restock(self, pieces: int) -> None:
         """RestockProduct."""
 
-        def store(tx: Connection) -> list[Outgoing]:
+        def store(tx: Transaction) -> list[Outgoing]:
             shelves = of(tx).write("products")
             shelves[PRODUCT] = replace(shelves[PRODUCT], stock=shelves[PRODUCT].stock + pieces)
             return []
@@ -134,7 +133,7 @@ class World:
     def announce(self, fault: Fault = Fault.NONE) -> None:
         """Say again what was said of every order that is PENDING for too long."""
 
-        def say(tx: Connection) -> list[Outgoing]:
+        def say(tx: Transaction) -> list[Outgoing]:
             orders: list[Order] = list(of(tx).read("orders").values())
             due = [order for order in orders if not order.final and order.create_time + ANNOUNCE_AFTER <= self.now]
             return [Outgoing(record) for order in due for record in announcements(order)]
@@ -145,7 +144,7 @@ class World:
         """Let the sagas whose deadline has passed go on; ``hasty`` without waiting for replies that lie unread."""
         handled = not self.log.fetch(self.orchestrator.name, self.orchestrator.topics, first=0, limit=1)
 
-        def fire(tx: Connection) -> list[Outgoing]:
+        def fire(tx: Transaction) -> list[Outgoing]:
             loaded = SAGAS.claim_due(tx, limit=_LIMIT, all_due=hasty or handled)
             transitions = [overdue(ORDER_SAGA, instance, self.now) for instance in loaded.values()]
             changed = [transition.saga for transition in transitions]
@@ -166,7 +165,7 @@ class World:
         target = self._pick(order)
         if target is not None:
 
-            def act(tx: Connection) -> list[Outgoing]:
+            def act(tx: Transaction) -> list[Outgoing]:
                 action(tx, Filter(ids=[target.order_id]), "operator: says so", limit=1)
                 return []
 
@@ -214,11 +213,11 @@ class World:
         orders = self.all_orders()
         return orders[order % len(orders)] if orders else None
 
-    def _originate(self, act: Callable[[Connection], list[Outgoing]], fault: Fault) -> None:
+    def _originate(self, act: Callable[[Transaction], list[Outgoing]], fault: Fault) -> None:
         """Write and publish; what Kafka has acknowledged leaves the outbox, unless the process has died before."""
         published: list[Outgoing] = []
 
-        def acting(tx: Connection) -> list[Outgoing]:
+        def acting(tx: Transaction) -> list[Outgoing]:
             published.extend(act(tx))
             return published
 
@@ -228,7 +227,7 @@ class World:
             self.orders.database.tables["outbox"] = {key: row for key, row in rows.items() if row not in said}
 
     @staticmethod
-    def _to_outbox(tx: Connection, record: Record) -> list[Outgoing]:
+    def _to_outbox(tx: Transaction, record: Record) -> list[Outgoing]:
         rows = of(tx).write("outbox")
         rows[max(rows, default=0) + 1] = record
         return [Outgoing(record)]

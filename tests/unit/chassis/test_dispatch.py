@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 from unittest.mock import Mock
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased
-from sqlalchemy import Connection
 
+from chassis.database import Transaction
 from chassis.dispatch import cut, dispatcher, handles
 from chassis.errors import Poison
 from chassis.messages import Message, Record
 
-TX = Mock(spec=Connection)
+TX = Mock(spec=psycopg.Connection)
 
 
 def decrease(key: int) -> DecreaseProductCommand:
@@ -43,12 +44,12 @@ def test_each_type_goes_to_its_handler_and_each_answer_names_its_cause() -> None
     calls: list[Sequence[Record]] = []
 
     @handles(DecreaseProductCommand)
-    def decreased(commands: Sequence[DecreaseProductCommand], _: Connection) -> list[ProductDecreased]:
+    def decreased(commands: Sequence[DecreaseProductCommand], _: Transaction) -> list[ProductDecreased]:
         calls.append(commands)
         return [ProductDecreased(order_id=c.order_id, success=True) for c in reversed(commands)]
 
     @handles(IncreaseProductCommand)
-    def increased(commands: Sequence[IncreaseProductCommand], _: Connection) -> list[ProductIncreased]:
+    def increased(commands: Sequence[IncreaseProductCommand], _: Transaction) -> list[ProductIncreased]:
         calls.append(commands)
         return [ProductIncreased(order_id=c.order_id) for c in commands]
 

@@ -4,7 +4,7 @@ import itertools
 import threading
 import time
 
-from sqlalchemy.exc import OperationalError
+import psycopg
 
 from chassis.periodic import Periodic
 from tests.support.wait import eventually
@@ -16,7 +16,7 @@ class Passes:
     def __init__(self, *, failing: int = 0, leaving_more: int = 0, error: Exception | None = None) -> None:
         self.times: list[float] = []
         self._failing, self._leaving_more = failing, leaving_more
-        self._error = error or OperationalError("SELECT 1", {}, Exception("away"))
+        self._error = error or psycopg.OperationalError("away")
 
     def __call__(self) -> bool:
         self.times.append(time.monotonic())

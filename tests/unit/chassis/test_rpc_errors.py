@@ -1,9 +1,9 @@
 """Each error family is one gRPC status, with details for programs and nothing of the server's inside."""
 
 import grpc
+import psycopg
 import pytest
 from google.rpc import error_details_pb2
-from sqlalchemy.exc import OperationalError
 
 from chassis.errors import AlreadyExists, Exhausted, InvalidArgument, NotFound, Refused, Unavailable, Violation
 from chassis.rpc_errors import status_of
@@ -15,7 +15,7 @@ CASES: list[tuple[Exception, grpc.StatusCode, str]] = [
     (Refused("TOO_LATE", "it has ended"), grpc.StatusCode.FAILED_PRECONDITION, "TOO_LATE"),
     (Exhausted("OUTBOX_FULL", "too many wait"), grpc.StatusCode.RESOURCE_EXHAUSTED, "OUTBOX_FULL"),
     (Unavailable("not yet"), grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE"),
-    (OperationalError("SELECT secret", {}, Exception("boom")), grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE"),
+    (psycopg.OperationalError("SELECT secret"), grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE"),
 ]
 
 

@@ -1,0 +1,1 @@
+"""Measurements: how fast, at which cost, and how both change. ``make bench`` runs them."""

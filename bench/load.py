@@ -1,0 +1,162 @@
+"""Places orders: as many callers as asked for, each in turn, or at a rate of its own that waits for nobody."""
+
+import random
+import selectors
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ordersaga.order.v1 import order_pb2
+
+from bench.http2 import Answer, Connection, Method
+
+_CREATE = Method("/ordersaga.order.v1.OrderService/CreateOrder")
+_WATCH = Method("/ordersaga.order.v1.OrderService/WatchOrder")
+_CONNECTIONS = 4
+_SILENCE_SECONDS = 60.0
+_OK = 0
+
+
+@dataclass
+class Load:
+    """What was placed, and how long it took. Times are seconds of `time.perf_counter`."""
+
+    placed: int = 0
+    answers: Counter[int] = field(default_factory=Counter)
+    """Calls by gRPC status code."""
+    creates: list[float] = field(default_factory=list)
+    """Seconds from each call, or from when it was due, to its answer."""
+    completions: list[float] = field(default_factory=list)
+    """The same to the order's last update, for the calls that were watched."""
+    began: float = 0.0
+
+
+@dataclass
+class _Call:
+    """A call under way."""
+
+    due: float
+    order_id: int = 0
+    watching: bool = False
+
+
+class _Flow(NamedTuple):
+    """What is done with answers."""
+
+    watch_every: int
+    """Of how many calls one is watched; 0: none."""
+    answered: Callable[[], None] | None = None
+    completed: Callable[[], None] | None = None
+
+
+class Caller:
+    """One process's connections to order_svc."""
+
+    def __init__(self, address: str, products: Sequence[int], price: int, *, seed: int = 1) -> None:
+        """Order one piece of ``products`` at random, at ``price``, from the order_svc at ``address``, host:port."""
+        host, _, port = address.rpartition(":")
+        self._connections = [Connection(host, int(port)) for _ in range(_CONNECTIONS)]
+        self._selector = selectors.DefaultSelector()
+        for connection in self._connections:
+            self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+        self._random = random.Random(seed)  # noqa: S311 - no secret
+        # The user's id is at random: nothing may depend on a row that everybody shares.
+        self._bodies = [
+            order_pb2.CreateOrderRequest(
+                user_id=self._random.randrange(1, 100_000),
+                product_id=self._random.choice(products),
+                quantity=1,
+                price=price,
+                address="12 Long Lane, Springfield",
+            ).SerializeToString()
+            for _ in range(1_000)
+        ]
+        self._calls: dict[tuple[int, int], _Call] = {}
+        self._turn = 0
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._selector.close()
+        for connection in self._connections:
+            connection.close()
+
+    def closed(self, callers: int, seconds: float, *, watch_every: int = 0) -> Load:
+        """Have ``callers`` order for ``seconds``, each again once its call is answered.
+
+        Of ``watch_every`` calls one is watched until its order is final; with 1 a caller goes on only then.
+        """
+        load = Load(began=time.perf_counter())
+        until = load.began + seconds
+        waits = watch_every == 1
+
+        def again() -> None:
+            if time.perf_counter() < until:
+                self._create(load, time.perf_counter())
+
+        flow = _Flow(watch_every, None if waits else again, again if waits else None)
+        for _ in range(callers):
+            again()
+        while self._calls:
+            self._step(load, flow, _SILENCE_SECONDS)
+        return load
+
+    def open(self, rate: float, seconds: float, *, watch_every: int) -> Load:
+        """Order ``rate`` times a second, at random moments (a Poisson process), whether calls are answered or not.
+
+        Latencies count from the moment at which a call was due, so that a stall is seen by all whom it would have kept
+        waiting (https://github.com/giltene/wrk2 calls the opposite coordinated omission).
+        """
+        load = Load(began=time.perf_counter())
+        until = load.began + seconds
+        due = load.began + self._random.expovariate(rate)
+        while self._calls or due < until:
+            now = time.perf_counter()
+            while due <= now and due < until:
+                self._create(load, due)
+                due += self._random.expovariate(rate)
+            self._step(load, _Flow(watch_every), max(0.0, due - now) if due < until else _SILENCE_SECONDS)
+        return load
+
+    def _create(self, load: Load, due: float) -> None:
+        self._turn += 1
+        place = self._turn % _CONNECTIONS
+        stream = self._connections[place].call(_CREATE, self._bodies[self._turn % len(self._bodies)])
+        self._calls[place, stream] = _Call(due)
+        load.placed += 1
+
+    def _step(self, load: Load, flow: _Flow, patience: float) -> None:
+        """Send what waits, wait up to ``patience`` seconds for answers, and take them."""
+        for connection in self._connections:
+            connection.flush()
+        ready = self._selector.select(patience)
+        if not ready and patience == _SILENCE_SECONDS:
+            msg = f"{len(self._calls)} calls have not been answered for {patience:.0f} s"
+            raise TimeoutError(msg)
+        for key, _ in ready:
+            place = self._connections.index(key.data)
+            for answer in key.data.receive():
+                self._take(load, place, answer, flow)
+
+    def _take(self, load: Load, place: int, answer: Answer, flow: _Flow) -> None:
+        call = self._calls[place, answer.stream]
+        if answer.status is None:
+            if not call.watching and flow.watch_every and load.placed % flow.watch_every == 0:
+                call.order_id = order_pb2.CreateOrderResponse.FromString(answer.message or b"").order.order_id
+            return
+        del self._calls[place, answer.stream]
+        now = time.perf_counter()
+        if call.watching:
+            load.completions.append(now - call.due)
+            if flow.completed:
+                flow.completed()
+            return
+        load.answers[answer.status] += 1
+        load.creates.append(now - call.due)
+        if call.order_id:
+            body = order_pb2.WatchOrderRequest(order_id=call.order_id).SerializeToString()
+            stream = self._connections[place].call(_WATCH, body)
+            self._calls[place, stream] = _Call(call.due, watching=True)
+        if flow.answered:
+            flow.answered()

@@ -1,0 +1,119 @@
+"""Transactions: whole or not at all, whenever their statements' errors come to light; arrays, as they are written."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chassis.database import Database, array, is_transient
+from devstack.stack import Stack
+from tests.support.scratch import database_of, scratch_database
+
+
+@pytest.fixture(scope="module")
+def database(stack: Stack) -> Iterator[Database]:
+    database = database_of(scratch_database(stack))
+    with database.transaction() as tx:
+        tx.execute("CREATE TABLE numbers (number bigint PRIMARY KEY)")
+    yield database
+    database.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.execute("DELETE FROM numbers")
+
+
+def numbers(database: Database) -> list[int]:
+    with database.transaction() as tx:
+        return [row.number for row in tx.execute("SELECT number FROM numbers ORDER BY number")]
+
+
+def add(database: Database, *wanted: int) -> None:
+    with database.transaction() as tx:
+        for number in wanted:
+            tx.execute("INSERT INTO numbers VALUES (%(number)s)", {"number": number})
+
+
+def test_what_a_block_does_is_there_once_it_has_ended(database: Database) -> None:
+    add(database, 1, 2)
+    assert numbers(database) == [1, 2]
+
+
+def test_a_block_that_raises_leaves_nothing(database: Database) -> None:
+    def fail_in_the_middle() -> None:
+        with database.transaction() as tx:
+            tx.execute("INSERT INTO numbers VALUES (3)")
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail_in_the_middle()
+    assert numbers(database) == []
+
+
+def test_a_statement_that_nobody_read_fails_its_transaction_all_the_same(database: Database) -> None:
+    add(database, 1)
+    for _ in range(20):  # the connections stay usable
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            add(database, 4, 1, 5)
+    assert numbers(database) == [1]
+
+
+async def test_the_event_loop_runs_transactions_beside_it(database: Database) -> None:
+    await database.run(lambda tx: tx.execute("INSERT INTO numbers VALUES (6)"))
+    assert numbers(database) == [6]
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await database.run(lambda tx: tx.execute("INSERT INTO numbers VALUES (6)"))
+
+
+def test_connections_that_the_server_has_closed_are_made_anew(database: Database) -> None:
+    add(database, 7)
+    with database.transaction() as tx:
+        tx.execute("SELECT pg_sleep(1.1)")  # longer than a connection counts as fresh
+        others = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> %s"
+        )
+        tx.execute(others, [tx.info.backend_pid]).fetchall()
+        assert numbers(database) == [7]
+
+
+def test_a_connection_lost_in_the_middle_passes_by_itself(database: Database) -> None:
+    def lose_it() -> None:
+        with database.transaction() as tx:
+            tx.execute("SELECT pg_terminate_backend(pg_backend_pid())").fetchall()
+
+    with pytest.raises(psycopg.OperationalError) as caught:
+        lose_it()
+    assert is_transient(caught.value)
+    assert numbers(database) == []
+
+
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])) | st.sampled_from(
+    ["NULL", "", '"', "\\"]
+)
+TIMES = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - they get one
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("bigint", st.integers(-(2**63), 2**63 - 1)),
+        ("boolean", st.booleans()),
+        ("text", TEXTS),
+        ("bytea", st.binary()),
+        ("timestamptz", TIMES),
+    ],
+)
+def test_an_array_is_read_as_it_was_written(database: Database, kind: str, values: st.SearchStrategy[object]) -> None:
+    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.lists(values | st.none()))
+    def check(written: list[object]) -> None:
+        with database.transaction() as tx:
+            cursor = tx.execute(f"SELECT %(values)s::{kind}[] AS read", {"values": array(written)})
+            assert cursor.fetchall()[0].read == written
+
+    check()
