@@ -34,13 +34,16 @@ logs: venv-stack ## show the logs' last lines; ARGS="order_svc --follow" picks o
 	@python -m devstack logs $(ARGS)
 
 ##@ Work on it
-.PHONY: test test-unit chaos lint format
+.PHONY: test test-unit chaos bench lint format
 test: venv-dev ## every test, on real servers of its own; ARGS="-k watch" goes to pytest
 	@python -m pytest $(ARGS)
 
 chaos: venv-dev ## faults under load, and a report; DURATION=600 SEED=1 REPLICAS=2 NEMESES=kill,away-kafka
 	@python -m tests.chaos --duration $(or $(DURATION),120) $(if $(SEED),--seed $(SEED)) \
 	  --replicas $(or $(REPLICAS),1) $(if $(NEMESES),--nemeses $(NEMESES))
+
+bench: venv-dev ## measure throughput, latency and costs on a stack of its own; ARGS="--rounds 3 --seconds 5"
+	@python -m bench $(ARGS)
 
 test-unit: venv-dev ## the tests that need no server
 	@python -m pytest tests/unit $(ARGS)

@@ -34,9 +34,8 @@ A statement whose result nobody reads fails at the next one that is read, or at 
 Row: TypeAlias = Any
 """A named tuple of the columns that a statement selects."""
 
-_OPTIONS = (
-    "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=60000"
-)
+# To the server a pipeline is never idle: it is the transaction as a whole that ends, when its client has stopped.
+_OPTIONS = "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=10000 -c transaction_timeout=60000"
 _CONNECT_SECONDS = 5
 _THREADS = 3
 """The consumer's, and those that look for what is due; they must not wait for the calls."""
@@ -163,5 +162,5 @@ _TRANSIENT = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.ProgrammingError,
-    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
 )

@@ -22,7 +22,7 @@ log = logger("outbox")
 
 _BATCH = 1000
 _PATIENCE_SECONDS = 30.0
-"""The rows stay locked meanwhile: longer than the producer tries, and shorter than a transaction may be idle."""
+"""The rows stay locked meanwhile: longer than the producer tries, and shorter than a transaction may last."""
 _ADD = """
     INSERT INTO outbox (topic, key, value, headers)
     SELECT * FROM unnest(%(topics)s::text[], %(keys)s::bytea[], %(values)s::bytea[],

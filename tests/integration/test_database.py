@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import chassis.database
 from chassis.database import Database, array, is_transient
 from devstack.stack import Stack
 from tests.support.scratch import database_of, scratch_database
@@ -79,6 +80,32 @@ def test_connections_that_the_server_has_closed_are_made_anew(database: Database
         )
         tx.execute(others, [tx.info.backend_pid]).fetchall()
         assert numbers(database) == [7]
+
+
+def test_a_transaction_whose_client_stands_still_lets_go_of_its_locks(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dsn = scratch_database(stack)
+    patient = database_of(dsn)
+    options = chassis.database._OPTIONS  # noqa: SLF001 - a minute is too long for a test
+    monkeypatch.setattr(
+        chassis.database, "_OPTIONS", options.replace("transaction_timeout=60000", "transaction_timeout=500")
+    )
+    still = database_of(dsn)
+
+    def stand_still() -> None:
+        with still.transaction() as tx:
+            tx.execute("SELECT pg_advisory_xact_lock(1)").fetchall()
+            with patient.transaction() as other:
+                other.execute("SELECT pg_advisory_xact_lock(1)").fetchall()  # waits until the first has ended
+            tx.execute("SELECT 1").fetchall()
+
+    with pytest.raises(psycopg.Error) as caught:
+        stand_still()
+    assert is_transient(caught.value)
+    assert not isinstance(caught.value, psycopg.errors.LockNotAvailable), "the lock was never let go"
+    for database in (patient, still):
+        database.close()
 
 
 def test_a_connection_lost_in_the_middle_passes_by_itself(database: Database) -> None:

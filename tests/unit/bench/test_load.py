@@ -1,0 +1,89 @@
+"""The load generator, against a real gRPC server that knows how each call will be answered."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from ordersaga.order.v1 import order_pb2, order_pb2_grpc
+
+from bench.load import Caller
+
+OK, UNAVAILABLE = 0, 14
+LONG = "x" * 400
+
+
+class Till(order_pb2_grpc.OrderServiceServicer):
+    """Takes every order but those of product 2, and completes each at the second look."""
+
+    def __init__(self) -> None:
+        self.orders: list[order_pb2.CreateOrderRequest] = []
+        self.watched: list[int] = []
+
+    def CreateOrder(  # noqa: N802 - the contract's name
+        self, request: order_pb2.CreateOrderRequest, context: grpc.ServicerContext
+    ) -> order_pb2.CreateOrderResponse:
+        if request.product_id == 2:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "closed")
+        self.orders.append(request)
+        return order_pb2.CreateOrderResponse(order=order_pb2.Order(order_id=len(self.orders), address=LONG))
+
+    def WatchOrder(  # noqa: N802 - the same
+        self, request: order_pb2.WatchOrderRequest, _: grpc.ServicerContext
+    ) -> Iterator[order_pb2.WatchOrderResponse]:
+        self.watched.append(request.order_id)
+        for status in (order_pb2.ORDER_STATUS_PENDING, order_pb2.ORDER_STATUS_COMPLETED):
+            yield order_pb2.WatchOrderResponse(order=order_pb2.Order(order_id=request.order_id, status=status))
+
+
+@pytest.fixture
+def till() -> Till:
+    return Till()  # type: ignore[abstract] # nobody calls the other methods
+
+
+@pytest.fixture
+def address(till: Till) -> Iterator[str]:
+    server = grpc.server(ThreadPoolExecutor(8))
+    order_pb2_grpc.add_OrderServiceServicer_to_server(till, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(0).wait()
+
+
+def test_callers_order_again_and_again_until_the_time_is_over(till: Till, address: str) -> None:
+    caller = Caller(address, [7], 500)
+    load = caller.closed(20, 0.5)
+    caller.close()
+    assert load.placed == load.answers[OK] == len(load.creates) == len(till.orders) > 100
+    assert {(order.product_id, order.quantity, order.price) for order in till.orders} == {(7, 1, 500)}
+
+
+def test_a_watched_order_is_complete_when_its_stream_ends(till: Till, address: str) -> None:
+    caller = Caller(address, [7], 500)
+    load = caller.closed(1, 0.3, watch_every=1)
+    caller.close()
+    assert len(load.completions) == load.placed == len(till.watched)
+    assert till.watched == list(range(1, load.placed + 1))
+    assert all(complete > create for create, complete in zip(load.creates, load.completions, strict=True))
+
+
+def test_arrivals_keep_their_rate_and_count_from_when_they_were_due(address: str) -> None:
+    caller = Caller(address, [7], 500)
+    load = caller.open(200, 1.0, watch_every=10)
+    caller.close()
+    assert 130 < load.placed < 280
+    assert len(load.creates) == load.placed
+    assert load.completions
+
+
+def test_errors_are_told_by_their_status(address: str) -> None:
+    caller = Caller(address, [2], 500)
+    load = caller.closed(4, 0.1)
+    caller.close()
+    assert set(load.answers) == {UNAVAILABLE}
+
+
+def test_a_server_that_is_gone_is_told() -> None:
+    with pytest.raises(OSError, match="refused"):
+        Caller("127.0.0.1:1", [7], 500)
