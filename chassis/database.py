@@ -8,7 +8,7 @@ https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html
 import asyncio
 import select
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar, cast
@@ -141,6 +141,11 @@ def array(values: Iterable[object]) -> str:
     """
     write = _WRITTEN.get
     return "{" + ",".join([write(type(value), _quoted)(value) for value in values]) + "}"
+
+
+def columns(items: Sequence[object], names: Sequence[str]) -> dict[str, str]:
+    """Write the attributes ``names`` of ``items`` as arrays: the parameters of a statement that unnests them."""
+    return {name: array([getattr(item, name) for item in items]) for name in names}
 
 
 def _quoted(value: object) -> str:

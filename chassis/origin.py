@@ -4,7 +4,8 @@ What such a write has to say is stored in the outbox in its own transaction, and
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from chassis import outbox
@@ -47,18 +48,14 @@ class Origin:
             psycopg.OperationalError: the database is away. It may have committed all the same.
         """
         room = self._backlog.reserve(most)
-        published, self._published = self._published, []
         stored = 0
         try:
-            result, messages, rows = await self._database.run(lambda tx: self._store(tx, room, function, published))
+            with self._taking_published() as published:
+                result, messages, rows = await self._database.run(lambda tx: self._store(tx, room, function, published))
             ids = [row.outbox_id for row in rows]
             stored = len(ids)
-        except BaseException:
-            self._published += published
-            raise
         finally:
             self._backlog.settle(room, stored)
-        self._backlog.removed(len(published))
         if stored:
             self._publish_soon(messages, ids)
         return result
@@ -127,11 +124,16 @@ class Origin:
             self._removing = None
 
     async def _remove(self) -> None:
+        with self._taking_published() as published:
+            if published:
+                await self._database.run(lambda tx: outbox.remove(tx, published))
+
+    @contextmanager
+    def _taking_published(self) -> Iterator[Sequence[int]]:
+        """Take the rows that Kafka has, for a transaction that removes them; where it fails they are kept."""
         published, self._published = self._published, []
-        if not published:
-            return
         try:
-            await self._database.run(lambda tx: outbox.remove(tx, published))
+            yield published
         except BaseException:
             self._published += published
             raise

@@ -2,20 +2,21 @@
 
 from collections.abc import Sequence
 
-from chassis.database import Row, Transaction, array
+from chassis.database import Row, Transaction, array, columns
 from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
 
 CHANNEL = "orders"
 """What is notified when orders have changed."""
 
+_REQUEST = ("user_id", "product_id", "quantity", "price", "address", "request_id")
 _COLUMNS = """order_id, user_id, product_id, quantity, price, address, status, cancel_reason, create_time,
               update_time, cancel_actor, cancel_note, cancel_request_time"""
 # The ids are drawn before the insert, so that each row can be told from its neighbours when it comes back.
 _INSERT = """
     WITH request AS MATERIALIZED (
         SELECT nextval('orders_order_id_seq') AS order_id, r.*
-        FROM unnest(%(user_ids)s::bigint[], %(product_ids)s::bigint[], %(quantities)s::bigint[],
-                    %(prices)s::bigint[], %(addresses)s::text[], %(request_ids)s::uuid[])
+        FROM unnest(%(user_id)s::bigint[], %(product_id)s::bigint[], %(quantity)s::bigint[],
+                    %(price)s::bigint[], %(address)s::text[], %(request_id)s::uuid[])
              WITH ORDINALITY AS r (user_id, product_id, quantity, price, address, request_id, place)
     ), stored AS (
         INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, request_id, announce_time)
@@ -29,7 +30,7 @@ _INSERT = """
 """
 _REQUESTED = f"""
     SELECT {_COLUMNS}, request_id FROM orders
-    WHERE (user_id, request_id) IN (SELECT * FROM unnest(%(user_ids)s::bigint[], %(request_ids)s::uuid[]))
+    WHERE (user_id, request_id) IN (SELECT * FROM unnest(%(user_id)s::bigint[], %(request_id)s::uuid[]))
 """  # noqa: S608 - a constant
 _GET = f"SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(%(ids)s::bigint[])"  # noqa: S608 - a constant
 _LOCK = f"SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(%(ids)s::bigint[]) ORDER BY order_id FOR UPDATE"  # noqa: S608 - a constant
@@ -42,7 +43,7 @@ _LIST = f"""
 """  # noqa: S608 - a constant
 _END = """
     UPDATE orders SET status = ending.status, cancel_reason = ending.reason, update_time = now()
-    FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(reasons)s::text[])
+    FROM unnest(%(order_id)s::bigint[], %(status)s::text[], %(reason)s::text[])
          AS ending (order_id, status, reason)
     WHERE orders.order_id = ending.order_id AND orders.status = 'PENDING'
     RETURNING orders.order_id
@@ -71,22 +72,14 @@ def insert(tx: Transaction, requests: Sequence[NewOrder], announce_after: float)
     """
     rows = tx.execute(
         _INSERT,
-        {
-            "user_ids": array([request.user_id for request in requests]),
-            "product_ids": array([request.product_id for request in requests]),
-            "quantities": array([request.quantity for request in requests]),
-            "prices": array([request.price for request in requests]),
-            "addresses": array([request.address for request in requests]),
-            "request_ids": array([request.request_id for request in requests]),
-            "announce_after": announce_after,
-        },
+        columns(requests, _REQUEST) | {"announce_after": announce_after},
     )
     return {row.place - 1: _new(requests[row.place - 1], row) for row in rows}
 
 
 def requested(tx: Transaction, requests: Sequence[NewOrder]) -> dict[tuple[int, str], Order]:
     """Return the orders stored for the request ids of ``requests``, by user and request id."""
-    keys = {"user_ids": array([r.user_id for r in requests]), "request_ids": array([r.request_id for r in requests])}
+    keys = columns(requests, ("user_id", "request_id"))
     return {(row.user_id, str(row.request_id)): _order(row) for row in tx.execute(_REQUESTED, keys)}
 
 
@@ -113,11 +106,7 @@ def end(tx: Transaction, endings: Sequence[Ending]) -> set[int]:
     ordered = sorted(endings, key=lambda ending: ending.order_id)
     ended = tx.execute(
         _END,
-        {
-            "ids": array([ending.order_id for ending in ordered]),
-            "statuses": array([ending.status for ending in ordered]),
-            "reasons": array([ending.reason for ending in ordered]),
-        },
+        columns(ordered, ("order_id", "status", "reason")),
     )
     return {row.order_id for row in ended}
 

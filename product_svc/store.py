@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from chassis.database import Row, Transaction, array
+from chassis.database import Row, Transaction, array, columns
 from product_svc.stock import Movement, Product, Shelf
 
 _COLUMNS = "product_id, name, price, stock, create_time, update_time"
@@ -30,8 +30,8 @@ _LOCK_MOVEMENTS = f"""
 """  # noqa: S608 - a constant
 _ADD_MOVEMENTS = f"""
     INSERT INTO stock_movements ({_MOVEMENT})
-    SELECT * FROM unnest(%(order_ids)s::bigint[], %(product_ids)s::bigint[], %(quantities)s::bigint[],
-                         %(prices)s::bigint[], %(refusals)s::text[], %(undone)s::boolean[])
+    SELECT * FROM unnest(%(order_id)s::bigint[], %(product_id)s::bigint[], %(quantity)s::bigint[],
+                         %(price)s::bigint[], %(refusal)s::text[], %(undone)s::boolean[])
 """  # noqa: S608 - a constant
 _UNDO = "UPDATE stock_movements SET undone = true, update_time = now() WHERE order_id = ANY(%(ids)s::bigint[])"
 _CHANGE_STOCK = """
@@ -104,14 +104,7 @@ def add_movements(tx: Transaction, movements: Sequence[Movement]) -> None:
     ordered = sorted(movements, key=lambda movement: movement.order_id)
     tx.execute(
         _ADD_MOVEMENTS,
-        {
-            "order_ids": array([movement.order_id for movement in ordered]),
-            "product_ids": array([movement.product_id for movement in ordered]),
-            "quantities": array([movement.quantity for movement in ordered]),
-            "prices": array([movement.price for movement in ordered]),
-            "refusals": array([movement.refusal for movement in ordered]),
-            "undone": array([movement.undone for movement in ordered]),
-        },
+        columns(ordered, _MOVEMENT.split(", ")),
     )
     _change_stock(tx, _pieces(movements, -1))
 

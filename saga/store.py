@@ -9,7 +9,7 @@ from psycopg import Cursor
 from pydantic import TypeAdapter
 
 from chassis.changes import notify
-from chassis.database import Row, Transaction, array
+from chassis.database import Row, Transaction, array, columns
 from chassis.errors import Unavailable
 from chassis.messages import Record
 from saga.find import Filter
@@ -124,18 +124,18 @@ class SagaStore:
         new = [instance for instance in changed if instance.saga_id not in loaded]
         old = [instance for instance in changed if instance.saga_id in loaded]
         if new:
-            values = _columns(new, (*_CHANGING, "create_time"))
+            values = columns(new, (*_CHANGING, "create_time"))
             values["start"] = array([self._start.dump_json(instance.start).decode() for instance in new])
             tx.execute(_INSERT, values)
         if old:
-            values = _columns(old, _CHANGING)
+            values = columns(old, _CHANGING)
             values["loaded_version"] = array([loaded[instance.saga_id].version for instance in old])
             stored = _value(tx.execute(_UPDATE, values))
             if stored != len(old):
                 msg = f"{len(old) - stored} sagas were changed by another replica meanwhile"
                 raise Unavailable(msg)
         if events:
-            tx.execute(_APPEND, _columns(events, _EVENT_COLUMNS))
+            tx.execute(_APPEND, columns(events, _EVENT_COLUMNS))
 
     @staticmethod
     def any_due(tx: Transaction) -> bool:
@@ -185,7 +185,3 @@ def _parameters(wanted: Filter) -> dict[str, Any]:
 
 def _value(cursor: Cursor[Row]) -> Row:
     return cursor.fetchall()[0][0]
-
-
-def _columns(items: Sequence[object], names: Sequence[str]) -> dict[str, str]:
-    return {name: array([getattr(item, name) for item in items]) for name in names}
