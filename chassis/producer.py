@@ -36,35 +36,38 @@ _PURGE_SECONDS = 5.0
 
 
 class _Flight:
-    """Messages published together, and how many of them are not acknowledged yet."""
+    """Messages published together, and what became of them so far."""
 
     def __init__(self, size: int) -> None:
         self.done: Future[None] = Future()
-        self._left = size
-        self._topics: list[str] = []
-        self._failed: KafkaError | None = None
-        self._lock = threading.Lock()
-        if size == 0:
-            self.done.set_result(None)
+        self._size = size
+        self._landed: list[KafkaMessage] = []
+        self._failed: list[KafkaError] = []
+        self._ending = threading.Lock()
+        self._end_when_all_landed()
 
-    def acknowledged(self, error: KafkaError | None, message: KafkaMessage) -> None:
+    def landed(self, error: KafkaError | None, message: KafkaMessage) -> None:
+        """Note that a message was acknowledged, or failed: librdkafka's delivery report."""
         if error is None:
-            self._topics.append(message.topic() or "")
-        self.land(1, error)
-
-    def land(self, count: int, error: KafkaError | None) -> None:
-        """Count ``count`` messages as landed, or failed; the poller's thread and the publisher's both come here."""
-        with self._lock:
-            self._failed = error or self._failed
-            self._left -= count
-            last = self._left == 0
-        if not last:
-            return
-        metrics.tally(metrics.PUBLISHED, self._topics)
-        if self._failed is None:
-            self.done.set_result(None)
+            self._landed.append(message)
         else:
-            self.done.set_exception(Unavailable(f"Kafka did not take every message: {self._failed}"))
+            self._failed.append(error)
+        self._end_when_all_landed()
+
+    def failed(self, count: int, error: KafkaError) -> None:
+        """Note that ``count`` messages were not even sent."""
+        self._failed += [error] * count
+        self._end_when_all_landed()
+
+    def _end_when_all_landed(self) -> None:
+        """End once; the poller's thread and the publisher's both come here, and nobody waits for a lock."""
+        if len(self._landed) + len(self._failed) < self._size or not self._ending.acquire(blocking=False):
+            return
+        metrics.tally(metrics.PUBLISHED, (message.topic() or "" for message in self._landed))
+        if self._failed:
+            self.done.set_exception(Unavailable(f"Kafka did not take every message: {self._failed[0]}"))
+        else:
+            self.done.set_result(None)
 
 
 class Producer:
@@ -103,7 +106,7 @@ class Producer:
         with self._producing:
             sent, error = self._produce(messages, flight)
         if error:
-            flight.land(len(messages) - sent, error)
+            flight.failed(len(messages) - sent, error)
         return flight.done
 
     def _produce(self, messages: Sequence[Encoded], flight: _Flight) -> tuple[int, KafkaError | None]:
@@ -115,7 +118,7 @@ class Producer:
                     key=message.key,
                     value=message.value,
                     headers=list(message.headers),
-                    on_delivery=flight.acknowledged,
+                    on_delivery=flight.landed,
                 )
             except BufferError:
                 return position, KafkaError(KafkaError._QUEUE_FULL)  # noqa: SLF001 - its public name

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from chassis.database import Row, Transaction, array
+from chassis.database import Row, Transaction, array, where
 from delivery_svc.deliveries import Delivery, DeliveryStatus, Wanted
 
 _COLUMNS = "order_id, delivery_id, user_id, address, status, refusal, create_time, update_time"
@@ -25,13 +25,6 @@ _CANCEL = """
 _GET = f"""
     SELECT {_COLUMNS} FROM deliveries
     WHERE delivery_id IS NOT NULL AND (delivery_id = %(delivery_id)s OR order_id = %(order_id)s)
-"""  # noqa: S608 - a constant
-_LIST = f"""
-    SELECT {_COLUMNS} FROM deliveries
-    WHERE delivery_id IS NOT NULL
-      AND (%(before)s::bigint IS NULL OR delivery_id < %(before)s)
-      AND (%(status)s::text IS NULL OR status = %(status)s)
-    ORDER BY delivery_id DESC LIMIT %(limit)s
 """  # noqa: S608 - a constant
 
 
@@ -71,8 +64,15 @@ def get(tx: Transaction, *, delivery_id: int | None = None, order_id: int | None
 
 def find(tx: Transaction, *, before: int | None, limit: int, status: DeliveryStatus | None) -> list[Delivery]:
     """Return up to ``limit`` deliveries with ids below ``before``, the newest first. What was refused is none."""
-    rows = tx.execute(_LIST, {"before": before, "limit": limit, "status": status})
-    return [_delivery(row) for row in rows]
+    wanted = where(
+        {
+            "delivery_id IS NOT NULL": True,
+            "delivery_id < %(before)s::bigint": before,
+            "status = %(status)s::text": status,
+        }
+    )
+    query = f"SELECT {_COLUMNS} FROM deliveries {wanted} ORDER BY delivery_id DESC LIMIT %(limit)s"  # noqa: S608 - constants
+    return [_delivery(row) for row in tx.execute(query, {"before": before, "limit": limit, "status": status})]
 
 
 def _delivery(row: Row) -> Delivery:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from chassis.database import Row, Transaction, array, columns
+from chassis.database import Row, Transaction, array, columns, where
 from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
 
 CHANNEL = "orders"
@@ -34,13 +34,6 @@ _REQUESTED = f"""
 """  # noqa: S608 - a constant
 _GET = f"SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(%(ids)s::bigint[])"  # noqa: S608 - a constant
 _LOCK = f"SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(%(ids)s::bigint[]) ORDER BY order_id FOR UPDATE"  # noqa: S608 - a constant
-_LIST = f"""
-    SELECT {_COLUMNS} FROM orders
-    WHERE (%(before)s::bigint IS NULL OR order_id < %(before)s)
-      AND (%(user_id)s::bigint IS NULL OR user_id = %(user_id)s)
-      AND (%(status)s::text IS NULL OR status = %(status)s)
-    ORDER BY order_id DESC LIMIT %(limit)s
-"""  # noqa: S608 - a constant
 _END = """
     UPDATE orders SET status = ending.status, cancel_reason = ending.reason, update_time = now()
     FROM unnest(%(order_id)s::bigint[], %(status)s::text[], %(reason)s::text[])
@@ -97,8 +90,15 @@ def find(
     tx: Transaction, *, before: int | None, limit: int, user_id: int | None, status: OrderStatus | None
 ) -> list[Order]:
     """Return up to ``limit`` orders with ids below ``before`` that pass every filter given, the newest first."""
-    found = tx.execute(_LIST, {"before": before, "limit": limit, "user_id": user_id, "status": status})
-    return [_order(row) for row in found]
+    wanted = where(
+        {
+            "order_id < %(before)s::bigint": before,
+            "user_id = %(user_id)s::bigint": user_id,
+            f"status = '{status}'": status,  # said outright, because those that are PENDING have an index of their own
+        }
+    )
+    query = f"SELECT {_COLUMNS} FROM orders {wanted} ORDER BY order_id DESC LIMIT %(limit)s"  # noqa: S608 - constants
+    return [_order(row) for row in tx.execute(query, {"before": before, "limit": limit, "user_id": user_id})]
 
 
 def end(tx: Transaction, endings: Sequence[Ending]) -> set[int]:

@@ -1,6 +1,6 @@
 """The transition function: what a message makes of a saga. Pure: no clock, no database, no network."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -41,23 +41,23 @@ class _Advance(Moves):
     def _started(self, instance: Instance | None, message: Record) -> Transition:
         if instance is None:
             new = self._new(message)
-            return self.told(self.wait(new, Status.RUNNING, self.saga.steps[0]), EventType.STARTED)
+            return self.told(new, self.wait(Status.RUNNING, self.saga.steps[0]), EventType.STARTED)
         _must_be_same(instance.start, message)
         return Transition(instance, None, Fit.REPEATED_START)
 
     def _cancelled(self, instance: Instance | None, message: Record) -> Transition:
         start, note = self.saga.cancel.start(message), self.saga.cancel.note(message)
         if instance is None:
-            new = replace(self._new(start), reason=CANCEL_REQUESTED, status=Status.COMPENSATED)
-            return self.told(new, EventType.CANCEL_ACCEPTED, reason=note)
+            ended = {"reason": CANCEL_REQUESTED, "status": Status.COMPENSATED}
+            return self.told(self._new(start), ended, EventType.CANCEL_ACCEPTED, reason=note)
         _must_be_same(instance.start, start)
         if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:
             return Transition(instance, None, Fit.REPEATED_CANCEL)
         if instance.step is None or self.saga.position(instance.step) > self.saga.pivot:
-            return self.told(instance, EventType.CANCEL_TOO_LATE, reason=note, fit=Fit.NOTED)
+            return self.told(instance, {}, EventType.CANCEL_TOO_LATE, reason=note, fit=Fit.NOTED)
         # Whether the pending step is done is not known: it is undone as well.
-        undoing = self.compensate(instance, self.saga.position(instance.step), CANCEL_REQUESTED)
-        return self.told(undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)
+        undoing = self.compensate(self.saga.position(instance.step), CANCEL_REQUESTED)
+        return self.told(instance, undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)
 
     def _replied(self, instance: Instance, step: Step, reply: Any) -> Transition:  # noqa: ANN401 - a step's Reply
         if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:
@@ -66,19 +66,20 @@ class _Advance(Moves):
             return Transition(instance, None, Fit.UNEXPECTED_REPLY)
         position = self.saga.position(step.name)
         if reply.success:
-            return self.told(self.forward(instance, position + 1), EventType.STEP_DONE, step=step.name)
+            return self.told(instance, self.forward(position + 1), EventType.STEP_DONE, step=step.name)
         reason = reply.reason or "REFUSED"
         if position > self.saga.pivot:
-            held = replace(instance, stuck=True, last_error=reason)
-            return self.told(held, EventType.STEP_REFUSED, step=step.name, reason=reason, fit=Fit.REFUSED_AFTER_PIVOT)
-        undoing = self.compensate(instance, position - 1, reason)
-        return self.told(undoing, EventType.STEP_REFUSED, step=step.name, reason=reason)
+            held = {"stuck": True, "last_error": reason}
+            fit = Fit.REFUSED_AFTER_PIVOT
+            return self.told(instance, held, EventType.STEP_REFUSED, step=step.name, reason=reason, fit=fit)
+        undoing = self.compensate(position - 1, reason)
+        return self.told(instance, undoing, EventType.STEP_REFUSED, step=step.name, reason=reason)
 
     def _undone(self, instance: Instance, step: Step) -> Transition:
         if instance.status is not Status.COMPENSATING or instance.step != step.name:
             return Transition(instance, None, Fit.UNEXPECTED_REPLY)
-        undoing = self.compensate(instance, self.saga.position(step.name) - 1, instance.reason or "")
-        return self.told(undoing, EventType.STEP_UNDONE, step=step.name)
+        undoing = self.compensate(self.saga.position(step.name) - 1, instance.reason or "")
+        return self.told(instance, undoing, EventType.STEP_UNDONE, step=step.name)
 
     def _new(self, start: Record) -> Instance:
         return Instance(

@@ -3,7 +3,6 @@
 Nothing is sent here: the saga's deadline becomes now, and the timer sends.
 """
 
-from dataclasses import replace
 from datetime import datetime
 
 from chassis.errors import Refused
@@ -20,8 +19,8 @@ def retry(saga: Saga, instance: Instance, note: str, now: datetime) -> Transitio
 
     ``note`` says who asks and why, for the history.
     """
-    asked = replace(instance, attempt=0 if instance.step else instance.attempt, deadline=now, stuck=False)
-    return Moves(saga, now).told(asked, EventType.RETRIED, step=instance.step, reason=note)
+    asked = {"attempt": 0 if instance.step else instance.attempt, "deadline": now, "stuck": False}
+    return Moves(saga, now).told(instance, asked, EventType.RETRIED, step=instance.step, reason=note)
 
 
 def cancel(saga: Saga, instance: Instance, note: str, now: datetime) -> Transition | None:
@@ -36,6 +35,5 @@ def cancel(saga: Saga, instance: Instance, note: str, now: datetime) -> Transiti
         where = "is COMPLETED" if instance.step is None else f"is past its pivot, at {instance.step}"
         raise Refused("TOO_LATE", f"the saga of order {instance.saga_id} {where}: it cannot be cancelled any more")
     moves = Moves(saga, now)
-    undoing = moves.compensate(instance, saga.position(instance.step), CANCEL_REQUESTED)
-    asked = replace(undoing, attempt=0, deadline=now)
-    return moves.told(asked, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)
+    undoing = moves.compensate(saga.position(instance.step), CANCEL_REQUESTED) | {"attempt": 0, "deadline": now}
+    return moves.told(instance, undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)

@@ -5,13 +5,12 @@ time-out says nothing about whether it was done. Undoing, and whatever follows t
 backoff with jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from zlib import crc32
 
 from saga.declaration import Saga, Step
 from saga.instance import EventType, Instance, Status, pending_command
-from saga.transition import Fit, Moves, Transition
+from saga.transition import Changes, Fit, Moves, Transition
 
 TIMED_OUT = "TIMED_OUT"
 """Reason of a compensation: the attempts of a step before the pivot were used up."""
@@ -37,27 +36,27 @@ def overdue(saga: Saga, instance: Instance, now: datetime) -> Transition:
     """Return what becomes of ``instance``, whose deadline has passed at ``now``. Its command is always to be sent."""
     moves = Moves(saga, now)
     if instance.step is None:  # an operator wants the final command sent again
-        return moves.silent(replace(instance, deadline=None), Fit.RESENT)
+        return moves.silent(instance, {"deadline": None}, Fit.RESENT)
     position = saga.position(instance.step)
     step = saga.steps[position]
     if instance.attempt == 0:  # an operator asked, and the history says so already
-        return moves.silent(moves.wait(instance, instance.status, step), Fit.RESENT)
+        return moves.silent(instance, moves.wait(instance.status, step), Fit.RESENT)
     attempts = step.retry.attempts
     tried = f"attempt {instance.attempt}" + (f" of {attempts}" if instance.attempt <= attempts else "")
-    silence = replace(instance, last_error=f"no reply to {type(pending_command(saga, instance)).__name__}, {tried}")
+    error = f"no reply to {type(pending_command(saga, instance)).__name__}, {tried}"
+    again = _again(instance, step, now) | {"last_error": error}
     if instance.attempt < attempts:
-        again = _again(silence, step, now)
-        return moves.told(again, EventType.STEP_TIMED_OUT, step=step.name, reason=tried, fit=Fit.RESENT)
+        return moves.told(instance, again, EventType.STEP_TIMED_OUT, step=step.name, reason=tried, fit=Fit.RESENT)
     if instance.status is Status.RUNNING and position <= saga.pivot:
-        undoing = moves.compensate(instance, position, TIMED_OUT)
-        reason = f"{tried}, given up"
-        return moves.told(undoing, EventType.STEP_TIMED_OUT, step=step.name, reason=reason, fit=Fit.GAVE_UP)
-    again = _again(replace(silence, stuck=True), step, now)
+        undoing = moves.compensate(position, TIMED_OUT)
+        given_up = f"{tried}, given up"
+        return moves.told(instance, undoing, EventType.STEP_TIMED_OUT, step=step.name, reason=given_up, fit=Fit.GAVE_UP)
+    again["stuck"] = True
     if instance.stuck and instance.attempt > attempts:
-        return moves.silent(again, Fit.STUCK)
-    return moves.told(again, EventType.STUCK, step=step.name, reason=tried, fit=Fit.STUCK)
+        return moves.silent(instance, again, Fit.STUCK)
+    return moves.told(instance, again, EventType.STUCK, step=step.name, reason=tried, fit=Fit.STUCK)
 
 
-def _again(instance: Instance, step: Step, now: datetime) -> Instance:
+def _again(instance: Instance, step: Step, now: datetime) -> Changes:
     attempt = instance.attempt + 1
-    return replace(instance, attempt=attempt, deadline=now + patience(step, attempt, instance.saga_id))
+    return {"attempt": attempt, "deadline": now + patience(step, attempt, instance.saga_id)}

@@ -9,8 +9,7 @@ from psycopg import Cursor
 from pydantic import TypeAdapter
 
 from chassis.changes import notify
-from chassis.database import Row, Transaction, array, columns
-from chassis.errors import Unavailable
+from chassis.database import Row, Transaction, array, columns, where
 from chassis.messages import Record
 from saga.find import Filter
 from saga.instance import Event, EventType, Instance, Status
@@ -30,58 +29,41 @@ _CLAIM = f"""
     ORDER BY deadline LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - a constant
 _GET = f"SELECT {_COLUMNS} FROM sagas WHERE saga_id = ANY(%(ids)s::bigint[])"  # noqa: S608 - a constant
-_FITS = """
-      (%(status)s::text IS NULL OR status = %(status)s)
-      AND (%(step)s::text IS NULL OR step = %(step)s)
-      AND (%(stuck)s::boolean IS NULL OR stuck = %(stuck)s)
-      AND (%(min_age)s::interval IS NULL OR create_time <= now() - %(min_age)s::interval)
-      AND (%(ids)s::bigint[] IS NULL OR saga_id = ANY(%(ids)s))
-      AND (NOT %(under_way)s OR (deadline IS NOT NULL AND status IN ('RUNNING', 'COMPENSATING')))
-"""
-_LIST = f"""
-    SELECT {_COLUMNS} FROM sagas
-    WHERE (%(before)s::bigint IS NULL OR saga_id < %(before)s) AND {_FITS}
-    ORDER BY saga_id DESC LIMIT %(limit)s
-"""  # noqa: S608 - a constant
-_PICK = f"""
-    SELECT {_COLUMNS} FROM sagas WHERE {_FITS} ORDER BY saga_id LIMIT %(limit)s FOR UPDATE
-"""  # noqa: S608 - a constant
 _INSERT = """
     INSERT INTO sagas (saga_id, start, status, step, reason, attempt, waiting_since, deadline, stuck, last_error,
                        version, create_time, update_time)
     SELECT * FROM unnest(%(saga_id)s::bigint[], %(start)s::jsonb[], %(status)s::text[],
         %(step)s::text[], %(reason)s::text[], %(attempt)s::integer[],
         %(waiting_since)s::timestamptz[], %(deadline)s::timestamptz[], %(stuck)s::boolean[],
-        %(last_error)s::text[], %(version)s::bigint[], %(create_time)s::timestamptz[],
-        %(update_time)s::timestamptz[])
+        %(last_error)s::text[], %(version)s::bigint[]),
+        (SELECT %(now)s::timestamptz AS create_time, %(now)s::timestamptz AS update_time)
 """
+# It divides by zero where another replica changed one meanwhile: to be told the count would take a round trip.
 _UPDATE = """
     WITH stored AS (UPDATE sagas SET status = new.status, step = new.step, reason = new.reason, attempt = new.attempt,
         waiting_since = new.waiting_since, deadline = new.deadline, stuck = new.stuck, last_error = new.last_error,
-        version = new.version, update_time = new.update_time
+        version = new.version, update_time = %(now)s
     FROM unnest(%(saga_id)s::bigint[], %(status)s::text[], %(step)s::text[], %(reason)s::text[],
         %(attempt)s::integer[], %(waiting_since)s::timestamptz[], %(deadline)s::timestamptz[],
-        %(stuck)s::boolean[], %(last_error)s::text[], %(version)s::bigint[],
-        %(update_time)s::timestamptz[], %(loaded_version)s::bigint[])
+        %(stuck)s::boolean[], %(last_error)s::text[], %(version)s::bigint[], %(loaded_version)s::bigint[])
         AS new (saga_id, status, step, reason, attempt, waiting_since, deadline, stuck, last_error, version,
-                update_time, loaded_version)
+                loaded_version)
     WHERE sagas.saga_id = new.saga_id AND sagas.version = new.loaded_version
     RETURNING 1)
-    SELECT count(*) FROM stored
+    SELECT 1 / (count(*) = %(count)s)::integer FROM stored
 """
 _APPEND = """
-    INSERT INTO saga_events (saga_id, version, create_time, type, step, reason, message_id)
-    SELECT * FROM unnest(%(saga_id)s::bigint[], %(version)s::bigint[], %(create_time)s::timestamptz[],
+    INSERT INTO saga_events (create_time, saga_id, version, type, step, reason, message_id)
+    SELECT %(now)s, * FROM unnest(%(saga_id)s::bigint[], %(version)s::bigint[],
         %(type)s::text[], %(step)s::text[], %(reason)s::text[], %(message_id)s::text[])
 """
 _HISTORY = """
     SELECT saga_id, version, create_time, type, step, reason, message_id FROM saga_events
     WHERE saga_id = %(id)s ORDER BY version
 """
-_EVENT_COLUMNS = ("saga_id", "version", "create_time", "type", "step", "reason", "message_id")
+_EVENT_COLUMNS = ("saga_id", "version", "type", "step", "reason", "message_id")
 _CHANGING = (
     "saga_id", "status", "step", "reason", "attempt", "waiting_since", "deadline", "stuck", "last_error", "version",
-    "update_time",
 )  # fmt: skip
 
 
@@ -110,32 +92,30 @@ class SagaStore:
 
         Args:
             tx: the transaction that loaded them.
-            changed: the sagas as they are to be stored; new ones are those not in ``loaded``.
+            changed: the sagas as they are to be stored, all changed at one moment; new ones are not in ``loaded``.
             loaded: the sagas as they were loaded.
-            events: what happened to them.
+            events: what happened to them, at that moment.
 
         Raises:
-            Unavailable: another replica changed one meanwhile; nothing may be committed.
-            psycopg.errors.UniqueViolation: another replica stored a new one meanwhile; raised at the commit. It
-                will be found when the batch is tried again.
+            psycopg.errors.DivisionByZero: another replica changed one meanwhile, though `load` locks them.
+            psycopg.errors.UniqueViolation: another replica stored a new one meanwhile. Both are raised at the commit;
+                the saga will be found as it is when the batch is tried again.
         """
-        if changed:
-            notify(tx, CHANNEL, [instance.saga_id for instance in changed])
+        if not changed:
+            return
+        now = changed[0].update_time
+        notify(tx, CHANNEL, [instance.saga_id for instance in changed])
         new = [instance for instance in changed if instance.saga_id not in loaded]
         old = [instance for instance in changed if instance.saga_id in loaded]
         if new:
-            values = columns(new, (*_CHANGING, "create_time"))
-            values["start"] = array([self._start.dump_json(instance.start).decode() for instance in new])
-            tx.execute(_INSERT, values)
+            start = array([self._start.dump_json(instance.start).decode() for instance in new])
+            tx.execute(_INSERT, {**columns(new, _CHANGING), "start": start, "now": now})
         if old:
-            values = columns(old, _CHANGING)
-            values["loaded_version"] = array([loaded[instance.saga_id].version for instance in old])
-            stored = _value(tx.execute(_UPDATE, values))
-            if stored != len(old):
-                msg = f"{len(old) - stored} sagas were changed by another replica meanwhile"
-                raise Unavailable(msg)
+            versions = array([loaded[instance.saga_id].version for instance in old])
+            known = {"loaded_version": versions, "count": len(old), "now": now}
+            tx.execute(_UPDATE, columns(old, _CHANGING) | known)
         if events:
-            tx.execute(_APPEND, columns(events, _EVENT_COLUMNS))
+            tx.execute(_APPEND, columns(events, _EVENT_COLUMNS) | {"now": now})
 
     @staticmethod
     def any_due(tx: Transaction) -> bool:
@@ -164,12 +144,16 @@ class SagaStore:
 
     def find(self, tx: Transaction, wanted: Filter, *, before: int | None, limit: int) -> list[Instance]:
         """Return up to ``limit`` sagas with ids below ``before`` that pass ``wanted``, by descending id."""
-        found = tx.execute(_LIST, {**_parameters(wanted), "before": before, "limit": limit})
+        fits = where({"saga_id < %(before)s::bigint": before} | _conditions(wanted))
+        query = f"SELECT {_COLUMNS} FROM sagas {fits} ORDER BY saga_id DESC LIMIT %(limit)s"  # noqa: S608 - constants
+        found = tx.execute(query, {**_parameters(wanted), "before": before, "limit": limit})
         return [self._instance(row) for row in found]
 
     def pick(self, tx: Transaction, wanted: Filter, *, limit: int) -> dict[int, Instance]:
         """Lock up to ``limit`` sagas that pass ``wanted``, the lowest ids first, in key order, and return them."""
-        rows = tx.execute(_PICK, {**_parameters(wanted), "limit": limit})
+        fits = where(_conditions(wanted))
+        query = f"SELECT {_COLUMNS} FROM sagas {fits} ORDER BY saga_id LIMIT %(limit)s FOR UPDATE"  # noqa: S608 - constants
+        rows = tx.execute(query, {**_parameters(wanted), "limit": limit})
         return {row.saga_id: self._instance(row) for row in rows}
 
     def _instance(self, row: Row) -> Instance:
@@ -177,10 +161,21 @@ class SagaStore:
         return Instance(saga_id, self._start.validate_json(start), Status(status), *others)
 
 
-def _parameters(wanted: Filter) -> dict[str, Any]:
+def _conditions(wanted: Filter) -> dict[str, object]:
     # Said outright, because the index by deadline, which holds only sagas under way, finds a few among millions.
     under_way = wanted.under_way or wanted.stuck is True or wanted.step is not None
-    return {**asdict(wanted), "ids": None if wanted.ids is None else list(wanted.ids), "under_way": under_way}
+    return {
+        "status = %(status)s::text": wanted.status,
+        "step = %(step)s::text": wanted.step,
+        "stuck = %(stuck)s::boolean": wanted.stuck,
+        "create_time <= now() - %(min_age)s::interval": wanted.min_age,
+        "saga_id = ANY(%(ids)s::bigint[])": wanted.ids,
+        "deadline IS NOT NULL AND status IN ('RUNNING', 'COMPENSATING')": under_way or None,
+    }
+
+
+def _parameters(wanted: Filter) -> dict[str, Any]:
+    return {**asdict(wanted), "ids": None if wanted.ids is None else array(wanted.ids)}
 
 
 def _value(cursor: Cursor[Row]) -> Row:

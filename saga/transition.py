@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, TypeAlias
 
 from saga.declaration import Saga, Step
 from saga.instance import Event, EventType, Instance, Status
@@ -46,6 +47,10 @@ class Transition:
         return self.fit is not Fit.REFUSED_AFTER_PIVOT
 
 
+Changes: TypeAlias = dict[str, Any]
+"""Attributes of an instance and their new values: gathered first, so that each change copies it only once."""
+
+
 @dataclass(frozen=True)
 class Moves:
     """The moves of one saga at one moment, brought about by a message; without its id, by time or an operator."""
@@ -54,50 +59,50 @@ class Moves:
     now: datetime
     message_id: str = ""
 
-    def forward(self, instance: Instance, position: int) -> Instance:
+    def forward(self, position: int) -> Changes:
         """Go on to the step at ``position``, or complete where there is none."""
         if position == len(self.saga.steps):
-            return self._end(instance, Status.COMPLETED)
-        return self.wait(instance, Status.RUNNING, self.saga.steps[position])
+            return _end(Status.COMPLETED)
+        return self.wait(Status.RUNNING, self.saga.steps[position])
 
-    def compensate(self, instance: Instance, position: int, reason: str) -> Instance:
+    def compensate(self, position: int, reason: str) -> Changes:
         """Undo the step at ``position`` and those before it, or end where there is none."""
-        why = replace(instance, reason=reason, last_error=reason)
-        if position < 0:
-            return self._end(why, Status.COMPENSATED)
-        return self.wait(why, Status.COMPENSATING, self.saga.steps[position])
-
-    def wait(self, instance: Instance, status: Status, step: Step) -> Instance:
-        """Wait for the first reply to ``step``'s command, or to its undo's."""
-        return replace(
-            instance,
-            status=status,
-            step=step.name,
-            attempt=1,
-            waiting_since=self.now,
-            deadline=self.now + step.timeout,
-            stuck=False,
+        undoing = (
+            self.wait(Status.COMPENSATING, self.saga.steps[position]) if position >= 0 else _end(Status.COMPENSATED)
         )
+        return undoing | {"reason": reason, "last_error": reason}
 
-    @staticmethod
-    def _end(instance: Instance, status: Status) -> Instance:
-        return replace(instance, status=status, step=None, attempt=1, waiting_since=None, deadline=None, stuck=False)
+    def wait(self, status: Status, step: Step) -> Changes:
+        """Wait for the first reply to ``step``'s command, or to its undo's."""
+        return {
+            "status": status,
+            "step": step.name,
+            "attempt": 1,
+            "waiting_since": self.now,
+            "deadline": self.now + step.timeout,
+            "stuck": False,
+        }
 
-    def silent(self, instance: Instance, fit: Fit) -> Transition:
-        """Return the transition to ``instance`` that leaves no line in the history."""
-        changed = replace(instance, version=instance.version + 1, update_time=self.now)
+    def silent(self, instance: Instance, changes: Changes, fit: Fit) -> Transition:
+        """Return the transition of ``instance`` by ``changes`` that leaves no line in the history."""
+        changed = replace(instance, **changes, version=instance.version + 1, update_time=self.now)
         return Transition(changed, None, fit)
 
-    def told(
+    def told(  # noqa: PLR0913 - a line of the history has so many parts
         self,
         instance: Instance,
+        changes: Changes,
         event: EventType,
         *,
         step: str | None = None,
         reason: str | None = None,
         fit: Fit = Fit.ADVANCED,
     ) -> Transition:
-        """Return the transition to ``instance`` with its line for the history."""
-        changed = self.silent(instance, fit).saga
+        """Return the transition of ``instance`` by ``changes``, with its line for the history."""
+        changed = self.silent(instance, changes, fit).saga
         line = Event(changed.saga_id, changed.version, self.now, event, step, reason, self.message_id)
         return Transition(changed, line, fit)
+
+
+def _end(status: Status) -> Changes:
+    return {"status": status, "step": None, "attempt": 1, "waiting_since": None, "deadline": None, "stuck": False}

@@ -90,8 +90,8 @@ def _advance_with(mistake: Mistake) -> AbstractContextManager[object]:
 def _undo_all_but_the_pending_step(one: Saga, instance: Instance, now: datetime) -> Transition:
     transition = overdue(one, instance, now)
     if transition.fit is Fit.GAVE_UP and instance.step:
-        short = Moves(one, now).compensate(instance, one.position(instance.step) - 1, TIMED_OUT)
-        return replace(transition, saga=replace(short, version=transition.saga.version))
+        short = Moves(one, now).compensate(one.position(instance.step) - 1, TIMED_OUT)
+        return replace(transition, saga=replace(instance, **short, version=transition.saga.version))
     return transition
 
 
