@@ -94,6 +94,7 @@ class Connection:
     def open(self, method: Method) -> int:
         """Begin a call whose messages `send` sends."""
         stream, self._next_stream = self._next_stream, self._next_stream + 2
+        self._bodies[stream] = bytearray()
         self._out += _frame(_HEADERS, _END_HEADERS, stream, method.head)
         return stream
 
@@ -153,8 +154,9 @@ class Connection:
         elif kind == _DATA:
             yield from self._messages(stream, payload)
         elif kind == _RST_STREAM:
-            self._bodies.pop(stream, None)
-            yield Answer(stream, None, _UNKNOWN)
+            # Behind the status it says only that the server had answered before it read the request to its end.
+            if self._bodies.pop(stream, None) is not None:
+                yield Answer(stream, None, _UNKNOWN)
         elif kind == _WINDOW_UPDATE and stream == 0:
             self._window += int.from_bytes(payload)
             self._release()
@@ -167,7 +169,7 @@ class Connection:
             raise ConnectionError(msg)
 
     def _messages(self, stream: int, payload: bytes) -> Iterator[Answer]:
-        body = self._bodies.setdefault(stream, bytearray())
+        body = self._bodies[stream]
         body += payload
         while len(body) >= _PREFIX.size:
             end = _PREFIX.size + _PREFIX.unpack_from(body)[1]

@@ -2,8 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 from chassis.database import Transaction
 from chassis.tracing import child_of
@@ -39,8 +38,7 @@ class Record(Protocol):
 R_co = TypeVar("R_co", bound=Record, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Message(Generic[R_co]):
+class Message(NamedTuple, Generic[R_co]):
     """A record that was consumed, with where it came from."""
 
     record: R_co
@@ -51,8 +49,7 @@ class Message(Generic[R_co]):
     traceparent: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A record to publish, with the message that caused it or, at the origin, the caller's trace."""
 
     record: Record
@@ -77,8 +74,7 @@ def _message_id() -> str:
     return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-8{drawn[17:20]}-{drawn[20:]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A message as Kafka takes it."""
 
     topic: str

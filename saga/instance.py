@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from chassis.messages import Record
 from saga.declaration import Saga
@@ -63,8 +64,7 @@ class Instance:
         return self.step is None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One line of a saga's history."""
 
     saga_id: int

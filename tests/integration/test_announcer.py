@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from confluent_kafka import Message
@@ -34,7 +34,7 @@ class Diverted(Producer):
     topic: str
 
     def publish(self, messages: Sequence[Encoded]) -> Future[None]:
-        return super().publish([replace(message, topic=self.topic) for message in messages])
+        return super().publish([message._replace(topic=self.topic) for message in messages])
 
 
 @dataclass

@@ -3,7 +3,6 @@
 import struct
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -51,7 +50,7 @@ def condemned(codec: Codec, message: Encoded) -> str:
 
 def retyped(message: Encoded, name: str) -> Encoded:
     kept = [(header, value) for header, value in message.headers if header != "message-type"]
-    return replace(message, headers=(*kept, ("message-type", name.encode())))
+    return message._replace(headers=(*kept, ("message-type", name.encode())))
 
 
 @pytest.mark.parametrize("record", [COMMAND, CREATED], ids=lambda record: type(record).__name__)
@@ -64,7 +63,7 @@ def test_a_record_comes_back_as_it_went(codec: Codec, record: DecreaseProductCom
 def test_a_schema_id_that_a_ready_registry_does_not_know_is_poison(codec: Codec) -> None:
     encoded = codec.encode(Outgoing(COMMAND))
     unknown = struct.pack(">bI", 0, 2_000_000_000) + (encoded.value or b"")[5:]
-    assert condemned(codec, replace(encoded, value=unknown)) == "UNKNOWN_SCHEMA"
+    assert condemned(codec, encoded._replace(value=unknown)) == "UNKNOWN_SCHEMA"
 
 
 def test_a_schema_id_that_an_empty_registry_does_not_know_means_wait(registry: SchemaRegistryClient) -> None:
@@ -101,7 +100,7 @@ def test_a_schema_that_is_not_registered_yet_means_wait(registry: SchemaRegistry
 
 def test_a_record_on_another_records_topic_is_poison(codec: Codec) -> None:
     encoded = codec.encode(Outgoing(COMMAND))
-    assert condemned(codec, replace(encoded, topic="product-decreased")) == "TYPE_NOT_ALLOWED"
+    assert condemned(codec, encoded._replace(topic="product-decreased")) == "TYPE_NOT_ALLOWED"
 
 
 def test_a_record_under_another_records_name_is_poison(codec: Codec) -> None:
@@ -130,7 +129,7 @@ def test_a_key_that_is_not_the_records_own_is_poison(codec: Codec, key: bytes | 
 )
 def test_damaged_bytes_are_poison(codec: Codec, damage: Callable[[bytes], bytes], reason: str) -> None:
     encoded = codec.encode(Outgoing(COMMAND))
-    assert condemned(codec, replace(encoded, value=damage(encoded.value or b""))) == reason
+    assert condemned(codec, encoded._replace(value=damage(encoded.value or b""))) == reason
 
 
 def test_a_writer_with_an_added_field_is_read_without_it(registry: SchemaRegistryClient) -> None:
