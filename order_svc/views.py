@@ -1,10 +1,12 @@
 """Orders as the API takes and shows them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.order.v1 import order_pb2 as pb
 
+from chassis.rpc_errors import status_of
 from order_svc.orders import NewOrder, Order, OrderStatus
 
 _NAMES = {
@@ -49,6 +51,18 @@ def order_view(order: Order) -> pb.Order:
         update_time=_timestamp(order.update_time),
         cancel_request_time=_timestamp(request.time) if request else None,
     )
+
+
+def result_views(outcomes: Sequence[Order | Exception]) -> list[pb.CreateOrderResult]:
+    """Return what became of each order of a list. An error that many of them share is logged once."""
+    errors = dict.fromkeys(one for one in outcomes if isinstance(one, Exception))
+    statuses = {error: status_of(error)[1] for error in errors}
+    return [
+        pb.CreateOrderResult(error=statuses[one])
+        if isinstance(one, Exception)
+        else pb.CreateOrderResult(order=order_view(one))
+        for one in outcomes
+    ]
 
 
 def _timestamp(time: datetime) -> Timestamp:
