@@ -1,6 +1,7 @@
 """Coalescing: calls that wait while one round trip is under way share the next one.
 
-For writes this is group commit in the application: a hundred waiting calls cost one transaction.
+For writes this is group commit in the application: a hundred waiting calls cost one transaction. A call may bring
+several items; each of them is answered by itself.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from chassis.database import is_transient
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_Waiting = tuple[Item, asyncio.Future[Result | Exception]]
 
 
 class Coalescer(Generic[Item, Result]):
@@ -26,7 +28,7 @@ class Coalescer(Generic[Item, Result]):
         something is away, which is every item's error. ``what`` names the calls in the metrics.
         """
         self._run, self._largest = run, largest
-        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._waiting: list[_Waiting[Item, Result]] = []
         self._worker: asyncio.Task[None] | None = None
         self._sizes = metrics.COALESCED.labels(what)
 
@@ -35,11 +37,27 @@ class Coalescer(Generic[Item, Result]):
 
         A caller that is cancelled before its group begins has no effect.
         """
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        (result,) = await self.all([item])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def all(self, items: Sequence[Item]) -> list[Result | Exception]:
+        """Have ``items`` run with the next groups, among those of other callers; return each one's result or error.
+
+        A caller that is cancelled leaves no effect of those whose group has not begun.
+        """
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[Result | Exception]] = [loop.create_future() for _ in items]
+        self._waiting += zip(items, futures, strict=True)
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
-        return await future
+        try:
+            return [await future for future in futures]  # they are settled in turn: after the last, none is waited for
+        except asyncio.CancelledError:
+            for future in futures:
+                future.cancel()
+            raise
 
     async def _work(self) -> None:
         try:
@@ -52,7 +70,7 @@ class Coalescer(Generic[Item, Result]):
         finally:
             self._worker = None
 
-    async def _settle(self, group: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _settle(self, group: "list[_Waiting[Item, Result]]") -> None:
         results: Sequence[Result | Exception]
         try:
             results = await self._run([item for item, _ in group])
@@ -63,9 +81,5 @@ class Coalescer(Generic[Item, Result]):
                 return
             results = [error] * len(group)
         for (_, future), result in zip(group, results, strict=True):
-            if future.done():
-                continue
-            if isinstance(result, Exception):
-                future.set_exception(result)
-            else:
+            if not future.done():
                 future.set_result(result)

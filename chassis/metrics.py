@@ -20,7 +20,9 @@ RECONNECTED = Counter(
 REWOUND = Counter("ordersaga_batches_rewound_total", "Batches that failed and are done again.", ["error"])
 DEAD_LETTERS = Counter("ordersaga_dead_letters_total", "Messages parked in the dead-letter topic.", ["topic", "reason"])
 OUTBOX_RELAYED = Counter("ordersaga_outbox_relayed_total", "Outbox rows that the relay published, not the fast path.")
-COALESCED = Histogram("ordersaga_coalesced_calls", "Calls that shared one round trip.", ["what"], buckets=_SIZES)
+COALESCED = Histogram(
+    "ordersaga_coalesced_calls", "Calls, or items of lists, in one round trip.", ["what"], buckets=_SIZES
+)
 RPCS = Counter("ordersaga_rpcs_total", "gRPC calls ended.", ["method", "code"])
 RPC_SECONDS = Histogram("ordersaga_rpc_seconds", "Duration of gRPC calls.", ["method"])
 READY = Gauge("ordersaga_ready", "1 where the service is ready.")

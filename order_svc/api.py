@@ -1,24 +1,29 @@
 """gRPC in: ``ordersaga.order.v1.OrderService``."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc.code_pb2 import Code
 from ordersaga.order.v1 import order_pb2 as pb
 from ordersaga.order.v1 import order_pb2_grpc
+from prometheus_client import Counter
 
 from chassis.changes import ChangeFeed
 from chassis.coalesce import Coalescer
 from chassis.database import Database
-from chassis.errors import NotFound
+from chassis.errors import InvalidArgument, NotFound
+from chassis.metrics import tally
 from chassis.paging import last_id, next_page_token, page_size
 from chassis.rpc_errors import Context
+from chassis.validation import check
 from order_svc import store
 from order_svc.cancelling import Cancelling
 from order_svc.intake import Intake
-from order_svc.orders import NewOrder, Order, OrderStatus
+from order_svc.orders import NewOrder, Order
+from order_svc.views import new_order, order_status, order_view, result_views
 
 _LARGEST_READ = 1000
+_CODES: dict[int, str] = {number: name for name, number in Code.items()}
+_BULK_ORDERS = Counter("ordersaga_bulk_orders_total", "Orders that CreateOrders answered, each by its code.", ["code"])
 
 
 class OrderService(order_pb2_grpc.OrderServiceServicer):
@@ -31,40 +36,38 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
 
     async def CreateOrder(self, request: pb.CreateOrderRequest, context: Context) -> pb.CreateOrderResponse:
         """Store an order as PENDING."""
-        order = await self._intake.take(
-            NewOrder(
-                user_id=request.user_id,
-                product_id=request.product_id,
-                quantity=request.quantity,
-                price=request.price,
-                address=request.address,
-                request_id=request.request_id.lower() or None,
-                traceparent=_traceparent(context),
-            )
-        )
-        return pb.CreateOrderResponse(order=_proto(order))
+        order = await self._intake.take(new_order(request, _traceparent(context)))
+        return pb.CreateOrderResponse(order=order_view(order))
+
+    async def CreateOrders(
+        self, request_iterator: AsyncIterator[pb.CreateOrdersRequest], context: Context
+    ) -> AsyncIterator[pb.CreateOrdersResponse]:
+        """Store lists of orders as PENDING, list after list: not reading ahead is what holds a faster caller back."""
+        traceparent = _traceparent(context)
+        async for request in request_iterator:
+            yield pb.CreateOrdersResponse(results=await self._create(request.orders, traceparent))
 
     async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:
         """Return one order."""
-        return pb.GetOrderResponse(order=_proto(await self._read(request.order_id)))
+        return pb.GetOrderResponse(order=order_view(await self._read(request.order_id)))
 
     async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
         """Return one page of orders, the newest first."""
         filters = (request.user_id, request.status)
         before, size = last_id("orders", filters, request.page_token), page_size(request.page_size)
-        status = OrderStatus(_NAMES[request.status]) if request.status else None
+        status = order_status(request.status)
         orders = await self._database.run(
             lambda tx: store.find(tx, before=before, limit=size + 1, user_id=request.user_id or None, status=status),
         )
         more = next_page_token("orders", filters, orders[size - 1].order_id) if len(orders) > size else ""
-        return pb.ListOrdersResponse(orders=map(_proto, orders[:size]), next_page_token=more)
+        return pb.ListOrdersResponse(orders=map(order_view, orders[:size]), next_page_token=more)
 
     async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.CancelOrderResponse:
         """Note that somebody wants an order cancelled."""
         order = await self._cancelling.request(
             request.order_id, actor=request.actor, note=request.reason, traceparent=_traceparent(context)
         )
-        return pb.CancelOrderResponse(order=_proto(order))
+        return pb.CancelOrderResponse(order=order_view(order))
 
     async def WatchOrder(self, request: pb.WatchOrderRequest, context: Context) -> AsyncIterator[pb.WatchOrderResponse]:
         """Stream the order now and after each change, until it is final."""
@@ -73,45 +76,34 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
             change = self._feed.next_change()
             order = await self._read(request.order_id)
             if order != told:
-                yield pb.WatchOrderResponse(order=_proto(order))
+                yield pb.WatchOrderResponse(order=order_view(order))
                 told = order
             if not order.final:
                 await self._feed.wait(change)
+
+    async def _create(
+        self, requests: Sequence[pb.CreateOrderRequest], traceparent: str | None
+    ) -> list[pb.CreateOrderResult]:
+        asked = [_asked(request, traceparent) for request in requests]
+        answers = iter(await self._intake.take_all([one for one in asked if isinstance(one, NewOrder)]))
+        results = result_views([next(answers) if isinstance(one, NewOrder) else one for one in asked])
+        tally(_BULK_ORDERS, [_CODES[result.error.code] for result in results])
+        return results
 
     async def _get(self, ids: Sequence[int]) -> Sequence[Order | Exception]:
         orders = await self._database.run(lambda tx: store.get(tx, ids))
         return [orders.get(i) or NotFound("ORDER_NOT_FOUND", f"there is no order {i}") for i in ids]
 
 
-_NAMES = {
-    pb.ORDER_STATUS_PENDING: "PENDING",
-    pb.ORDER_STATUS_COMPLETED: "COMPLETED",
-    pb.ORDER_STATUS_CANCELLED: "CANCELLED",
-}
-_STATUSES = {name: value for value, name in _NAMES.items()}
+def _asked(request: pb.CreateOrderRequest, traceparent: str | None) -> NewOrder | InvalidArgument:
+    """Check an order of a list, which the guard leaves to us, so that a bad one is refused alone."""
+    try:
+        check(request)
+    except InvalidArgument as refused:
+        return refused
+    return new_order(request, traceparent)
 
 
 def _traceparent(context: Context) -> str | None:
     value = dict(context.invocation_metadata() or ()).get("traceparent")
     return value if isinstance(value, str) else None
-
-
-def _proto(order: Order) -> pb.Order:
-    request = order.cancel_request
-    return pb.Order(
-        order_id=order.order_id,
-        user_id=order.user_id,
-        product_id=order.product_id,
-        quantity=order.quantity,
-        price=order.price,
-        address=order.address,
-        status=_STATUSES[order.status],
-        cancel_reason=order.cancel_reason or "",
-        create_time=_timestamp(order.create_time),
-        update_time=_timestamp(order.update_time),
-        cancel_request_time=_timestamp(request.time) if request else None,
-    )
-
-
-def _timestamp(time: datetime) -> Timestamp:
-    return Timestamp(seconds=int(time.timestamp()), nanos=time.microsecond * 1000)

@@ -32,6 +32,10 @@ class Intake:
         """
         return await self._coalescer(request)
 
+    async def take_all(self, requests: Sequence[NewOrder]) -> list[Order | Exception]:
+        """Store each of ``requests`` as `take` does, by itself; return its order, or the error `take` would raise."""
+        return await self._coalescer.all(requests)
+
     async def _take(self, requests: Sequence[NewOrder]) -> Sequence[Order | Exception]:
         firsts = _firsts(requests)
         orders = dict(zip(firsts, await self._write(list(firsts.values())), strict=True))

@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools import annotations, avro_compatibility, avro_lint, git
+from tools import avro_compatibility, avro_lint, git, imported
 from tools.generate import PACKAGES, generate
-from tools.paths import ANNOTATIONS, GEN, ROOT, SCHEMAS
+from tools.paths import GEN, IMPORTED, ROOT, SCHEMAS
 
 
 def main() -> int:
@@ -18,9 +18,9 @@ def main() -> int:
     if git.is_shallow(ROOT):
         print("contracts: this is a shallow clone; earlier versions are compared as far as it goes")
     try:
-        annotations.ensure()
+        imported.ensure()
         found = [*proto_problems(), *(f"schemas/{line}" for line in avro_problems()), *stale_files()]
-    except (annotations.AnnotationsError, subprocess.CalledProcessError, ValueError) as error:
+    except (imported.ImportedError, subprocess.CalledProcessError, ValueError) as error:
         found = [str(error)]
     for line in found:
         print(line, file=sys.stderr)
@@ -41,9 +41,7 @@ def proto_problems() -> Iterator[str]:
         before = Path(folder)
         git.export(ROOT, commit, "proto", before)
         shutil.copy(ROOT / "buf.yaml", before)
-        there = before / ANNOTATIONS.relative_to(ROOT)
-        there.parent.mkdir(parents=True)
-        shutil.copy(ANNOTATIONS, there)
+        shutil.copytree(IMPORTED, before / IMPORTED.relative_to(ROOT))
         for line in _buf("breaking", "proto", "--against", str(before / "proto")):
             yield f"{line} (compared with commit {commit})"
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools import annotations, avro_classes
+from tools import avro_classes, imported
 from tools.paths import GEN, ROOT, SCHEMAS
 
 PACKAGES = ("ordersaga", "buf")
@@ -18,7 +18,7 @@ PACKAGES = ("ordersaga", "buf")
 
 def generate(out: Path) -> None:
     """Generate everything into the folder ``out``."""
-    annotations.ensure()
+    imported.ensure()
     subprocess.run(["buf", "generate", "--output", str(out)], cwd=ROOT, check=True)
     for types in out.rglob("*_pb2_grpc.pyi"):
         if not types.with_suffix(".py").exists():  # types of a file without a service
@@ -37,7 +37,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         try:
             generate(Path(folder))
-        except (annotations.AnnotationsError, ValueError) as error:
+        except (imported.ImportedError, ValueError) as error:
             print(f"make gen: {error}", file=sys.stderr)
             return 1
         except subprocess.CalledProcessError:

@@ -5,4 +5,5 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMAS = ROOT / "schemas"
 GEN = ROOT / "gen"
-ANNOTATIONS = ROOT / ".deps" / "proto" / "buf" / "validate" / "validate.proto"
+IMPORTED = ROOT / ".deps" / "proto"
+"""The proto files of others that ours import."""

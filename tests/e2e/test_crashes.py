@@ -3,15 +3,18 @@
 import os
 import signal
 import time
+import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import cycle
 
+import grpc
 import psutil
 import pytest
 from ordersaga.order.v1 import order_pb2
 
 from devstack.stack import Stack
 from tests.support.books import Books
+from tests.support.rpc import code_of
 from tests.support.shop import COMPLETED, PRICE, Shop
 from tests.support.wait import eventually
 
@@ -93,6 +96,42 @@ def test_kill_9_of_any_other_service_loses_and_doubles_nothing(breakable: Stack,
     finals = shop.finals(accepted, FINAL_SECONDS)
     books = Books(breakable, finals)
     books.must_balance()
+
+
+def test_lists_that_a_crash_cuts_short_are_sent_again_and_nothing_is_lost_or_doubled(
+    breakable: Stack, shop: Shop
+) -> None:
+    product = shop.product(stock=5000)
+    lists = [
+        order_pb2.CreateOrdersRequest(
+            orders=[
+                order_pb2.CreateOrderRequest(
+                    user_id=1, product_id=product, quantity=1, price=PRICE, request_id=str(uuid.uuid4())
+                )
+                for _ in range(5)
+            ]
+        )
+        for _ in range(200)
+    ]
+    answered: list[list[int]] = []
+
+    def stream_and_kill() -> None:
+        for answer in shop.orders.CreateOrders(iter(lists), timeout=60):
+            answered.append([result.order.order_id for result in answer.results])
+            if len(answered) == 20:
+                breakable.service("order_svc").kill()
+
+    with pytest.raises(grpc.RpcError) as caught:
+        stream_and_kill()
+    assert code_of(caught.value) is grpc.StatusCode.UNAVAILABLE
+    breakable.service("order_svc").start()
+    again = list(shop.orders.CreateOrders(iter(lists), timeout=60))
+    orders = [[result.order for result in answer.results] for answer in again]
+    assert [[order.order_id for order in each] for each in orders[: len(answered)]] == answered
+    finals = shop.finals([order for each in orders for order in each], FINAL_SECONDS)
+    assert {order.status for order in finals} == {COMPLETED}
+    assert shop.stock(product) == 5000 - len(finals) == 4000
+    Books(breakable, finals).must_balance()
 
 
 @pytest.mark.timeout(120)

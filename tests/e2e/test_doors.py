@@ -21,7 +21,7 @@ API = {
     "orchestrator_svc": "ordersaga.orchestrator.v1.OrchestratorService",
 }
 RPCS = {
-    "order_svc": ["CancelOrder", "CreateOrder", "GetOrder", "ListOrders", "WatchOrder"],
+    "order_svc": ["CancelOrder", "CreateOrder", "CreateOrders", "GetOrder", "ListOrders", "WatchOrder"],
     "product_svc": ["CreateProduct", "GetProduct", "ListProducts", "RestockProduct"],
     "delivery_svc": ["GetDelivery", "ListDeliveries"],
     "orchestrator_svc": [

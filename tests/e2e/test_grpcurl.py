@@ -52,6 +52,16 @@ def test_grpcurl_can_watch_an_order_to_its_end(stack: Stack, program: Path) -> N
     assert told.stdout.rindex("ORDER_STATUS_COMPLETED") > told.stdout.rfind("ORDER_STATUS_PENDING")
 
 
+def test_grpcurl_can_place_a_list_and_reads_why_an_order_was_refused(stack: Stack, program: Path) -> None:
+    lists = json.dumps({"orders": [json.loads(SEED), {**json.loads(SEED), "quantity": 0}]})
+    told = run(program, "-d", lists, stack.service("order_svc").grpc, "ordersaga.order.v1.OrderService/CreateOrders")
+    assert told.returncode == 0, told.stderr
+    good, bad = json.loads(told.stdout)["results"]
+    assert good["order"]["status"] == "ORDER_STATUS_PENDING"
+    assert bad["error"]["details"][1]["@type"].endswith("google.rpc.BadRequest")
+    assert '"field": "quantity"' in told.stdout
+
+
 def test_grpcurl_shows_the_field_that_breaks_a_rule(stack: Stack, program: Path) -> None:
     told = run(
         program,

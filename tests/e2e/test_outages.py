@@ -1,11 +1,14 @@
 """Servers that go away and come back: what was accepted is not lost, and nobody has to lend a hand."""
 
+import queue
+
 import grpc
+from ordersaga.order.v1 import order_pb2
 
 from devstack.stack import Stack
 from tests.support.mend import SERVICES
-from tests.support.rpc import refusal
-from tests.support.shop import COMPLETED, PENDING, Shop
+from tests.support.rpc import refusal, refusal_in
+from tests.support.shop import COMPLETED, PENDING, PRICE, Shop
 from tests.support.sql import count
 from tests.support.wait import eventually
 
@@ -35,6 +38,34 @@ def test_with_the_database_away_calls_are_refused_and_afterwards_everything_goes
     later = [shop.place(product) for _ in range(10)]
     assert {order.status for order in shop.finals([*earlier, *later], BACK_SECONDS)} == {COMPLETED}
     assert shop.stock(product) == 80
+
+
+def test_with_the_database_away_a_stream_of_lists_goes_on_and_each_order_is_told_to_come_again(
+    breakable: Stack, shop: Shop
+) -> None:
+    product = shop.product(stock=100)
+    wanted = order_pb2.CreateOrderRequest(user_id=1, product_id=product, quantity=1, price=PRICE)
+    two, bad = order_pb2.CreateOrdersRequest(orders=[wanted] * 2), order_pb2.CreateOrderRequest()
+    requests: queue.SimpleQueue[order_pb2.CreateOrdersRequest | None] = queue.SimpleQueue()
+    stream = iter(shop.orders.CreateOrders(iter(requests.get, None), timeout=100))
+    requests.put(two)
+    placed = [result.order for result in next(stream).results]
+    breakable.postgres.stop()
+    requests.put(order_pb2.CreateOrdersRequest(orders=[wanted, bad, wanted]))
+    away, refused, away_too = [refusal_in(result.error) for result in next(stream).results]
+    assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
+    for one in (away, away_too):
+        assert (one.code, one.reason, one.retry_seconds) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE", 1)
+        assert "Traceback" not in one.everything
+    breakable.postgres.start()
+    for name in SERVICES:
+        breakable.service(name).wait_ready()
+    requests.put(two)
+    placed += [result.order for result in next(stream).results]
+    requests.put(None)
+    assert list(stream) == []
+    assert {order.status for order in shop.finals(placed, BACK_SECONDS)} == {COMPLETED}
+    assert shop.stock(product) == 96
 
 
 def test_with_kafka_away_orders_are_accepted_and_completed_afterwards(breakable: Stack, shop: Shop) -> None:

@@ -9,7 +9,7 @@ from ordersaga.order.v1 import order_pb2
 
 from devstack.stack import Stack
 from tests.support.metrics import metric
-from tests.support.rpc import code_of, refusal
+from tests.support.rpc import code_of, refusal, refusal_in
 from tests.support.shop import COMPLETED, Shop
 from tests.support.sql import count
 from tests.support.wait import eventually
@@ -107,3 +107,24 @@ def test_calls_that_share_a_transaction_fill_the_outbox_to_its_bound_and_no_furt
     assert outbox_rows(narrow) == len(accepted)
     narrow.kafka.start()
     assert {order.status for order in shop.finals(accepted, BACK_SECONDS)} == {COMPLETED}
+
+
+def test_a_list_is_stored_as_far_as_there_is_room_and_the_rest_is_told_to_come_again(narrow: Stack, shop: Shop) -> None:
+    product, request_id = shop.product(stock=1000), str(uuid.uuid4())
+    wanted = order_pb2.CreateOrderRequest(user_id=1, product_id=product, quantity=1, price=500)
+    known = order_pb2.CreateOrderRequest(user_id=1, product_id=product, quantity=1, price=500, request_id=request_id)
+    narrow.kafka.stop()
+    lists = [[known], [wanted] * 2 * LIMIT, [wanted, known]]
+    requests = iter([order_pb2.CreateOrdersRequest(orders=orders) for orders in lists])
+    first, many, last = [list(answer.results) for answer in shop.orders.CreateOrders(requests, timeout=30)]
+    accepted = [result.order for result in (*first, *many) if result.HasField("order")]
+    assert len(accepted) == LIMIT == outbox_rows(narrow)
+    for result in (one for one in (*many, last[0]) if not one.HasField("order")):
+        refused = refusal_in(result.error)
+        assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OUTBOX_FULL")
+        assert refused.retry_seconds == 5
+    assert last[0].HasField("error")
+    assert last[1].order == first[0].order, "an order that is stored is answered all the same"
+    narrow.kafka.start()
+    assert {order.status for order in shop.finals(accepted, BACK_SECONDS)} == {COMPLETED}
+    assert shop.stock(product) == 1000 - LIMIT

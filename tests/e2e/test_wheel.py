@@ -1,4 +1,4 @@
-"""The client package as a stranger installs it: the wheel, grpcio and protobuf, and nothing of ours beside it."""
+"""The client package as a stranger installs it: the wheel, what it asks for, and nothing of ours beside it."""
 
 import os
 import subprocess
@@ -11,7 +11,15 @@ import pytest
 from devstack.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDED = ("grpcio", "protobuf", "typing_extensions", "types-grpcio", "types-protobuf")  # the last two for mypy alone
+NEEDED = (
+    "googleapis-common-protos",
+    "grpcio",
+    "protobuf",
+    "typing_extensions",
+    "googleapis-common-protos-stubs",  # this and the next two for mypy alone
+    "types-grpcio",
+    "types-protobuf",
+)
 PROGRAM = """
 import sys
 import grpc
@@ -23,6 +31,23 @@ with grpc.insecure_channel(sys.argv[1]) as channel:
     order = orders.CreateOrder(request, timeout=5).order
     for update in orders.WatchOrder(order_pb2.WatchOrderRequest(order_id=order.order_id), timeout=60):
         print(order_pb2.OrderStatus.Name(update.order.status))
+"""
+LISTS = """
+import sys
+from collections.abc import Iterator
+import grpc
+from ordersaga.order.v1 import order_pb2, order_pb2_grpc
+
+def lists() -> Iterator[order_pb2.CreateOrdersRequest]:
+    order = order_pb2.CreateOrderRequest(user_id=1, product_id=1, quantity=1, price=10000)
+    for _ in range(3):
+        yield order_pb2.CreateOrdersRequest(orders=[order] * 100)
+
+with grpc.insecure_channel(sys.argv[1]) as channel:
+    orders = order_pb2_grpc.OrderServiceStub(channel)
+    for answer in orders.CreateOrders(lists(), timeout=60):
+        for result in answer.results:
+            print(result.error.message if result.HasField("error") else result.order.order_id)
 """
 
 
@@ -65,6 +90,12 @@ def test_ten_lines_place_an_order_and_watch_it(stack: Stack, environment: Path) 
     assert told.stdout.split()[-1] == "ORDER_STATUS_COMPLETED"
 
 
+def test_a_few_lines_more_place_three_lists(stack: Stack, environment: Path) -> None:
+    told = run(environment, "-c", LISTS, stack.service("order_svc").grpc)
+    assert told.returncode == 0, told.stderr
+    assert len({int(order_id) for order_id in told.stdout.split()}) == 300
+
+
 def test_nothing_of_the_services_comes_with_it(environment: Path) -> None:
     for name in ("chassis", "saga", "order_svc", "fastavro", "confluent_kafka"):
         assert "ModuleNotFoundError" in run(environment, "-c", f"import {name}").stderr, name
@@ -75,16 +106,18 @@ def test_the_kafka_records_are_in_it_too(environment: Path) -> None:
     assert told.stdout.strip() == "12", told.stderr
 
 
-def test_the_ten_lines_are_typed(environment: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lines", [PROGRAM, LISTS], ids=["one", "lists"])
+def test_the_lines_are_typed(environment: Path, tmp_path: Path, lines: str) -> None:
     program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
+    program.write_text(lines)
     python = environment / "bin" / "python"
     command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(python), str(program)]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, cwd=tmp_path)
     assert checked.returncode == 0, checked.stdout
 
 
-def test_the_readme_shows_the_same_ten_lines() -> None:
+@pytest.mark.parametrize("lines", [PROGRAM, LISTS], ids=["one", "lists"])
+def test_the_readme_shows_the_same_lines(lines: str) -> None:
     readme = (ROOT / "gen" / "README.md").read_text()
-    for line in PROGRAM.strip().splitlines():
+    for line in lines.strip().splitlines():
         assert line.replace("sys.argv[1]", '"127.0.0.1:50051"') in readme or line == "import sys"

@@ -21,6 +21,8 @@ API: dict[str, ServiceDescriptor] = {
 }
 _DEEPEST = 3
 _LARGE = 100_000
+_LARGEST = 1_000_000
+"""Bytes of a message whose items are many; beyond it a service would not even read it."""
 _STRINGS = [
     "",
     "\0",
@@ -93,13 +95,11 @@ def messages(draw: st.DrawFn, wanted: Descriptor, depth: int = 0) -> Message:
         if not draw(st.booleans()):
             continue
         if field.is_repeated:
-            values = draw(st.lists(_values(field, depth), max_size=4)) * draw(st.sampled_from([1, 1, 1, 500]))
-            target = getattr(message, field.name)
-            if field.type == FieldDescriptor.TYPE_MESSAGE:
-                for value in values:
-                    target.add().CopyFrom(value)
-            else:
-                target.extend(values)
+            values = draw(st.lists(_values(field, depth), max_size=4))
+            many = draw(st.sampled_from([1, 1, 1, 500]))
+            getattr(message, field.name).extend(values)
+            if message.ByteSize() * many <= _LARGEST:
+                getattr(message, field.name).extend(values * (many - 1))
         elif field.type == FieldDescriptor.TYPE_MESSAGE:
             getattr(message, field.name).CopyFrom(draw(_values(field, depth)))
         else:

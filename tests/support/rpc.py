@@ -7,6 +7,7 @@ from typing import cast
 import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2 as details
+from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 _OPTIONS = [
@@ -56,16 +57,27 @@ def refusal(call: Callable[[], object]) -> Refusal:
 def refusal_of(error: grpc.RpcError) -> Refusal:
     """Return how a call failed."""
     assert isinstance(error, grpc.Call)
+    status = rpc_status.from_call(error) or Status()
+    everything = f"{error.details()} {error.trailing_metadata()} {status}"
+    return _refusal(error.code(), error.details() or "", status, everything)
+
+
+def refusal_in(status: Status) -> Refusal:
+    """Return how one item of a call failed, told as ``status``."""
+    code = next(one for one in grpc.StatusCode if one.value[0] == status.code)
+    return _refusal(code, status.message, status, str(status))
+
+
+def _refusal(code: grpc.StatusCode, text: str, status: Status, everything: str) -> Refusal:
     info, bad, retry = details.ErrorInfo(), details.BadRequest(), details.RetryInfo()
-    status = rpc_status.from_call(error)
-    found = {type(detail) for detail in (info, bad, retry) if status and _unpack(status.details, detail)}
+    found = {type(detail) for detail in (info, bad, retry) if _unpack(status.details, detail)}
     return Refusal(
-        code=error.code(),
-        text=error.details() or "",
+        code=code,
+        text=text,
         reason=info.reason,
         fields=[violation.field for violation in bad.field_violations],
         retry_seconds=retry.retry_delay.ToTimedelta().total_seconds() if details.RetryInfo in found else None,
-        everything=f"{error.details()} {error.trailing_metadata()} {status}",
+        everything=everything,
     )
 
 

@@ -74,6 +74,51 @@ async def test_a_trip_that_fails_fails_for_its_group_and_the_next_one_works(
     assert await coalescer(2) == 4
 
 
+async def test_a_list_is_answered_item_by_item_and_in_its_order(coalescer: Coalescer[int, int], trips: Trips) -> None:
+    trips.open.set()
+    two, three, four = await coalescer.all([2, 3, 4])
+    assert (two, four) == (4, 8)
+    assert isinstance(three, ValueError)
+    assert trips.groups == [[2, 3, 4]], "a list is one trip"
+
+
+async def test_a_list_shares_trips_with_other_callers_and_may_take_several(
+    coalescer: Coalescer[int, int], trips: Trips
+) -> None:
+    first = await begin(coalescer, 2)
+    many = asyncio.create_task(coalescer.all([4, 6, 8, 10]))
+    last = await begin(coalescer, 12)
+    trips.open.set()
+    assert await many == [8, 12, 16, 20]
+    assert await asyncio.gather(*first, *last) == [4, 24]
+    assert trips.groups == [[2], [4, 6, 8], [10, 12]]
+
+
+async def test_a_trip_that_fails_is_told_to_each_item_of_a_list(coalescer: Coalescer[int, int], trips: Trips) -> None:
+    trips.breaks = True
+    trips.open.set()
+    assert [type(one) for one in await coalescer.all([2, 4, 6, 8])] == [ConnectionError] * 4
+
+
+async def test_an_empty_list_costs_no_trip(coalescer: Coalescer[int, int], trips: Trips) -> None:
+    trips.open.set()
+    assert await coalescer.all([]) == []
+    assert await coalescer(2) == 4
+    assert trips.groups == [[2]]
+
+
+async def test_whoever_hangs_up_with_a_list_has_no_effect_beyond_the_trip_under_way(
+    coalescer: Coalescer[int, int], trips: Trips
+) -> None:
+    many = asyncio.create_task(coalescer.all([2, 4, 6, 8, 10]))
+    (other,) = await begin(coalescer, 12)
+    many.cancel()
+    trips.open.set()
+    assert await other == 24
+    assert many.cancelled()
+    assert trips.groups == [[2, 4, 6], [12]]
+
+
 async def test_whoever_hangs_up_before_the_trip_has_no_effect(coalescer: Coalescer[int, int], trips: Trips) -> None:
     (first,) = await begin(coalescer, 2)
     (second, third) = await begin(coalescer, 4, 6)

@@ -15,7 +15,7 @@ from chassis.rpc_errors import status_of
 
 _METHODS = (
     "GetSaga", "ListSagas", "WatchSagas", "RetrySaga", "CancelSaga", "RetrySagas", "CancelSagas",
-    "CreateOrder", "GetOrder", "ListOrders", "WatchOrder", "CancelOrder",
+    "CreateOrder", "CreateOrders", "GetOrder", "ListOrders", "WatchOrder", "CancelOrder",
 )  # fmt: skip
 
 

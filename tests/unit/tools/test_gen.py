@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+import uuid
 from typing import Any
 
 import protovalidate
@@ -21,7 +22,25 @@ def test_the_constraints_of_a_proto_file_hold_for_its_generated_messages() -> No
     assert violation.proto.field.elements[0].field_name == "quantity"
 
 
-def test_reflection_can_serve_the_annotations_that_the_contracts_import() -> None:
+def test_an_order_of_a_list_may_break_a_rule_without_the_list_breaking_one() -> None:
+    orders = [order_pb2.CreateOrderRequest(user_id=1, product_id=1, quantity=quantity) for quantity in (0, 1)]
+    assert protovalidate.collect_violations(order_pb2.CreateOrdersRequest(orders=orders)) == []
+
+
+def test_the_longest_list_of_the_longest_orders_is_no_larger_than_a_message_may_be() -> None:
+    longest = order_pb2.CreateOrderRequest(
+        user_id=2**63 - 1,
+        product_id=2**63 - 1,
+        quantity=1_000_000,
+        price=10**12,
+        address="\U0001f4a5" * 500,
+        request_id=str(uuid.uuid4()),
+    )
+    assert protovalidate.collect_violations(longest) == []
+    assert order_pb2.CreateOrdersRequest(orders=[longest] * 500).ByteSize() < 1_048_576
+
+
+def test_reflection_can_serve_what_the_contracts_import() -> None:
     servicer: Any = reflection.ReflectionServicer(["ordersaga.order.v1.OrderService"], descriptor_pool.Default())
     request = reflection_pb2.ServerReflectionRequest(file_containing_symbol="ordersaga.order.v1.OrderService")
     (response,) = servicer.ServerReflectionInfo(iter([request]), None)
@@ -41,4 +60,5 @@ def test_the_wheel_asks_for_libraries_that_take_its_generated_code() -> None:
     assert protobuf is not None
     assert grpcio is not None
     next_but_one = int(protobuf[1].split(".")[0]) + 2
-    assert dependencies == [f"grpcio>={grpcio[1]}", f"protobuf>={protobuf[1]},<{next_but_one}"]
+    assert dependencies[0].startswith("googleapis-common-protos>"), "an answer to a list carries google.rpc.Status"
+    assert dependencies[1:] == [f"grpcio>={grpcio[1]}", f"protobuf>={protobuf[1]},<{next_but_one}"]

@@ -41,6 +41,11 @@ class OrderServiceStub:
                 request_serializer=ordersaga_dot_order_dot_v1_dot_order__pb2.CreateOrderRequest.SerializeToString,
                 response_deserializer=ordersaga_dot_order_dot_v1_dot_order__pb2.CreateOrderResponse.FromString,
                 _registered_method=True)
+        self.CreateOrders = channel.stream_stream(
+                '/ordersaga.order.v1.OrderService/CreateOrders',
+                request_serializer=ordersaga_dot_order_dot_v1_dot_order__pb2.CreateOrdersRequest.SerializeToString,
+                response_deserializer=ordersaga_dot_order_dot_v1_dot_order__pb2.CreateOrdersResponse.FromString,
+                _registered_method=True)
         self.GetOrder = channel.unary_unary(
                 '/ordersaga.order.v1.OrderService/GetOrder',
                 request_serializer=ordersaga_dot_order_dot_v1_dot_order__pb2.GetOrderRequest.SerializeToString,
@@ -72,6 +77,25 @@ class OrderServiceServicer:
         """CreateOrder stores an order as PENDING and returns it. With a request_id it may be repeated safely.
         ALREADY_EXISTS: the request_id was used before with other content. RESOURCE_EXHAUSTED: too many orders wait for Kafka
         to come back; nothing was stored, try again later.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateOrders(self, request_iterator, context):
+        """CreateOrders stores many orders, list after list: for bulk callers, to whom it costs far less than a call an order.
+        Each message is answered by one message, in turn, once all its orders are stored or refused. Each order is answered as
+        CreateOrder would answer it: by itself, with the order or with the status that says why it was not stored. What is
+        wrong with one order (INVALID_ARGUMENT, ALREADY_EXISTS) does not matter to the others, nor does it end the stream; nor
+        do UNAVAILABLE and RESOURCE_EXHAUSTED, which tell the caller to send these orders again after the RetryInfo's time.
+
+        The server takes up a message when it has answered the one before; gRPC's flow control holds a faster caller back. A
+        caller must therefore read the answers while it sends.
+
+        A message that is none, is empty or has too many orders ends the stream with INVALID_ARGUMENT and stores nothing of
+        its own; what was answered before it holds. A stream that ends otherwise than by the caller's wish (UNAVAILABLE when
+        the server stops, DEADLINE_EXCEEDED) leaves open which of the orders not answered are stored: with a request_id each
+        may be sent again safely.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,6 +140,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.CreateOrder,
                     request_deserializer=ordersaga_dot_order_dot_v1_dot_order__pb2.CreateOrderRequest.FromString,
                     response_serializer=ordersaga_dot_order_dot_v1_dot_order__pb2.CreateOrderResponse.SerializeToString,
+            ),
+            'CreateOrders': grpc.stream_stream_rpc_method_handler(
+                    servicer.CreateOrders,
+                    request_deserializer=ordersaga_dot_order_dot_v1_dot_order__pb2.CreateOrdersRequest.FromString,
+                    response_serializer=ordersaga_dot_order_dot_v1_dot_order__pb2.CreateOrdersResponse.SerializeToString,
             ),
             'GetOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrder,
@@ -167,6 +196,33 @@ class OrderService:
             '/ordersaga.order.v1.OrderService/CreateOrder',
             ordersaga_dot_order_dot_v1_dot_order__pb2.CreateOrderRequest.SerializeToString,
             ordersaga_dot_order_dot_v1_dot_order__pb2.CreateOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateOrders(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/ordersaga.order.v1.OrderService/CreateOrders',
+            ordersaga_dot_order_dot_v1_dot_order__pb2.CreateOrdersRequest.SerializeToString,
+            ordersaga_dot_order_dot_v1_dot_order__pb2.CreateOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,21 @@ class OrderServiceStub:
     ALREADY_EXISTS: the request_id was used before with other content. RESOURCE_EXHAUSTED: too many orders wait for Kafka
     to come back; nothing was stored, try again later.
     """
+    CreateOrders: _grpc.StreamStreamMultiCallable[_order_pb2.CreateOrdersRequest, _order_pb2.CreateOrdersResponse]
+    """CreateOrders stores many orders, list after list: for bulk callers, to whom it costs far less than a call an order.
+    Each message is answered by one message, in turn, once all its orders are stored or refused. Each order is answered as
+    CreateOrder would answer it: by itself, with the order or with the status that says why it was not stored. What is
+    wrong with one order (INVALID_ARGUMENT, ALREADY_EXISTS) does not matter to the others, nor does it end the stream; nor
+    do UNAVAILABLE and RESOURCE_EXHAUSTED, which tell the caller to send these orders again after the RetryInfo's time.
+
+    The server takes up a message when it has answered the one before; gRPC's flow control holds a faster caller back. A
+    caller must therefore read the answers while it sends.
+
+    A message that is none, is empty or has too many orders ends the stream with INVALID_ARGUMENT and stores nothing of
+    its own; what was answered before it holds. A stream that ends otherwise than by the caller's wish (UNAVAILABLE when
+    the server stops, DEADLINE_EXCEEDED) leaves open which of the orders not answered are stored: with a request_id each
+    may be sent again safely.
+    """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_order_pb2.GetOrderRequest, _order_pb2.GetOrderResponse]
     """GetOrder returns one order. NOT_FOUND: no such order."""
     ListOrders: _grpc.UnaryUnaryMultiCallable[_order_pb2.ListOrdersRequest, _order_pb2.ListOrdersResponse]
@@ -66,6 +81,21 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """CreateOrder stores an order as PENDING and returns it. With a request_id it may be repeated safely.
     ALREADY_EXISTS: the request_id was used before with other content. RESOURCE_EXHAUSTED: too many orders wait for Kafka
     to come back; nothing was stored, try again later.
+    """
+    CreateOrders: _aio.StreamStreamMultiCallable[_order_pb2.CreateOrdersRequest, _order_pb2.CreateOrdersResponse]  # type: ignore[assignment]
+    """CreateOrders stores many orders, list after list: for bulk callers, to whom it costs far less than a call an order.
+    Each message is answered by one message, in turn, once all its orders are stored or refused. Each order is answered as
+    CreateOrder would answer it: by itself, with the order or with the status that says why it was not stored. What is
+    wrong with one order (INVALID_ARGUMENT, ALREADY_EXISTS) does not matter to the others, nor does it end the stream; nor
+    do UNAVAILABLE and RESOURCE_EXHAUSTED, which tell the caller to send these orders again after the RetryInfo's time.
+
+    The server takes up a message when it has answered the one before; gRPC's flow control holds a faster caller back. A
+    caller must therefore read the answers while it sends.
+
+    A message that is none, is empty or has too many orders ends the stream with INVALID_ARGUMENT and stores nothing of
+    its own; what was answered before it holds. A stream that ends otherwise than by the caller's wish (UNAVAILABLE when
+    the server stops, DEADLINE_EXCEEDED) leaves open which of the orders not answered are stored: with a request_id each
+    may be sent again safely.
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_order_pb2.GetOrderRequest, _order_pb2.GetOrderResponse]  # type: ignore[assignment]
     """GetOrder returns one order. NOT_FOUND: no such order."""
@@ -96,6 +126,27 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """CreateOrder stores an order as PENDING and returns it. With a request_id it may be repeated safely.
         ALREADY_EXISTS: the request_id was used before with other content. RESOURCE_EXHAUSTED: too many orders wait for Kafka
         to come back; nothing was stored, try again later.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateOrders(
+        self,
+        request_iterator: _MaybeAsyncIterator[_order_pb2.CreateOrdersRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_order_pb2.CreateOrdersResponse], _abc.AsyncIterator[_order_pb2.CreateOrdersResponse]]:
+        """CreateOrders stores many orders, list after list: for bulk callers, to whom it costs far less than a call an order.
+        Each message is answered by one message, in turn, once all its orders are stored or refused. Each order is answered as
+        CreateOrder would answer it: by itself, with the order or with the status that says why it was not stored. What is
+        wrong with one order (INVALID_ARGUMENT, ALREADY_EXISTS) does not matter to the others, nor does it end the stream; nor
+        do UNAVAILABLE and RESOURCE_EXHAUSTED, which tell the caller to send these orders again after the RetryInfo's time.
+
+        The server takes up a message when it has answered the one before; gRPC's flow control holds a faster caller back. A
+        caller must therefore read the answers while it sends.
+
+        A message that is none, is empty or has too many orders ends the stream with INVALID_ARGUMENT and stores nothing of
+        its own; what was answered before it holds. A stream that ends otherwise than by the caller's wish (UNAVAILABLE when
+        the server stops, DEADLINE_EXCEEDED) leaves open which of the orders not answered are stored: with a request_id each
+        may be sent again safely.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,69 @@
+"""Orders as the API takes and shows them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from ordersaga.order.v1 import order_pb2 as pb
+
+from chassis.rpc_errors import status_of
+from order_svc.orders import NewOrder, Order, OrderStatus
+
+_NAMES = {
+    pb.ORDER_STATUS_PENDING: "PENDING",
+    pb.ORDER_STATUS_COMPLETED: "COMPLETED",
+    pb.ORDER_STATUS_CANCELLED: "CANCELLED",
+}
+_STATUSES = {name: value for value, name in _NAMES.items()}
+
+
+def new_order(request: pb.CreateOrderRequest, traceparent: str | None) -> NewOrder:
+    """Return what a request orders; ``traceparent`` is its caller's trace."""
+    return NewOrder(
+        user_id=request.user_id,
+        product_id=request.product_id,
+        quantity=request.quantity,
+        price=request.price,
+        address=request.address,
+        request_id=request.request_id.lower() or None,
+        traceparent=traceparent,
+    )
+
+
+def order_status(asked: pb.OrderStatus.ValueType) -> OrderStatus | None:
+    """Return the status that a filter asks for; None where it asks for none."""
+    return OrderStatus(_NAMES[asked]) if asked else None
+
+
+def order_view(order: Order) -> pb.Order:
+    """Return one order."""
+    request = order.cancel_request
+    return pb.Order(
+        order_id=order.order_id,
+        user_id=order.user_id,
+        product_id=order.product_id,
+        quantity=order.quantity,
+        price=order.price,
+        address=order.address,
+        status=_STATUSES[order.status],
+        cancel_reason=order.cancel_reason or "",
+        create_time=_timestamp(order.create_time),
+        update_time=_timestamp(order.update_time),
+        cancel_request_time=_timestamp(request.time) if request else None,
+    )
+
+
+def result_views(outcomes: Sequence[Order | Exception]) -> list[pb.CreateOrderResult]:
+    """Return what became of each order of a list. An error that many of them share is logged once."""
+    errors = dict.fromkeys(one for one in outcomes if isinstance(one, Exception))
+    statuses = {error: status_of(error)[1] for error in errors}
+    return [
+        pb.CreateOrderResult(error=statuses[one])
+        if isinstance(one, Exception)
+        else pb.CreateOrderResult(order=order_view(one))
+        for one in outcomes
+    ]
+
+
+def _timestamp(time: datetime) -> Timestamp:
+    return Timestamp(seconds=int(time.timestamp()), nanos=time.microsecond * 1000)

@@ -1,0 +1,56 @@
+"""Put the proto files of others that ours import into ``.deps/proto``, once for each working copy; none is committed.
+
+``buf/validate/validate.proto``, protovalidate's annotations, comes out of the jar that its authors publish, and the
+pinned checksum is that of the proto file itself. ``google/rpc/status.proto`` comes with the package that has its Python
+code, whose checksum the lock file pins.
+"""
+
+import hashlib
+import importlib.resources
+import zipfile
+
+import truststore
+from jgo.maven import MavenContext
+
+from tools.paths import IMPORTED
+
+VERSION = "1.3.0"
+SHA256 = "817951eab518442950f1982be24b2c3154b214b40e42f49b915cbf5181e6ee80"
+_ANNOTATIONS = "buf/validate/validate.proto"
+_STATUS = "google/rpc/status.proto"
+
+
+class ImportedError(Exception):
+    """A proto file that ours import cannot be had; the text says what to do."""
+
+
+def ensure() -> None:
+    """Put the files in their places, unless they are there already."""
+    _put(_STATUS, importlib.resources.files("google.rpc").joinpath("status.proto").read_bytes())
+    annotations = IMPORTED / _ANNOTATIONS
+    if annotations.exists() and _is_pinned(annotations.read_bytes()):
+        return
+    proto = _download()
+    if not _is_pinned(proto):
+        raise ImportedError(f"validate.proto of build.buf:protovalidate:{VERSION} has not the checksum it should have")
+    _put(_ANNOTATIONS, proto)
+
+
+def _put(name: str, proto: bytes) -> None:
+    place = IMPORTED / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(proto)
+
+
+def _download() -> bytes:
+    truststore.inject_into_ssl()  # trust what the system trusts, as pip does
+    try:
+        component = MavenContext().project("build.buf", "protovalidate").at_version(VERSION)
+        with zipfile.ZipFile(component.artifact().resolve()) as jar:
+            return jar.read(_ANNOTATIONS)
+    except Exception as error:
+        raise ImportedError(f"cannot fetch build.buf:protovalidate:{VERSION} (is there a network?): {error}") from error
+
+
+def _is_pinned(proto: bytes) -> bool:
+    return hashlib.sha256(proto).hexdigest() == SHA256
