@@ -13,9 +13,8 @@ from chassis.logs import logger, one_line
 
 log = logger("changes")
 
-_SAFETY_NET_SECONDS = 5.0
 _LINGER_SECONDS = 30.0
-"""How long it listens on once nobody asks any more; longer than a waiting watcher takes to ask again."""
+"""How long it listens on once nobody follows any more."""
 _LOOK_SECONDS = 10.0
 _BACKOFF_SECONDS = 0.5
 _IDS_PER_NOTIFICATION = 390
@@ -24,14 +23,11 @@ _KEEPALIVE = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_c
 _NOTIFY = "SELECT pg_notify(%(channel)s, payload) FROM unnest(%(payloads)s::text[]) AS payload"
 
 
-def notify(transaction: Transaction, channel: str, ids: Collection[int] = ()) -> None:
-    """Wake everyone who waits on ``channel``, in every process, once ``transaction`` has committed.
-
-    ``ids`` tell those who follow single things which have changed.
-    """
+def notify(transaction: Transaction, channel: str, ids: Collection[int]) -> None:
+    """Tell everyone who follows ``channel``, in every process, that ``ids`` changed, once ``transaction`` commits."""
     ordered = sorted(ids)
     chunks = [ordered[at : at + _IDS_PER_NOTIFICATION] for at in range(0, len(ordered), _IDS_PER_NOTIFICATION)]
-    payloads = [",".join(map(str, chunk)) for chunk in chunks or [[]]]
+    payloads = [",".join(map(str, chunk)) for chunk in chunks]
     transaction.execute(_NOTIFY, {"channel": channel, "payloads": array(payloads)})
 
 
@@ -44,9 +40,16 @@ class Follower:
         self._missed = False
         self._something = asyncio.Event()
 
-    async def next(self) -> set[int] | None:
-        """Wait until something has changed and return its ids; None where notifications may have been missed."""
-        await self._something.wait()
+    async def next(self, within_seconds: float | None = None) -> set[int] | None:
+        """Wait until something has changed and return its ids; None where notifications may have been missed.
+
+        So it does after ``within_seconds`` as well: a notification may be lost with its connection.
+        """
+        try:
+            async with asyncio.timeout(within_seconds):
+                await self._something.wait()
+        except TimeoutError:
+            return None
         self._something.clear()
         changed, missed = self._changed, self._missed
         self._changed, self._missed = set(), False
@@ -64,9 +67,9 @@ class Follower:
 
 
 class ChangeFeed:
-    """Tells the event loop of this process that something on a channel changed.
+    """Tells the event loop of this process what on a channel has changed.
 
-    It listens only while somebody asks: under load the notifications would be a tenth of the process's work.
+    It listens only while somebody follows: under load the notifications would be a tenth of the process's work.
     """
 
     def __init__(self, url: URL, channel: str) -> None:
@@ -74,36 +77,23 @@ class ChangeFeed:
         keen = url.set(drivername="postgresql").update_query_dict(_KEEPALIVE)  # to notice soon that it talks to nobody
         self._dsn = keen.render_as_string(hide_password=False)
         self._channel = channel
-        self._next = asyncio.Event()
-        self._followers: set[Follower] = set()
+        self._followers: dict[int | None, set[Follower]] = {}
         self._wanted = asyncio.Event()
-        self._asked = float("-inf")
-
-    def next_change(self) -> asyncio.Event:
-        """Return an event that is set at the next change. Take it before reading the state: so none is missed."""
-        self._asked = time.monotonic()
-        self._wanted.set()
-        return self._next
+        self._left = float("-inf")
 
     @contextmanager
-    def follow(self) -> Iterator[Follower]:
-        """Follow the ids of what changes. Begin before reading the state: so no change is missed."""
+    def follow(self, only: int | None = None) -> Iterator[Follower]:
+        """Follow the ids of what changes, or one id. Begin before reading the state: so no change is missed."""
         follower = Follower()
-        self._followers.add(follower)
+        self._followers.setdefault(only, set()).add(follower)
         self._wanted.set()
         try:
             yield follower
         finally:
-            self._followers.discard(follower)
-
-    @staticmethod
-    async def wait(change: asyncio.Event) -> None:
-        """Wait for ``change``, or a few seconds: a notification may be lost with its connection."""
-        try:
-            async with asyncio.timeout(_SAFETY_NET_SECONDS):
-                await change.wait()
-        except TimeoutError:
-            pass
+            self._followers[only].discard(follower)
+            if not self._followers[only]:
+                del self._followers[only]
+            self._left = time.monotonic()
 
     async def run(self) -> None:
         """Listen while that is wanted, until cancelled; a lost connection is made anew."""
@@ -118,27 +108,30 @@ class ChangeFeed:
 
     async def _listen(self, connection: psycopg.AsyncConnection) -> None:
         await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(self._channel)))
-        # Whoever asked before may have missed something: they all look again.
-        for follower in self._followers:
-            follower.tell_missed()
-        self._wake()
+        self._tell_missed()
         while self._is_wanted():
             async for notification in connection.notifies(timeout=_LOOK_SECONDS):
                 self._tell(notification.payload)
 
     def _is_wanted(self) -> bool:
-        if self._followers or time.monotonic() - self._asked < _LINGER_SECONDS:
+        if self._followers or time.monotonic() - self._left < _LINGER_SECONDS:
             return True
         self._wanted.clear()
         return False
 
-    def _tell(self, payload: str) -> None:
-        if self._followers:
-            ids = [int(one) for one in payload.split(",") if one.isdecimal()]
-            for follower in self._followers:
-                follower.tell(ids)
-        self._wake()
+    def _tell_missed(self) -> None:
+        """Have everyone look again."""
+        for followers in self._followers.values():
+            for follower in followers:
+                follower.tell_missed()
 
-    def _wake(self) -> None:
-        woken, self._next = self._next, asyncio.Event()
-        woken.set()
+    def _tell(self, payload: str) -> None:
+        if not payload:  # a replica of an older version names no ids
+            self._tell_missed()
+            return
+        ids = {int(one) for one in payload.split(",")}
+        for follower in self._followers.get(None, ()):
+            follower.tell(ids)
+        for only in ids & self._followers.keys():
+            for follower in self._followers[only]:
+                follower.tell({only})

@@ -22,6 +22,8 @@ from order_svc.orders import NewOrder, Order
 from order_svc.views import new_order, order_status, order_view, result_views
 
 _LARGEST_READ = 1000
+_SAFETY_NET_SECONDS = 5.0
+"""How long a watcher relies on being told."""
 _CODES: dict[int, str] = {number: name for name, number in Code.items()}
 _BULK_ORDERS = Counter("ordersaga_bulk_orders_total", "Orders that CreateOrders answered, each by its code.", ["code"])
 
@@ -72,14 +74,14 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
     async def WatchOrder(self, request: pb.WatchOrderRequest, context: Context) -> AsyncIterator[pb.WatchOrderResponse]:
         """Stream the order now and after each change, until it is final."""
         told: Order | None = None
-        while told is None or not told.final:
-            change = self._feed.next_change()
-            order = await self._read(request.order_id)
-            if order != told:
-                yield pb.WatchOrderResponse(order=order_view(order))
-                told = order
-            if not order.final:
-                await self._feed.wait(change)
+        with self._feed.follow(request.order_id) as follower:
+            while told is None or not told.final:
+                order = await self._read(request.order_id)
+                if order != told:
+                    yield pb.WatchOrderResponse(order=order_view(order))
+                    told = order
+                if not order.final:
+                    await follower.next(within_seconds=_SAFETY_NET_SECONDS)
 
     async def _create(
         self, requests: Sequence[pb.CreateOrderRequest], traceparent: str | None

@@ -6,7 +6,7 @@ from chassis.database import Row, Transaction, array, columns, where
 from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
 
 CHANNEL = "orders"
-"""What is notified when orders have changed."""
+"""What is notified when orders have changed, with their ids."""
 
 _REQUEST = ("user_id", "product_id", "quantity", "price", "address", "request_id")
 _COLUMNS = """order_id, user_id, product_id, quantity, price, address, status, cancel_reason, create_time,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.order.v1 import order_pb2 as pb
@@ -65,5 +66,6 @@ def result_views(outcomes: Sequence[Order | Exception]) -> list[pb.CreateOrderRe
     ]
 
 
+@lru_cache(1024)  # all orders of one transaction have the same
 def _timestamp(time: datetime) -> Timestamp:
     return Timestamp(seconds=int(time.timestamp()), nanos=time.microsecond * 1000)
