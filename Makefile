@@ -42,7 +42,7 @@ chaos: venv-dev ## faults under load, and a report; DURATION=600 SEED=1 REPLICAS
 	@python -m tests.chaos --duration $(or $(DURATION),120) $(if $(SEED),--seed $(SEED)) \
 	  --replicas $(or $(REPLICAS),1) $(if $(NEMESES),--nemeses $(NEMESES))
 
-bench: venv-dev ## measure throughput, latency and costs on a stack of its own; ARGS="--rounds 3 --seconds 5"
+bench: venv-dev ## measure throughput, latency, costs and growth on a stack of its own; ARGS="--only growth --rounds 3"
 	@python -m bench $(ARGS)
 
 test-unit: venv-dev ## the tests that need no server

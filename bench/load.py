@@ -1,5 +1,6 @@
 """Places orders: as many callers as asked for, each in turn, or at a rate of its own that waits for nobody."""
 
+import math
 import random
 import selectors
 import time
@@ -16,7 +17,8 @@ _CREATE = Method("/ordersaga.order.v1.OrderService/CreateOrder")
 _WATCH = Method("/ordersaga.order.v1.OrderService/WatchOrder")
 _CONNECTIONS = 4
 _SILENCE_SECONDS = 60.0
-_OK = 0
+ADDRESS = "12 Long Lane, Springfield"
+"""Where everything is delivered to."""
 
 
 @dataclass
@@ -52,27 +54,32 @@ class _Flow(NamedTuple):
 
 
 class Caller:
-    """One process's connections to order_svc."""
+    """One process's connections to order_svc, or to its replicas."""
 
-    def __init__(self, address: str, products: Sequence[int], price: int, *, seed: int = 1) -> None:
-        """Order one piece of ``products`` at random, at ``price``, from the order_svc at ``address``, host:port."""
-        host, _, port = address.rpartition(":")
-        self._connections = [Connection(host, int(port)) for _ in range(_CONNECTIONS)]
+    def __init__(self, addresses: Sequence[str], products: Sequence[int], price: int, *, seed: int = 1) -> None:
+        """Order one piece of ``products`` at random, at ``price``, from the order_svc at ``addresses``, host:port.
+
+        Calls are spread evenly over the replicas.
+        """
+        pairs = [addresses[place % len(addresses)].rsplit(":", 1) for place in range(_CONNECTIONS)]
+        self._connections = [Connection(host, int(port)) for host, port in pairs]
         self._selector = selectors.DefaultSelector()
         for connection in self._connections:
             self._selector.register(connection.socket, selectors.EVENT_READ, connection)
         self._random = random.Random(seed)  # noqa: S311 - no secret
         # The user's id is at random: nothing may depend on a row that everybody shares.
-        self._bodies = [
+        self.requests = [
             order_pb2.CreateOrderRequest(
                 user_id=self._random.randrange(1, 100_000),
                 product_id=self._random.choice(products),
                 quantity=1,
                 price=price,
-                address="12 Long Lane, Springfield",
-            ).SerializeToString()
+                address=ADDRESS,
+            )
             for _ in range(1_000)
         ]
+        """What is ordered, again and again."""
+        self._bodies = [request.SerializeToString() for request in self.requests]
         self._calls: dict[tuple[int, int], _Call] = {}
         self._turn = 0
 
@@ -82,8 +89,10 @@ class Caller:
         for connection in self._connections:
             connection.close()
 
-    def closed(self, callers: int, seconds: float, *, watch_every: int = 0) -> Load:
-        """Have ``callers`` order for ``seconds``, each again once its call is answered.
+    def closed(
+        self, callers: int, seconds: float = math.inf, *, watch_every: int = 0, at_most: float = math.inf
+    ) -> Load:
+        """Have ``callers`` order for ``seconds``, or ``at_most`` orders, each again once its call is answered.
 
         Of ``watch_every`` calls one is watched until its order is final; with 1 a caller goes on only then.
         """
@@ -92,7 +101,7 @@ class Caller:
         waits = watch_every == 1
 
         def again() -> None:
-            if time.perf_counter() < until:
+            if time.perf_counter() < until and load.placed < at_most:
                 self._create(load, time.perf_counter())
 
         flow = _Flow(watch_every, None if waits else again, again if waits else None)

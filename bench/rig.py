@@ -1,27 +1,24 @@
-"""A stack of its own under load: one round of each kind of measurement."""
+"""A stack of its own under load: one round of each kind of load."""
 
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
 import psycopg
 from ordersaga.product.v1 import product_pb2, product_pb2_grpc
-from prometheus_client.parser import text_string_to_metric_families
 
+from bench.counts import Counts, counts, per_transaction
+from bench.figures import Figures, times
 from bench.load import Caller, Load
 from bench.usage import LOAD, Usage, services_of, usage
-from devstack.services import NAMES
 from devstack.stack import Stack
 
-Figures = dict[str, float]
-"""What one round measured, by name; the unit is in the name."""
-
+PRICE = 500
+"""What each product costs, in the currency's minor unit."""
 _PRODUCTS = 10
-_PRICE = 500
 _STOCK = 1_000_000_000
 _SESSION_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
@@ -35,80 +32,60 @@ class Rig:
 
     def __init__(self, stack: Stack) -> None:
         """Order ten products, with more in stock than anybody can order."""
-        self._stack = stack
+        self.stack = stack
         with grpc.insecure_channel(stack.service("product_svc").grpc) as channel:
             stub = product_pb2_grpc.ProductServiceStub(channel)
-            request = product_pb2.CreateProductRequest(name="A thing to measure with", price=_PRICE, stock=_STOCK)
-            products = [stub.CreateProduct(request).product.product_id for _ in range(_PRODUCTS)]
-        self._caller = Caller(stack.service("order_svc").grpc, products, _PRICE)
+            request = product_pb2.CreateProductRequest(name="A thing to measure with", price=PRICE, stock=_STOCK)
+            self.products = [stub.CreateProduct(request).product.product_id for _ in range(_PRODUCTS)]
+        self.caller = Caller([stack.service("order_svc").grpc], self.products, PRICE)
 
     def close(self) -> None:
         """Hang up."""
-        self._caller.close()
+        self.caller.close()
 
-    def warm_up(self, seconds: float) -> None:
+    def warm_up(self, seconds: float, caller: Caller | None = None) -> None:
         """Have everything run hot: Kafka's compiler takes a minute of load until it is done."""
-        self._caller.closed(_WARM_CALLERS, seconds)
-        self._drain()
+        (caller or self.caller).closed(_WARM_CALLERS, seconds)
+        self.drain()
 
-    def throughput(self, callers: int, seconds: float) -> Figures:
+    def place(self, callers: int, orders: int) -> Load:
+        """Have ``callers`` place so many orders, and do not wait until they are complete."""
+        load = self.caller.closed(callers, at_most=orders)
+        must_all_be_answered(load)
+        return load
+
+    def throughput(self, callers: int, seconds: float, caller: Caller | None = None) -> Figures:
         """Have ``callers`` order for ``seconds``, and wait until all is complete: that counts as well."""
-        before, batches = usage(self._stack), self._batches()
-        load = self._caller.closed(callers, seconds)
-        _must_all_be_answered(load)
-        self._drain()
-        ended, after = time.perf_counter(), usage(self._stack)
-        figures = {
-            "completed orders/s": load.placed / (ended - load.began),
-            "create p50 ms": _quantile(load.creates, 0.5),
-            "create p99 ms": _quantile(load.creates, 0.99),
-        }
-        return figures | _costs(before, after, load.placed) | self._per_transaction(batches)
+        before, counted = usage(self.stack), counts(self.stack)
+        load = (caller or self.caller).closed(callers, seconds)
+        must_all_be_answered(load)
+        self.drain()
+        ended, after = time.perf_counter(), usage(self.stack)
+        figures = {"completed orders/s": load.placed / (ended - load.began)} | times("create", load.creates, 50, 99)
+        return figures | _costs(before, after, load.placed) | _batches(counted, counts(self.stack))
 
     def idle(self, seconds: float) -> Figures:
         """Order one thing at a time, each once the last is complete."""
-        load = self._caller.closed(1, seconds, watch_every=1)
-        _must_all_be_answered(load)
-        return {
-            "create p50 ms": _quantile(load.creates, 0.5),
-            "call to COMPLETED p50 ms": _quantile(load.completions, 0.5),
-            "call to COMPLETED p99 ms": _quantile(load.completions, 0.99),
-        }
+        load = self.caller.closed(1, seconds, watch_every=1)
+        must_all_be_answered(load)
+        return times("create", load.creates, 50) | times("call to COMPLETED", load.completions, 50, 99)
 
     def arrivals(self, rate: float, seconds: float) -> Figures:
         """Order ``rate`` times a second whatever is answered; one order in ten is watched."""
-        load = self._caller.open(rate, seconds, watch_every=10)
-        _must_all_be_answered(load)
-        self._drain()
-        return {
-            "arrivals/s": rate,
-            "create p50 ms": _quantile(load.creates, 0.5),
-            "create p99 ms": _quantile(load.creates, 0.99),
-            "call to COMPLETED p50 ms": _quantile(load.completions, 0.5),
-            "call to COMPLETED p99 ms": _quantile(load.completions, 0.99),
-        }
+        load = self.caller.open(rate, seconds, watch_every=10)
+        must_all_be_answered(load)
+        self.drain()
+        return (
+            {"arrivals/s": rate}
+            | times("create", load.creates, 50, 99)
+            | times("call to COMPLETED", load.completions, 50, 99)
+        )
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
         """Wait until no order is PENDING."""
-        with psycopg.connect(self._stack.service("order_svc").dsn, autocommit=True) as connection:
+        with psycopg.connect(self.stack.service("order_svc").dsn, autocommit=True) as connection:
             while connection.execute(_ANY_PENDING).fetchone() is not None:
                 time.sleep(_LOOK_SECONDS)
-
-    def _batches(self) -> dict[str, tuple[float, float]]:
-        """Return how many messages and how many transactions there were, for each service and for the creates."""
-        found = {}
-        for name in NAMES:
-            served = _metrics(self._stack.service(name).metrics)
-            found[name] = (served["ordersaga_batch_messages_sum"], served["ordersaga_batch_messages_count"])
-            if name == "order_svc":
-                found["creates"] = (served["create_order_sum"], served["create_order_count"])
-        return found
-
-    def _per_transaction(self, before: dict[str, tuple[float, float]]) -> Figures:
-        return {
-            f"messages/transaction {name}": (messages - before[name][0]) / max(1, batches - before[name][1])
-            for name, (messages, batches) in self._batches().items()
-        }
 
 
 @contextmanager
@@ -126,7 +103,7 @@ def rig(warm_up_seconds: float) -> Iterator[Rig]:
             stack.purge()
 
 
-def _must_all_be_answered(load: Load) -> None:
+def must_all_be_answered(load: Load) -> None:
     """Raise RuntimeError where a call was answered with an error: then nothing that was measured means anything."""
     if set(load.answers) != {grpc.StatusCode.OK.value[0]}:
         msg = f"calls were answered with errors, by status code: {dict(load.answers)}"
@@ -145,19 +122,6 @@ def _costs(before: Usage, after: Usage, orders: int) -> Figures:
     return figures
 
 
-def _quantile(seconds: list[float], part: float) -> float:
-    """Return a quantile in milliseconds."""
-    return sorted(seconds)[min(len(seconds) - 1, int(len(seconds) * part))] * 1000
-
-
-def _metrics(address: str) -> dict[str, float]:
-    with urllib.request.urlopen(f"http://{address}/metrics") as answer:
-        text = answer.read().decode()
-    found: dict[str, float] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            if sample.labels.get("what") == "create_order":
-                found[f"create_order_{sample.name.rpartition('_')[2]}"] = sample.value
-            elif not sample.labels:
-                found[sample.name] = sample.value
-    return found
+def _batches(before: Mapping[str, Counts], after: Mapping[str, Counts]) -> Figures:
+    found = per_transaction(before, after)
+    return {f"messages/transaction {name}": messages for name, messages in found.items()}

@@ -1,5 +1,7 @@
 """What processes use: CPU, memory, and what they write."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,23 +30,42 @@ class Usage:
 
 def usage(stack: Stack) -> Usage:
     """Measure the parts of ``stack`` and this process, the load generator."""
-    parts = {part.name: part.pid for part in stack.parts if part.pid is not None}
     cpu: dict[str, float] = {}
-    memory: dict[str, int] = {}
-    for part, pid in parts.items():
-        name = part.removesuffix("-2")  # replicas of a service count together
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
+    for name, process in _processes(stack):
         # PostgreSQL's sessions that have ended are in the times of their parent's children.
-        cpu[name] = cpu.get(name, 0.0) + sum(map(_cpu, family)) + _reaped(process)
-        memory[name] = memory.get(name, 0) + sum(map(_memory, family))
-    cpu[LOAD], memory[LOAD] = _cpu(psutil.Process()), _memory(psutil.Process())
-    return Usage(cpu, memory, _wal_bytes(stack), _log_bytes(stack.kafka.data))
+        cpu[name] = cpu.get(name, 0.0) + sum(map(_cpu, _family(process))) + _reaped(process)
+    cpu[LOAD] = _cpu(psutil.Process())
+    return Usage(cpu, memory(stack), _wal_bytes(stack), _log_bytes(stack.kafka.data))
+
+
+def memory(stack: Stack) -> dict[str, int]:
+    """Measure the memory of the parts of ``stack`` and of this process, in bytes (PSS)."""
+    used: dict[str, int] = {}
+    for name, process in _processes(stack):
+        used[name] = used.get(name, 0) + sum(map(_memory, _family(process)))
+    used[LOAD] = _memory(psutil.Process())
+    return used
 
 
 def services_of(cpu: dict[str, float]) -> float:
     """Return what the four services used together."""
     return sum(cpu[name] for name in NAMES)
+
+
+def _processes(stack: Stack) -> Iterator[tuple[str, psutil.Process]]:
+    """Yield what runs, with the part's name; replicas of a service count together."""
+    for part in stack.parts:
+        pid = part.pid
+        if pid is not None:
+            with suppress(psutil.NoSuchProcess):
+                yield part.name.removesuffix("-2"), psutil.Process(pid)
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -52,15 +52,22 @@ def address(till: Till) -> Iterator[str]:
 
 
 def test_callers_order_again_and_again_until_the_time_is_over(till: Till, address: str) -> None:
-    caller = Caller(address, [7], 500)
+    caller = Caller([address], [7], 500)
     load = caller.closed(20, 0.5)
     caller.close()
     assert load.placed == load.answers[OK] == len(load.creates) == len(till.orders) > 100
     assert {(order.product_id, order.quantity, order.price) for order in till.orders} == {(7, 1, 500)}
 
 
+def test_so_many_orders_and_no_more_are_placed_where_that_is_asked(till: Till, address: str) -> None:
+    caller = Caller([address], [7], 500)
+    load = caller.closed(8, at_most=50)
+    caller.close()
+    assert load.placed == load.answers[OK] == len(till.orders) == 50
+
+
 def test_a_watched_order_is_complete_when_its_stream_ends(till: Till, address: str) -> None:
-    caller = Caller(address, [7], 500)
+    caller = Caller([address], [7], 500)
     load = caller.closed(1, 0.3, watch_every=1)
     caller.close()
     assert len(load.completions) == load.placed == len(till.watched)
@@ -69,7 +76,7 @@ def test_a_watched_order_is_complete_when_its_stream_ends(till: Till, address: s
 
 
 def test_arrivals_keep_their_rate_and_count_from_when_they_were_due(address: str) -> None:
-    caller = Caller(address, [7], 500)
+    caller = Caller([address], [7], 500)
     load = caller.open(200, 1.0, watch_every=10)
     caller.close()
     assert 130 < load.placed < 280
@@ -78,7 +85,7 @@ def test_arrivals_keep_their_rate_and_count_from_when_they_were_due(address: str
 
 
 def test_errors_are_told_by_their_status(address: str) -> None:
-    caller = Caller(address, [2], 500)
+    caller = Caller([address], [2], 500)
     load = caller.closed(4, 0.1)
     caller.close()
     assert set(load.answers) == {UNAVAILABLE}
@@ -86,4 +93,4 @@ def test_errors_are_told_by_their_status(address: str) -> None:
 
 def test_a_server_that_is_gone_is_told() -> None:
     with pytest.raises(OSError, match="refused"):
-        Caller("127.0.0.1:1", [7], 500)
+        Caller(["127.0.0.1:1"], [7], 500)

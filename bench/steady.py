@@ -1,0 +1,33 @@
+"""Steady loads: callers who order again and again, one caller alone, arrivals at half of what is possible."""
+
+import statistics
+
+from bench.plan import Plan
+from bench.rig import Rig
+
+CALLERS = 256
+"""Callers at once of all measurements but the one that has few."""
+_FEW = 64
+_HALF = 0.5
+_RATE = "completed orders/s"
+
+
+def closed(rig: Rig, plan: Plan) -> None:
+    """Measure throughput, latency and costs with 64 and with 256 callers, each of whom waits for the last answer."""
+    for callers in (_FEW, CALLERS):
+        for _ in range(plan.rounds):
+            plan.tell(f"{callers} callers", rig.throughput(callers, plan.seconds))
+
+
+def idle(rig: Rig, plan: Plan) -> None:
+    """Measure how long one order takes where there is no other."""
+    for _ in range(plan.rounds):
+        plan.tell("idle", rig.idle(plan.seconds))
+
+
+def half_load(rig: Rig, plan: Plan) -> None:
+    """Measure latencies with orders that arrive at half of the rate of 256 callers."""
+    full = plan.measured.get(f"{CALLERS} callers") or [rig.throughput(CALLERS, plan.seconds)]
+    rate = statistics.median(figures[_RATE] for figures in full) * _HALF
+    for _ in range(plan.rounds):
+        plan.tell(f"half of the load of {CALLERS} callers", rig.arrivals(rate, plan.seconds))

@@ -1,0 +1,48 @@
+"""The reader, against a real gRPC server."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from ordersaga.order.v1 import order_pb2, order_pb2_grpc
+
+from bench.reads import Reader
+
+GET = "/ordersaga.order.v1.OrderService/GetOrder"
+MISSING = 404
+
+
+class Shelf(order_pb2_grpc.OrderServiceServicer):
+    """Has every order but one."""
+
+    def GetOrder(  # noqa: N802 - the contract's name
+        self, request: order_pb2.GetOrderRequest, context: grpc.ServicerContext
+    ) -> order_pb2.GetOrderResponse:
+        if request.order_id == MISSING:
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such order")
+        return order_pb2.GetOrderResponse(order=order_pb2.Order(order_id=request.order_id))
+
+
+@pytest.fixture
+def reader() -> Iterator[Reader]:
+    server = grpc.server(ThreadPoolExecutor(2))
+    shelf = Shelf()  # type: ignore[abstract] # nobody calls the other methods
+    order_pb2_grpc.add_OrderServiceServicer_to_server(shelf, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    reader = Reader(f"127.0.0.1:{port}")
+    yield reader
+    reader.close()
+    server.stop(0).wait()
+
+
+def test_each_call_is_timed(reader: Reader) -> None:
+    taken = reader.times(GET, [order_pb2.GetOrderRequest(order_id=one).SerializeToString() for one in range(1, 31)])
+    assert len(taken) == 30
+    assert all(0 < seconds < 5 for seconds in taken)
+
+
+def test_an_error_is_no_time(reader: Reader) -> None:
+    with pytest.raises(RuntimeError, match="status code 5"):
+        reader.times(GET, [order_pb2.GetOrderRequest(order_id=MISSING).SerializeToString()])
