@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bench import backlog, flames, ghz, growth, replicas, steady
+from bench import backlog, bulk, flames, ghz, growth, replicas, steady
 from bench.plan import Measurement, Plan
 from bench.report import save, show
 from bench.rig import rig
@@ -14,6 +14,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "closed": steady.closed,
     "idle": steady.idle,
     "half-load": steady.half_load,
+    "bulk": bulk.measure,
     "ghz": ghz.measure,
     "replicas": replicas.measure,
     "backlog": backlog.measure,

@@ -61,6 +61,8 @@ class Caller:
 
         Calls are spread evenly over the replicas.
         """
+        self.address = addresses[0]
+        """One of them."""
         pairs = [addresses[place % len(addresses)].rsplit(":", 1) for place in range(_CONNECTIONS)]
         self._connections = [Connection(host, int(port)) for host, port in pairs]
         self._selector = selectors.DefaultSelector()

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,8 +56,12 @@ class Rig:
 
     def throughput(self, callers: int, seconds: float, caller: Caller | None = None) -> Figures:
         """Have ``callers`` order for ``seconds``, and wait until all is complete: that counts as well."""
+        return self.costed(lambda: (caller or self.caller).closed(callers, seconds))
+
+    def costed(self, place: Callable[[], Load]) -> Figures:
+        """Measure what ``place`` places until all of it is complete, and what that costs."""
         before, counted = usage(self.stack), counts(self.stack)
-        load = (caller or self.caller).closed(callers, seconds)
+        load = place()
         must_all_be_answered(load)
         self.drain()
         ended, after = time.perf_counter(), usage(self.stack)

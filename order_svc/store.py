@@ -94,7 +94,7 @@ def find(
         {
             "order_id < %(before)s::bigint": before,
             "user_id = %(user_id)s::bigint": user_id,
-            f"status = '{status}'": status,  # said outright, because those that are PENDING have an index of their own
+            f"status = '{status}'": status,  # said outright: the pending and the cancelled have indexes
         }
     )
     query = f"SELECT {_COLUMNS} FROM orders {wanted} ORDER BY order_id DESC LIMIT %(limit)s"  # noqa: S608 - constants

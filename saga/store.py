@@ -165,7 +165,7 @@ def _conditions(wanted: Filter) -> dict[str, object]:
     # Said outright, because the index by deadline, which holds only sagas under way, finds a few among millions.
     under_way = wanted.under_way or wanted.stuck is True or wanted.step is not None
     return {
-        "status = %(status)s::text": wanted.status,
+        f"status = '{wanted.status}'": wanted.status,  # said outright as well: those that failed have an index, too
         "step = %(step)s::text": wanted.step,
         "stuck = %(stuck)s::boolean": wanted.stuck,
         "create_time <= now() - %(min_age)s::interval": wanted.min_age,
