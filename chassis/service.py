@@ -36,9 +36,6 @@ _API_CONNECTIONS = 10
 _COLLECT_EVERY = 50_000
 """Allocations. A batch makes thousands of objects and drops them all; the default looks through them every 700."""
 
-_SWITCH_SECONDS = 0.0005
-"""A thread that waits for the interpreter asks for it after so long; a batch comes to that dozens of times."""
-
 SettingsT = TypeVar("SettingsT", bound=settings.ServiceSettings)
 
 
@@ -145,7 +142,6 @@ class _Running(Generic[SettingsT]):
             # What was made so far lives as long as the process: the collector need not look at it again.
             gc.freeze()
             gc.set_threshold(_COLLECT_EVERY)
-            sys.setswitchinterval(_SWITCH_SECONDS)
             await self._tell_readiness(consumer)
         await self._stop(consumer, wiring, tasks)
         return 1 if self._failure else 0
