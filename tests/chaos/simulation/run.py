@@ -3,13 +3,14 @@
 from collections.abc import Collection, Sequence
 from itertools import chain
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.chaos.simulation import invariants
 from tests.chaos.simulation.actions import KINDS, RUNS, Action
 from tests.chaos.simulation.invariants import Violation
 from tests.chaos.simulation.world import Kind, World
 
+_SERIES = 6
 QUICK = settings(
     deadline=None,
     database=None,
@@ -42,17 +43,22 @@ def simulate(kinds: Sequence[Kind], runs: Sequence[Sequence[Action]]) -> list[Vi
 
 
 def search(wanted: Collection[int], runs: int) -> list[Violation]:
-    """Return what is wrong in the first of ``runs`` runs that breaks an invariant in ``wanted``; or nothing."""
+    """Return what is wrong in the first run that breaks an invariant in ``wanted``; or nothing.
 
-    @settings(QUICK, max_examples=runs)
-    @given(KINDS, RUNS)
-    def look(kinds: list[Kind], runs: list[list[Action]]) -> None:
-        violations = simulate(kinds, runs)
-        if any(violation.invariant in wanted for violation in violations):
-            raise _Found(violations)
+    It looks several times, at up to ``runs`` runs each: what one series draws may be much alike.
+    """
+    for series in range(_SERIES):
 
-    try:
-        look()
-    except _Found as found:
-        return found.violations
+        @seed(series)
+        @settings(QUICK, max_examples=runs)
+        @given(KINDS, RUNS)
+        def look(kinds: list[Kind], runs: list[list[Action]]) -> None:
+            violations = simulate(kinds, runs)
+            if any(violation.invariant in wanted for violation in violations):
+                raise _Found(violations)
+
+        try:
+            look()
+        except _Found as found:
+            return found.violations
     return []
