@@ -8,11 +8,13 @@ Frames: RFC 9113; header blocks: RFC 7541; gRPC over them:
 https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 """
 
+import select
 import socket
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+_SILENCE_SECONDS = 60.0
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 _END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
@@ -141,6 +143,19 @@ class Connection:
             yield from self._take(kind, flags, stream, bytes(self._in[at + _FRAME.size : after]))
             at = after
         del self._in[:at]
+
+    def answers(self) -> Iterator[Answer]:
+        """Send what waits, wait for answers and yield them: for who has nothing else to do.
+
+        Raises:
+            ConnectionError: the server is gone, or going.
+            TimeoutError: nothing comes for a minute.
+        """
+        self.flush()
+        if not select.select([self.socket], [], [], _SILENCE_SECONDS)[0]:
+            msg = f"nothing has been answered for {_SILENCE_SECONDS:.0f} s"
+            raise TimeoutError(msg)
+        yield from self.receive()
 
     def close(self) -> None:
         """Close it."""
