@@ -1,7 +1,6 @@
 """The stream of lists, against a real gRPC server that knows how each order will be answered."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -9,6 +8,7 @@ from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 
 from bench.bulk import stream
 from bench.load import Caller
+from tests.support.served import served
 
 OK, UNAVAILABLE = 0, 14
 
@@ -41,12 +41,8 @@ def till() -> Till:
 
 @pytest.fixture
 def address(till: Till) -> Iterator[str]:
-    server = grpc.server(ThreadPoolExecutor(8))
-    order_pb2_grpc.add_OrderServiceServicer_to_server(till, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield f"127.0.0.1:{port}"
-    server.stop(0).wait()
+    with served(till) as address:
+        yield address
 
 
 def test_lists_follow_one_another_and_each_order_counts_by_its_own_answer(till: Till, address: str) -> None:

@@ -1,13 +1,13 @@
 """The load generator, against a real gRPC server that knows how each call will be answered."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 
 from bench.load import Caller
+from tests.support.served import served
 
 OK, UNAVAILABLE = 0, 14
 LONG = "x" * 400
@@ -43,12 +43,8 @@ def till() -> Till:
 
 @pytest.fixture
 def address(till: Till) -> Iterator[str]:
-    server = grpc.server(ThreadPoolExecutor(8))
-    order_pb2_grpc.add_OrderServiceServicer_to_server(till, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield f"127.0.0.1:{port}"
-    server.stop(0).wait()
+    with served(till) as address:
+        yield address
 
 
 def test_callers_order_again_and_again_until_the_time_is_over(till: Till, address: str) -> None:

@@ -1,13 +1,13 @@
 """The reader, against a real gRPC server."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 
 from bench.reads import Reader
+from tests.support.served import served
 
 GET = "/ordersaga.order.v1.OrderService/GetOrder"
 MISSING = 404
@@ -26,15 +26,10 @@ class Shelf(order_pb2_grpc.OrderServiceServicer):
 
 @pytest.fixture
 def reader() -> Iterator[Reader]:
-    server = grpc.server(ThreadPoolExecutor(2))
-    shelf = Shelf()  # type: ignore[abstract] # nobody calls the other methods
-    order_pb2_grpc.add_OrderServiceServicer_to_server(shelf, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    reader = Reader(f"127.0.0.1:{port}")
-    yield reader
-    reader.close()
-    server.stop(0).wait()
+    with served(Shelf()) as address:  # type: ignore[abstract] # nobody calls the other methods
+        reader = Reader(address)
+        yield reader
+        reader.close()
 
 
 def test_each_call_is_timed(reader: Reader) -> None:

@@ -1,0 +1,21 @@
+"""A gRPC server in this process, for what only needs somebody to answer."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import grpc
+from ordersaga.order.v1 import order_pb2_grpc
+
+
+@contextmanager
+def served(orders: order_pb2_grpc.OrderServiceServicer) -> Iterator[str]:
+    """Serve ``orders`` on a free port; yield the address, host:port."""
+    server = grpc.server(ThreadPoolExecutor(8))
+    order_pb2_grpc.add_OrderServiceServicer_to_server(orders, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(0).wait()
