@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy.engine import URL
 
-from chassis.database import Transaction, array
+from chassis.database import array
 from chassis.logs import logger, one_line
+from chassis.pipeline import Transaction
 
 log = logger("changes")
 

@@ -1,9 +1,4 @@
-"""A service's database: transactions for threads and for the event loop, and which of its errors pass by themselves.
-
-A transaction is a *pipeline*: its statements are sent without waiting for one another, and one waits only where it
-reads a result. So a batch that reads once and then writes costs two round trips, BEGIN and COMMIT included.
-https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html
-"""
+"""A service's database: transactions for threads and for the event loop, and which of its errors pass by themselves."""
 
 import asyncio
 import select
@@ -12,11 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import psycopg
-from psycopg.pq import TransactionStatus
-from psycopg.rows import namedtuple_row
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import InvalidatePoolError
@@ -24,17 +17,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from chassis.errors import Unavailable
+from chassis.pipeline import Session, Transaction
 
 T = TypeVar("T")
-
-Transaction: TypeAlias = psycopg.Connection[Any]
-"""A connection inside a transaction. Rows are named tuples.
-
-A statement whose result nobody reads fails at the next one that is read, or at the commit.
-"""
-
-Row: TypeAlias = Any
-"""A named tuple of the columns that a statement selects."""
 
 # To the server a pipeline is never idle: it is the transaction as a whole that ends, when its client has stopped.
 # Statements are planned once, whatever their values: to plan one anew takes longer than to run it. A plan that is made
@@ -81,17 +66,12 @@ class Database:
             sqlalchemy.exc.TimeoutError: all connections were in use for five seconds.
         """
         pooled = self._pool.connect()
-        connection = cast("Transaction", pooled.driver_connection)
+        session = cast("Session", pooled.driver_connection)
         try:
-            # Not psycopg's own `transaction`: it waits for its BEGIN and for its COMMIT.
-            with connection.pipeline():
-                connection.execute("BEGIN")
-                yield connection
-                connection.execute("COMMIT")
+            with session.transaction() as transaction:
+                yield transaction
         finally:
-            if not connection.closed and connection.info.transaction_status is not TransactionStatus.IDLE:
-                connection.rollback()
-            if connection.closed:
+            if session.connection.closed:
                 pooled.invalidate()
             pooled.close()
 
@@ -112,21 +92,18 @@ class Database:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._pool.dispose()
 
-    def _connect(self) -> Transaction:
-        return psycopg.connect(
-            self._address,
-            autocommit=True,
-            row_factory=namedtuple_row,
-            connect_timeout=_CONNECT_SECONDS,
-            options=_OPTIONS,
+    def _connect(self) -> Session:
+        return Session(
+            psycopg.connect(self._address, autocommit=True, connect_timeout=_CONNECT_SECONDS, options=_OPTIONS)
         )
 
 
-def _must_work(connection: Any, entry: ConnectionPoolEntry, _: object) -> None:  # noqa: ANN401 - the pool's own type
+def _must_work(session: Any, entry: ConnectionPoolEntry, _: object) -> None:  # noqa: ANN401 - the pool's own type
     """Have the pool connect anew where the server has closed what was idle.
 
     A server that ends a connection in good order says so, which lies there to be read: seeing that costs no round trip.
     """
+    connection = cast("Session", session).connection
     try:
         listening = select.poll()
         listening.register(connection.fileno(), select.POLLIN)

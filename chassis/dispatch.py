@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from chassis.database import Transaction
 from chassis.errors import Poison
 from chassis.messages import Handle, Message, Outgoing, Record
+from chassis.pipeline import Transaction
 
 R = TypeVar("R", bound=Record)
 Answer = TypeVar("Answer", bound=Record)

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
-from chassis.database import Transaction
+from chassis.pipeline import Transaction
 from chassis.tracing import child_of
 
 MESSAGE_ID = "message-id"

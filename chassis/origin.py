@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 from chassis import outbox
 from chassis.backlog import Backlog
 from chassis.codec import Codec
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.logs import logger, one_line
 from chassis.messages import Encoded, Outgoing
+from chassis.pipeline import Transaction
 from chassis.producer import Producer
 
 log = logger("origin")

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from chassis import metrics
-from chassis.database import Database, Transaction, array
+from chassis.database import Database, array
 from chassis.logs import logger
 from chassis.messages import Encoded
 from chassis.periodic import Periodic
+from chassis.pipeline import Transaction
 from chassis.producer import Producer
 
 log = logger("outbox")

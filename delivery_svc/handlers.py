@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from ordersaga.messages import CancelDeliveryCommand, CreateDeliveryCommand, DeliveryCancelled, DeliveryCreated
 from prometheus_client import Counter
 
-from chassis.database import Transaction
 from chassis.dispatch import handles
 from chassis.errors import Poison
 from chassis.metrics import tally
+from chassis.pipeline import Transaction
 from delivery_svc import store
 from delivery_svc.deliveries import UNDONE, Delivery, DeliveryStatus, Wanted, refusal
 

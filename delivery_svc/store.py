@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from chassis.database import Row, Transaction, array, where
+from chassis.database import array, where
+from chassis.pipeline import Row, Transaction
 from delivery_svc.deliveries import Delivery, DeliveryStatus, Wanted
 
 _COLUMNS = "order_id, delivery_id, user_id, address, status, refusal, create_time, update_time"

@@ -9,9 +9,10 @@ from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from ordersaga.orchestrator.v1 import orchestrator_pb2_grpc
 
 from chassis.changes import ChangeFeed
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.errors import NotFound, Refused
 from chassis.paging import last_id, next_page_token, page_size
+from chassis.pipeline import Transaction
 from chassis.rpc_errors import Context
 from orchestrator_svc.views import event_view, filter_of, result_view, saga_view, status_of
 from saga import Saga

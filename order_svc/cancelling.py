@@ -2,10 +2,10 @@
 
 from chassis.backlog import Backlog
 from chassis.changes import notify
-from chassis.database import Transaction
 from chassis.errors import NotFound, Refused
 from chassis.messages import Outgoing
 from chassis.origin import Origin
+from chassis.pipeline import Transaction
 from order_svc import store
 from order_svc.orders import Order, order_cancel_requested
 

@@ -6,12 +6,12 @@ from ordersaga.messages import CancelOrderCommand, CompleteOrderCommand
 from prometheus_client import Counter
 
 from chassis.changes import notify
-from chassis.database import Transaction
 from chassis.dispatch import handles
 from chassis.errors import Poison
 from chassis.logs import logger
 from chassis.messages import Record
 from chassis.metrics import tally
+from chassis.pipeline import Transaction
 from order_svc import store
 from order_svc.orders import Ending, Order, OrderStatus
 

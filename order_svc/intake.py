@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from chassis.backlog import Backlog
 from chassis.coalesce import Coalescer
-from chassis.database import Transaction
 from chassis.errors import AlreadyExists
 from chassis.messages import Outgoing
 from chassis.origin import Origin
+from chassis.pipeline import Transaction
 from order_svc import store
 from order_svc.orders import NewOrder, Order, order_created
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from chassis.database import Row, Transaction, array, columns, where
+from chassis.database import array, columns, where
+from chassis.pipeline import Row, Transaction
 from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
 
 CHANNEL = "orders"

@@ -4,9 +4,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.product.v1 import product_pb2 as pb
 from ordersaga.product.v1 import product_pb2_grpc
 
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.errors import AlreadyExists, NotFound
 from chassis.paging import last_id, next_page_token, page_size
+from chassis.pipeline import Transaction
 from chassis.rpc_errors import Context
 from product_svc import store
 from product_svc.stock import Product

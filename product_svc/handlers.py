@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased
 from prometheus_client import Counter
 
-from chassis.database import Transaction
 from chassis.dispatch import handles
 from chassis.errors import Poison
 from chassis.metrics import tally
+from chassis.pipeline import Transaction
 from product_svc import store
 from product_svc.stock import Movement, Shelf, Wanted, allocate, tombstone
 

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from chassis.database import Row, Transaction, array, columns
+from chassis.database import array, columns
+from chassis.pipeline import Row, Transaction
 from product_svc.stock import Movement, Product, Shelf
 
 _COLUMNS = "product_id, name, price, stock, create_time, update_time"

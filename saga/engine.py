@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter
 
-from chassis.database import Transaction
 from chassis.logs import logger
 from chassis.messages import Message, Outgoing, Record
 from chassis.metrics import tally
+from chassis.pipeline import Transaction
 from saga.advance import advance
 from saga.declaration import Saga
 from saga.instance import Event, Instance, Status, pending_command

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from prometheus_client import Counter
 
-from chassis.database import Transaction
 from chassis.errors import Refused
 from chassis.logs import logger
+from chassis.pipeline import Transaction
 from saga.declaration import Saga
 from saga.find import Filter
 from saga.instance import Event, Instance

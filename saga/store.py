@@ -5,12 +5,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from psycopg import Cursor
 from pydantic import TypeAdapter
 
 from chassis.changes import notify
-from chassis.database import Row, Transaction, array, columns, where
+from chassis.database import array, columns, where
 from chassis.messages import Record
+from chassis.pipeline import Row, Rows, Transaction
 from saga.find import Filter
 from saga.instance import Event, EventType, Instance, Status
 
@@ -178,5 +178,5 @@ def _parameters(wanted: Filter) -> dict[str, Any]:
     return {**asdict(wanted), "ids": None if wanted.ids is None else array(wanted.ids)}
 
 
-def _value(cursor: Cursor[Row]) -> Row:
-    return cursor.fetchall()[0][0]
+def _value(rows: Rows) -> Row:
+    return rows.fetchall()[0][0]

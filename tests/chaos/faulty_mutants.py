@@ -14,11 +14,11 @@ import product_svc.store
 import saga.store
 from chassis import outbox
 from chassis.consumer import Consumer
-from chassis.database import Transaction
 from chassis.dead_letters import source
 from chassis.dispatch import Handler
 from chassis.errors import Unavailable
 from chassis.outbox import Relay
+from chassis.pipeline import Transaction
 from delivery_svc.deliveries import UNDONE, Delivery, Wanted
 from saga.instance import Instance
 from saga.store import SagaStore

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any
 
 import psycopg
 from confluent_kafka import Consumer as KafkaConsumer
@@ -21,9 +21,10 @@ from confluent_kafka import Producer as KafkaProducer
 import chassis.consumer
 import chassis.producer
 from chassis.codec import Codec
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.messages import Encoded, Record
+from chassis.pipeline import Rows, Transaction
 from chassis.producer import Producer
 from tests.chaos.faulty_fuse import Fuse
 
@@ -72,22 +73,6 @@ def _committing(fuse: Fuse) -> None:
     ``commit-unheard`` lets the commit happen, then breaks the connection before the client hears of it.
     """
     transaction = Database.transaction
-    writing: set[int] = set()
-
-    class NotingCursor(psycopg.Cursor[Any]):
-        """A cursor that notes which connections write."""
-
-        def execute(self, query: Any, *arguments: Any, **options: Any) -> Self:
-            self._note(query)
-            return super().execute(query, *arguments, **options)
-
-        def executemany(self, query: Any, *arguments: Any, **options: Any) -> None:
-            self._note(query)
-            super().executemany(query, *arguments, **options)
-
-        def _note(self, query: Any) -> None:
-            if _WRITES.search(query):
-                writing.add(id(self.connection))
 
     def ending(tx: Transaction, place: str) -> None:
         points = {f"{place}:before-commit", f"{place}:commit-unheard"}
@@ -98,22 +83,34 @@ def _committing(fuse: Fuse) -> None:
         if fuse.blows(f"{place}:commit-unheard"):
             tx.execute("COMMIT")
             tx.execute("SELECT 1").fetchone()
-            tx.close()
+            tx._pg.finish()  # noqa: SLF001 - as a network would
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
     @contextmanager
     def faulty(self: Database) -> Iterator[Transaction]:
         place = "reader"
         with transaction(self) as tx:
-            tx.cursor_factory = NotingCursor
-            writing.discard(id(tx))
+            noted = _note_statements(tx)
             yield tx
-            if id(tx) in writing:
+            if any(map(_WRITES.search, noted)):
                 place = where()
             ending(tx, place)
         fuse.dies(f"{place}:after-commit")
 
     Database.transaction = faulty  # type: ignore[method-assign] # that is what a fault build does
+
+
+def _note_statements(tx: Transaction) -> list[str]:
+    """Return a list to which every further statement of ``tx`` is added."""
+    noted: list[str] = []
+    execute = tx.execute
+
+    def noting(query: str, parameters: Mapping[str, object] | None = None) -> Rows:
+        noted.append(query)
+        return execute(query, parameters)
+
+    tx.execute = noting  # type: ignore[method-assign] # that is what a fault build does
+    return noted
 
 
 def _publishing(fuse: Fuse) -> None:

@@ -11,9 +11,9 @@ from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError, KafkaException
 
 import chassis.consumer
-from chassis.database import Transaction
 from chassis.errors import Unavailable
 from chassis.messages import Encoded, Message, Outgoing, Record
+from chassis.pipeline import Transaction
 from chassis.producer import Producer
 from devstack.stack import Stack
 from tests.support.kafka import taped

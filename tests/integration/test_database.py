@@ -74,10 +74,10 @@ async def test_the_event_loop_runs_transactions_beside_it(database: Database) ->
 def test_connections_that_the_server_has_closed_are_made_anew(database: Database) -> None:
     add(database, 7)
     with database.transaction() as tx:
-        others = (
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> %s"
-        )
-        tx.execute(others, [tx.info.backend_pid]).fetchall()
+        tx.execute(
+            """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+        ).fetchall()
         assert numbers(database) == [7]
 
 

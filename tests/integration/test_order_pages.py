@@ -2,19 +2,18 @@
 
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg.rows import namedtuple_row
 
 from bench import stocked
 from devstack.stack import Stack
 from order_svc import store
 from order_svc.orders import OrderStatus
+from tests.support.scratch import database_of
 from tests.support.shop import Shop
 
 ORDERS = 20_000
 OFTEN = 12
-"""How often a page is read: psycopg prepares a statement at the sixth time, and then PostgreSQL plans it five times."""
+"""How often a page is read: a plan that PostgreSQL makes for the values at hand would be used five times."""
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +27,17 @@ def user(stack: Stack) -> int:
 
 def kept_plan(stack: Stack, text: str, *arguments: int, **filters: Any) -> str:
     """Read pages with no filter, with others and with ``filters``, often; return the plan kept for the last."""
-    with psycopg.connect(stack.service("order_svc").dsn, row_factory=namedtuple_row) as tx:
+    database = database_of(stack.service("order_svc").dsn, 1)
+    with database.transaction() as tx:
         for one in ({}, {"status": OrderStatus.CANCELLED}, filters):
             for _ in range(OFTEN):
                 store.find(tx, **({"before": None, "limit": 51, "user_id": None, "status": None} | one))
         prepared = tx.execute("SELECT name, statement FROM pg_prepared_statements").fetchall()
         (name,) = [name for name, statement in prepared if text in statement]
         values = ", ".join(map(str, arguments))
-        return str(tx.execute(f"EXPLAIN EXECUTE {name} ({values})".encode()).fetchall())
+        plan = tx.execute(f"EXPLAIN EXECUTE {name} ({values})").fetchall()
+    database.close()
+    return str(plan)
 
 
 def test_a_users_page(stack: Stack, user: int) -> None:

@@ -11,10 +11,11 @@ import pytest
 from chassis import outbox
 from chassis.backlog import Backlog
 from chassis.codec import Codec
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.messages import Encoded, Outgoing
 from chassis.migrations import migrate
 from chassis.origin import Origin
+from chassis.pipeline import Transaction
 from chassis.producer import Producer
 from chassis.settings import DatabaseSettings
 from devstack.stack import Stack

@@ -11,8 +11,9 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from chassis.codec import Codec, subject_of
 from chassis.consumer import Consumer
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.messages import Encoded, Handle, Message, Outgoing, Record
+from chassis.pipeline import Transaction
 from chassis.producer import Producer
 from chassis.settings import DatabaseSettings
 from devstack.stack import Stack

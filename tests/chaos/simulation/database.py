@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from chassis.database import Transaction
+from chassis.pipeline import Transaction
 
 
 class Database:

@@ -12,8 +12,8 @@ from ordersaga.messages import OrderCancelRequested
 import delivery_svc.handlers
 import product_svc.handlers
 import saga.engine
-from chassis.database import Transaction
 from chassis.messages import Record
+from chassis.pipeline import Transaction
 from delivery_svc.deliveries import UNDONE, Delivery
 from delivery_svc.deliveries import Wanted as WantedDelivery
 from orchestrator_svc.order_saga import ORDER_SAGA

@@ -14,10 +14,10 @@ from ordersaga.messages import (
     ProductDecreased,
 )
 
-from chassis.database import Transaction
 from chassis.dispatch import dispatcher
 from chassis.errors import Poison
 from chassis.messages import Handle, Message, Outgoing, Record
+from chassis.pipeline import Transaction
 from delivery_svc.handlers import cancel_delivery, create_delivery
 from orchestrator_svc.order_saga import ORDER_SAGA
 from order_svc.handlers import cancel_orders, complete_orders

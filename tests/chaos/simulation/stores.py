@@ -16,8 +16,8 @@ import order_svc.handlers
 import product_svc.handlers
 import saga.engine
 import saga.operators
-from chassis.database import Transaction
 from chassis.errors import Unavailable
+from chassis.pipeline import Transaction
 from delivery_svc.deliveries import Delivery, DeliveryStatus
 from delivery_svc.deliveries import Wanted as WantedDelivery
 from order_svc.orders import Ending, Order

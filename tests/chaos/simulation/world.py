@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from chassis.database import Transaction
 from chassis.messages import Outgoing, Record
+from chassis.pipeline import Transaction
 from orchestrator_svc.order_saga import ORDER_SAGA
 from order_svc.orders import CancelRequest, Order, OrderStatus, announcements, order_cancel_requested, order_created
 from product_svc.stock import Shelf

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased
 
-from chassis.database import Transaction
 from chassis.dispatch import cut, dispatcher, handles
 from chassis.errors import Poison
 from chassis.messages import Message, Record
+from chassis.pipeline import Transaction
 
 TX = Mock(spec=psycopg.Connection)
 

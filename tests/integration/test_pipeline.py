@@ -1,0 +1,153 @@
+"""Pipelines: what statements select, when they are sent, and what becomes of those that fail."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from chassis.pipeline import Session, Transaction
+from devstack.stack import Stack
+from tests.support.scratch import scratch_database
+
+
+@pytest.fixture(scope="module")
+def dsn(stack: Stack) -> str:
+    return scratch_database(stack)
+
+
+@pytest.fixture
+def session(dsn: str) -> Iterator[Session]:
+    session = Session(psycopg.connect(dsn, autocommit=True))
+    with session.transaction() as tx:
+        tx.execute("DROP TABLE IF EXISTS notes")
+        tx.execute("CREATE TABLE notes (number bigint PRIMARY KEY, text text)")
+    yield session
+    session.close()
+
+
+def notes(session: Session) -> list[int]:
+    with session.transaction() as tx:
+        return [row.number for row in tx.execute("SELECT number FROM notes ORDER BY number")]
+
+
+def run(session: Session, function: Callable[[Transaction], None]) -> None:
+    with session.transaction() as tx:
+        function(tx)
+
+
+def add(tx: Transaction, number: int) -> None:
+    tx.execute("INSERT INTO notes VALUES (%(number)s, %(text)s)", {"number": number, "text": f"number {number}"})
+
+
+def test_rows_have_the_names_and_the_types_of_their_columns(session: Session) -> None:
+    with session.transaction() as tx:
+        (row,) = tx.execute(
+            "SELECT %(n)s::bigint AS n, %(t)s::text AS t, %(b)s::boolean AS b, %(w)s::timestamptz AS w,"
+            " %(i)s::interval AS i, %(n)s + 1, NULL AS nothing",
+            {
+                "n": 2**40,
+                "t": "ä'\"\\ %",
+                "b": True,
+                "w": datetime(2026, 1, 2, tzinfo=UTC),
+                "i": timedelta(seconds=90),
+            },
+        )
+    assert (row.n, row.t, row.b, row.w) == (2**40, "ä'\"\\ %", True, datetime(2026, 1, 2, tzinfo=UTC))
+    assert (row.i, row[5], row.nothing) == (timedelta(seconds=90), 2**40 + 1, None)
+
+
+def test_rows_can_be_read_in_any_order_and_after_the_end(session: Session) -> None:
+    with session.transaction() as tx:
+        first, second, third = (tx.execute(f"SELECT {n} AS n") for n in (1, 2, 3))
+        assert second.fetchall() == [(2,)]
+        assert first.fetchone() == (1,)
+    assert third.fetchall() == third.fetchall() == [(3,)]
+    assert first.fetchall() == [(1,)]
+
+
+def test_what_selects_nothing_has_no_rows(session: Session) -> None:
+    with session.transaction() as tx:
+        assert tx.execute("SELECT * FROM notes").fetchone() is None
+        assert tx.execute("DELETE FROM notes").fetchall() == []
+
+
+def test_a_statement_is_prepared_once_whatever_its_values(session: Session) -> None:
+    for number in range(5):
+        with session.transaction() as tx:
+            add(tx, number)
+            add(tx, -number - 1)
+    with session.transaction() as tx:
+        names = tx.execute("SELECT name FROM pg_prepared_statements WHERE statement LIKE 'INSERT INTO notes%'")
+        assert len(names.fetchall()) == 1
+
+
+def test_what_failed_to_be_prepared_can_be_run_later(session: Session) -> None:
+    for _ in range(2):
+        with pytest.raises(psycopg.errors.UndefinedTable), session.transaction() as tx:
+            tx.execute("SELECT later FROM made_later")
+    with session.transaction() as tx:
+        tx.execute("CREATE TABLE made_later AS SELECT 7 AS later")
+    with session.transaction() as tx:
+        assert tx.execute("SELECT later FROM made_later").fetchall() == [(7,)]
+
+
+def test_the_first_of_several_errors_is_told(session: Session) -> None:
+    def add_twice(tx: Transaction) -> None:
+        add(tx, 1)
+        add(tx, 1)
+        tx.execute("SELECT 1 / 0")
+
+    with pytest.raises(psycopg.errors.UniqueViolation) as caught:
+        run(session, add_twice)
+    assert caught.value.diag.constraint_name == "notes_pkey"
+    assert notes(session) == []
+
+
+def test_the_statement_that_failed_and_those_after_it_have_no_rows(session: Session) -> None:
+    def read(tx: Transaction) -> None:
+        bad, next_one = tx.execute("SELECT 1 / 0"), tx.execute("SELECT 1")
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            next_one.fetchall()
+        for rows in (bad, next_one):
+            with pytest.raises(psycopg.Error):
+                rows.fetchall()
+
+    with pytest.raises(psycopg.Error):
+        run(session, read)
+    assert notes(session) == []
+
+
+def test_an_error_of_the_block_is_told_rather_than_the_servers(session: Session) -> None:
+    def fail(tx: Transaction) -> None:
+        tx.execute("SELECT 1 / 0")
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        run(session, fail)
+    assert notes(session) == []
+
+
+def test_text_that_the_server_cannot_hold_is_refused_before_it_is_sent(session: Session) -> None:
+    with pytest.raises(psycopg.DataError), session.transaction() as tx:
+        tx.execute("INSERT INTO notes VALUES (1, %(text)s)", {"text": "cut\0off"})
+    assert notes(session) == []
+
+
+def test_more_than_the_sockets_hold_goes_both_ways(session: Session) -> None:
+    large = "x" * 3_000_000
+    with session.transaction() as tx:
+        echoes = [tx.execute("SELECT %(large)s::text AS large", {"large": large}) for _ in range(8)]
+    assert all(echo.fetchall() == [(large,)] for echo in echoes)
+
+
+def test_a_lost_connection_is_closed(session: Session) -> None:
+    def lose(tx: Transaction) -> None:
+        add(tx, 1)
+        tx.execute("SELECT pg_terminate_backend(pg_backend_pid())").fetchall()
+
+    with pytest.raises(psycopg.OperationalError):
+        run(session, lose)
+    assert session.connection.closed
+    with pytest.raises(psycopg.OperationalError):
+        run(session, lambda _: None)
