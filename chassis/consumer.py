@@ -1,4 +1,4 @@
-"""The batch consumer: one batch is one database transaction, one flush of replies and one commit of offsets.
+"""The batch consumer: one batch is one database transaction and one flush of replies; then its offsets are committed.
 
 A crash anywhere in between redelivers the batch, and handlers find what they stored and answer the same again. A batch
 that fails for a passing reason is *rewound*: every partition still owned is sought back to its first offset, because an
@@ -25,7 +25,7 @@ from chassis.errors import Poison
 from chassis.hearing import Hearing
 from chassis.logs import logger, one_line
 from chassis.messages import MESSAGE_ID, TRACEPARENT, Encoded, Handle, Message, Record
-from chassis.offsets import Offsets
+from chassis.offsets import COMMIT_SECONDS, Offsets
 from chassis.producer import Producer
 from chassis.watchdog import Watchdog
 
@@ -109,6 +109,8 @@ class Consumer:
             while not self._stopping.is_set():
                 self._turn()
                 self._look_for_stalls()
+            if self._offsets.unsent:
+                self._offsets.commit(self._consumer, wait=True)
             self._consumer.close()
             self.state = "ended"
         except Exception as error:
@@ -131,7 +133,7 @@ class Consumer:
         )
 
     def _subscribe(self) -> None:
-        self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+        self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
     def _look_for_stalls(self) -> None:
         """Join the group anew where a partition has something to read and gives nothing, or no broker answers us.
@@ -173,17 +175,18 @@ class Consumer:
         else:
             self._failures = 0
             self._offsets.add(batch)
-            self._offsets.commit(self._consumer, wait=self._stopping.is_set())
+            if self._offsets.due:
+                self._offsets.commit(self._consumer, wait=False)
             metrics.tally(metrics.CONSUMED, (source(message)[0] for message in batch))
             metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
             metrics.BATCH_MESSAGES.observe(len(batch))
 
     def _collect(self) -> list[KafkaMessage]:
         """Wait for one message, then take what is there already; ``consume(n, t)`` would wait for all n or for t."""
-        first = self._consumer.poll(_POLL_SECONDS)
+        first = self._consumer.poll(COMMIT_SECONDS if self._offsets.unsent else _POLL_SECONDS)
         if first is None:
             self._watchdog.drained()
-            if self._offsets.overdue:
+            if self._offsets.due:
                 self._offsets.commit(self._consumer, wait=False)
             return []
         found = [first]
@@ -301,6 +304,11 @@ class Consumer:
         log.info("partitions assigned", added=len(partitions), owned=len(self._owned))
 
     def _revoked(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+        if self._offsets.unsent:  # else their next owner would begin a little too early
+            self._offsets.commit(consumer, wait=False)
+        self._lost(consumer, partitions)
+
+    def _lost(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
         revoked = {(p.topic, p.partition) for p in partitions}
         self._owned -= revoked
         self._offsets.forget(revoked)

@@ -15,6 +15,9 @@ from chassis.logs import logger
 
 log = logger("consumer")
 
+COMMIT_SECONDS = 0.1
+"""How often offsets are committed at most. A commit costs the broker about as much as a batch's messages do; what it is
+behind by when a service is killed comes again, and is answered the same."""
 _AGAIN_SECONDS = 1.0
 _PASSING = {
     KafkaError.STALE_MEMBER_EPOCH,
@@ -38,15 +41,20 @@ class Offsets:
     def __init__(self) -> None:
         self._handled: dict[tuple[str, int], int] = {}
         self._sent = 0.0
+        self.unsent = False
+        """Whether some were handled since the last commit was sent."""
 
     @property
-    def overdue(self) -> bool:
-        """Whether some have not been committed for a second."""
-        return bool(self._handled) and time.monotonic() - self._sent > _AGAIN_SECONDS
+    def due(self) -> bool:
+        """Whether some are to be committed: for the first time, or because that has not been answered for a second."""
+        return bool(self._handled) and time.monotonic() - self._sent > (
+            COMMIT_SECONDS if self.unsent else _AGAIN_SECONDS
+        )
 
     def add(self, batch: Sequence[KafkaMessage]) -> None:
         """Count ``batch`` as handled."""
         self._handled |= {source(message)[:2]: source(message)[2] + 1 for message in batch}
+        self.unsent = True
 
     def forget(self, partitions: Iterable[tuple[str, int]]) -> None:
         """Leave ``partitions`` to whoever has them now."""
@@ -55,7 +63,7 @@ class Offsets:
 
     def commit(self, consumer: Consumer, *, wait: bool) -> None:
         """Send what is not committed yet; where it is refused, the messages come again, and are answered the same."""
-        self._sent = time.monotonic()
+        self._sent, self.unsent = time.monotonic(), False
         offsets = [TopicPartition(*partition, offset) for partition, offset in self._handled.items()]
         try:
             if wait:

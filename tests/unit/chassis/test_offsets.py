@@ -1,9 +1,12 @@
-"""Which offsets are committed again, and which are not."""
+"""When offsets are committed, and which are committed again."""
+
+import time
+from typing import cast
 
 import pytest
-from confluent_kafka import KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from chassis.offsets import Offsets
+from chassis.offsets import COMMIT_SECONDS, Offsets
 
 PLACE = ("product-decreased", 3)
 
@@ -16,35 +19,59 @@ def offsets() -> Offsets:
     return found
 
 
+class Client:
+    """Remembers what it was to commit."""
+
+    def __init__(self) -> None:
+        self.commits: list[list[int]] = []
+
+    def commit(self, offsets: list[TopicPartition]) -> None:
+        self.commits.append([one.offset for one in offsets])
+
+
 def answer(offset: int) -> list[TopicPartition]:
     return [TopicPartition(*PLACE, offset)]
 
 
 def test_what_is_handled_is_to_be_committed(offsets: Offsets) -> None:
-    assert offsets.overdue
+    assert offsets.due
+
+
+def test_batches_that_follow_each_other_soon_are_committed_together(offsets: Offsets) -> None:
+    client = Client()
+    offsets.commit(cast("Consumer", client), wait=False)
+    for offset in (42, 43):
+        offsets.add([Message(topic=PLACE[0], partition=PLACE[1], offset=offset)])
+        assert offsets.unsent
+        assert not offsets.due
+    time.sleep(COMMIT_SECONDS)
+    assert offsets.due
+    offsets.commit(cast("Consumer", client), wait=False)
+    assert client.commits == [[42], [44]]
+    assert not offsets.unsent
 
 
 def test_what_is_committed_is_not_sent_again(offsets: Offsets) -> None:
     offsets.committed(None, answer(42))
-    assert not offsets.overdue
+    assert not offsets.due
 
 
 def test_the_answer_to_an_earlier_commit_says_nothing_of_what_came_after(offsets: Offsets) -> None:
     offsets.committed(None, answer(41))
-    assert offsets.overdue
+    assert offsets.due
 
 
 def test_what_was_refused_in_a_rebalance_is_sent_again(offsets: Offsets) -> None:
     offsets.committed(KafkaError(KafkaError.STALE_MEMBER_EPOCH), answer(42))
-    assert offsets.overdue
+    assert offsets.due
 
 
 def test_what_was_refused_because_the_topic_is_gone_is_not_sent_again(offsets: Offsets) -> None:
     """It would be ahead of a topic of that name that is made anew, whose messages would then be skipped."""
     offsets.committed(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART), answer(42))
-    assert not offsets.overdue
+    assert not offsets.due
 
 
 def test_what_another_member_has_now_is_left_to_it(offsets: Offsets) -> None:
     offsets.forget([PLACE])
-    assert not offsets.overdue
+    assert not offsets.due
