@@ -98,18 +98,17 @@ class Database:
         )
 
 
-def _must_work(session: Any, entry: ConnectionPoolEntry, _: object) -> None:  # noqa: ANN401 - the pool's own type
+def _must_work(session: Session, entry: ConnectionPoolEntry, _: object) -> None:
     """Have the pool connect anew where the server has closed what was idle.
 
     A server that ends a connection in good order says so, which lies there to be read: seeing that costs no round trip.
     """
-    connection = cast("Session", session).connection
     try:
         listening = select.poll()
-        listening.register(connection.fileno(), select.POLLIN)
+        listening.register(session.connection.fileno(), select.POLLIN)
         if time.monotonic() - entry.info.get("used", 0.0) < _FRESH_SECONDS and not listening.poll(0):
             return
-        connection.execute("SELECT 1")
+        session.check()
     except psycopg.Error as error:
         raise InvalidatePoolError from error
 

@@ -203,24 +203,33 @@ class Session:
             transaction.execute("BEGIN")
             yield transaction
             transaction.execute("COMMIT")
+            transaction.end()
+        except psycopg.errors.InvalidSqlStatementName:
+            self.connection.close()  # somebody has had the server forget our statements: DISCARD ALL, or a pooler
+            raise
         except BaseException:
             with suppress(psycopg.Error):  # it tells of the same trouble, or of less
                 transaction.end()
             raise
-        else:
-            transaction.end()
         finally:
-            self._leave_pipeline()
+            self._leave_pipeline(transaction)
+
+    def check(self) -> None:
+        """Ask the server whether the connection works; raises psycopg.OperationalError where it does not."""
+        with self.transaction():
+            pass
 
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
 
-    def _leave_pipeline(self) -> None:
+    def _leave_pipeline(self, transaction: Transaction) -> None:
+        """Roll back what has failed; not by psycopg, which has the server forget all statements whenever it does so."""
         try:
-            self.connection.pgconn.exit_pipeline_mode()
             if self.connection.info.transaction_status is not TransactionStatus.IDLE:
-                self.connection.rollback()
+                transaction.execute("ROLLBACK")
+                transaction.end()
+            self.connection.pgconn.exit_pipeline_mode()
         except psycopg.Error:
             self.connection.close()
 

@@ -64,6 +64,18 @@ def test_a_statement_that_nobody_read_fails_its_transaction_all_the_same(databas
     assert numbers(database) == [1]
 
 
+def test_connections_stay_usable_however_often_they_are_checked_and_fail(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chassis.database, "_FRESH_SECONDS", 0.0)
+    add(database, 1)
+    for _ in range(3):
+        for _ in range(10):
+            assert numbers(database) == [1]
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            add(database, 1)
+
+
 async def test_the_event_loop_runs_transactions_beside_it(database: Database) -> None:
     await database.run(lambda tx: tx.execute("INSERT INTO numbers VALUES (6)"))
     assert numbers(database) == [6]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from chassis.database import is_transient
 from chassis.pipeline import Session, Transaction
 from devstack.stack import Stack
 from tests.support.scratch import scratch_database
@@ -31,7 +32,7 @@ def notes(session: Session) -> list[int]:
         return [row.number for row in tx.execute("SELECT number FROM notes ORDER BY number")]
 
 
-def run(session: Session, function: Callable[[Transaction], None]) -> None:
+def run(session: Session, function: Callable[[Transaction], object]) -> None:
     with session.transaction() as tx:
         function(tx)
 
@@ -90,6 +91,24 @@ def test_what_failed_to_be_prepared_can_be_run_later(session: Session) -> None:
         tx.execute("CREATE TABLE made_later AS SELECT 7 AS later")
     with session.transaction() as tx:
         assert tx.execute("SELECT later FROM made_later").fetchall() == [(7,)]
+
+
+def test_statements_stay_prepared_whatever_is_rolled_back(session: Session) -> None:
+    for _ in range(3):
+        for _ in range(10):
+            session.check()
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            run(session, lambda tx: tx.execute("SELECT 1 / 0").fetchall())
+    assert notes(session) == []
+
+
+def test_a_connection_whose_statements_the_server_has_forgotten_is_closed(session: Session) -> None:
+    assert notes(session) == []
+    session.connection.execute("DEALLOCATE ALL")
+    with pytest.raises(psycopg.errors.InvalidSqlStatementName) as caught:
+        notes(session)
+    assert is_transient(caught.value)
+    assert session.connection.closed
 
 
 def test_the_first_of_several_errors_is_told(session: Session) -> None:
