@@ -108,6 +108,7 @@ class Consumer:
             self.state = "running"
             while not self._stopping.is_set():
                 self._turn()
+                self._commit_if_due()
                 self._look_for_stalls()
             if self._offsets.unsent:
                 self._offsets.commit(self._consumer, wait=True)
@@ -175,19 +176,19 @@ class Consumer:
         else:
             self._failures = 0
             self._offsets.add(batch)
-            if self._offsets.due:
-                self._offsets.commit(self._consumer, wait=False)
             metrics.tally(metrics.CONSUMED, (source(message)[0] for message in batch))
             metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
             metrics.BATCH_MESSAGES.observe(len(batch))
+
+    def _commit_if_due(self) -> None:
+        if self._offsets.due:
+            self._offsets.commit(self._consumer, wait=False)
 
     def _collect(self) -> list[KafkaMessage]:
         """Wait for one message, then take what is there already; ``consume(n, t)`` would wait for all n or for t."""
         first = self._consumer.poll(COMMIT_SECONDS if self._offsets.unsent else _POLL_SECONDS)
         if first is None:
             self._watchdog.drained()
-            if self._offsets.due:
-                self._offsets.commit(self._consumer, wait=False)
             return []
         found = [first]
         if self._batch_size > 1:
@@ -288,6 +289,7 @@ class Consumer:
         self._paused = True
         self._consumer.pause(self._partitions())
         while time.monotonic() < until and not self._stopping.is_set():
+            self._commit_if_due()  # what was handled before must not wait until this ends
             self._consumer.poll(min(_POLL_SECONDS, max(0.0, until - time.monotonic())))
         self._paused = False
         self._consumer.resume(self._partitions())

@@ -97,6 +97,19 @@ def test_while_a_batch_fails_nothing_of_it_is_committed(group: Group) -> None:
     has_committed(group, [10])
 
 
+@pytest.mark.parametrize("error", [Unavailable("not yet"), ValueError("a bad deploy")], ids=["rewound", "halted"])
+def test_while_a_batch_fails_what_was_handled_before_is_committed(group: Group, error: Exception) -> None:
+    group.send(range(30))
+
+    def fail(numbers: list[int]) -> None:
+        if numbers[0] >= 20:
+            raise error
+
+    group.consume(Recorded(fail), batch_size=10)
+    has_effects(group, range(20))
+    has_committed(group, [20])
+
+
 class FailingOnce(Producer):
     """Publishes, but says at first that Kafka did not take it."""
 
