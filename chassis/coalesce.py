@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from chassis import metrics
 from chassis.database import is_transient
+from chassis.pace import Pace
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,14 +21,19 @@ class Coalescer(Generic[Item, Result]):
     """Runs one function over all the items that wait, group after group, in the event loop."""
 
     def __init__(
-        self, what: str, run: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]], largest: int
+        self,
+        what: str,
+        run: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
+        largest: int,
+        pace: Pace | None = None,
     ) -> None:
         """Coalesce calls of ``run``, which gets up to ``largest`` items and returns a result or an error for each.
 
         Where ``run`` fails for a whole group, each of its items is tried alone, so that a bad one fails alone; unless
-        something is away, which is every item's error. ``what`` names the calls in the metrics.
+        something is away, which is every item's error. ``what`` names the calls in the metrics. ``pace`` may hold
+        groups up; else each begins when the last has ended.
         """
-        self._run, self._largest = run, largest
+        self._run, self._largest, self._pace = run, largest, pace
         self._waiting: list[_Waiting[Item, Result]] = []
         self._worker: asyncio.Task[None] | None = None
         self._sizes = metrics.COALESCED.labels(what)
@@ -62,10 +68,14 @@ class Coalescer(Generic[Item, Result]):
     async def _work(self) -> None:
         try:
             while self._waiting:
+                if self._pace:
+                    await self._pace.hold(lambda: len(self._waiting), self._largest)
                 group, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
                 group = [(item, future) for item, future in group if not future.done()]
                 if group:
                     self._sizes.observe(len(group))
+                    if self._pace:
+                        self._pace.note(len(group))
                     await self._settle(group)
         finally:
             self._worker = None

@@ -18,6 +18,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from chassis import metrics
+from chassis.batches import Batches
 from chassis.codec import Codec
 from chassis.database import Database, is_transient
 from chassis.dead_letters import dead_letter, headers_of, source
@@ -79,6 +80,7 @@ class Consumer:
         self._group, self._topics, self._handle = group, list(topics), handle
         self._codec, self._database, self._producer = codec, database, producer
         self._batch_size, self._on_crash = batch_size, on_crash
+        self._batches = Batches(batch_size)
         self._owned: set[tuple[str, int]] = set()
         self._offsets = Offsets()
         self._paused = False
@@ -185,16 +187,9 @@ class Consumer:
             self._offsets.commit(self._consumer, wait=False)
 
     def _collect(self) -> list[KafkaMessage]:
-        """Wait for one message, then take what is there already; ``consume(n, t)`` would wait for all n or for t."""
-        first = self._consumer.poll(COMMIT_SECONDS if self._offsets.unsent else _POLL_SECONDS)
-        if first is None:
+        found = self._batches.take(self._consumer, COMMIT_SECONDS if self._offsets.unsent else _POLL_SECONDS)
+        if len(found) < self._batch_size:
             self._watchdog.drained()
-            return []
-        found = [first]
-        if self._batch_size > 1:
-            found += self._consumer.consume(self._batch_size - 1, 0)
-            if len(found) < self._batch_size:
-                self._watchdog.drained()
         batch = []
         for message in found:
             error = message.error()

@@ -7,6 +7,7 @@ from chassis.coalesce import Coalescer
 from chassis.errors import AlreadyExists
 from chassis.messages import Outgoing
 from chassis.origin import Origin
+from chassis.pace import Pace
 from chassis.pipeline import Transaction
 from order_svc import store
 from order_svc.orders import NewOrder, Order, order_created
@@ -20,7 +21,7 @@ class Intake:
     def __init__(self, origin: Origin, backlog: Backlog, announce_after_seconds: float) -> None:
         """Take orders by way of ``origin``; ``announce_after_seconds`` is when they are due to be announced again."""
         self._origin, self._backlog, self._announce_after = origin, backlog, announce_after_seconds
-        self._coalescer: Coalescer[NewOrder, Order] = Coalescer("create_order", self._take, _LARGEST_GROUP)
+        self._coalescer: Coalescer[NewOrder, Order] = Coalescer("create_order", self._take, _LARGEST_GROUP, Pace())
 
     async def take(self, request: NewOrder) -> Order:
         """Store ``request`` durably and return its order: a new one, or the one its request id had before.

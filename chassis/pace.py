@@ -1,0 +1,46 @@
+"""Pacing: what comes in a crowd is taken in few large groups rather than in many small ones.
+
+A group under way gathers the next one only as long as it takes. Under load that makes groups so small that handling
+them is what keeps the machine busy; and what is written together passes every later stage together.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+
+_CROWD = 16
+"""Smaller groups are followed by the next one at once."""
+_SECONDS_EACH = 0.002
+"""Of a pause, for each item of the last group: where fewer than 500 come a second, groups and pauses dwindle."""
+_LONGEST_SECONDS = 0.05
+_QUIET_SECONDS = 0.0015
+
+
+class Pace:
+    """Holds the next group up for a moment, where the last one was a crowd."""
+
+    def __init__(self) -> None:
+        """Begin without a pause."""
+        self._size, self._began = 0, -math.inf
+
+    def note(self, size: int) -> None:
+        """Note that a group of ``size`` items begins."""
+        self._size, self._began = size, asyncio.get_running_loop().time()
+
+    async def hold(self, waiting: Callable[[], int], most: int) -> None:
+        """Wait until 2 ms for each item of the last group have passed since it began, 50 ms at most.
+
+        But not longer than until ``most`` are ``waiting``, or as many as the last group had and, for 1.5 ms, no more:
+        callers who order again as soon as they are answered must not wait for others who never come.
+        """
+        if self._size < _CROWD:
+            return
+        now = asyncio.get_running_loop().time
+        until = self._began + min(self._size * _SECONDS_EACH, _LONGEST_SECONDS)
+        before = -1
+        while self._goes_on(before, waiting(), most) and (left := until - now()) > 0:
+            before = waiting()
+            await asyncio.sleep(min(left, _QUIET_SECONDS))
+
+    def _goes_on(self, before: int, waiting: int, most: int) -> bool:
+        return waiting < most and not before == waiting >= self._size

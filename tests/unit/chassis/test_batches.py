@@ -1,0 +1,95 @@
+"""Batches: what is there is taken at once, and after a crowd what is about to come as well."""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, cast
+
+import pytest
+
+from chassis.batches import Batches
+
+
+class Topic:
+    """Stands in for a consumer: what is there, and what comes while somebody waits for it."""
+
+    def __init__(self) -> None:
+        self.there: deque[int] = deque()
+        self.coming: deque[int] = deque()
+        self.waited = 0
+
+    def fill(self, there: Iterable[int], coming: Iterable[int] = ()) -> None:
+        self.there.extend(there)
+        self.coming.extend(coming)
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds <= 0.005
+        self.waited += 1
+        self.there.extend(self.coming)
+        self.coming.clear()
+
+    def poll(self, timeout: float) -> int | None:
+        assert timeout > 0
+        return self.there.popleft() if self.there else None
+
+    def consume(self, num_messages: int, timeout: float) -> list[int]:
+        assert num_messages > 0
+        assert timeout == 0
+        return [self.there.popleft() for _ in range(min(num_messages, len(self.there)))]
+
+
+@pytest.fixture
+def topic(monkeypatch: pytest.MonkeyPatch) -> Topic:
+    topic = Topic()
+    monkeypatch.setattr("chassis.batches.time.sleep", topic.sleep)
+    return topic
+
+
+def take(batches: Batches, topic: Topic) -> list[Any]:
+    return list(batches.take(cast("Any", topic), 0.1))
+
+
+def test_what_is_there_is_one_batch_of_no_more_than_the_most(topic: Topic) -> None:
+    some = Batches(3)
+    topic.fill(range(5))
+    assert [take(some, topic) for _ in range(3)] == [[0, 1, 2], [3, 4], []]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_few_messages_are_not_held_up(topic: Topic, size: int) -> None:
+    some = Batches(100)
+    for _ in range(3):
+        topic.fill(range(size))
+        assert take(some, topic) == list(range(size))
+    assert topic.waited == 0
+
+
+def test_after_a_crowd_the_rest_of_what_was_published_together_comes_along(topic: Topic) -> None:
+    some = Batches(100)
+    topic.fill(range(10))
+    assert take(some, topic) == list(range(10))
+    topic.fill([1], coming=[2, 3, 4, 5])
+    assert take(some, topic) == [1, 2, 3, 4, 5]
+
+
+def test_a_full_batch_waits_for_nothing(topic: Topic) -> None:
+    some = Batches(10)
+    topic.fill(range(30))
+    assert [len(take(some, topic)) for _ in range(3)] == [10, 10, 10]
+    assert topic.waited == 0
+
+
+def test_one_by_one_nothing_is_held_up(topic: Topic) -> None:
+    some = Batches(1)
+    topic.fill(range(30))
+    assert [take(some, topic) for _ in range(30)] == [[number] for number in range(30)]
+    assert topic.waited == 0
+
+
+def test_the_crowd_is_over_once_a_message_comes_alone(topic: Topic) -> None:
+    some = Batches(100)
+    topic.fill(range(10))
+    take(some, topic)
+    for message in (1, 2):
+        topic.fill([message])
+        assert take(some, topic) == [message]
+    assert topic.waited == 1

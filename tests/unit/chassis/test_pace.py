@@ -1,0 +1,146 @@
+"""Pacing: a crowd is taken in large groups, and nobody waits for those who never come. Time is simulated."""
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine, Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from chassis.coalesce import Coalescer
+from chassis.pace import Pace
+
+TRIP_SECONDS = 0.005
+
+
+class Simulated(asyncio.SelectorEventLoop):
+    """An event loop whose time passes only while everybody sleeps, and then at once."""
+
+    def __init__(self) -> None:
+        super().__init__(selectors.SelectSelector())
+        self._now = 0.0
+        self._selector: Any
+        self._selector.select = self._pass_time
+
+    def time(self) -> float:
+        return self._now
+
+    def _pass_time(self, timeout: float | None) -> list[Any]:
+        self._now += timeout or 0.0
+        return []
+
+
+class Trips:
+    """Notes when each group began, in milliseconds, and its size."""
+
+    def __init__(self) -> None:
+        self.groups: list[tuple[int, int]] = []
+        self.take: Coalescer[int, int] = Coalescer("test", self._trip, largest=100, pace=Pace())
+
+    async def _trip(self, items: Sequence[int]) -> Sequence[int]:
+        self.groups.append((round(asyncio.get_running_loop().time() * 1000), len(items)))
+        await asyncio.sleep(TRIP_SECONDS)
+        return items
+
+    async def caller(self, times: int) -> None:
+        """Call, and again half a millisecond after each answer."""
+        for _ in range(times):
+            await self.take(1)
+            await asyncio.sleep(0.0005)
+
+    async def arrivals(self, count: int, every_seconds: float) -> None:
+        """Call ``count`` times, whether the calls before are answered or not."""
+        tasks = []
+        for _ in range(count):
+            tasks.append(asyncio.create_task(self.take(1)))
+            await asyncio.sleep(every_seconds)
+        await asyncio.gather(*tasks)
+
+
+def run(act: Callable[[Trips], Coroutine[Any, Any, object]]) -> list[tuple[int, int]]:
+    """Return the groups that ``act`` makes."""
+    trips = Trips()
+    loop = Simulated()
+    try:
+        loop.run_until_complete(act(trips))
+    finally:
+        loop.close()
+    return trips.groups
+
+
+async def crowd(trips: Trips, size: int) -> None:
+    await asyncio.gather(*(trips.take(1) for _ in range(size)))
+
+
+@pytest.mark.parametrize("callers", [1, 2, 15])
+def test_few_callers_never_wait(callers: int) -> None:
+    async def act(trips: Trips) -> None:
+        await asyncio.gather(*(trips.caller(4) for _ in range(callers)))
+
+    groups = run(act)
+    gaps = [later - earlier for (earlier, _), (later, _) in pairwise(groups)]
+    assert max(gaps) <= 6, "a trip of 5 ms and half a millisecond until the next call"
+
+
+def test_arrivals_after_a_crowd_share_a_group_instead_of_making_one_a_trip() -> None:
+    async def act(trips: Trips) -> None:
+        await crowd(trips, 40)
+        await trips.arrivals(100, 0.001)
+
+    first, *others = run(act)
+    assert first == (0, 40)
+    assert [began for began, _ in others[:2]] == [50, 100]
+    assert [size for _, size in others[:2]] == pytest.approx([45, 50], abs=2)
+
+
+def test_a_smaller_crowd_makes_a_shorter_pause() -> None:
+    async def act(trips: Trips) -> None:
+        await crowd(trips, 20)
+        await trips.arrivals(30, 0.002)
+
+    assert run(act)[1][0] == 40
+
+
+def test_pauses_dwindle_where_fewer_come_than_five_hundred_a_second() -> None:
+    async def act(trips: Trips) -> None:
+        await crowd(trips, 40)
+        await trips.arrivals(100, 0.004)
+
+    sizes = [size for _, size in run(act)]
+    assert sizes[1] < 16
+    assert max(sizes[2:]) <= 2, "one trip is followed by the next"
+
+
+def test_callers_who_are_all_back_wait_for_nobody_else() -> None:
+    async def act(trips: Trips) -> None:
+        await asyncio.gather(*(trips.caller(3) for _ in range(64)))
+
+    groups = run(act)
+    assert [size for _, size in groups] == [64, 64, 64]
+    assert groups[-1][0] < 2 * (TRIP_SECONDS * 1000 + 5)
+
+
+def test_a_crowd_that_does_not_come_back_holds_the_others_up_for_50_ms_at_most() -> None:
+    async def act(trips: Trips) -> None:
+        await crowd(trips, 90)
+        await trips.take(1)
+
+    assert run(act) == [(0, 90), (50, 1)]
+
+
+def test_a_full_group_begins_at_once() -> None:
+    async def act(trips: Trips) -> None:
+        await crowd(trips, 90)
+        await crowd(trips, 100)
+
+    assert run(act) == [(0, 90), (5, 100)]
+
+
+def test_what_comes_long_after_a_crowd_is_taken_at_once() -> None:
+    async def act(trips: Trips) -> None:
+        await crowd(trips, 90)
+        await asyncio.sleep(1)
+        await trips.take(1)
+
+    assert run(act)[1] == (1005, 1)
