@@ -77,8 +77,8 @@ class Rows:
 class Transaction:
     """A transaction that is open; see `Session.transaction`."""
 
-    def __init__(self, connection: "psycopg.Connection[Any]", prepared: set[Statement]) -> None:
-        """Run statements on ``connection``, which is in pipeline mode and has ``prepared`` some before."""
+    def __init__(self, connection: "psycopg.Connection[Any]", prepared: set[bytes]) -> None:
+        """Run statements on ``connection``, which is in pipeline mode and has ``prepared`` some before, by name."""
         self._pg = connection.pgconn
         self._encoding = connection.info.encoding
         self._prepared = prepared
@@ -98,9 +98,9 @@ class Transaction:
         """
         statement = _statement(query)
         values = [self._dump(parameters[name]) for name in statement.parameters] if parameters else None
-        if statement not in self._prepared:
+        if statement.name not in self._prepared:
             self._pg.send_prepare(statement.name, statement.text)
-            self._prepared.add(statement)
+            self._prepared.add(statement.name)
             self._sent.append(statement)
         self._pg.send_query_prepared(statement.name, values)
         rows = Rows(self)
@@ -146,7 +146,7 @@ class Transaction:
         waiting = self._sent.popleft()
         if result.status not in {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_SYNC}:
             if isinstance(waiting, Statement):
-                self._prepared.discard(waiting)
+                self._prepared.discard(waiting.name)
             raise self._error(result)
         if isinstance(waiting, Rows):
             waiting.arrived(self._load(result))
@@ -187,7 +187,7 @@ class Session:
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         """Take over ``connection``, which is in autocommit mode."""
         self.connection = connection
-        self._prepared: set[Statement] = set()
+        self._prepared: set[bytes] = set()
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -201,15 +201,16 @@ class Session:
         transaction = Transaction(self.connection, self._prepared)
         try:
             transaction.execute("BEGIN")
-            yield transaction
+            try:
+                yield transaction
+            except BaseException:
+                with suppress(psycopg.Error):  # it tells of the same trouble, or of less
+                    transaction.end()
+                raise
             transaction.execute("COMMIT")
             transaction.end()
         except psycopg.errors.InvalidSqlStatementName:
             self.connection.close()  # somebody has had the server forget our statements: DISCARD ALL, or a pooler
-            raise
-        except BaseException:
-            with suppress(psycopg.Error):  # it tells of the same trouble, or of less
-                transaction.end()
             raise
         finally:
             self._leave_pipeline(transaction)
