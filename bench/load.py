@@ -5,7 +5,8 @@ import random
 import selectors
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -63,11 +64,9 @@ class Caller:
         """
         self.address = addresses[0]
         """One of them."""
-        pairs = [addresses[place % len(addresses)].rsplit(":", 1) for place in range(_CONNECTIONS)]
-        self._connections = [Connection(host, int(port)) for host, port in pairs]
-        self._selector = selectors.DefaultSelector()
-        for connection in self._connections:
-            self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+        self._addresses = addresses
+        self._connections: list[Connection] = []
+        self._selector: selectors.BaseSelector
         self._random = random.Random(seed)  # noqa: S311 - no secret
         # The user's id is at random: nothing may depend on a row that everybody shares.
         self.requests = [
@@ -85,50 +84,65 @@ class Caller:
         self._calls: dict[tuple[int, int], _Call] = {}
         self._turn = 0
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._selector.close()
-        for connection in self._connections:
-            connection.close()
-
     def closed(
         self, callers: int, seconds: float = math.inf, *, watch_every: int = 0, at_most: float = math.inf
     ) -> Load:
         """Have ``callers`` order for ``seconds``, or ``at_most`` orders, each again once its call is answered.
 
         Of ``watch_every`` calls one is watched until its order is final; with 1 a caller goes on only then.
+
+        Raises:
+            OSError: the server is gone, or going.
+            TimeoutError: nothing is answered for a minute.
         """
-        load = Load(began=time.perf_counter())
-        until = load.began + seconds
-        waits = watch_every == 1
+        with self._connected():
+            load = Load(began=time.perf_counter())
+            until = load.began + seconds
+            waits = watch_every == 1
 
-        def again() -> None:
-            if time.perf_counter() < until and load.placed < at_most:
-                self._create(load, time.perf_counter())
+            def again() -> None:
+                if time.perf_counter() < until and load.placed < at_most:
+                    self._create(load, time.perf_counter())
 
-        flow = _Flow(watch_every, None if waits else again, again if waits else None)
-        for _ in range(callers):
-            again()
-        while self._calls:
-            self._step(load, flow, _SILENCE_SECONDS)
-        return load
+            flow = _Flow(watch_every, None if waits else again, again if waits else None)
+            for _ in range(callers):
+                again()
+            while self._calls:
+                self._step(load, flow, _SILENCE_SECONDS)
+            return load
 
     def open(self, rate: float, seconds: float, *, watch_every: int) -> Load:
         """Order ``rate`` times a second, at random moments (a Poisson process), whether calls are answered or not.
 
         Latencies count from the moment at which a call was due, so that a stall is seen by all whom it would have kept
         waiting (https://github.com/giltene/wrk2 calls the opposite coordinated omission).
+
+        Raises:
+            OSError: the server is gone, or going.
+            TimeoutError: nothing is answered for a minute.
         """
-        load = Load(began=time.perf_counter())
-        until = load.began + seconds
-        due = load.began + self._random.expovariate(rate)
-        while self._calls or due < until:
-            now = time.perf_counter()
-            while due <= now and due < until:
-                self._create(load, due)
-                due += self._random.expovariate(rate)
-            self._step(load, _Flow(watch_every), max(0.0, due - now) if due < until else _SILENCE_SECONDS)
-        return load
+        with self._connected():
+            load = Load(began=time.perf_counter())
+            until = load.began + seconds
+            due = load.began + self._random.expovariate(rate)
+            while self._calls or due < until:
+                now = time.perf_counter()
+                while due <= now and due < until:
+                    self._create(load, due)
+                    due += self._random.expovariate(rate)
+                self._step(load, _Flow(watch_every), max(0.0, due - now) if due < until else _SILENCE_SECONDS)
+            return load
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        """Connect for one load; a server gives up connections that answer no ping because nobody reads them."""
+        pairs = [self._addresses[place % len(self._addresses)].rsplit(":", 1) for place in range(_CONNECTIONS)]
+        with ExitStack() as held:
+            self._selector = held.enter_context(selectors.DefaultSelector())
+            self._connections = [held.enter_context(closing(Connection(host, int(port)))) for host, port in pairs]
+            for connection in self._connections:
+                self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+            yield
 
     def _create(self, load: Load, due: float) -> None:
         self._turn += 1

@@ -22,7 +22,8 @@ def measure(rig: Rig, plan: Plan) -> None:
     for _ in range(plan.rounds):
         rig.warm_up(_SETTLE_SECONDS)
         plan.tell("1 replica of each service", _what_matters(rig.throughput(CALLERS, plan.seconds)))
-        with _running(seconds), _calling_all(rig) as caller:
+        with _running(seconds):
+            caller = _calling_all(rig)
             rig.warm_up(_SETTLE_SECONDS, caller)
             before = counts(rig.stack)
             figures = _what_matters(rig.throughput(CALLERS, plan.seconds, caller))
@@ -39,15 +40,10 @@ def _running(services: list[Service]) -> Iterator[None]:
             list(pool.map(lambda service: service.stop(), services))
 
 
-@contextmanager
-def _calling_all(rig: Rig) -> Iterator[Caller]:
-    """Yield a caller whose calls are spread over the replicas of order_svc."""
+def _calling_all(rig: Rig) -> Caller:
+    """Return a caller whose calls are spread over the replicas of order_svc."""
     addresses = [part.address for part in rig.stack.parts if isinstance(part, Service) and part.module == "order_svc"]
-    caller = Caller(addresses, rig.products, PRICE)
-    try:
-        yield caller
-    finally:
-        caller.close()
+    return Caller(addresses, rig.products, PRICE)
 
 
 def _what_matters(figures: Figures) -> Figures:

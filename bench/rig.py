@@ -39,10 +39,6 @@ class Rig:
             self.products = [stub.CreateProduct(request).product.product_id for _ in range(_PRODUCTS)]
         self.caller = Caller([stack.service("order_svc").grpc], self.products, PRICE)
 
-    def close(self) -> None:
-        """Hang up."""
-        self.caller.close()
-
     def warm_up(self, seconds: float, caller: Caller | None = None) -> None:
         """Have everything run hot: Kafka's compiler takes a minute of load until it is done."""
         (caller or self.caller).closed(_WARM_CALLERS, seconds)
@@ -102,7 +98,6 @@ def rig(warm_up_seconds: float) -> Iterator[Rig]:
             made = Rig(stack)
             made.warm_up(warm_up_seconds)
             yield made
-            made.close()
         finally:
             stack.purge()
 

@@ -55,7 +55,6 @@ def rate(stack: Stack, products: list[int], orders: int) -> float:
     caller = Caller([stack.service("order_svc").grpc], products, PRICE)
     began = time.perf_counter()
     load = caller.closed(CALLERS, at_most=orders)
-    caller.close()
     while count(dsn, _LEFT, last):
         time.sleep(0.02)
     assert set(load.answers) == {0}

@@ -1,6 +1,6 @@
 """A gRPC server in this process, for what only needs somebody to answer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -9,9 +9,9 @@ from ordersaga.order.v1 import order_pb2_grpc
 
 
 @contextmanager
-def served(orders: order_pb2_grpc.OrderServiceServicer) -> Iterator[str]:
-    """Serve ``orders`` on a free port; yield the address, host:port."""
-    server = grpc.server(ThreadPoolExecutor(8))
+def served(orders: order_pb2_grpc.OrderServiceServicer, options: Sequence[tuple[str, int]] = ()) -> Iterator[str]:
+    """Serve ``orders`` on a free port, with gRPC's ``options``; yield the address, host:port."""
+    server = grpc.server(ThreadPoolExecutor(8), options=options)
     order_pb2_grpc.add_OrderServiceServicer_to_server(orders, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

@@ -48,7 +48,6 @@ def address(till: Till) -> Iterator[str]:
 def test_lists_follow_one_another_and_each_order_counts_by_its_own_answer(till: Till, address: str) -> None:
     caller = Caller([address], [7], 500)
     load = stream(caller, 0.3)
-    caller.close()
     assert len(load.creates) == len(till.sizes) > 3
     assert load.placed == sum(till.sizes)
     assert load.answers == {OK: load.placed - len(till.sizes), UNAVAILABLE: len(till.sizes)}

@@ -1,5 +1,6 @@
 """The load generator, against a real gRPC server that knows how each call will be answered."""
 
+import time
 from collections.abc import Iterator
 
 import grpc
@@ -50,7 +51,6 @@ def address(till: Till) -> Iterator[str]:
 def test_callers_order_again_and_again_until_the_time_is_over(till: Till, address: str) -> None:
     caller = Caller([address], [7], 500)
     load = caller.closed(20, 0.5)
-    caller.close()
     assert load.placed == load.answers[OK] == len(load.creates) == len(till.orders) > 100
     assert {(order.product_id, order.quantity, order.price) for order in till.orders} == {(7, 1, 500)}
 
@@ -58,14 +58,12 @@ def test_callers_order_again_and_again_until_the_time_is_over(till: Till, addres
 def test_so_many_orders_and_no_more_are_placed_where_that_is_asked(till: Till, address: str) -> None:
     caller = Caller([address], [7], 500)
     load = caller.closed(8, at_most=50)
-    caller.close()
     assert load.placed == load.answers[OK] == len(till.orders) == 50
 
 
 def test_a_watched_order_is_complete_when_its_stream_ends(till: Till, address: str) -> None:
     caller = Caller([address], [7], 500)
     load = caller.closed(1, 0.3, watch_every=1)
-    caller.close()
     assert len(load.completions) == load.placed == len(till.watched)
     assert till.watched == list(range(1, load.placed + 1))
     assert all(complete > create for create, complete in zip(load.creates, load.completions, strict=True))
@@ -74,7 +72,6 @@ def test_a_watched_order_is_complete_when_its_stream_ends(till: Till, address: s
 def test_arrivals_keep_their_rate_and_count_from_when_they_were_due(address: str) -> None:
     caller = Caller([address], [7], 500)
     load = caller.open(200, 1.0, watch_every=10)
-    caller.close()
     assert 130 < load.placed < 280
     assert len(load.creates) == load.placed
     assert load.completions
@@ -83,10 +80,22 @@ def test_arrivals_keep_their_rate_and_count_from_when_they_were_due(address: str
 def test_errors_are_told_by_their_status(address: str) -> None:
     caller = Caller([address], [2], 500)
     load = caller.closed(4, 0.1)
-    caller.close()
     assert set(load.answers) == {UNAVAILABLE}
+
+
+def test_a_server_that_gives_up_silent_connections_serves_the_next_load(till: Till) -> None:
+    impatient = [
+        ("grpc.keepalive_time_ms", 100),
+        ("grpc.keepalive_timeout_ms", 100),
+        ("grpc.http2.ping_timeout_ms", 100),
+    ]
+    with served(till, impatient) as address:
+        caller = Caller([address], [7], 500)
+        for _ in range(2):
+            assert caller.closed(4, at_most=20).answers[OK] == 20
+            time.sleep(1)
 
 
 def test_a_server_that_is_gone_is_told() -> None:
     with pytest.raises(OSError, match="refused"):
-        Caller(["127.0.0.1:1"], [7], 500)
+        Caller(["127.0.0.1:1"], [7], 500).closed(1, 0.1)
