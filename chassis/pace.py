@@ -12,7 +12,7 @@ _CROWD = 16
 """Smaller groups are followed by the next one at once."""
 _SECONDS_EACH = 0.002
 """Of a pause, for each item of the last group: where fewer than 500 come a second, groups and pauses dwindle."""
-_LONGEST_SECONDS = 0.05
+_LONGEST_SECONDS = 0.08
 _QUIET_SECONDS = 0.0015
 
 
@@ -28,7 +28,7 @@ class Pace:
         self._size, self._began = size, asyncio.get_running_loop().time()
 
     async def hold(self, waiting: Callable[[], int], most: int) -> None:
-        """Wait until 2 ms for each item of the last group have passed since it began, 50 ms at most.
+        """Wait until 2 ms for each item of the last group have passed since it began, 80 ms at most.
 
         But not longer than until ``most`` are ``waiting``, or as many as the last group had and, for 1.5 ms, no more:
         callers who order again as soon as they are answered must not wait for others who never come.

@@ -86,12 +86,12 @@ def test_few_callers_never_wait(callers: int) -> None:
 def test_arrivals_after_a_crowd_share_a_group_instead_of_making_one_a_trip() -> None:
     async def act(trips: Trips) -> None:
         await crowd(trips, 40)
-        await trips.arrivals(100, 0.001)
+        await trips.arrivals(200, 0.001)
 
     first, *others = run(act)
     assert first == (0, 40)
-    assert [began for began, _ in others[:2]] == [50, 100]
-    assert [size for _, size in others[:2]] == pytest.approx([45, 50], abs=2)
+    assert [began for began, _ in others[:2]] == [80, 160]
+    assert [size for _, size in others[:2]] == pytest.approx([75, 80], abs=2)
 
 
 def test_a_smaller_crowd_makes_a_shorter_pause() -> None:
@@ -108,8 +108,8 @@ def test_pauses_dwindle_where_fewer_come_than_five_hundred_a_second() -> None:
         await trips.arrivals(100, 0.004)
 
     sizes = [size for _, size in run(act)]
-    assert sizes[1] < 16
-    assert max(sizes[2:]) <= 2, "one trip is followed by the next"
+    assert 40 > sizes[1] > sizes[2] > 2
+    assert max(sizes[3:]) <= 2, "one trip is followed by the next"
 
 
 def test_callers_who_are_all_back_wait_for_nobody_else() -> None:
@@ -121,12 +121,12 @@ def test_callers_who_are_all_back_wait_for_nobody_else() -> None:
     assert groups[-1][0] < 2 * (TRIP_SECONDS * 1000 + 5)
 
 
-def test_a_crowd_that_does_not_come_back_holds_the_others_up_for_50_ms_at_most() -> None:
+def test_a_crowd_that_does_not_come_back_holds_the_others_up_for_80_ms_at_most() -> None:
     async def act(trips: Trips) -> None:
         await crowd(trips, 90)
         await trips.take(1)
 
-    assert run(act) == [(0, 90), (50, 1)]
+    assert run(act) == [(0, 90), (80, 1)]
 
 
 def test_a_full_group_begins_at_once() -> None:
