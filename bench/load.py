@@ -95,8 +95,7 @@ class Caller:
             OSError: the server is gone, or going.
             TimeoutError: nothing is answered for a minute.
         """
-        with self._connected():
-            load = Load(began=time.perf_counter())
+        with self._connected() as load:
             until = load.began + seconds
             waits = watch_every == 1
 
@@ -121,8 +120,7 @@ class Caller:
             OSError: the server is gone, or going.
             TimeoutError: nothing is answered for a minute.
         """
-        with self._connected():
-            load = Load(began=time.perf_counter())
+        with self._connected() as load:
             until = load.began + seconds
             due = load.began + self._random.expovariate(rate)
             while self._calls or due < until:
@@ -134,15 +132,15 @@ class Caller:
             return load
 
     @contextmanager
-    def _connected(self) -> Iterator[None]:
-        """Connect for one load; a server gives up connections that answer no ping because nobody reads them."""
+    def _connected(self) -> Iterator[Load]:
+        """Connect, and begin a load: a server gives up connections that answer no ping because nobody reads them."""
         pairs = [self._addresses[place % len(self._addresses)].rsplit(":", 1) for place in range(_CONNECTIONS)]
         with ExitStack() as held:
             self._selector = held.enter_context(selectors.DefaultSelector())
             self._connections = [held.enter_context(closing(Connection(host, int(port)))) for host, port in pairs]
             for connection in self._connections:
                 self._selector.register(connection.socket, selectors.EVENT_READ, connection)
-            yield
+            yield Load(began=time.perf_counter())
 
     def _create(self, load: Load, due: float) -> None:
         self._turn += 1
