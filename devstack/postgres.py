@@ -158,9 +158,10 @@ class Postgres(Server):
             os.chown(data, self._user, self._user)
             os.chown(password, self._user, self._user)
         arguments = ["--username=postgres", f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8"]
+        command = [str(self._binaries() / "initdb"), "-D", str(data), *arguments, "--locale=C.UTF-8"]
         done = subprocess.run(
-            [self._binaries() / "initdb", "-D", data, *arguments, "--locale=C.UTF-8", "--no-instructions"],
-            cwd="/", env=environment(), capture_output=True, text=True, check=False, **run_as(self._user),
+            run_as(self._user, [*command, "--no-instructions"]),
+            cwd="/", env=environment(), capture_output=True, text=True, check=False,
         )  # fmt: skip
         password.unlink()
         if done.returncode != 0:

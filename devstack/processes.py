@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,15 @@ _ZOMBIE_SECONDS = 1.0
 _CLOCK_SECONDS = 5.0
 """By how much the time at which a process began may seem to change when the clock is set."""
 
+_BECOME = """\
+import os, sys
+user = int(sys.argv[1])
+os.setgroups([])
+os.setgid(user)
+os.setuid(user)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
 
 class ManagedProcess:
     """A process that outlives whoever started it; its pid and start time stand in the state file."""
@@ -28,6 +38,7 @@ class ManagedProcess:
         """Manage the process ``name``, which writes to ``log``."""
         self.name, self.log = name, log
         self._state, self._service = state, service
+        self._log_start = 0
 
     @property
     def record(self) -> dict[str, Any]:
@@ -54,9 +65,10 @@ class ManagedProcess:
             raise DevstackError(f"{self.name} is not started, because the start of the stack was given up")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
+            self._log_start = log.tell()
             started = subprocess.Popen(
-                list(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd or "/",
-                env=dict(env), start_new_session=True, **run_as(user),
+                run_as(user, command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd or "/",
+                env=dict(env), start_new_session=True,
             )  # fmt: skip
         created = psutil.Process(started.pid).create_time()
         full = {"pid": started.pid, **record, "log": str(self.log), "created": created}
@@ -115,20 +127,26 @@ class ManagedProcess:
         return process if same and alive else None
 
     def _last_words(self) -> str:
-        lines = [line.strip() for line in tail(self.log, _LAST_LINES) if line.strip()]
+        lines = [line.strip() for line in tail(self.log, _LAST_LINES, self._log_start) if line.strip()]
         return f": {' / '.join(lines)[-400:]} (log: {self.log})" if lines else f" (log: {self.log})"
 
 
-def run_as(user: int | None) -> dict[str, Any]:
-    """Return the arguments by which ``subprocess`` runs a program as ``user`` in no other group; None is us."""
-    return {} if user is None else {"user": user, "group": user, "extra_groups": []}
+def run_as(user: int | None, command: Sequence[str]) -> list[str]:
+    """Return the command that runs ``command`` as ``user``, who is in no other group; as ourselves where None.
+
+    A program of its own changes the user: ``subprocess`` would have to fork for it where it uses vfork otherwise, and
+    a fork of a process whose threads are in the midst of gRPC calls now and then aborts before its program begins.
+    """
+    if user is None:
+        return list(command)
+    return [sys.executable, "-I", "-S", "-c", _BECOME, str(user), *command]
 
 
-def tail(path: Path, lines: int) -> list[str]:
-    """Return the last ``lines`` lines of a log, none where it does not exist."""
+def tail(path: Path, lines: int, start: int = 0) -> list[str]:
+    """Return the last ``lines`` lines of a log after its first ``start`` bytes, none where it does not exist."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 64_000))
+            file.seek(max(start, path.stat().st_size - 64_000))
             return file.read().decode(errors="replace").splitlines()[-lines:]
     except OSError:
         return []

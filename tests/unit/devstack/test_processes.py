@@ -1,12 +1,14 @@
 """A process of the stack is found again by pid and start time, and stopped by pid."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from devstack.errors import DevstackError
+from devstack.layout import NOBODY
 from devstack.processes import ManagedProcess
 from devstack.state import State
 
@@ -16,6 +18,24 @@ STUBBORN = [
     "-c",
     "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(60)",
 ]
+
+START_AS_NOBODY = """
+import ctypes, os, pathlib, sys, time
+from devstack.layout import NOBODY
+from devstack.processes import ManagedProcess
+from devstack.state import State
+
+if os.geteuid() != 0:
+    sys.exit(print("nobody but root can become another user"))
+libc = ctypes.CDLL(None)
+libc.__register_atfork(None, None, ctypes.cast(libc.abort, ctypes.c_void_p), None)
+folder = pathlib.Path(sys.argv[1])
+process = ManagedProcess(State(folder / "state.json"), "postgres", folder / "log")
+process.launch(["/bin/sh", "-c", "echo $(id -u) $(id -g) $(id -G)"], env=dict(os.environ), record={}, user=NOBODY)
+while process.pid is not None:
+    time.sleep(0.01)
+print(process.log.read_text())
+"""
 
 
 @pytest.fixture
@@ -70,3 +90,17 @@ def test_nothing_is_started_once_the_start_was_given_up(process: ManagedProcess,
     state.refuse_new()
     with pytest.raises(DevstackError, match="given up"):
         launch(process, SLEEP)
+
+
+def test_a_process_that_runs_as_another_user_is_started_without_a_fork_of_ours(tmp_path: Path) -> None:
+    """The handlers that gRPC has run in a forked child abort it now and then; this one always does."""
+    done = subprocess.run([sys.executable, "-c", START_AS_NOBODY, tmp_path], capture_output=True, text=True, check=True)
+    expected = f"{NOBODY} {NOBODY} {NOBODY}" if os.geteuid() == 0 else "nobody but root can become another user"
+    assert done.stdout.strip() == expected
+
+
+def test_the_last_words_of_a_process_are_not_those_of_the_one_before(process: ManagedProcess) -> None:
+    for words in ("before", "now"):
+        launch(process, [sys.executable, "-c", f"print('{words}')"])
+        with pytest.raises(DevstackError, match=f"ended while starting: {words} "):
+            process.wait_until(lambda: False, 10)
