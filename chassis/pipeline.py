@@ -1,10 +1,12 @@
 """Pipelines: the statements of a transaction are gathered, and sent together once a result is wanted.
 
-So a batch that reads once and then writes costs two round trips, BEGIN and COMMIT included. Each statement is prepared
-once on its connection. psycopg's own pipeline does the same at twice the CPU: it talks to the server at every
+So a batch that reads once and then writes costs two round trips, its commit included: what is sent up to a Sync message
+is one transaction by itself, which that message commits, and BEGIN and COMMIT need not be said. Each statement is
+prepared once on its connection. psycopg's own pipeline does the same at twice the CPU: it talks to the server at every
 statement, and makes a cursor for each; this one stands on its wrapper of libpq and on its adaptation of types.
 
-Protocol: https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
+Protocol: https://www.postgresql.org/docs/current/libpq-pipeline-mode.html and, of transactions in it,
+https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
 """
 
 import re
@@ -19,7 +21,7 @@ from typing import Any, NamedTuple, TypeAlias
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 
 Row: TypeAlias = Any
@@ -85,6 +87,9 @@ class Transaction:
         self._adapt = Transformer(connection)
         self._sent: deque[Rows | Statement | None] = deque()
         """What the server owes an answer for: a statement, its preparation, or the pipeline's end."""
+        self._gathered = False
+        """Whether there is something that the server does not have yet, or holds the answers back of."""
+        self._failure: psycopg.Error | None = None
 
     def execute(self, query: str, parameters: Mapping[str, object] | None = None) -> Rows:
         """Add a statement, in which ``%(name)s`` stands for the parameter ``name``.
@@ -103,34 +108,40 @@ class Transaction:
             self._prepared.add(statement.name)
             self._sent.append(statement)
         self._pg.send_query_prepared(statement.name, values)
+        self._gathered = True
         rows = Rows(self)
         self._sent.append(rows)
         return rows
 
     def receive(self, rows: Rows) -> None:
         """Send what was gathered, and wait until ``rows`` are there; raises what `Rows.fetchall` does."""
-        self._pg.send_flush_request()
-        self._flush()
+        if self._gathered:
+            self._pg.send_flush_request()
+            self._flush()
+            self._gathered = False
         while not rows.there:
             if not self._sent:
                 raise psycopg.InterfaceError("the statement has failed before, and has no rows")
             self._receive_one()
 
-    def end(self) -> None:
-        """Wait for everything that is under way; raises the first error."""
-        first: psycopg.Error | None = None
+    def commit(self) -> None:
+        """Commit, and wait for everything that is under way; raises the first error of the whole transaction."""
         self._pg.pipeline_sync()
         self._sent.append(None)
         self._flush()
         while self._sent:
-            try:
+            with suppress(psycopg.Error):
                 self._receive_one()
-            except psycopg.Error as error:
-                if self._pg.status == ConnStatus.BAD:
-                    raise first or error from None
-                first = first or error
-        if first:
-            raise first
+            if self._pg.status == ConnStatus.BAD:
+                break
+        if self._failure:
+            raise self._failure
+
+    def roll_back(self) -> None:
+        """Undo everything, and wait for what is under way; raises the first error of the whole transaction."""
+        self.execute("BEGIN")  # what was begun without a word goes on under it, and rolls back without a warning
+        self.execute("ROLLBACK")
+        self.commit()
 
     def _dump(self, value: object) -> Any:  # noqa: ANN401 - psycopg's Buffer
         return None if value is None else self._adapt.get_dumper(value, PyFormat.TEXT).dump(value)
@@ -142,14 +153,20 @@ class Transaction:
                 self._pg.consume_input()
 
     def _receive_one(self) -> None:
-        result = self._result()
-        waiting = self._sent.popleft()
-        if result.status not in {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_SYNC}:
-            if isinstance(waiting, Statement):
-                self._prepared.discard(waiting.name)
-            raise self._error(result)
-        if isinstance(waiting, Rows):
-            waiting.arrived(self._load(result))
+        try:
+            result, waiting = self._result(), self._sent[0]
+            failed = result.status not in {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_SYNC}
+            if not (failed and waiting is None):  # else the commit has failed, and the pipeline's end is yet to come
+                self._sent.popleft()
+            if failed:
+                if isinstance(waiting, Statement):
+                    self._prepared.discard(waiting.name)
+                raise self._error(result)
+            if isinstance(waiting, Rows):
+                waiting.arrived(self._load(result))
+        except psycopg.Error as error:
+            self._failure = self._failure or error
+            raise
 
     def _result(self) -> PGresult:
         while self._pg.is_busy():
@@ -157,6 +174,7 @@ class Transaction:
             self._pg.consume_input()
         result = self._pg.get_result()
         if result is None:
+            self._sent.clear()
             raise psycopg.OperationalError("the connection is lost")
         if result.status != ExecStatus.PIPELINE_SYNC:
             self._pg.get_result()  # the end of this statement's results
@@ -200,20 +218,18 @@ class Session:
         pg.enter_pipeline_mode()
         transaction = Transaction(self.connection, self._prepared)
         try:
-            transaction.execute("BEGIN")
             try:
                 yield transaction
             except BaseException:
                 with suppress(psycopg.Error):  # it tells of the same trouble, or of less
-                    transaction.end()
+                    transaction.roll_back()
                 raise
-            transaction.execute("COMMIT")
-            transaction.end()
+            transaction.commit()
         except psycopg.errors.InvalidSqlStatementName:
             self.connection.close()  # somebody has had the server forget our statements: DISCARD ALL, or a pooler
             raise
         finally:
-            self._leave_pipeline(transaction)
+            self._leave_pipeline()
 
     def check(self) -> None:
         """Ask the server whether the connection works; raises psycopg.OperationalError where it does not."""
@@ -224,14 +240,10 @@ class Session:
         """Close the connection."""
         self.connection.close()
 
-    def _leave_pipeline(self, transaction: Transaction) -> None:
-        """Roll back what has failed; not by psycopg, which has the server forget all statements whenever it does so."""
+    def _leave_pipeline(self) -> None:
         try:
-            if self.connection.info.transaction_status is not TransactionStatus.IDLE:
-                transaction.execute("ROLLBACK")
-                transaction.end()
             self.connection.pgconn.exit_pipeline_mode()
-        except psycopg.Error:
+        except psycopg.Error:  # it is lost, or was left in the middle of something
             self.connection.close()
 
 

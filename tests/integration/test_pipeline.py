@@ -102,6 +102,64 @@ def test_statements_stay_prepared_whatever_is_rolled_back(session: Session) -> N
     assert notes(session) == []
 
 
+@pytest.mark.parametrize("statements", [0, 1, 2])
+@pytest.mark.parametrize("read", [True, False])
+def test_what_the_block_refuses_is_undone_without_a_word(session: Session, statements: int, read: bool) -> None:
+    words: list[str | None] = []
+    session.connection.add_notice_handler(lambda notice: words.append(notice.message_primary))
+
+    def fail(tx: Transaction) -> None:
+        for number in range(statements):
+            add(tx, number)
+        if read:
+            assert len(tx.execute("SELECT number FROM notes").fetchall()) == statements
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        run(session, fail)
+    assert notes(session) == []
+    assert words == []
+
+
+def test_a_transaction_is_one_to_others_however_many_statements_it_sends_at_a_time(session: Session, dsn: str) -> None:
+    other = Session(psycopg.connect(dsn, autocommit=True))
+    with session.transaction() as tx:
+        add(tx, 1)
+        assert tx.execute("SELECT number FROM notes").fetchall() == [(1,)]
+        add(tx, 2)
+        began = tx.execute("SELECT now()").fetchall()
+        assert notes(other) == []
+        assert tx.execute("SELECT now()").fetchall() == began
+    assert notes(other) == [1, 2]
+    other.close()
+
+
+def test_a_commit_that_fails_is_told_and_undoes_everything(session: Session) -> None:
+    def break_a_promise(tx: Transaction) -> None:
+        add(tx, 1)
+        tx.execute("INSERT INTO promises VALUES (7)")
+
+    with session.transaction() as tx:
+        tx.execute("DROP TABLE IF EXISTS promises")
+        tx.execute("CREATE TABLE promises (number bigint REFERENCES notes DEFERRABLE INITIALLY DEFERRED)")
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        run(session, break_a_promise)
+    assert notes(session) == []
+    with session.transaction() as tx:
+        tx.execute("DROP TABLE promises")
+
+
+def test_an_error_that_the_block_swallows_is_told_at_the_end(session: Session) -> None:
+    def swallow(tx: Transaction) -> None:
+        add(tx, 1)
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            tx.execute("SELECT 1 / 0").fetchall()
+
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        run(session, swallow)
+    assert notes(session) == []
+
+
 def test_a_connection_whose_statements_the_server_has_forgotten_is_closed(session: Session) -> None:
     assert notes(session) == []
     session.connection.execute("DEALLOCATE ALL")
