@@ -1,8 +1,12 @@
-"""Wakes those who wait for a change: one PostgreSQL NOTIFY per committed batch reaches every replica."""
+"""Wakes those who wait for a change: one PostgreSQL NOTIFY per committed batch reaches every replica.
+
+A notification has a line for each thing that changed: its id and, where that is told, a blank and its *news*, which
+spares whoever follows the thing to look what became of it.
+"""
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import psycopg
@@ -18,18 +22,36 @@ _LINGER_SECONDS = 30.0
 """How long it listens on once nobody follows any more."""
 _LOOK_SECONDS = 10.0
 _BACKOFF_SECONDS = 0.5
-_IDS_PER_NOTIFICATION = 390
-"""A notification carries less than 8,000 bytes, an id and its comma at most 20."""
+_MOST_BYTES = 7_999
+"""What PostgreSQL lets a notification carry."""
+_LONGEST_NEWS = 1_000
+"""In characters, so that a line always fits. Of what is longer no news is told."""
 _KEEPALIVE = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"}
 _NOTIFY = "SELECT pg_notify(%(channel)s, payload) FROM unnest(%(payloads)s::text[]) AS payload"
 
 
-def notify(transaction: Transaction, channel: str, ids: Collection[int]) -> None:
-    """Tell everyone who follows ``channel``, in every process, that ``ids`` changed, once ``transaction`` commits."""
-    ordered = sorted(ids)
-    chunks = [ordered[at : at + _IDS_PER_NOTIFICATION] for at in range(0, len(ordered), _IDS_PER_NOTIFICATION)]
-    payloads = [",".join(map(str, chunk)) for chunk in chunks]
-    transaction.execute(_NOTIFY, {"channel": channel, "payloads": array(payloads)})
+def notify(transaction: Transaction, channel: str, changes: Mapping[int, str]) -> None:
+    """Tell everyone who follows ``channel``, in every process, of ``changes``, once ``transaction`` commits.
+
+    It has the news of each id that changed, one line of text; where that is empty, followers have to look.
+    """
+    transaction.execute(_NOTIFY, {"channel": channel, "payloads": array(_payloads(changes))})
+
+
+def _payloads(changes: Mapping[int, str]) -> list[str]:
+    payloads: list[str] = []
+    lines: list[str] = []
+    size = 0
+    for one in sorted(changes):
+        news = changes[one]
+        line = f"{one} {news}" if 0 < len(news) <= _LONGEST_NEWS else str(one)
+        bytes_of_line = len(line.encode()) + 1
+        if size + bytes_of_line > _MOST_BYTES:
+            payloads.append("\n".join(lines))
+            lines, size = [], 0
+        lines.append(line)
+        size += bytes_of_line
+    return [*payloads, "\n".join(lines)]
 
 
 class Follower:
@@ -37,14 +59,15 @@ class Follower:
 
     def __init__(self) -> None:
         """Begin with nothing changed."""
-        self._changed: set[int] = set()
+        self._changed: dict[int, str] = {}
         self._missed = False
         self._something = asyncio.Event()
 
-    async def next(self, within_seconds: float | None = None) -> set[int] | None:
-        """Wait until something has changed and return its ids; None where notifications may have been missed.
+    async def next(self, within_seconds: float | None = None) -> dict[int, str] | None:
+        """Wait until something has changed and return it; None where notifications may have been missed.
 
-        So it does after ``within_seconds`` as well: a notification may be lost with its connection.
+        So it does after ``within_seconds`` as well: a notification may be lost with its connection. Each id has its
+        news, which is empty where there is none, or where it changed more than once.
         """
         try:
             async with asyncio.timeout(within_seconds):
@@ -53,12 +76,12 @@ class Follower:
             return None
         self._something.clear()
         changed, missed = self._changed, self._missed
-        self._changed, self._missed = set(), False
+        self._changed, self._missed = {}, False
         return None if missed else changed
 
-    def tell(self, ids: Collection[int]) -> None:
-        """Note that ``ids`` have changed."""
-        self._changed.update(ids)
+    def tell(self, changes: Mapping[int, str]) -> None:
+        """Note ``changes``: ids and their news."""
+        self._changed.update({one: "" if one in self._changed else news for one, news in changes.items()})
         self._something.set()
 
     def tell_missed(self) -> None:
@@ -108,11 +131,33 @@ class ChangeFeed:
                 await asyncio.sleep(_BACKOFF_SECONDS)
 
     async def _listen(self, connection: psycopg.AsyncConnection) -> None:
+        """Tell what is notified as soon as it can be read; psycopg's own loop takes several turns for each of them.
+
+        Raises:
+            psycopg.OperationalError: the connection is lost.
+        """
+        loop, socket = asyncio.get_running_loop(), connection.fileno()
+        lost: asyncio.Future[None] = loop.create_future()
+
+        def hear() -> None:
+            try:
+                connection.pgconn.consume_input()
+                while notification := connection.pgconn.notifies():
+                    self._tell(notification.extra.decode())
+            except psycopg.Error as error:
+                loop.remove_reader(socket)
+                lost.set_exception(error)
+
         await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(self._channel)))
-        self._tell_missed()
-        while self._is_wanted():
-            async for notification in connection.notifies(timeout=_LOOK_SECONDS):
-                self._tell(notification.payload)
+        loop.add_reader(socket, hear)
+        try:
+            self._tell_missed()
+            while self._is_wanted() and not lost.done():
+                await asyncio.wait([lost], timeout=_LOOK_SECONDS)
+        finally:
+            loop.remove_reader(socket)
+        if lost.done():
+            lost.result()
 
     def _is_wanted(self) -> bool:
         if self._followers or time.monotonic() - self._left < _LINGER_SECONDS:
@@ -127,12 +172,13 @@ class ChangeFeed:
                 follower.tell_missed()
 
     def _tell(self, payload: str) -> None:
-        if not payload:  # a replica of an older version names no ids
+        try:
+            changes = {int(one): news for one, _, news in (line.partition(" ") for line in payload.split("\n"))}
+        except ValueError:  # a replica of another version says it otherwise
             self._tell_missed()
             return
-        ids = {int(one) for one in payload.split(",")}
         for follower in self._followers.get(None, ()):
-            follower.tell(ids)
-        for only in ids & self._followers.keys():
+            follower.tell(changes)
+        for only in changes.keys() & self._followers.keys():
             for follower in self._followers[only]:
-                follower.tell({only})
+                follower.tell({only: changes[only]})

@@ -1,6 +1,6 @@
 """gRPC in: ``ordersaga.orchestrator.v1.OrchestratorService``."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -67,9 +67,9 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         wanted = filter_of(request.filter)
         told: dict[int, int] = {}  # the version that was told of each saga that passed when it was told
         with self._feed.follow() as follower:
-            changed: set[int] | None = None
+            changed: Mapping[int, str] | None = None
             while True:
-                read = self._under_way(wanted, told) if changed is None else self._changed(changed)
+                read = self._under_way(wanted, told) if changed is None else self._changed(changed.keys())
                 async for instance in read:
                     passes = wanted.fits(instance, datetime.now(UTC))
                     if told.get(instance.saga_id) != instance.version and (passes or instance.saga_id in told):
@@ -134,7 +134,7 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         async for instance in self._changed(told.keys() - seen):
             yield instance
 
-    async def _changed(self, ids: set[int]) -> AsyncIterator[Instance]:
+    async def _changed(self, ids: Collection[int]) -> AsyncIterator[Instance]:
         if ids:
             found = await self._database.run(lambda tx: self._store.get(tx, ids))
             for instance in found.values():

@@ -74,14 +74,16 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
     async def WatchOrder(self, request: pb.WatchOrderRequest, context: Context) -> AsyncIterator[pb.WatchOrderResponse]:
         """Stream the order now and after each change, until it is final."""
         told: Order | None = None
+        news = ""
         with self._feed.follow(request.order_id) as follower:
             while told is None or not told.final:
-                order = await self._read(request.order_id)
+                order = told.after(news) if told and news else await self._read(request.order_id)
                 if order != told:
                     yield pb.WatchOrderResponse(order=order_view(order))
                     told = order
                 if not order.final:
-                    await follower.next(within_seconds=_SAFETY_NET_SECONDS)
+                    changed = await follower.next(within_seconds=_SAFETY_NET_SECONDS)
+                    news = changed[request.order_id] if changed else ""
 
     async def _create(
         self, requests: Sequence[pb.CreateOrderRequest], traceparent: str | None

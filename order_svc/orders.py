@@ -1,6 +1,7 @@
 """What an order is, and the rules of its life."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -68,6 +69,12 @@ class Order:
         """Whether nothing can change any more."""
         return self.status is not OrderStatus.PENDING
 
+    def after(self, news: str) -> "Order":
+        """Return what this order has become by the `Ending.news` of it."""
+        status, reason, time = json.loads(news)
+        ended = datetime.fromisoformat(time)
+        return replace(self, status=OrderStatus(status), cancel_reason=reason, update_time=ended)
+
     def is_for(self, request: NewOrder) -> bool:
         """Say whether this order is the one that ``request`` asks for."""
         return (self.user_id, self.product_id, self.quantity, self.price, self.address) == request.content()
@@ -80,6 +87,10 @@ class Ending:
     order_id: int
     status: OrderStatus
     reason: str | None = None
+
+    def news(self, time: datetime) -> str:
+        """Return what whoever follows the order is told when it has ended so at ``time``: one line of JSON."""
+        return json.dumps([self.status, self.reason, time.isoformat()])
 
     def contradicts(self, order: Order) -> bool:
         """Say whether ``order`` has already ended otherwise. That is never applied, only counted and logged."""

@@ -1,6 +1,7 @@
 """The table ``orders``."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from chassis.database import array, columns, where
 from chassis.pipeline import Row, Transaction
@@ -40,7 +41,7 @@ _END = """
     FROM unnest(%(order_id)s::bigint[], %(status)s::text[], %(reason)s::text[])
          AS ending (order_id, status, reason)
     WHERE orders.order_id = ending.order_id AND orders.status = 'PENDING'
-    RETURNING orders.order_id
+    RETURNING orders.order_id, orders.update_time
 """
 _REQUEST_CANCEL = f"""
     UPDATE orders SET cancel_actor = %(actor)s, cancel_note = %(note)s, cancel_request_time = now(), update_time = now()
@@ -102,14 +103,14 @@ def find(
     return [_order(row) for row in tx.execute(query, {"before": before, "limit": limit, "user_id": user_id})]
 
 
-def end(tx: Transaction, endings: Sequence[Ending]) -> set[int]:
-    """End those orders of ``endings`` that are still PENDING; return their ids."""
+def end(tx: Transaction, endings: Sequence[Ending]) -> dict[int, datetime]:
+    """End those orders of ``endings`` that are still PENDING; return when each of them ended."""
     ordered = sorted(endings, key=lambda ending: ending.order_id)
     ended = tx.execute(
         _END,
         columns(ordered, ("order_id", "status", "reason")),
     )
-    return {row.order_id for row in ended}
+    return {row.order_id: row.update_time for row in ended}
 
 
 def request_cancel(tx: Transaction, order_id: int, *, actor: str, note: str) -> Order:

@@ -104,7 +104,7 @@ class SagaStore:
         if not changed:
             return
         now = changed[0].update_time
-        notify(tx, CHANNEL, [instance.saga_id for instance in changed])
+        notify(tx, CHANNEL, {instance.saga_id: "" for instance in changed})
         new = [instance for instance in changed if instance.saga_id not in loaded]
         old = [instance for instance in changed if instance.saga_id in loaded]
         if new:

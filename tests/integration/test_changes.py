@@ -1,7 +1,7 @@
 """The change feed: followers hear of what they follow and of nothing else, and nobody is listened for in vain."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -17,6 +17,7 @@ from tests.support.wait import eventually
 
 SECONDS = 10
 LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+HANG_UP = LISTENING.replace("count(*)", "pg_terminate_backend(pid)")
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +45,9 @@ async def listening(dsn: str, times: int) -> None:
     await asyncio.to_thread(eventually, lambda: must_listen(dsn, times))
 
 
-def change(database: Database, *ids: int) -> None:
+def change(database: Database, changes: Mapping[int, str]) -> None:
     with database.transaction() as tx:
-        notify(tx, "things", ids)
+        notify(tx, "things", changes)
 
 
 async def test_a_follower_of_one_thing_is_woken_for_that_alone(dsn: str) -> None:
@@ -55,23 +56,57 @@ async def test_a_follower_of_one_thing_is_woken_for_that_alone(dsn: str) -> None
         with feed.follow(7) as one, feed.follow(8) as other, feed.follow() as everything:
             for follower in (one, other, everything):
                 assert await follower.next(SECONDS) is None, "it listens from now on: whatever was before may be missed"
-            change(database, 7, 9)
-            assert await everything.next(SECONDS) == {7, 9}
-            assert await one.next(SECONDS) == {7}
-            change(database, 8)
-            assert await other.next(SECONDS) == {8}, "the first change was not for it"
+            change(database, {7: "", 9: ""})
+            assert await everything.next(SECONDS) == {7: "", 9: ""}
+            assert await one.next(SECONDS) == {7: ""}
+            change(database, {8: ""})
+            assert await other.next(SECONDS) == {8: ""}, "the first change was not for it"
     database.close()
 
 
-async def test_a_notification_that_names_nothing_makes_everyone_look(dsn: str) -> None:
+async def test_news_come_along_unless_they_are_too_long_or_only_the_last_of_several(dsn: str) -> None:
+    database = database_of(dsn)
+    async with feed_of(dsn) as feed:
+        with feed.follow(7) as one, feed.follow() as everything:
+            for follower in (one, everything):
+                await follower.next(SECONDS)
+            many = dict.fromkeys(range(10, 40), "news of ä €" * 90)
+            change(database, {7: "it went well", 8: "x" * 1001} | many)
+            assert await one.next(SECONDS) == {7: "it went well"}
+            heard: dict[int, str] = {}
+            while len(heard) < 32:
+                heard |= await everything.next(SECONDS) or {}
+            assert heard == {7: "it went well", 8: ""} | many
+            for news in ("first", "second"):
+                change(database, {7: news})
+                assert await everything.next(SECONDS) == {7: news}
+            assert await one.next(SECONDS) == {7: ""}, "both have come before it asked"
+    database.close()
+
+
+@pytest.mark.parametrize("payload", ["", "7,9", "seven"])
+async def test_a_notification_that_cannot_be_read_makes_everyone_look(dsn: str, payload: str) -> None:
     async with feed_of(dsn) as feed:
         with feed.follow(7) as follower:
             await follower.next(SECONDS)
             with psycopg.connect(dsn, autocommit=True) as older:
-                older.execute("SELECT pg_notify('things', '')")
+                older.execute("SELECT pg_notify('things', %s)", [payload])
             began = asyncio.get_running_loop().time()
             assert await follower.next(SECONDS) is None
             assert asyncio.get_running_loop().time() - began < SECONDS
+
+
+async def test_a_lost_connection_is_made_anew_and_everyone_looks(dsn: str) -> None:
+    database = database_of(dsn)
+    async with feed_of(dsn) as feed:
+        with feed.follow(7) as follower:
+            await follower.next(SECONDS)
+            with psycopg.connect(dsn, autocommit=True) as admin:
+                admin.execute(HANG_UP)
+            assert await follower.next(SECONDS) is None
+            change(database, {7: "heard again"})
+            assert await follower.next(SECONDS) == {7: "heard again"}
+    database.close()
 
 
 async def test_who_is_told_nothing_looks_by_itself_after_a_while(dsn: str) -> None:

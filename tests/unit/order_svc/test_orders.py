@@ -43,6 +43,16 @@ def test_only_another_end_contradicts_a_final_order(order: Order, ending: Ending
     assert ending.contradicts(order) is contradicts
 
 
+@pytest.mark.parametrize("reason", [None, "OUT_OF_STOCK", 'a "reason"\nof two lines, with ä and €'])
+@pytest.mark.parametrize("before", [PENDING, ASKED])
+def test_the_news_of_an_end_say_what_the_order_has_become(before: Order, reason: str | None) -> None:
+    status = OrderStatus.CANCELLED if reason else OrderStatus.COMPLETED
+    later = datetime(2026, 1, 1, 0, 0, 1, 234567, tzinfo=UTC)
+    news = Ending(7, status, reason).news(later)
+    assert "\n" not in news
+    assert before.after(news) == replace(before, status=status, cancel_reason=reason, update_time=later)
+
+
 @pytest.mark.parametrize(
     "change", [{"product_id": 9}, {"quantity": 9}, {"price": 9}, {"address": "elsewhere"}, {"user_id": 9}]
 )
