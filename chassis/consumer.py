@@ -78,7 +78,7 @@ class Consumer:
         does not answer for so long, though it answers others.
         """
         self._group, self._topics, self._handle = group, list(topics), handle
-        self._codec, self._database, self._producer = codec, database, producer
+        self._codec, self._connection, self._producer = codec, database.kept(), producer
         self._batch_size, self._on_crash = batch_size, on_crash
         self._batches = Batches(batch_size)
         self._owned: set[tuple[str, int]] = set()
@@ -115,6 +115,7 @@ class Consumer:
             if self._offsets.unsent:
                 self._offsets.commit(self._consumer, wait=True)
             self._consumer.close()
+            self._connection.close()
             self.state = "ended"
         except Exception as error:
             self.state = "ended"
@@ -251,7 +252,7 @@ class Consumer:
 
     def _apply(self, messages: Sequence[Message[Record]]) -> None:
         """Commit the effects of ``messages``, then publish what they answer and wait until Kafka has it."""
-        with self._database.transaction() as transaction:
+        with self._connection.session().transaction() as transaction:
             outgoing = self._handle(messages, transaction)
             encoded = [self._codec.encode(message) for message in outgoing]
         self._producer.publish(encoded).result()

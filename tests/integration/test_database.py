@@ -93,6 +93,26 @@ def test_connections_that_the_server_has_closed_are_made_anew(database: Database
         assert numbers(database) == [7]
 
 
+def test_a_thread_keeps_its_connection_until_the_server_has_closed_it(database: Database) -> None:
+    kept = database.kept()
+
+    def process() -> int:
+        with kept.session().transaction() as tx:
+            number: int = tx.execute("SELECT pg_backend_pid()").fetchall()[0][0]
+            return number
+
+    first = process()
+    assert process() == first
+    with database.transaction() as tx:
+        tx.execute("SELECT pg_terminate_backend(%(pid)s::int, 5000)", {"pid": first})
+    second = process()
+    assert second != first
+    assert process() == second
+    kept.close()
+    assert process() not in {first, second}
+    kept.close()
+
+
 def test_a_transaction_whose_client_stands_still_lets_go_of_its_locks(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
