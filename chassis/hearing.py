@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from confluent_kafka import Consumer, KafkaException, Producer
 
-_ANSWER_SECONDS = 2.0
+ANSWER_SECONDS = 2.0
 
 
 class Hearing:
@@ -47,7 +47,7 @@ class Hearing:
 def is_answered(client: Consumer | Producer) -> bool:
     """Say whether ``client`` gets an answer within two seconds; a consumer's may wait behind its fetch."""
     try:
-        client.list_topics(timeout=_ANSWER_SECONDS)
+        client.list_topics(timeout=ANSWER_SECONDS)
     except KafkaException:
         return False
     return True

@@ -11,9 +11,10 @@ from confluent_kafka import Producer as KafkaProducer
 
 from chassis import metrics
 from chassis.errors import Unavailable
-from chassis.hearing import Hearing, is_answered
+from chassis.hearing import ANSWER_SECONDS, Hearing
 from chassis.logs import logger
 from chassis.messages import Encoded
+from chassis.placement import Placement
 
 log = logger("producer")
 
@@ -21,7 +22,7 @@ PROPERTIES: dict[str, str | int | float | bool] = {
     "enable.idempotence": True,
     "acks": "all",
     "linger.ms": 0,
-    "partitioner": "murmur2_random",  # as every Java producer places keys
+    "partitioner": "murmur2_random",  # for what `Placement` leaves to it: as every Java producer places keys
     "compression.type": "lz4",
     "message.timeout.ms": 15_000,
     # Before compression, and so far above any topic's limit, which is for what is compressed: whatever could be
@@ -85,6 +86,7 @@ class Producer:
         """
         self._client, self._on_fatal = client, on_fatal
         self._hearing = Hearing(client, watchdog_seconds)
+        self._placement = Placement()
         self._producer = self._connect()
         self._producing = threading.Lock()
         self._discarding = False
@@ -116,6 +118,7 @@ class Producer:
                 self._producer.produce(
                     message.topic,
                     key=message.key,
+                    partition=self._placement.of(message.topic, message.key),
                     value=message.value,
                     headers=list(message.headers),
                     on_delivery=flight.landed,
@@ -123,6 +126,7 @@ class Producer:
             except BufferError:
                 return position, KafkaError(KafkaError._QUEUE_FULL)  # noqa: SLF001 - its public name
             except KafkaException as error:
+                self._placement.learn({})  # the topic may have been made anew, with fewer partitions
                 return position, error.args[0]
         return len(messages), None
 
@@ -138,6 +142,18 @@ class Producer:
             msg = f"Kafka has not taken every message within {seconds:g} seconds"
             raise Unavailable(msg) from error
 
+    def learn_partitions(self) -> bool:
+        """Ask a broker how many partitions each topic has; say whether one answers within two seconds.
+
+        That decides where messages go, so it is asked before the first one, and every so often by ourselves.
+        """
+        try:
+            topics = self._producer.list_topics(timeout=ANSWER_SECONDS).topics
+        except KafkaException:
+            return False
+        self._placement.learn({name: len(topic.partitions) for name, topic in topics.items() if topic.error is None})
+        return True
+
     def close(self, timeout: float) -> None:
         """Wait up to ``timeout`` seconds for what is under way, then stop."""
         self._producer.flush(timeout)
@@ -147,7 +163,7 @@ class Producer:
     def _poll(self) -> None:
         while not self._closing.is_set():
             self._producer.poll(0.1)
-            if self._hearing.is_lost(lambda: is_answered(self._producer)):
+            if self._hearing.is_lost(self.learn_partitions):
                 self._connect_anew()
 
     def _connect_anew(self) -> None:

@@ -194,6 +194,7 @@ class _Running(Generic[SettingsT]):
             try:
                 await asyncio.to_thread(_must_exist, self._settings, wanted)
                 await asyncio.to_thread(self._parts.codec.load)
+                await asyncio.to_thread(self._parts.producer.learn_partitions)
             except Unavailable as error:
                 if str(error) != told:
                     told = str(error)
