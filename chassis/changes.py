@@ -1,11 +1,15 @@
 """Wakes those who wait for a change: one PostgreSQL NOTIFY per committed batch reaches every replica.
 
+Where nobody follows, nothing is notified: PostgreSQL has all transactions that notify commit one after the other,
+whatever their database. Who follows holds a lock that says so, which whoever changes something tries to take.
+
 A notification has a line for each thing that changed: its id and, where that is told, a blank and its *news*, which
 spares whoever follows the thing to look what became of it.
 """
 
 import asyncio
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -27,7 +31,12 @@ _MOST_BYTES = 7_999
 _LONGEST_NEWS = 1_000
 """In characters, so that a line always fits. Of what is longer no news is told."""
 _KEEPALIVE = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"}
-_NOTIFY = "SELECT pg_notify(%(channel)s, payload) FROM unnest(%(payloads)s::text[]) AS payload"
+# Who changes something keeps the lock until the commit: so a follower, who waits for it, looks after that.
+_NOTIFY = """
+    SELECT pg_notify(%(channel)s, payload) FROM unnest(%(payloads)s::text[]) AS payload
+    WHERE NOT pg_try_advisory_xact_lock(%(lock)s)
+"""
+_FOLLOW = "SELECT pg_advisory_lock_shared(%s)"
 
 
 def notify(transaction: Transaction, channel: str, changes: Mapping[int, str]) -> None:
@@ -35,7 +44,11 @@ def notify(transaction: Transaction, channel: str, changes: Mapping[int, str]) -
 
     It has the news of each id that changed, one line of text; where that is empty, followers have to look.
     """
-    transaction.execute(_NOTIFY, {"channel": channel, "payloads": array(_payloads(changes))})
+    transaction.execute(_NOTIFY, {"channel": channel, "payloads": array(_payloads(changes)), "lock": _lock(channel)})
+
+
+def _lock(channel: str) -> int:
+    return zlib.crc32(channel.encode())
 
 
 def _payloads(changes: Mapping[int, str]) -> list[str]:
@@ -148,6 +161,7 @@ class ChangeFeed:
                 loop.remove_reader(socket)
                 lost.set_exception(error)
 
+        await connection.execute(_FOLLOW, [_lock(self._channel)])
         await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(self._channel)))
         loop.add_reader(socket, hear)
         try:

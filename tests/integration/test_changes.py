@@ -1,7 +1,9 @@
 """The change feed: followers hear of what they follow and of nothing else, and nobody is listened for in vain."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -94,6 +96,45 @@ async def test_a_notification_that_cannot_be_read_makes_everyone_look(dsn: str, 
             began = asyncio.get_running_loop().time()
             assert await follower.next(SECONDS) is None
             assert asyncio.get_running_loop().time() - began < SECONDS
+
+
+async def test_nothing_is_notified_unless_somebody_follows(dsn: str) -> None:
+    database = database_of(dsn)
+    async with feed_of(dsn) as feed, await psycopg.AsyncConnection.connect(dsn, autocommit=True) as eavesdropper:
+        await eavesdropper.execute("LISTEN things")
+        change(database, {1: "unheard"})
+        with feed.follow(7) as follower:
+            await follower.next(SECONDS)
+            change(database, {7: "heard"})
+            assert await follower.next(SECONDS) == {7: "heard"}
+        heard = [one.payload async for one in eavesdropper.notifies(timeout=1)]
+        assert heard == ["7 heard"]
+    database.close()
+
+
+async def test_a_change_that_is_being_made_when_somebody_begins_to_follow_is_seen_or_told(dsn: str) -> None:
+    database = database_of(dsn)
+    with database.transaction() as tx:
+        tx.execute("CREATE TABLE things (number bigint)")
+    async with feed_of(dsn) as feed:
+        with ThreadPoolExecutor() as pool:
+            goes_on = threading.Event()
+
+            def make() -> None:
+                with database.transaction() as tx:
+                    notify(tx, "things", {7: "made"})
+                    tx.execute("INSERT INTO things VALUES (7)").fetchall()
+                    goes_on.wait(SECONDS)
+
+            making = pool.submit(make)
+            with feed.follow(7) as follower:
+                assert await follower.next(1) is None
+                goes_on.set()
+                assert await follower.next(SECONDS) is None, "now it has to look"
+                with database.transaction() as tx:
+                    assert tx.execute("SELECT number FROM things").fetchall() == [(7,)]
+            making.result()
+    database.close()
 
 
 async def test_a_lost_connection_is_made_anew_and_everyone_looks(dsn: str) -> None:
