@@ -21,10 +21,9 @@ from confluent_kafka import Producer as KafkaProducer
 import chassis.consumer
 import chassis.producer
 from chassis.codec import Codec
-from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.messages import Encoded, Record
-from chassis.pipeline import Rows, Transaction
+from chassis.pipeline import Rows, Session, Transaction
 from chassis.producer import Producer
 from tests.chaos.faulty_fuse import Fuse
 
@@ -72,7 +71,7 @@ def _committing(fuse: Fuse) -> None:
 
     ``commit-unheard`` lets the commit happen, then breaks the connection before the client hears of it.
     """
-    transaction = Database.transaction
+    transaction = Session.transaction
 
     def ending(tx: Transaction, place: str) -> None:
         points = {f"{place}:before-commit", f"{place}:commit-unheard"}
@@ -81,13 +80,14 @@ def _committing(fuse: Fuse) -> None:
         tx.execute("SELECT 1").fetchone()  # so that all statements are done
         fuse.dies(f"{place}:before-commit")
         if fuse.blows(f"{place}:commit-unheard"):
+            tx.execute("BEGIN")  # takes over what was begun without it
             tx.execute("COMMIT")
             tx.execute("SELECT 1").fetchone()
             tx._pg.finish()  # noqa: SLF001 - as a network would
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
     @contextmanager
-    def faulty(self: Database) -> Iterator[Transaction]:
+    def faulty(self: Session) -> Iterator[Transaction]:
         place = "reader"
         with transaction(self) as tx:
             noted = _note_statements(tx)
@@ -97,7 +97,7 @@ def _committing(fuse: Fuse) -> None:
             ending(tx, place)
         fuse.dies(f"{place}:after-commit")
 
-    Database.transaction = faulty  # type: ignore[method-assign] # that is what a fault build does
+    Session.transaction = faulty  # type: ignore[method-assign] # that is what a fault build does
 
 
 def _note_statements(tx: Transaction) -> list[str]:

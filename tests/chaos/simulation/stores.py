@@ -39,14 +39,14 @@ class OrderStore:
     def get(self, tx: Transaction, ids: Sequence[int]) -> dict[int, Order]:
         return _those(of(tx).read("orders"), ids)
 
-    def end(self, tx: Transaction, endings: Sequence[Ending]) -> set[int]:
+    def end(self, tx: Transaction, endings: Sequence[Ending]) -> dict[int, datetime]:
         orders = of(tx).write("orders")
-        ended = set[int]()
+        ended: dict[int, datetime] = {}
         for ending in endings:
             order: Order | None = orders.get(ending.order_id)
             if order is not None and not order.final:
                 orders[ending.order_id] = replace(order, status=ending.status, cancel_reason=ending.reason)
-                ended.add(ending.order_id)
+                ended[ending.order_id] = of(tx).now
         return ended
 
 
