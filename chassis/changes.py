@@ -55,8 +55,7 @@ def _payloads(changes: Mapping[int, str]) -> list[str]:
     payloads: list[str] = []
     lines: list[str] = []
     size = 0
-    for one in sorted(changes):
-        news = changes[one]
+    for one, news in changes.items():
         line = f"{one} {news}" if 0 < len(news) <= _LONGEST_NEWS else str(one)
         bytes_of_line = len(line.encode()) + 1
         if size + bytes_of_line > _MOST_BYTES:

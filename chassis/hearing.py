@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 
 from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka.admin import ClusterMetadata
 
-ANSWER_SECONDS = 2.0
+_ANSWER_SECONDS = 2.0
 
 
 class Hearing:
@@ -46,8 +47,13 @@ class Hearing:
 
 def is_answered(client: Consumer | Producer) -> bool:
     """Say whether ``client`` gets an answer within two seconds; a consumer's may wait behind its fetch."""
+    return answer(client) is not None
+
+
+def answer(client: Consumer | Producer) -> ClusterMetadata | None:
+    """Return what a broker tells ``client`` of the topics within two seconds; None where none answers."""
     try:
-        client.list_topics(timeout=ANSWER_SECONDS)
+        told: ClusterMetadata = client.list_topics(timeout=_ANSWER_SECONDS)
     except KafkaException:
-        return False
-    return True
+        return None
+    return told

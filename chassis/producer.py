@@ -11,7 +11,7 @@ from confluent_kafka import Producer as KafkaProducer
 
 from chassis import metrics
 from chassis.errors import Unavailable
-from chassis.hearing import ANSWER_SECONDS, Hearing
+from chassis.hearing import Hearing, answer
 from chassis.logs import logger
 from chassis.messages import Encoded
 from chassis.placement import Placement
@@ -126,8 +126,10 @@ class Producer:
             except BufferError:
                 return position, KafkaError(KafkaError._QUEUE_FULL)  # noqa: SLF001 - its public name
             except KafkaException as error:
-                self._placement.learn({})  # the topic may have been made anew, with fewer partitions
-                return position, error.args[0]
+                refusal: KafkaError = error.args[0]
+                if refusal.code() == KafkaError._UNKNOWN_PARTITION:  # noqa: SLF001 - its public name
+                    self._placement.learn({})  # the topic was made anew, with fewer partitions
+                return position, refusal
         return len(messages), None
 
     def deliver(self, messages: Sequence[Encoded], seconds: float) -> None:
@@ -147,11 +149,11 @@ class Producer:
 
         That decides where messages go, so it is asked before the first one, and every so often by ourselves.
         """
-        try:
-            topics = self._producer.list_topics(timeout=ANSWER_SECONDS).topics
-        except KafkaException:
+        told = answer(self._producer)
+        if told is None:
             return False
-        self._placement.learn({name: len(topic.partitions) for name, topic in topics.items() if topic.error is None})
+        found = {name: len(topic.partitions) for name, topic in told.topics.items() if topic.error is None}
+        self._placement.learn(found)
         return True
 
     def close(self, timeout: float) -> None:
