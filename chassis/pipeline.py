@@ -1,7 +1,8 @@
 """Pipelines: the statements of a transaction are gathered, and sent together once a result is wanted.
 
-So a batch that reads once and then writes costs two round trips, its commit included: what is sent up to a Sync message
-is one transaction by itself, which that message commits, and BEGIN and COMMIT need not be said. Each statement is
+So a batch that reads once and then writes costs two round trips, its commit included, and one that reads only what it
+wrote costs a single one: what is sent up to a Sync message is one transaction by itself, which that message commits,
+and BEGIN and COMMIT need not be said. Each statement is
 prepared once on its connection. psycopg's own pipeline does the same at twice the CPU: it talks to the server at every
 statement, and makes a cursor for each; this one stands on its wrapper of libpq and on its adaptation of types.
 
@@ -89,6 +90,8 @@ class Transaction:
         """What the server owes an answer for: a statement, its preparation, or the pipeline's end."""
         self._gathered = False
         """Whether there is something that the server does not have yet, or holds the answers back of."""
+        self._begun = False
+        """Whether there is something to commit."""
         self._failure: psycopg.Error | None = None
 
     def execute(self, query: str, parameters: Mapping[str, object] | None = None) -> Rows:
@@ -108,7 +111,7 @@ class Transaction:
             self._prepared.add(statement.name)
             self._sent.append(statement)
         self._pg.send_query_prepared(statement.name, values)
-        self._gathered = True
+        self._gathered = self._begun = True
         rows = Rows(self)
         self._sent.append(rows)
         return rows
@@ -125,7 +128,14 @@ class Transaction:
             self._receive_one()
 
     def commit(self) -> None:
-        """Commit, and wait for everything that is under way; raises the first error of the whole transaction."""
+        """Commit, and wait for everything that is under way; raises the first error of the whole transaction.
+
+        Rows that nobody has looked at yet are there then, without a round trip of their own. What is executed after
+        it is another transaction.
+        """
+        if not self._begun:
+            return
+        self._begun = self._gathered = False
         self._pg.pipeline_sync()
         self._sent.append(None)
         self._flush()
@@ -138,7 +148,9 @@ class Transaction:
             raise self._failure
 
     def roll_back(self) -> None:
-        """Undo everything, and wait for what is under way; raises the first error of the whole transaction."""
+        """Undo what is not committed, and wait for what is under way; raises the first error of the transaction."""
+        if not self._begun:
+            return
         self.execute("BEGIN")  # what was begun without a word goes on under it, and rolls back without a warning
         self.execute("ROLLBACK")
         self.commit()
@@ -209,7 +221,7 @@ class Session:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Open a transaction; it commits at the end of the block, or rolls back where that raises.
+        """Open a transaction; it commits at the end of the block, if not before, or rolls back where that raises.
 
         Raises:
             psycopg.OperationalError: the connection is lost, and closed. It may have committed all the same.
@@ -233,8 +245,8 @@ class Session:
 
     def check(self) -> None:
         """Ask the server whether the connection works; raises psycopg.OperationalError where it does not."""
-        with self.transaction():
-            pass
+        with self.transaction() as transaction:
+            transaction.execute("SELECT 1")
 
     def close(self) -> None:
         """Close the connection."""

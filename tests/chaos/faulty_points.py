@@ -8,10 +8,10 @@ timers, or, in the event loop and the threads where it waits for the database, a
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
 import psycopg
 from confluent_kafka import Consumer as KafkaConsumer
@@ -23,7 +23,7 @@ import chassis.producer
 from chassis.codec import Codec
 from chassis.errors import Unavailable
 from chassis.messages import Encoded, Record
-from chassis.pipeline import Rows, Session, Transaction
+from chassis.pipeline import Rows, Transaction
 from chassis.producer import Producer
 from tests.chaos.faulty_fuse import Fuse
 
@@ -71,46 +71,40 @@ def _committing(fuse: Fuse) -> None:
 
     ``commit-unheard`` lets the commit happen, then breaks the connection before the client hears of it.
     """
-    transaction = Session.transaction
+    execute, commit = Transaction.execute, Transaction.commit
+    writing: WeakSet[Transaction] = WeakSet()
 
-    def ending(tx: Transaction, place: str) -> None:
-        points = {f"{place}:before-commit", f"{place}:commit-unheard"}
+    def noting(self: Transaction, query: str, parameters: Mapping[str, object] | None = None) -> Rows:
+        if _WRITES.search(query):
+            writing.add(self)
+        elif query == "ROLLBACK":
+            writing.discard(self)
+        return execute(self, query, parameters)
+
+    def ending(tx: Transaction) -> None:
+        points = {f"{where()}:before-commit", f"{where()}:commit-unheard"}
         if fuse.armed not in points:
             return
         tx.execute("SELECT 1").fetchone()  # so that all statements are done
-        fuse.dies(f"{place}:before-commit")
-        if fuse.blows(f"{place}:commit-unheard"):
+        fuse.dies(f"{where()}:before-commit")
+        if fuse.blows(f"{where()}:commit-unheard"):
             tx.execute("BEGIN")  # takes over what was begun without it
             tx.execute("COMMIT")
             tx.execute("SELECT 1").fetchone()
             tx._pg.finish()  # noqa: SLF001 - as a network would
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
-    @contextmanager
-    def faulty(self: Session) -> Iterator[Transaction]:
-        place = "reader"
-        with transaction(self) as tx:
-            noted = _note_statements(tx)
-            yield tx
-            if any(map(_WRITES.search, noted)):
-                place = where()
-            ending(tx, place)
-        fuse.dies(f"{place}:after-commit")
+    def faulty(self: Transaction) -> None:
+        if self not in writing:
+            commit(self)
+            return
+        writing.discard(self)
+        ending(self)
+        commit(self)
+        fuse.dies(f"{where()}:after-commit")
 
-    Session.transaction = faulty  # type: ignore[method-assign] # that is what a fault build does
-
-
-def _note_statements(tx: Transaction) -> list[str]:
-    """Return a list to which every further statement of ``tx`` is added."""
-    noted: list[str] = []
-    execute = tx.execute
-
-    def noting(query: str, parameters: Mapping[str, object] | None = None) -> Rows:
-        noted.append(query)
-        return execute(query, parameters)
-
-    tx.execute = noting  # type: ignore[method-assign] # that is what a fault build does
-    return noted
+    Transaction.execute = noting  # type: ignore[method-assign] # that is what a fault build does
+    Transaction.commit = faulty  # type: ignore[method-assign] # the same
 
 
 def _publishing(fuse: Fuse) -> None:

@@ -134,6 +134,34 @@ def test_a_transaction_is_one_to_others_however_many_statements_it_sends_at_a_ti
     other.close()
 
 
+def test_rows_come_with_a_commit_and_what_follows_is_another_transaction(session: Session) -> None:
+    def commit_then_fail(tx: Transaction) -> None:
+        add(tx, 1)
+        first = tx.execute("SELECT now()")
+        tx.commit()
+        assert first.there
+        assert tx.execute("SELECT now()").fetchall() > first.fetchall()
+        add(tx, 2)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        run(session, commit_then_fail)
+    assert notes(session) == [1]
+
+
+def test_a_commit_in_the_midst_that_fails_undoes_what_came_before_it(session: Session) -> None:
+    def fail(tx: Transaction) -> None:
+        add(tx, 1)
+        tx.commit()
+        add(tx, 2)
+        tx.execute("SELECT 1 / 0")
+        tx.commit()
+
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        run(session, fail)
+    assert notes(session) == [1]
+
+
 def test_a_commit_that_fails_is_told_and_undoes_everything(session: Session) -> None:
     def break_a_promise(tx: Transaction) -> None:
         add(tx, 1)
@@ -227,4 +255,4 @@ def test_a_lost_connection_is_closed(session: Session) -> None:
         run(session, lose)
     assert session.connection.closed
     with pytest.raises(psycopg.OperationalError):
-        run(session, lambda _: None)
+        run(session, lambda tx: add(tx, 2))

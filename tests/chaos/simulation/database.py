@@ -17,11 +17,16 @@ class Database:
         return self.tables.get(table, {})
 
 
+class Died(Exception):
+    """The process died in the midst of what it did."""
+
+
 class MemoryTransaction:
     """Changes to copies of tables, which take their places at the commit; without one, nothing has happened."""
 
-    def __init__(self, database: Database, now: datetime) -> None:
-        self._database, self.now = database, now
+    def __init__(self, database: Database, now: datetime, *, dies: bool = False) -> None:
+        """Change ``database`` at ``now``, or have the process die before the first commit."""
+        self._database, self.now, self._dies = database, now, dies
         self._changed: dict[str, dict[Any, Any]] = {}
 
     def read(self, table: str) -> Mapping[Any, Any]:
@@ -34,7 +39,10 @@ class MemoryTransaction:
         return self._changed[table]
 
     def commit(self) -> None:
+        if self._dies:
+            raise Died
         self._database.tables.update(self._changed)
+        self._changed = {}
 
 
 def of(tx: Transaction) -> MemoryTransaction:

@@ -23,7 +23,7 @@ from orchestrator_svc.order_saga import ORDER_SAGA
 from order_svc.handlers import cancel_orders, complete_orders
 from product_svc.handlers import decrease_product, increase_product
 from saga.engine import SagaEngine
-from tests.chaos.simulation.database import Database, MemoryTransaction
+from tests.chaos.simulation.database import Database, Died, MemoryTransaction
 from tests.chaos.simulation.log import Log
 from tests.chaos.simulation.stores import MemorySagaStore
 
@@ -49,19 +49,22 @@ class Fault(StrEnum):
 class Service:
     """One service. Its database and its place in the log outlive its process."""
 
-    def __init__(self, name: str, topics: Sequence[str], handle: Handle, log: Log) -> None:
+    def __init__(self, name: str, topics: Sequence[str], start: Callable[[], Handle], log: Log) -> None:
+        """Make the service ``name``, of which each process handles messages by what ``start`` returns."""
         self.name, self.topics = name, topics
         self.database = Database()
         self.parked: list[Message[Record]] = []
         self.stopped: list[list[Outgoing]] = []
         """What stopped processes will publish when they wake."""
-        self.log, self._handle = log, handle
+        self.log, self._start, self._handle = log, start, start()
 
     def process(self, now: datetime, *, first: int = 0, limit: int = 500, fault: Fault = Fault.NONE) -> bool:
         """Take one batch through the consumer's stages; return whether there was one."""
         batch = self.log.fetch(self.name, self.topics, first=first, limit=limit)
         if batch and self.work(batch, now, fault):
             self.log.commit(self.name, batch)
+        elif batch and fault is not Fault.STOPPED:
+            self._handle = self._start()
         return bool(batch)
 
     def work(self, batch: Sequence[Message[Record]], now: datetime, fault: Fault) -> bool:
@@ -77,11 +80,12 @@ class Service:
 
     def transact(self, act: Callable[[Transaction], Sequence[Outgoing]], now: datetime, fault: Fault) -> bool:
         """Commit what ``act`` does, then publish what it returns; return False where the process died on the way."""
-        transaction = MemoryTransaction(self.database, now)
-        outgoing = list(act(cast("Transaction", transaction)))
-        if fault is Fault.BEFORE_COMMIT:
+        transaction = MemoryTransaction(self.database, now, dies=fault is Fault.BEFORE_COMMIT)
+        try:
+            outgoing = list(act(cast("Transaction", transaction)))
+            transaction.commit()
+        except Died:
             return False
-        transaction.commit()
         if fault is Fault.STOPPED:
             self.stopped.append(outgoing)
         elif fault is not Fault.BEFORE_PUBLISH:
@@ -96,18 +100,19 @@ class Service:
 
 
 def order_service(log: Log) -> Service:
-    return Service("order_svc", [CompleteOrderCommand.TOPIC], dispatcher(complete_orders, cancel_orders), log)
+    return Service("order_svc", [CompleteOrderCommand.TOPIC], lambda: dispatcher(complete_orders, cancel_orders), log)
 
 
 def product_service(log: Log) -> Service:
-    handle = dispatcher(decrease_product, increase_product)
-    return Service("product_svc", [DecreaseProductCommand.TOPIC], handle, log)
+    handlers = decrease_product, increase_product
+    return Service("product_svc", [DecreaseProductCommand.TOPIC], lambda: dispatcher(*handlers), log)
 
 
 def delivery_service(log: Log) -> Service:
-    return Service("delivery_svc", [CreateDeliveryCommand.TOPIC], dispatcher(create_delivery, cancel_delivery), log)
+    handlers = create_delivery, cancel_delivery
+    return Service("delivery_svc", [CreateDeliveryCommand.TOPIC], lambda: dispatcher(*handlers), log)
 
 
 def orchestrator(log: Log) -> Service:
     topics = [OrderCreated.TOPIC, ProductDecreased.TOPIC, DeliveryCreated.TOPIC]
-    return Service("orchestrator_svc", topics, SagaEngine(ORDER_SAGA, SAGAS).handle, log)
+    return Service("orchestrator_svc", topics, lambda: SagaEngine(ORDER_SAGA, SAGAS).handle, log)

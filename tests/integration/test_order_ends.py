@@ -1,0 +1,97 @@
+"""Ends of orders: each order ends once, and who follows it is told what has become of it, whatever was asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from chassis.changes import ChangeFeed
+from chassis.database import Database
+from chassis.migrations import migrate
+from chassis.settings import DatabaseSettings
+from devstack.stack import Stack
+from order_svc import store
+from order_svc.orders import Ending, NewOrder, Order, OrderStatus
+from tests.support.scratch import database_of, scratch_database
+
+SECONDS = 10
+COMPLETED, CANCELLED = OrderStatus.COMPLETED, OrderStatus.CANCELLED
+REASON = 'a "reason"\nof two lines, with ä and €'
+
+
+@pytest.fixture(scope="module")
+def dsn(stack: Stack) -> str:
+    dsn = scratch_database(stack)
+    migrate("order_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
+    return dsn
+
+
+@pytest.fixture
+def database(dsn: str) -> Iterator[Database]:
+    database = database_of(dsn)
+    yield database
+    database.close()
+
+
+@asynccontextmanager
+async def followed(dsn: str) -> AsyncIterator[ChangeFeed]:
+    feed = ChangeFeed(DatabaseSettings.model_validate({"database_url": dsn}).database_url, store.CHANNEL)
+    running = asyncio.create_task(feed.run())
+    yield feed
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def place(database: Database, count: int) -> list[Order]:
+    with database.transaction() as tx:
+        return list(store.insert(tx, [NewOrder(1, 2, 3, 100, "Main Street 1", None)] * count, 60.0).values())
+
+
+def end(database: Database, *endings: Ending) -> set[int]:
+    with database.transaction() as tx:
+        return store.end(tx, endings)
+
+
+def stored(database: Database, *orders: Order) -> list[Order]:
+    with database.transaction() as tx:
+        found = store.get(tx, [order.order_id for order in orders])
+    return [found[order.order_id] for order in orders]
+
+
+def test_an_order_ends_once_and_stays_as_it_ended_first(database: Database) -> None:
+    one, other, third = place(database, 3)
+    assert end(database, Ending(other.order_id, CANCELLED, REASON), Ending(one.order_id, COMPLETED)) == {
+        one.order_id,
+        other.order_id,
+    }
+    assert end(database, Ending(one.order_id, CANCELLED, REASON), Ending(third.order_id, COMPLETED)) == {third.order_id}
+    first, second, last = stored(database, one, other, third)
+    assert [first.status, second.status, last.status] == [COMPLETED, CANCELLED, COMPLETED]
+    assert [first.cancel_reason, second.cancel_reason] == [None, REASON]
+
+
+async def test_who_follows_an_order_hears_what_has_become_of_it(dsn: str, database: Database) -> None:
+    one, other, bystander = place(database, 3)
+    async with followed(dsn) as feed:
+        with feed.follow() as everything:
+            await everything.next(SECONDS)
+            end(database, Ending(one.order_id, COMPLETED), Ending(other.order_id, CANCELLED, REASON))
+            news = await everything.next(SECONDS)
+    assert news is not None
+    assert news.keys() == {one.order_id, other.order_id}
+    told = [one.after(news[one.order_id]), other.after(news[other.order_id])]
+    assert told == stored(database, one, other)
+    assert stored(database, bystander) == [bystander]
+
+
+async def test_a_contradiction_is_told_to_nobody_as_if_it_had_been_applied(dsn: str, database: Database) -> None:
+    (order,) = place(database, 1)
+    end(database, Ending(order.order_id, COMPLETED))
+    async with followed(dsn) as feed:
+        with feed.follow(order.order_id) as follower:
+            await follower.next(SECONDS)
+            assert end(database, Ending(order.order_id, CANCELLED, REASON)) == set()
+            news = await follower.next(SECONDS)
+    assert news is not None
+    assert [order.after(news[order.order_id])] == stored(database, order)
