@@ -10,7 +10,7 @@ spares whoever follows the thing to look what became of it.
 import asyncio
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import psycopg
@@ -26,44 +26,41 @@ _LINGER_SECONDS = 30.0
 """How long it listens on once nobody follows any more."""
 _LOOK_SECONDS = 10.0
 _BACKOFF_SECONDS = 0.5
-_MOST_BYTES = 7_999
-"""What PostgreSQL lets a notification carry."""
 _LONGEST_NEWS = 1_000
-"""In characters, so that a line always fits. Of what is longer no news is told."""
+"""In characters. Of what is longer no news is told."""
+_PART_BYTES = 3_900
+"""After so much comes one line more, of up to four bytes a character; PostgreSQL lets a notification have 7,999."""
 _KEEPALIVE = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"}
 # Who changes something keeps the lock until the commit: so a follower, who waits for it, looks after that.
 _NOTIFY = """
-    SELECT pg_notify(%(channel)s, payload) FROM unnest(%(payloads)s::text[]) AS payload
-    WHERE NOT pg_try_advisory_xact_lock(%(lock)s)
+    SELECT pg_notify(%(channel)s, string_agg(line, E'\\n')) FROM (
+        SELECT line, sum(octet_length(line) + 1) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) / %(part)s AS part FROM (
+            SELECT id, CASE WHEN length(news) <= %(longest)s THEN id || ' ' || news ELSE id::text END AS line
+            FROM ({select}) AS changed) AS lines) AS parts
+    WHERE (SELECT NOT pg_try_advisory_xact_lock(%(lock)s))
+    GROUP BY part
 """
+_WITHOUT_NEWS = "SELECT id, NULL::text AS news FROM unnest(%(ids)s::bigint[]) AS id"
 _FOLLOW = "SELECT pg_advisory_lock_shared(%s)"
 
 
-def notify(transaction: Transaction, channel: str, changes: Mapping[int, str]) -> None:
-    """Tell everyone who follows ``channel``, in every process, of ``changes``, once ``transaction`` commits.
+def notify(transaction: Transaction, channel: str, ids: Iterable[int]) -> None:
+    """Have everyone who follows ``channel``, in every process, look at ``ids`` once ``transaction`` commits."""
+    notify_news(transaction, channel, _WITHOUT_NEWS, {"ids": array(ids)})
 
-    It has the news of each id that changed, one line of text; where that is empty, followers have to look.
+
+def notify_news(transaction: Transaction, channel: str, select: str, parameters: Mapping[str, object]) -> None:
+    """Tell everyone who follows ``channel``, in every process, what has changed, once ``transaction`` commits.
+
+    ``select`` is a query, a constant, that finds the ``id`` of what changed and its ``news``, one line of text. Where
+    nobody follows it is not even run.
     """
-    transaction.execute(_NOTIFY, {"channel": channel, "payloads": array(_payloads(changes)), "lock": _lock(channel)})
+    given = {"channel": channel, "lock": _lock(channel), "longest": _LONGEST_NEWS, "part": _PART_BYTES}
+    transaction.execute(_NOTIFY.format(select=select), {**given, **parameters})
 
 
 def _lock(channel: str) -> int:
     return zlib.crc32(channel.encode())
-
-
-def _payloads(changes: Mapping[int, str]) -> list[str]:
-    payloads: list[str] = []
-    lines: list[str] = []
-    size = 0
-    for one, news in changes.items():
-        line = f"{one} {news}" if 0 < len(news) <= _LONGEST_NEWS else str(one)
-        bytes_of_line = len(line.encode()) + 1
-        if size + bytes_of_line > _MOST_BYTES:
-            payloads.append("\n".join(lines))
-            lines, size = [], 0
-        lines.append(line)
-        size += bytes_of_line
-    return [*payloads, "\n".join(lines)]
 
 
 class Follower:

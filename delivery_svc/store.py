@@ -35,7 +35,7 @@ def lock(tx: Transaction, order_ids: Iterable[int]) -> dict[int, Delivery]:
 
 
 def add(tx: Transaction, wanted: Sequence[tuple[Wanted, str | None]]) -> dict[int, Delivery]:
-    """Store deliveries, or their refusals where one is given; return by order id those that are new.
+    """Store deliveries, or their refusals where one is given, and commit; return by order id those that are new.
 
     Where something is stored about an order already, that stays.
     """
@@ -49,6 +49,7 @@ def add(tx: Transaction, wanted: Sequence[tuple[Wanted, str | None]]) -> dict[in
             "refusals": array([refusal for _, refusal in ordered]),
         },
     )
+    tx.commit()  # the rows come with it: to look at them before would take a round trip more
     return {row.order_id: _delivery(row) for row in rows}
 
 

@@ -40,7 +40,7 @@ class Cancelling:
             if not room:
                 raise self._backlog.full()
             order = store.request_cancel(tx, order_id, actor=actor or f"user {order.user_id}", note=note)
-            notify(tx, store.CHANNEL, {order_id: ""})
+            notify(tx, store.CHANNEL, [order_id])
             return order, [Outgoing(order_cancel_requested(order), traceparent=traceparent)]
 
         return await self._origin.write(1, noted)

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from ordersaga.messages import CancelOrderCommand, CompleteOrderCommand
 from prometheus_client import Counter
 
-from chassis.changes import notify
 from chassis.dispatch import handles
 from chassis.errors import Poison
 from chassis.logs import logger
@@ -39,9 +38,6 @@ def cancel_orders(commands: Sequence[CancelOrderCommand], tx: Transaction) -> li
 
 def _end(tx: Transaction, endings: Sequence[Ending]) -> None:
     ended = store.end(tx, endings)
-    if ended:
-        news = {e.order_id: e.news(ended[e.order_id]) for e in endings if e.order_id in ended}
-        notify(tx, store.CHANNEL, news)
     others = [ending for ending in endings if ending.order_id not in ended]
     if others:
         _must_have_ended(store.get(tx, [ending.order_id for ending in others]), others)

@@ -70,7 +70,7 @@ class Order:
         return self.status is not OrderStatus.PENDING
 
     def after(self, news: str) -> "Order":
-        """Return what this order has become by the `Ending.news` of it."""
+        """Return what this order has become by the news of its end: status, reason and time, as a list in JSON."""
         status, reason, time = json.loads(news)
         ended = datetime.fromisoformat(time)
         return replace(self, status=OrderStatus(status), cancel_reason=reason, update_time=ended)
@@ -87,10 +87,6 @@ class Ending:
     order_id: int
     status: OrderStatus
     reason: str | None = None
-
-    def news(self, time: datetime) -> str:
-        """Return what whoever follows the order is told when it has ended so at ``time``: one line of JSON."""
-        return json.dumps([self.status, self.reason, time.isoformat()])
 
     def contradicts(self, order: Order) -> bool:
         """Say whether ``order`` has already ended otherwise. That is never applied, only counted and logged."""

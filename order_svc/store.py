@@ -1,8 +1,8 @@
 """The table ``orders``."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
+from chassis.changes import notify_news
 from chassis.database import array, columns, where
 from chassis.pipeline import Row, Transaction
 from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
@@ -41,7 +41,12 @@ _END = """
     FROM unnest(%(order_id)s::bigint[], %(status)s::text[], %(reason)s::text[])
          AS ending (order_id, status, reason)
     WHERE orders.order_id = ending.order_id AND orders.status = 'PENDING'
-    RETURNING orders.order_id, orders.update_time
+    RETURNING orders.order_id
+"""
+# What `Order.after` reads.
+_NEWS = """
+    SELECT order_id AS id, json_build_array(status, cancel_reason, update_time)::text AS news
+    FROM orders WHERE order_id = ANY(%(ids)s::bigint[]) AND status <> 'PENDING'
 """
 _REQUEST_CANCEL = f"""
     UPDATE orders SET cancel_actor = %(actor)s, cancel_note = %(note)s, cancel_request_time = now(), update_time = now()
@@ -103,14 +108,13 @@ def find(
     return [_order(row) for row in tx.execute(query, {"before": before, "limit": limit, "user_id": user_id})]
 
 
-def end(tx: Transaction, endings: Sequence[Ending]) -> dict[int, datetime]:
-    """End those orders of ``endings`` that are still PENDING; return when each of them ended."""
+def end(tx: Transaction, endings: Sequence[Ending]) -> set[int]:
+    """End those orders of ``endings`` that are still PENDING, tell who follows them, and commit; return their ids."""
     ordered = sorted(endings, key=lambda ending: ending.order_id)
-    ended = tx.execute(
-        _END,
-        columns(ordered, ("order_id", "status", "reason")),
-    )
-    return {row.order_id: row.update_time for row in ended}
+    ended = tx.execute(_END, columns(ordered, ("order_id", "status", "reason")))
+    notify_news(tx, CHANNEL, _NEWS, {"ids": array([ending.order_id for ending in ordered])})
+    tx.commit()  # the rows come with it: to look at them before would take a round trip more
+    return {row.order_id for row in ended}
 
 
 def request_cancel(tx: Transaction, order_id: int, *, actor: str, note: str) -> Order:

@@ -23,12 +23,15 @@ _ANSWERED = Counter(
 def decrease_product(commands: Sequence[DecreaseProductCommand], tx: Transaction) -> list[ProductDecreased]:
     """Take stock for each order once, and answer every command, new or repeated, with what is stored."""
     wanted = [Wanted(c.order_id, c.product_id, c.quantity, c.price) for c in commands]
-    shelves, movements = _lock(tx, wanted)
-    new = allocate([one for one in wanted if one.order_id not in movements], shelves)
-    store.add_movements(tx, new)
-    movements |= {movement.order_id: movement for movement in new}
-    tally(_ANSWERED, (movements[one.order_id].answer or "taken" for one in wanted))
-    return [_answer(movements[one.order_id]) for one in wanted]
+    answers: dict[int, str | None] = dict.fromkeys(store.take(tx, wanted))
+    others = [one for one in wanted if one.order_id not in answers]
+    if others:
+        answers |= {movement.order_id: movement.answer for movement in _allocated(tx, others)}
+    tally(_ANSWERED, (answer or "taken" for answer in answers.values()))
+    return [
+        ProductDecreased(order_id=one.order_id, success=answers[one.order_id] is None, reason=answers[one.order_id])
+        for one in wanted
+    ]
 
 
 @handles(IncreaseProductCommand)
@@ -41,6 +44,14 @@ def increase_product(commands: Sequence[IncreaseProductCommand], tx: Transaction
     return [ProductIncreased(order_id=one.order_id) for one in wanted]
 
 
+def _allocated(tx: Transaction, wanted: Sequence[Wanted]) -> list[Movement]:
+    """Return what becomes of each order's pieces, or became of them long ago."""
+    shelves, movements = _lock(tx, wanted)
+    new = allocate([one for one in wanted if one.order_id not in movements], shelves)
+    store.add_movements(tx, new)
+    return [*movements.values(), *new]
+
+
 def _lock(tx: Transaction, wanted: Sequence[Wanted]) -> tuple[dict[int, Shelf], dict[int, Movement]]:
     shelves, movements = store.lock(tx, (one.product_id for one in wanted), (one.order_id for one in wanted))
     for one in wanted:
@@ -48,7 +59,3 @@ def _lock(tx: Transaction, wanted: Sequence[Wanted]) -> tuple[dict[int, Shelf], 
         if movement is not None and not movement.is_for(one):
             raise Poison("REUSED_ID", f"order {one.order_id} moved other stock before")
     return shelves, movements
-
-
-def _answer(movement: Movement) -> ProductDecreased:
-    return ProductDecreased(order_id=movement.order_id, success=movement.answer is None, reason=movement.answer)

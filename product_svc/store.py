@@ -6,7 +6,7 @@ from typing import Any
 
 from chassis.database import array, columns
 from chassis.pipeline import Row, Transaction
-from product_svc.stock import Movement, Product, Shelf
+from product_svc.stock import Movement, Product, Shelf, Wanted
 
 _COLUMNS = "product_id, name, price, stock, create_time, update_time"
 _MOVEMENT = "order_id, product_id, quantity, price, refusal, undone"
@@ -29,6 +29,29 @@ _LOCK_PRODUCTS = """
 _LOCK_MOVEMENTS = f"""
     SELECT {_MOVEMENT} FROM stock_movements WHERE order_id = ANY(%(ids)s::bigint[]) ORDER BY order_id FOR NO KEY UPDATE
 """  # noqa: S608 - a constant
+# Where two want the same product at once, the second to come waits for the first one's commit at the locks.
+_TAKE = """
+    WITH wanted AS (
+        SELECT * FROM unnest(%(order_id)s::bigint[], %(product_id)s::bigint[], %(quantity)s::bigint[],
+                             %(price)s::bigint[]) AS one (order_id, product_id, quantity, price)
+    ), shelf AS MATERIALIZED (
+        SELECT product_id, price, stock FROM products WHERE product_id = ANY(%(ids)s::bigint[])
+        ORDER BY product_id FOR NO KEY UPDATE
+    ), plenty AS (
+        SELECT product_id FROM wanted JOIN shelf USING (product_id) GROUP BY product_id
+        HAVING sum(quantity) <= min(stock) AND bool_and(wanted.price = shelf.price)
+    ), stored AS (
+        INSERT INTO stock_movements (order_id, product_id, quantity, price, undone)
+        SELECT order_id, product_id, quantity, price, false FROM wanted
+        WHERE product_id IN (SELECT product_id FROM plenty)
+        ON CONFLICT (order_id) DO NOTHING RETURNING order_id, product_id, quantity
+    ), taken AS (
+        UPDATE products SET stock = stock - gone.pieces, update_time = now()
+        FROM (SELECT product_id, sum(quantity) AS pieces FROM stored GROUP BY product_id) AS gone
+        WHERE products.product_id = gone.product_id
+    )
+    SELECT order_id FROM stored
+"""
 _ADD_MOVEMENTS = f"""
     INSERT INTO stock_movements ({_MOVEMENT})
     SELECT * FROM unnest(%(order_id)s::bigint[], %(product_id)s::bigint[], %(quantity)s::bigint[],
@@ -91,6 +114,18 @@ def lock(
     shelves = _lock_products(tx, product_ids)
     movements = tx.execute(_LOCK_MOVEMENTS, {"ids": array(sorted(order_ids))})
     return _shelves(shelves), {row.order_id: Movement(*row) for row in movements}
+
+
+def take(tx: Transaction, wanted: Sequence[Wanted]) -> set[int]:
+    """Take what orders never heard of want, where there is plenty, and commit; return the ids of these orders.
+
+    There is plenty of a product where all of ``wanted`` can have it, and at its price. The others are left as they are.
+    """
+    ordered = sorted(wanted, key=lambda one: one.order_id)
+    ids = array(sorted({one.product_id for one in wanted}))
+    taken = tx.execute(_TAKE, {**columns(ordered, ("order_id", "product_id", "quantity", "price")), "ids": ids})
+    tx.commit()  # the rows come with it: to look at them before would take a round trip more
+    return {row.order_id for row in taken}
 
 
 def add_movements(tx: Transaction, movements: Sequence[Movement]) -> None:

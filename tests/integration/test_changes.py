@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from chassis import changes
-from chassis.changes import ChangeFeed, notify
+from chassis.changes import ChangeFeed, notify, notify_news
 from chassis.database import Database
 from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
@@ -47,9 +47,17 @@ async def listening(dsn: str, times: int) -> None:
     await asyncio.to_thread(eventually, lambda: must_listen(dsn, times))
 
 
-def change(database: Database, changes: Mapping[int, str]) -> None:
+NEWS = "SELECT id, news FROM unnest(%(ids)s::bigint[], %(news)s::text[]) AS change (id, news)"
+
+
+def change(database: Database, *ids: int) -> None:
     with database.transaction() as tx:
-        notify(tx, "things", changes)
+        notify(tx, "things", ids)
+
+
+def tell(database: Database, news: Mapping[int, str]) -> None:
+    with database.transaction() as tx:
+        notify_news(tx, "things", NEWS, {"ids": list(news), "news": list(news.values())})
 
 
 async def test_a_follower_of_one_thing_is_woken_for_that_alone(dsn: str) -> None:
@@ -58,10 +66,10 @@ async def test_a_follower_of_one_thing_is_woken_for_that_alone(dsn: str) -> None
         with feed.follow(7) as one, feed.follow(8) as other, feed.follow() as everything:
             for follower in (one, other, everything):
                 assert await follower.next(SECONDS) is None, "it listens from now on: whatever was before may be missed"
-            change(database, {7: "", 9: ""})
+            change(database, 7, 9)
             assert await everything.next(SECONDS) == {7: "", 9: ""}
             assert await one.next(SECONDS) == {7: ""}
-            change(database, {8: ""})
+            change(database, 8)
             assert await other.next(SECONDS) == {8: ""}, "the first change was not for it"
     database.close()
 
@@ -73,14 +81,14 @@ async def test_news_come_along_unless_they_are_too_long_or_only_the_last_of_seve
             for follower in (one, everything):
                 await follower.next(SECONDS)
             many = dict.fromkeys(range(10, 40), "news of ä €" * 90)
-            change(database, {7: "it went well", 8: "x" * 1001} | many)
+            tell(database, {7: "it went well", 8: "x" * 1001} | many)
             assert await one.next(SECONDS) == {7: "it went well"}
             heard: dict[int, str] = {}
             while len(heard) < 32:
                 heard |= await everything.next(SECONDS) or {}
             assert heard == {7: "it went well", 8: ""} | many
             for news in ("first", "second"):
-                change(database, {7: news})
+                tell(database, {7: news})
                 assert await everything.next(SECONDS) == {7: news}
             assert await one.next(SECONDS) == {7: ""}, "both have come before it asked"
     database.close()
@@ -102,10 +110,10 @@ async def test_nothing_is_notified_unless_somebody_follows(dsn: str) -> None:
     database = database_of(dsn)
     async with feed_of(dsn) as feed, await psycopg.AsyncConnection.connect(dsn, autocommit=True) as eavesdropper:
         await eavesdropper.execute("LISTEN things")
-        change(database, {1: "unheard"})
+        tell(database, {1: "unheard"})
         with feed.follow(7) as follower:
             await follower.next(SECONDS)
-            change(database, {7: "heard"})
+            tell(database, {7: "heard"})
             assert await follower.next(SECONDS) == {7: "heard"}
         heard = [one.payload async for one in eavesdropper.notifies(timeout=1)]
         assert heard == ["7 heard"]
@@ -122,7 +130,7 @@ async def test_a_change_that_is_being_made_when_somebody_begins_to_follow_is_see
 
             def make() -> None:
                 with database.transaction() as tx:
-                    notify(tx, "things", {7: "made"})
+                    notify(tx, "things", [7])
                     tx.execute("INSERT INTO things VALUES (7)").fetchall()
                     goes_on.wait(SECONDS)
 
@@ -145,7 +153,7 @@ async def test_a_lost_connection_is_made_anew_and_everyone_looks(dsn: str) -> No
             with psycopg.connect(dsn, autocommit=True) as admin:
                 admin.execute(HANG_UP)
             assert await follower.next(SECONDS) is None
-            change(database, {7: "heard again"})
+            tell(database, {7: "heard again"})
             assert await follower.next(SECONDS) == {7: "heard again"}
     database.close()
 

@@ -21,7 +21,7 @@ from chassis.pipeline import Transaction
 from delivery_svc.deliveries import Delivery, DeliveryStatus
 from delivery_svc.deliveries import Wanted as WantedDelivery
 from order_svc.orders import Ending, Order
-from product_svc.stock import Movement, Shelf
+from product_svc.stock import Movement, Shelf, Wanted, allocate
 from saga.find import Filter
 from saga.instance import Event, Instance
 from saga.store import SagaStore
@@ -34,19 +34,18 @@ _QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_boun
 class OrderStore:
     """`order_svc.store`, as far as the handlers use it."""
 
-    CHANNEL = "orders"
-
     def get(self, tx: Transaction, ids: Sequence[int]) -> dict[int, Order]:
         return _those(of(tx).read("orders"), ids)
 
-    def end(self, tx: Transaction, endings: Sequence[Ending]) -> dict[int, datetime]:
+    def end(self, tx: Transaction, endings: Sequence[Ending]) -> set[int]:
         orders = of(tx).write("orders")
-        ended: dict[int, datetime] = {}
+        ended: set[int] = set()
         for ending in endings:
             order: Order | None = orders.get(ending.order_id)
             if order is not None and not order.final:
                 orders[ending.order_id] = replace(order, status=ending.status, cancel_reason=ending.reason)
-                ended[ending.order_id] = of(tx).now
+                ended.add(ending.order_id)
+        tx.commit()
         return ended
 
 
@@ -57,6 +56,16 @@ class StockStore:
         self, tx: Transaction, product_ids: Iterable[int], order_ids: Iterable[int]
     ) -> tuple[dict[int, Shelf], dict[int, Movement]]:
         return _those(of(tx).read("products"), set(product_ids)), _those(of(tx).read("movements"), list(order_ids))
+
+    def take(self, tx: Transaction, wanted: Sequence[Wanted]) -> set[int]:
+        new = [one for one in wanted if one.order_id not in of(tx).read("movements")]
+        shelves = _those(of(tx).read("products"), {one.product_id for one in wanted})
+        movements = allocate(new, shelves)
+        refused = {movement.product_id for movement in movements if movement.refusal}
+        taken = [movement for movement in movements if movement.product_id not in refused]
+        self.add_movements(tx, taken)
+        tx.commit()
+        return {movement.order_id for movement in taken}
 
     def add_movements(self, tx: Transaction, movements: Sequence[Movement]) -> None:
         stored = of(tx).write("movements")
@@ -96,6 +105,7 @@ class DeliveryStore:
             delivery_id = None if refusal else len(deliveries) + 1
             row = Delivery(one.order_id, delivery_id, one.user_id, one.address, status, refusal, now, now)
             added[one.order_id] = deliveries[one.order_id] = row
+        tx.commit()
         return added
 
     def cancel(self, tx: Transaction, order_ids: Sequence[int]) -> None:
@@ -113,20 +123,38 @@ class MemorySagaStore(SagaStore):
     def now(tx: Transaction) -> datetime:
         return of(tx).now
 
+    def recent_now(self, tx: Transaction) -> datetime | None:
+        return of(tx).now
+
     def load(self, tx: Transaction, ids: Collection[int]) -> tuple[dict[int, Instance], datetime]:
         return _those(of(tx).read("sagas"), ids), self.now(tx)
 
     def save(
-        self, tx: Transaction, changed: Sequence[Instance], loaded: dict[int, Instance], events: Sequence[Event]
+        self, tx: Transaction, changed: Sequence[Instance], loaded: Mapping[int, Instance], events: Sequence[Event]
     ) -> None:
+        if len(self._store(tx, changed, loaded, events)) < len(changed):
+            raise Unavailable("a saga was changed by another replica meanwhile")
+
+    def save_if(
+        self, tx: Transaction, changed: Sequence[Instance], known: Mapping[int, Instance], events: Sequence[Event]
+    ) -> set[int]:
+        stored = self._store(tx, changed, known, events)
+        tx.commit()
+        return stored
+
+    def _store(
+        self, tx: Transaction, changed: Sequence[Instance], known: Mapping[int, Instance], events: Sequence[Event]
+    ) -> set[int]:
         sagas, history = of(tx).write("sagas"), of(tx).write("events")
+        stored = {one.saga_id for one in changed if _state(sagas.get(one.saga_id)) == _state(known.get(one.saga_id))}
         for instance in changed:
-            if sagas.get(instance.saga_id) != loaded.get(instance.saga_id):
-                raise Unavailable("a saga was changed by another replica meanwhile")
-            sagas[instance.saga_id] = instance
+            if instance.saga_id in stored:
+                sagas[instance.saga_id] = instance
         for event in events:
-            assert (event.saga_id, event.version) not in history, f"primary key of saga_events: {event}"
-            history[event.saga_id, event.version] = event
+            if event.saga_id in stored:
+                assert (event.saga_id, event.version) not in history, f"primary key of saga_events: {event}"
+                history[event.saga_id, event.version] = event
+        return stored
 
     def claim_due(self, tx: Transaction, *, limit: int, all_due: bool) -> dict[int, Instance]:
         now = of(tx).now
@@ -143,6 +171,10 @@ class MemorySagaStore(SagaStore):
         return {one.saga_id: one for one in found[:limit]}
 
 
+def _state(instance: Instance | None) -> tuple[int, datetime] | None:
+    return None if instance is None else (instance.version, instance.update_time)
+
+
 def _those(rows: Mapping[int, T], ids: Collection[int]) -> dict[int, T]:
     return {one: rows[one] for one in sorted(ids) if one in rows}
 
@@ -154,7 +186,6 @@ def in_memory(
     """Have the real handlers work on stores in memory, and keep their logs quiet."""
     with ExitStack() as patches:
         patches.enter_context(patch.object(order_svc.handlers, "store", orders or OrderStore()))
-        patches.enter_context(patch.object(order_svc.handlers, "notify", lambda *_: None))
         patches.enter_context(patch.object(product_svc.handlers, "store", stock or StockStore()))
         patches.enter_context(patch.object(delivery_svc.handlers, "store", deliveries or DeliveryStore()))
         for room in (order_svc.handlers, saga.engine, saga.operators):
