@@ -41,15 +41,14 @@ class _Call:
     """A call under way."""
 
     due: float
+    to_watch: bool = False
     order_id: int = 0
     watching: bool = False
 
 
 class _Flow(NamedTuple):
-    """What is done with answers."""
+    """What is done besides once something is answered."""
 
-    watch_every: int
-    """Of how many calls one is watched; 0: none."""
     answered: Callable[[], None] | None = None
     completed: Callable[[], None] | None = None
 
@@ -101,9 +100,9 @@ class Caller:
 
             def again() -> None:
                 if time.perf_counter() < until and load.placed < at_most:
-                    self._create(load, time.perf_counter())
+                    self._create(load, time.perf_counter(), watch_every)
 
-            flow = _Flow(watch_every, None if waits else again, again if waits else None)
+            flow = _Flow(None if waits else again, again if waits else None)
             for _ in range(callers):
                 again()
             while self._calls:
@@ -126,9 +125,9 @@ class Caller:
             while self._calls or due < until:
                 now = time.perf_counter()
                 while due <= now and due < until:
-                    self._create(load, due)
+                    self._create(load, due, watch_every)
                     due += self._random.expovariate(rate)
-                self._step(load, _Flow(watch_every), max(0.0, due - now) if due < until else _SILENCE_SECONDS)
+                self._step(load, _Flow(), max(0.0, due - now) if due < until else _SILENCE_SECONDS)
             return load
 
     @contextmanager
@@ -142,11 +141,11 @@ class Caller:
                 self._selector.register(connection.socket, selectors.EVENT_READ, connection)
             yield Load(began=time.perf_counter())
 
-    def _create(self, load: Load, due: float) -> None:
+    def _create(self, load: Load, due: float, watch_every: int) -> None:
         self._turn += 1
         place = self._turn % _CONNECTIONS
         stream = self._connections[place].call(_CREATE, self._bodies[self._turn % len(self._bodies)])
-        self._calls[place, stream] = _Call(due)
+        self._calls[place, stream] = _Call(due, to_watch=watch_every > 0 and self._turn % watch_every == 0)
         load.placed += 1
 
     def _step(self, load: Load, flow: _Flow, patience: float) -> None:
@@ -165,7 +164,7 @@ class Caller:
     def _take(self, load: Load, place: int, answer: Answer, flow: _Flow) -> None:
         call = self._calls[place, answer.stream]
         if answer.status is None:
-            if not call.watching and flow.watch_every and load.placed % flow.watch_every == 0:
+            if call.to_watch:
                 call.order_id = order_pb2.CreateOrderResponse.FromString(answer.message or b"").order.order_id
             return
         del self._calls[place, answer.stream]

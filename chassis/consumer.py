@@ -1,4 +1,4 @@
-"""The batch consumer: one batch is one database transaction and one flush of replies; then its offsets are committed.
+"""The batch consumer: a batch is a database transaction and a flush of replies; then its offsets are committed.
 
 A crash anywhere in between redelivers the batch, and handlers find what they stored and answer the same again. A batch
 that fails for a passing reason is *rewound*: every partition still owned is sought back to its first offset, because an

@@ -1,9 +1,13 @@
 """Runs sagas: a batch of messages in, the commands they bring about out."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from prometheus_client import Counter
 
+from chassis.errors import Poison
 from chassis.logs import logger
 from chassis.messages import Message, Outgoing, Record
 from chassis.metrics import tally
@@ -11,13 +15,40 @@ from chassis.pipeline import Transaction
 from saga.advance import advance
 from saga.declaration import Saga
 from saga.instance import Event, Instance, Status, pending_command
+from saga.memory import Memory
 from saga.store import SagaStore
-from saga.transition import Fit
+from saga.transition import Transition
 
 log = logger("saga")
 
 _MESSAGES = Counter("ordersaga_saga_messages_total", "Messages to sagas, by how they fitted.", ["fit"])
 _ENDED = Counter("ordersaga_sagas_ended_total", "Sagas that came to their end.", ["status"])
+
+
+@dataclass(slots=True)
+class _Course:
+    """What messages make of one saga."""
+
+    before: Instance | None
+    transitions: list[Transition]
+    """One for each message."""
+    cause: Message[Record] | None
+    """The last message upon which its pending (or final) command is to be sent."""
+
+    @property
+    def after(self) -> Instance:
+        """The saga as it is then."""
+        return self.transitions[-1].saga
+
+    @property
+    def events(self) -> list[Event]:
+        """What happened to it."""
+        return [transition.event for transition in self.transitions if transition.event]
+
+    @property
+    def ends(self) -> bool:
+        """Whether the saga comes to its end by it."""
+        return self.after.ended and (self.before is None or not self.before.ended)
 
 
 class SagaEngine:
@@ -26,38 +57,90 @@ class SagaEngine:
     def __init__(self, saga: Saga, store: SagaStore) -> None:
         """Run ``saga`` on ``store``."""
         self._saga, self._store = saga, store
+        self._memory = Memory()
 
     def handle(self, messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
         """Advance each message's saga, in the batch's order, and return the pending command of each saga touched.
 
         Whether a message advanced its saga or not, the saga sends its pending (or final) command, once a batch: that
         is the remedy for whatever was lost.
+
+        Sagas are taken to be as they are remembered, and starts to be new, and are stored where that is so, in a single
+        round trip. The others are locked, read and stored in a second transaction.
         """
-        loaded, now = self._store.load(tx, {message.record.key for message in messages})
-        sagas: dict[int, Instance] = dict(loaded)
-        causes: dict[int, Message[Record]] = {}
-        events: list[Event] = []
-        fits: list[Fit] = []
+        groups: defaultdict[int, list[Message[Record]]] = defaultdict(list)
         for message in messages:
-            key = message.record.key
-            transition = advance(self._saga, sagas.get(key), message.record, message.message_id, now)
-            sagas[key] = transition.saga
-            fits.append(transition.fit)
-            if transition.event:
-                events.append(transition.event)
-            if transition.send:
-                causes[key] = message
-        changed = [sagas[key] for key in sorted({event.saga_id for event in events})]
+            groups[message.record.key].append(message)
+        courses = self._as_remembered(groups, tx)
+        for saga_id in courses:
+            del groups[saga_id]
+        if groups:
+            courses |= self._as_stored(groups, tx)
+        return [
+            Outgoing(pending_command(self._saga, course.after), course.cause)
+            for course in courses.values()
+            if course.cause
+        ]
+
+    def _as_remembered(self, groups: Mapping[int, Sequence[Message[Record]]], tx: Transaction) -> dict[int, _Course]:
+        """Advance the sagas that are as they are remembered, commit, and return what became of them."""
+        now = self._store.recent_now(tx)
+        if now is None:
+            return {}
+        known = self._memory.recall(groups)
+        guessed: dict[int, _Course] = {}
+        for saga_id, group in groups.items():
+            if saga_id in known or isinstance(group[0].record, self._saga.start):
+                try:
+                    course = self._course(known.get(saga_id), group, now)
+                except Poison:
+                    continue  # it may fit what is stored
+                if course.after is not course.before:
+                    guessed[saga_id] = course
+        if not guessed:
+            return {}
+        changed, events = _changes(guessed.values())
+        stored = self._store.save_if(tx, changed, known, events)
+        self._memory.forget(guessed.keys() - stored)
+        courses = {saga_id: course for saga_id, course in guessed.items() if saga_id in stored}
+        self._memory.keep(course.after for course in courses.values())
+        _count(courses.values())
+        return courses
+
+    def _as_stored(self, groups: Mapping[int, Sequence[Message[Record]]], tx: Transaction) -> dict[int, _Course]:
+        loaded, now = self._store.load(tx, groups.keys())
+        courses = {saga_id: self._course(loaded.get(saga_id), group, now) for saga_id, group in groups.items()}
+        changed, events = _changes(courses.values())
         self._store.save(tx, changed, loaded, events)
-        _count(fits, changed, loaded)
-        return [Outgoing(pending_command(self._saga, sagas[key]), cause) for key, cause in causes.items()]
+        _count(courses.values())
+        return courses
+
+    def _course(self, before: Instance | None, messages: Sequence[Message[Record]], now: datetime) -> _Course:
+        """Return what ``messages`` make of a saga at ``now``; None is one not heard of before. Raises `Poison`."""
+        transitions: list[Transition] = []
+        cause: Message[Record] | None = None
+        instance = before
+        for message in messages:
+            transition = advance(self._saga, instance, message.record, message.message_id, now)
+            transitions.append(transition)
+            instance = transition.saga
+            if transition.send:
+                cause = message
+        return _Course(before, transitions, cause)
 
 
-def _count(fits: Sequence[Fit], changed: Sequence[Instance], loaded: dict[int, Instance]) -> None:
-    tally(_MESSAGES, fits)
-    for instance in changed:
-        before = loaded.get(instance.saga_id)
-        if instance.ended and (before is None or not before.ended):
-            _ENDED.labels(instance.status.value).inc()
-            if instance.status is Status.COMPENSATED:
-                log.info("saga compensated", saga_id=instance.saga_id, reason=instance.reason)
+def _changes(courses: Collection[_Course]) -> tuple[list[Instance], list[Event]]:
+    """Return the sagas that change, by ascending id, and what happened to them."""
+    events = [event for course in courses for event in course.events]
+    happened = {event.saga_id for event in events}
+    changed = [course.after for course in courses if course.after.saga_id in happened]
+    return sorted(changed, key=lambda instance: instance.saga_id), events
+
+
+def _count(courses: Collection[_Course]) -> None:
+    tally(_MESSAGES, (transition.fit for course in courses for transition in course.transitions))
+    for course in courses:
+        if course.ends:
+            _ENDED.labels(course.after.status.value).inc()
+            if course.after.status is Status.COMPENSATED:
+                log.info("saga compensated", saga_id=course.after.saga_id, reason=course.after.reason)

@@ -1,6 +1,7 @@
 """The tables ``sagas`` and ``saga_events``, which a service that runs sagas has in its database."""
 
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -9,8 +10,10 @@ from pydantic import TypeAdapter
 
 from chassis.changes import notify
 from chassis.database import array, columns, where
+from chassis.errors import Unavailable
 from chassis.messages import Record
 from chassis.pipeline import Row, Rows, Transaction
+from saga.clock import RemoteClock
 from saga.find import Filter
 from saga.instance import Event, EventType, Instance, Status
 
@@ -29,34 +32,45 @@ _CLAIM = f"""
     ORDER BY deadline LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - a constant
 _GET = f"SELECT {_COLUMNS} FROM sagas WHERE saga_id = ANY(%(ids)s::bigint[])"  # noqa: S608 - a constant
-_INSERT = """
-    INSERT INTO sagas (saga_id, start, status, step, reason, attempt, waiting_since, deadline, stuck, last_error,
-                       version, create_time, update_time)
-    SELECT * FROM unnest(%(saga_id)s::bigint[], %(start)s::jsonb[], %(status)s::text[],
-        %(step)s::text[], %(reason)s::text[], %(attempt)s::integer[],
-        %(waiting_since)s::timestamptz[], %(deadline)s::timestamptz[], %(stuck)s::boolean[],
-        %(last_error)s::text[], %(version)s::bigint[]),
-        (SELECT %(now)s::timestamptz AS create_time, %(now)s::timestamptz AS update_time)
-"""
-# It divides by zero where another replica changed one meanwhile: to be told the count would take a round trip.
-_UPDATE = """
-    WITH stored AS (UPDATE sagas SET status = new.status, step = new.step, reason = new.reason, attempt = new.attempt,
-        waiting_since = new.waiting_since, deadline = new.deadline, stuck = new.stuck, last_error = new.last_error,
-        version = new.version, update_time = %(now)s
-    FROM unnest(%(saga_id)s::bigint[], %(status)s::text[], %(step)s::text[], %(reason)s::text[],
-        %(attempt)s::integer[], %(waiting_since)s::timestamptz[], %(deadline)s::timestamptz[],
-        %(stuck)s::boolean[], %(last_error)s::text[], %(version)s::bigint[], %(loaded_version)s::bigint[])
-        AS new (saga_id, status, step, reason, attempt, waiting_since, deadline, stuck, last_error, version,
-                loaded_version)
-    WHERE sagas.saga_id = new.saga_id AND sagas.version = new.loaded_version
-    RETURNING 1)
-    SELECT 1 / (count(*) = %(count)s)::integer FROM stored
-"""
-_APPEND = """
+_EVENTS = """
     INSERT INTO saga_events (create_time, saga_id, version, type, step, reason, message_id)
-    SELECT %(now)s, * FROM unnest(%(saga_id)s::bigint[], %(version)s::bigint[],
-        %(type)s::text[], %(step)s::text[], %(reason)s::text[], %(message_id)s::text[])
+    SELECT %(now)s, event.* FROM unnest(%(event_saga_id)s::bigint[], %(event_version)s::bigint[],
+        %(event_type)s::text[], %(event_step)s::text[], %(event_reason)s::text[], %(event_message_id)s::text[])
+        AS event (saga_id, version, type, step, reason, message_id)
+    WHERE saga_id IN (SELECT saga_id FROM stored)
 """
+_STORED = "SELECT saga_id, now() AS now FROM stored"
+_INSERT = f"""
+    WITH stored AS (
+        INSERT INTO sagas (saga_id, start, status, step, reason, attempt, waiting_since, deadline, stuck, last_error,
+                           version, create_time, update_time)
+        SELECT * FROM unnest(%(saga_id)s::bigint[], %(start)s::jsonb[], %(status)s::text[],
+            %(step)s::text[], %(reason)s::text[], %(attempt)s::integer[],
+            %(waiting_since)s::timestamptz[], %(deadline)s::timestamptz[], %(stuck)s::boolean[],
+            %(last_error)s::text[], %(version)s::bigint[]),
+            (SELECT %(now)s::timestamptz AS create_time, %(now)s::timestamptz AS update_time)
+        ON CONFLICT (saga_id) DO NOTHING RETURNING saga_id
+    ), told AS ({_EVENTS})
+    {_STORED}
+"""  # noqa: S608 - constants
+# The version alone would tell, were it not for databases that are restored to an earlier time.
+_UPDATE = f"""
+    WITH stored AS (
+        UPDATE sagas SET status = new.status, step = new.step, reason = new.reason, attempt = new.attempt,
+            waiting_since = new.waiting_since, deadline = new.deadline, stuck = new.stuck, last_error = new.last_error,
+            version = new.version, update_time = %(now)s
+        FROM unnest(%(saga_id)s::bigint[], %(status)s::text[], %(step)s::text[], %(reason)s::text[],
+            %(attempt)s::integer[], %(waiting_since)s::timestamptz[], %(deadline)s::timestamptz[],
+            %(stuck)s::boolean[], %(last_error)s::text[], %(version)s::bigint[],
+            %(loaded_version)s::bigint[], %(loaded_time)s::timestamptz[])
+            AS new (saga_id, status, step, reason, attempt, waiting_since, deadline, stuck, last_error, version,
+                    loaded_version, loaded_time)
+        WHERE sagas.saga_id = new.saga_id
+            AND (sagas.version, sagas.update_time) = (new.loaded_version, new.loaded_time)
+        RETURNING sagas.saga_id
+    ), told AS ({_EVENTS})
+    {_STORED}
+"""  # noqa: S608 - constants
 _HISTORY = """
     SELECT saga_id, version, create_time, type, step, reason, message_id FROM saga_events
     WHERE saga_id = %(id)s ORDER BY version
@@ -73,6 +87,7 @@ class SagaStore:
     def __init__(self, start: type[Record]) -> None:
         """Make a store of sagas that begin with ``start``, which is kept as JSON."""
         self._start: TypeAdapter[Any] = TypeAdapter(start)
+        self._clock = RemoteClock()
 
     @staticmethod
     def now(tx: Transaction) -> datetime:
@@ -80,13 +95,20 @@ class SagaStore:
         now: datetime = _value(tx.execute(_NOW))
         return now
 
+    def recent_now(self, tx: Transaction) -> datetime | None:  # noqa: ARG002 - where the database is in memory it tells
+        """Return what `now` would about be, without asking; None where that is not known closely enough."""
+        return self._clock.now()
+
     def load(self, tx: Transaction, ids: Collection[int]) -> tuple[dict[int, Instance], datetime]:
         """Lock the sagas ``ids``, in key order; return those that exist, and what `now` does, in one round trip."""
+        asked = time.monotonic()
         rows, now = tx.execute(_LOAD, {"ids": array(ids)}), tx.execute(_NOW)
-        return {row.saga_id: self._instance(row) for row in rows}, _value(now)
+        loaded = {row.saga_id: self._instance(row) for row in rows}
+        self._clock.told(_value(now), asked)
+        return loaded, _value(now)
 
     def save(
-        self, tx: Transaction, changed: Sequence[Instance], loaded: dict[int, Instance], events: Sequence[Event]
+        self, tx: Transaction, changed: Sequence[Instance], loaded: Mapping[int, Instance], events: Sequence[Event]
     ) -> None:
         """Store what became of sagas, append ``events`` to their histories, and wake who watches.
 
@@ -97,25 +119,49 @@ class SagaStore:
             events: what happened to them, at that moment.
 
         Raises:
-            psycopg.errors.DivisionByZero: another replica changed one meanwhile, though `load` locks them.
-            psycopg.errors.UniqueViolation: another replica stored a new one meanwhile. Both are raised at the commit;
-                the saga will be found as it is when the batch is tried again.
+            Unavailable: another replica changed one meanwhile, or stored a new one. It will be found as it is when all
+                is tried again.
         """
+        stored = {row.saga_id for rows in self._write(tx, changed, loaded, events) for row in rows}
+        if len(stored) < len(changed):
+            raise Unavailable("a saga was changed by another replica meanwhile")
+
+    def save_if(
+        self, tx: Transaction, changed: Sequence[Instance], known: Mapping[int, Instance], events: Sequence[Event]
+    ) -> set[int]:
+        """Store, as `save` does, those sagas that are as ``known`` says, new ones where it is silent; and commit.
+
+        Returns the ids of those that are stored. It takes a single round trip.
+        """
+        began = time.monotonic()
+        written = self._write(tx, changed, known, events)
+        tx.commit()
+        rows = [row for rows in written for row in rows]
+        if rows:
+            self._clock.told(rows[0].now, began)
+        return {row.saga_id for row in rows}
+
+    def _write(
+        self, tx: Transaction, changed: Sequence[Instance], known: Mapping[int, Instance], events: Sequence[Event]
+    ) -> list[Rows]:
         if not changed:
-            return
+            return []
         now = changed[0].update_time
-        notify(tx, CHANNEL, {instance.saga_id: "" for instance in changed})
-        new = [instance for instance in changed if instance.saga_id not in loaded]
-        old = [instance for instance in changed if instance.saga_id in loaded]
+        notify(tx, CHANNEL, (instance.saga_id for instance in changed))
+        told: dict[str, object] = {f"event_{name}": values for name, values in columns(events, _EVENT_COLUMNS).items()}
+        told["now"] = now
+        new = [instance for instance in changed if instance.saga_id not in known]
+        old = [instance for instance in changed if instance.saga_id in known]
+        written = []
         if new:
             start = array([self._start.dump_json(instance.start).decode() for instance in new])
-            tx.execute(_INSERT, {**columns(new, _CHANGING), "start": start, "now": now})
+            written.append(tx.execute(_INSERT, {**columns(new, _CHANGING), **told, "start": start}))
         if old:
-            versions = array([loaded[instance.saga_id].version for instance in old])
-            known = {"loaded_version": versions, "count": len(old), "now": now}
-            tx.execute(_UPDATE, columns(old, _CHANGING) | known)
-        if events:
-            tx.execute(_APPEND, columns(events, _EVENT_COLUMNS) | {"now": now})
+            before = [known[instance.saga_id] for instance in old]
+            versions, times = array([one.version for one in before]), array([one.update_time for one in before])
+            as_known = {"loaded_version": versions, "loaded_time": times}
+            written.append(tx.execute(_UPDATE, {**columns(old, _CHANGING), **told, **as_known}))
+        return written
 
     @staticmethod
     def any_due(tx: Transaction) -> bool:

@@ -102,7 +102,7 @@ def _all_ended(store: SagaStore, tx: Transaction, loaded: Sequence[Instance]) ->
 def ignores_versions() -> None:
     """Sagas are stored whatever has become of them since they were loaded. Nor are they locked, or it could not be."""
     locks_no_saga()
-    _reword(saga.store, "_UPDATE", " AND sagas.version = new.loaded_version")
+    _reword(saga.store, "_UPDATE", " AND (sagas.version, sagas.update_time) = (new.loaded_version, new.loaded_time)")
 
 
 def relays_nothing() -> None:

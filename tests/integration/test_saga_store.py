@@ -8,7 +8,8 @@ import psycopg
 import pytest
 from ordersaga.messages import OrderCreated
 
-from chassis.database import Database, is_transient
+from chassis.database import Database
+from chassis.errors import Unavailable
 from chassis.migrations import migrate
 from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
@@ -83,9 +84,8 @@ def test_a_change_is_stored_with_its_history(database: Database) -> None:
 
 def test_of_two_who_store_a_new_saga_at_once_one_has_to_try_again(database: Database) -> None:
     save(database, saga(3))
-    with pytest.raises(psycopg.errors.UniqueViolation) as caught:
+    with pytest.raises(Unavailable):
         save(database, saga(3))
-    assert not is_transient(caught.value), "it is tried again by halving its batch, and is then found"
 
 
 def test_a_change_of_what_was_changed_meanwhile_is_refused_whole(database: Database) -> None:
@@ -93,7 +93,7 @@ def test_a_change_of_what_was_changed_meanwhile_is_refused_whole(database: Datab
     with database.transaction() as tx:
         seen, _ = STORE.load(tx, {4, 5})
     save(database, replace(saga(4), version=2), loaded=seen)
-    with pytest.raises(psycopg.errors.DivisionByZero):
+    with pytest.raises(Unavailable):
         save(database, *(replace(one, version=2, stuck=True) for one in seen.values()), loaded=seen)
     with database.transaction() as tx:
         assert [one.stuck for one in STORE.get(tx, {4, 5}).values()] == [False, False]
