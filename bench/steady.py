@@ -10,6 +10,9 @@ CALLERS = 256
 _FEW = 64
 _HALF = 0.5
 _RATE = "completed orders/s"
+_IDLE_WARM_UP_SECONDS = 30.0
+"""Kafka goes other ways for a lone message than for a crowd, and its compiler takes as long to be done with them."""
+_OPEN_WARM_UP_SECONDS = 10.0
 
 
 def closed(rig: Rig, plan: Plan) -> None:
@@ -21,6 +24,7 @@ def closed(rig: Rig, plan: Plan) -> None:
 
 def idle(rig: Rig, plan: Plan) -> None:
     """Measure how long one order takes where there is no other."""
+    rig.idle(_IDLE_WARM_UP_SECONDS)
     for _ in range(plan.rounds):
         plan.tell("idle", rig.idle(plan.seconds))
 
@@ -29,5 +33,6 @@ def half_load(rig: Rig, plan: Plan) -> None:
     """Measure latencies with orders that arrive at half of the rate of 256 callers."""
     full = plan.measured.get(f"{CALLERS} callers") or [rig.throughput(CALLERS, plan.seconds)]
     rate = statistics.median(figures[_RATE] for figures in full) * _HALF
+    rig.arrivals(rate, _OPEN_WARM_UP_SECONDS)
     for _ in range(plan.rounds):
         plan.tell(f"half of the load of {CALLERS} callers", rig.arrivals(rate, plan.seconds))

@@ -69,6 +69,11 @@ def test_a_watched_order_is_complete_when_its_stream_ends(till: Till, address: s
     assert all(complete > create for create, complete in zip(load.creates, load.completions, strict=True))
 
 
+def test_each_tenth_order_is_watched_however_many_are_answered_at_once(till: Till, address: str) -> None:
+    load = Caller([address], [7], 500).closed(25, at_most=50, watch_every=10)
+    assert len(load.completions) == len(till.watched) == 5
+
+
 def test_arrivals_keep_their_rate_and_count_from_when_they_were_due(address: str) -> None:
     caller = Caller([address], [7], 500)
     load = caller.open(200, 1.0, watch_every=10)
