@@ -72,13 +72,14 @@ def leaves_no_tombstone() -> None:
 
 
 def locks_no_saga() -> None:
-    """Sagas are loaded without a lock, so that only the version check is left; and the timers are slow, once.
+    """Sagas are loaded, and without a lock, so that only the version check is left; and the timers are slow, once.
 
     They linger between loading what an operator asked for and storing it, until replies have brought those sagas to
     their ends.
     """
     _reword(saga.store, "_LOAD", " FOR UPDATE")
     _reword(saga.store, "_CLAIM", " FOR UPDATE SKIP LOCKED")
+    SagaStore.recent_now = lambda *_: None  # type: ignore[method-assign] # so nothing that is remembered is of use
     claim = SagaStore.claim_due
     lingered: list[Instance] = []
 
