@@ -38,10 +38,10 @@ def cancel_orders(commands: Sequence[CancelOrderCommand], tx: Transaction) -> li
 
 def _end(tx: Transaction, endings: Sequence[Ending]) -> None:
     ended = store.end(tx, endings)
+    tally(_ENDED, (ending.status for ending in endings if ending.order_id in ended))
     others = [ending for ending in endings if ending.order_id not in ended]
     if others:
         _must_have_ended(store.get(tx, [ending.order_id for ending in others]), others)
-    tally(_ENDED, (ending.status for ending in endings if ending.order_id in ended))
 
 
 def _must_have_ended(orders: Mapping[int, Order], endings: Sequence[Ending]) -> None:

@@ -5,13 +5,17 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+from ordersaga.messages import CompleteOrderCommand
+from prometheus_client import REGISTRY
 
 from chassis.changes import ChangeFeed
 from chassis.database import Database
+from chassis.errors import Poison
 from chassis.migrations import migrate
 from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from order_svc import store
+from order_svc.handlers import complete_orders
 from order_svc.orders import Ending, NewOrder, Order, OrderStatus
 from tests.support.scratch import database_of, scratch_database
 
@@ -59,6 +63,10 @@ def stored(database: Database, *orders: Order) -> list[Order]:
     return [found[order.order_id] for order in orders]
 
 
+def counted() -> float:
+    return REGISTRY.get_sample_value("ordersaga_orders_ended_total", {"status": "COMPLETED"}) or 0.0
+
+
 def test_an_order_ends_once_and_stays_as_it_ended_first(database: Database) -> None:
     one, other, third = place(database, 3)
     assert end(database, Ending(other.order_id, CANCELLED, REASON), Ending(one.order_id, COMPLETED)) == {
@@ -95,3 +103,15 @@ async def test_a_contradiction_is_told_to_nobody_as_if_it_had_been_applied(dsn: 
             news = await follower.next(SECONDS)
     assert news is not None
     assert [order.after(news[order.order_id])] == stored(database, order)
+
+
+def test_an_end_is_counted_once_though_another_of_its_batch_is_poison(database: Database) -> None:
+    (order,) = place(database, 1)
+    before = counted()
+    good = CompleteOrderCommand(order_id=order.order_id)
+    with pytest.raises(Poison), database.transaction() as tx:
+        complete_orders([good, CompleteOrderCommand(order_id=10**12)], tx)
+    with database.transaction() as tx:
+        complete_orders([good], tx)  # the consumer halves the batch
+    assert counted() == before + 1
+    assert [one.status for one in stored(database, order)] == [COMPLETED]
