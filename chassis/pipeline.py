@@ -2,9 +2,9 @@
 
 So a batch that reads once and then writes costs two round trips, its commit included, and one that reads only what it
 wrote costs a single one: what is sent up to a Sync message is one transaction by itself, which that message commits,
-and BEGIN and COMMIT need not be said. Each statement is
-prepared once on its connection. psycopg's own pipeline does the same at twice the CPU: it talks to the server at every
-statement, and makes a cursor for each; this one stands on its wrapper of libpq and on its adaptation of types.
+and BEGIN and COMMIT need not be said. Each statement is prepared once on its connection. psycopg's own pipeline does
+the same at twice the CPU: it talks to the server at every statement, and makes a cursor for each; this one stands on
+its wrapper of libpq and on its adaptation of types.
 
 Protocol: https://www.postgresql.org/docs/current/libpq-pipeline-mode.html and, of transactions in it,
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
