@@ -13,16 +13,14 @@ from chassis.codec import Codec
 from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.messages import Encoded, Record
-from chassis.migrations import migrate
 from chassis.producer import Producer
-from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from order_svc import store
 from order_svc.announcer import Announcer
 from order_svc.orders import Ending, NewOrder, Order, OrderStatus, announcements
 from tests.support.kafka import Tape, create_topic, delete_topics, headers, taped
 from tests.support.registry import registry_client
-from tests.support.scratch import PREFIX, database_of, scratch_database
+from tests.support.scratch import PREFIX, database_of, migrated_database
 from tests.support.wait import eventually
 
 AFTER = 120.0
@@ -79,9 +77,7 @@ class Desk:
 
 @pytest.fixture
 def desk(stack: Stack) -> Iterator[Desk]:
-    dsn = scratch_database(stack)
-    migrate("order_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
-    database, topic = database_of(dsn), f"{PREFIX}{uuid.uuid4().hex[:12]}"
+    database, topic = database_of(migrated_database(stack, "order_svc")), f"{PREFIX}{uuid.uuid4().hex[:12]}"
     create_topic(stack.bootstrap, topic)
     producer = Diverted({"bootstrap.servers": stack.bootstrap}, lambda _: None)
     producer.topic = topic

@@ -7,20 +7,16 @@ from ordersaga.messages import CancelDeliveryCommand, CreateDeliveryCommand, Del
 
 from chassis.database import Database
 from chassis.errors import Poison
-from chassis.migrations import migrate
-from chassis.settings import DatabaseSettings
 from delivery_svc import store
 from delivery_svc.deliveries import DeliveryStatus
 from delivery_svc.handlers import cancel_delivery, create_delivery
 from devstack.stack import Stack
-from tests.support.scratch import database_of, scratch_database
+from tests.support.scratch import database_of, migrated_database
 
 
 @pytest.fixture(scope="module")
 def database(stack: Stack) -> Iterator[Database]:
-    dsn = scratch_database(stack)
-    migrate("delivery_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
-    database = database_of(dsn)
+    database = database_of(migrated_database(stack, "delivery_svc"))
     yield database
     database.close()
 

@@ -11,13 +11,12 @@ from prometheus_client import REGISTRY
 from chassis.changes import ChangeFeed
 from chassis.database import Database
 from chassis.errors import Poison
-from chassis.migrations import migrate
 from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from order_svc import store
 from order_svc.handlers import complete_orders
 from order_svc.orders import Ending, NewOrder, Order, OrderStatus
-from tests.support.scratch import database_of, scratch_database
+from tests.support.scratch import database_of, migrated_database
 
 SECONDS = 10
 COMPLETED, CANCELLED = OrderStatus.COMPLETED, OrderStatus.CANCELLED
@@ -26,9 +25,7 @@ REASON = 'a "reason"\nof two lines, with ä and €'
 
 @pytest.fixture(scope="module")
 def dsn(stack: Stack) -> str:
-    dsn = scratch_database(stack)
-    migrate("order_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
-    return dsn
+    return migrated_database(stack, "order_svc")
 
 
 @pytest.fixture

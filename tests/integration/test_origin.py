@@ -13,15 +13,13 @@ from chassis.backlog import Backlog
 from chassis.codec import Codec
 from chassis.database import Database
 from chassis.messages import Encoded, Outgoing
-from chassis.migrations import migrate
 from chassis.origin import Origin
 from chassis.pipeline import Transaction
 from chassis.producer import Producer
-from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from tests.support.kafka import create_topic, delete_topics, taped
 from tests.support.registry import registry_client
-from tests.support.scratch import PREFIX, Ping, database_of, ping_on, register, scratch_database
+from tests.support.scratch import PREFIX, Ping, database_of, migrated_database, ping_on, register
 
 
 class Counting(Producer):
@@ -60,8 +58,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(stack: Stack) -> AsyncIterator[Desk]:
-    dsn, topic = scratch_database(stack), f"{PREFIX}{uuid.uuid4().hex[:12]}"
-    migrate("order_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
+    dsn, topic = migrated_database(stack, "order_svc"), f"{PREFIX}{uuid.uuid4().hex[:12]}"
     create_topic(stack.bootstrap, topic)
     database = database_of(dsn)
     with registry_client(stack.registry_url) as registry:

@@ -12,13 +12,11 @@ from chassis import outbox
 from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.messages import Encoded
-from chassis.migrations import migrate
 from chassis.outbox import Relay
 from chassis.producer import Producer
-from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from tests.support.kafka import Tape, create_topic, delete_topics, headers, taped
-from tests.support.scratch import PREFIX, database_of, scratch_database
+from tests.support.scratch import PREFIX, database_of, migrated_database
 
 
 @dataclass
@@ -56,9 +54,7 @@ class Left:
 
 @pytest.fixture
 def left(stack: Stack) -> Iterator[Left]:
-    dsn = scratch_database(stack)
-    migrate("order_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
-    database, topic = database_of(dsn), f"{PREFIX}{uuid.uuid4().hex[:12]}"
+    database, topic = database_of(migrated_database(stack, "order_svc")), f"{PREFIX}{uuid.uuid4().hex[:12]}"
     create_topic(stack.bootstrap, topic)
     producer = Producer({"bootstrap.servers": stack.bootstrap}, lambda _: None)
     with taped(stack.bootstrap, topic) as tape:

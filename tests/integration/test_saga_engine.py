@@ -18,8 +18,6 @@ from ordersaga.messages import (
 from chassis.database import Database
 from chassis.errors import Poison
 from chassis.messages import Message, Record
-from chassis.migrations import migrate
-from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from orchestrator_svc.order_saga import ORDER_SAGA
 from saga.engine import SagaEngine
@@ -27,7 +25,7 @@ from saga.find import Filter
 from saga.instance import EventType, Instance, Status
 from saga.operators import Operators
 from saga.store import SagaStore
-from tests.support.scratch import database_of, scratch_database
+from tests.support.scratch import database_of, migrated_database
 from tests.unit.orchestrator_svc.messages import CREATED
 
 NUMBERS = count(100)
@@ -35,9 +33,7 @@ NUMBERS = count(100)
 
 @pytest.fixture(scope="module")
 def database(stack: Stack) -> Iterator[Database]:
-    dsn = scratch_database(stack)
-    migrate("orchestrator_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
-    database = database_of(dsn)
+    database = database_of(migrated_database(stack, "orchestrator_svc"))
     yield database
     database.close()
 

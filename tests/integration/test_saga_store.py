@@ -10,13 +10,11 @@ from ordersaga.messages import OrderCreated
 
 from chassis.database import Database
 from chassis.errors import Unavailable
-from chassis.migrations import migrate
-from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from saga.find import Filter
 from saga.instance import Event, EventType, Instance, Status
 from saga.store import SagaStore
-from tests.support.scratch import database_of, scratch_database
+from tests.support.scratch import database_of, migrated_database
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 NEW = Instance(
@@ -39,9 +37,7 @@ STORE = SagaStore(OrderCreated)
 
 @pytest.fixture(scope="module")
 def database(stack: Stack) -> Iterator[Database]:
-    dsn = scratch_database(stack)
-    migrate("orchestrator_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
-    database = database_of(dsn)
+    database = database_of(migrated_database(stack, "orchestrator_svc"))
     yield database
     database.close()
 

@@ -9,21 +9,17 @@ from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, P
 
 from chassis.database import Database, is_transient
 from chassis.errors import Poison, Unavailable
-from chassis.migrations import migrate
-from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from product_svc import store
 from product_svc.handlers import decrease_product, increase_product
-from tests.support.scratch import database_of, scratch_database
+from tests.support.scratch import database_of, migrated_database
 
 PRICE = 500
 
 
 @pytest.fixture(scope="module")
 def database(stack: Stack) -> Iterator[Database]:
-    dsn = scratch_database(stack)
-    migrate("product_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
-    database = database_of(dsn, size=10)
+    database = database_of(migrated_database(stack, "product_svc"), size=10)
     yield database
     database.close()
 

@@ -14,9 +14,7 @@ from chassis.codec import Codec
 from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.messages import Encoded
-from chassis.migrations import migrate
 from chassis.producer import Producer
-from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from orchestrator_svc.order_saga import ORDER_SAGA
 from saga import Saga
@@ -27,7 +25,7 @@ from saga.store import SagaStore
 from saga.timers import Timers
 from tests.support.kafka import Tape, create_topic, delete_topics, taped
 from tests.support.registry import registry_client
-from tests.support.scratch import PREFIX, database_of, ping_on, register, scratch_database
+from tests.support.scratch import PREFIX, database_of, migrated_database, ping_on, register
 
 STORE = SagaStore(OrderCreated)
 
@@ -116,9 +114,7 @@ def _waiting(saga_id: int, now: datetime) -> Instance:
 
 @pytest.fixture
 def clockwork(stack: Stack) -> Iterator[Clockwork]:
-    dsn = scratch_database(stack)
-    migrate("orchestrator_svc", DatabaseSettings.model_validate({"database_url": dsn}).database_url)
-    database = database_of(dsn)
+    database = database_of(migrated_database(stack, "orchestrator_svc"))
     producer = Producer({"bootstrap.servers": stack.bootstrap}, lambda _: None)
     topic = f"{PREFIX}{uuid.uuid4().hex[:12]}"
     create_topic(stack.bootstrap, topic)

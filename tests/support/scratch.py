@@ -13,6 +13,7 @@ from chassis.codec import Codec, subject_of
 from chassis.consumer import Consumer
 from chassis.database import Database
 from chassis.messages import Encoded, Handle, Message, Outgoing, Record
+from chassis.migrations import migrate
 from chassis.pipeline import Transaction
 from chassis.producer import Producer
 from chassis.settings import DatabaseSettings
@@ -62,6 +63,13 @@ def scratch_database(stack: Stack) -> str:
     name = f"scratch_{uuid.uuid4().hex[:12]}"
     stack.postgres.create_databases([name])
     return stack.postgres.dsn(name)
+
+
+def migrated_database(stack: Stack, service: str) -> str:
+    """Make a database with the tables of ``service`` and return its address."""
+    dsn = scratch_database(stack)
+    migrate(service, DatabaseSettings.model_validate({"database_url": dsn}).database_url)
+    return dsn
 
 
 def database_of(dsn: str, size: int = 5) -> Database:
