@@ -219,7 +219,7 @@ class Consumer:
             raise BadDeployError(msg)
         parked += [dead_letter(self._group, raw, error) for raw, error in failed]
         if parked:
-            self._producer.publish(parked).result()
+            self._producer.deliver(parked)
 
     def _decode(self, raw: KafkaMessage) -> Message[Record]:
         topic, partition, offset = source(raw)
@@ -255,7 +255,7 @@ class Consumer:
         with self._connection.session().transaction() as transaction:
             outgoing = self._handle(messages, transaction)
             encoded = [self._codec.encode(message) for message in outgoing]
-        self._producer.publish(encoded).result()
+        self._producer.deliver(encoded)
 
     def _rewind(self, batch: Sequence[KafkaMessage]) -> None:
         first: dict[tuple[str, int], int] = {}

@@ -32,7 +32,8 @@ class Origin:
     def __init__(self, database: Database, codec: Codec, producer: Producer, backlog: Backlog) -> None:
         """Write into ``database``, as long as ``backlog`` has room, and publish through ``producer``."""
         self._database, self._codec, self._producer, self._backlog = database, codec, producer, backlog
-        self._publishing: set[asyncio.Task[None]] = set()
+        self._unsent: list[tuple[Sequence[Encoded], Sequence[int]]] = []
+        self._publishing: asyncio.Task[None] | None = None
         self._in_flight = 0
         self._failing = False
         self._published: list[int] = []
@@ -66,7 +67,7 @@ class Origin:
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 if self._publishing:
-                    await asyncio.wait(self._publishing)
+                    await asyncio.wait([self._publishing])
                 await self._remove()
         except Exception as error:  # noqa: BLE001 - the relay publishes them again
             log.warning("messages are left to the relay", error=one_line(error))
@@ -92,18 +93,31 @@ class Origin:
         if self._in_flight + len(messages) > _MOST_IN_FLIGHT or (self._failing and self._publishing):
             return
         self._in_flight += len(messages)
-        task = asyncio.create_task(self._publish(messages, ids))
-        self._publishing.add(task)
-        task.add_done_callback(self._publishing.discard)
+        self._unsent.append((messages, ids))
+        if self._publishing is None:
+            self._publishing = asyncio.create_task(self._publish())
 
-    async def _publish(self, messages: Sequence[Encoded], ids: Sequence[int]) -> None:
-        """Publish what was just committed. Where that fails the rows stay, and the relay publishes them."""
+    async def _publish(self) -> None:
+        """Publish what was committed, all that there is at a time: what comes meanwhile goes next, together."""
         try:
-            await asyncio.wrap_future(self._producer.publish(messages))
+            while self._unsent:
+                unsent, self._unsent = self._unsent, []
+                messages = [message for some, _ in unsent for message in some]
+                await self._deliver(messages, [row for _, ids in unsent for row in ids])
+                self._in_flight -= len(messages)
+        finally:
+            self._publishing = None
+
+    async def _deliver(self, messages: Sequence[Encoded], ids: Sequence[int]) -> None:
+        """Publish ``messages``. Where that fails it is left to the relay, and so is what waits behind it."""
+        try:
+            await asyncio.to_thread(self._producer.deliver, messages)
         except Exception as error:  # noqa: BLE001 - what they tell of is stored; nothing is lost
             if not self._failing:
                 log.warning("messages are left to the relay", error=one_line(error))
             self._failing = True
+            self._in_flight -= sum(len(waiting) for waiting, _ in self._unsent)
+            self._unsent = []
         else:
             if self._failing:
                 log.info("messages are published at once again")
@@ -111,8 +125,6 @@ class Origin:
             self._published += ids
             if self._removing is None:
                 self._removing = asyncio.create_task(self._remove_soon())
-        finally:
-            self._in_flight -= len(messages)
 
     async def _remove_soon(self) -> None:
         """Remove what no other write has taken along: as long as there are writes, that costs no transaction."""

@@ -1,9 +1,15 @@
-"""The idempotent producer: publishes a batch and tells when Kafka has all of it."""
+"""The idempotent producer: delivers a batch, and returns when Kafka has all of it.
+
+A batch goes in one request for each partition: librdkafka lingers until `Producer.deliver` flushes. Where it sends the
+first message at once, the others come in smaller requests, and its thread spins while more than four messages of a
+partition are unacknowledged and others wait (``rd_kafka_toppar_producer_serve``).
+"""
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Message as KafkaMessage
@@ -21,7 +27,7 @@ log = logger("producer")
 PROPERTIES: dict[str, str | int | float | bool] = {
     "enable.idempotence": True,
     "acks": "all",
-    "linger.ms": 0,
+    "linger.ms": 50,  # longer than it takes to hand a batch over
     "partitioner": "murmur2_random",  # for what `Placement` leaves to it: as every Java producer places keys
     "compression.type": "lz4",
     "message.timeout.ms": 15_000,
@@ -34,45 +40,34 @@ PROPERTIES: dict[str, str | int | float | bool] = {
 
 
 _PURGE_SECONDS = 5.0
+_LOOK_SECONDS = 0.1
+_FLUSH_SECONDS = 0.02
+"""A flush waits for what others have sent, too: so long until one looks whether one's own has arrived."""
 
 
 class _Flight:
-    """Messages published together, and what became of them so far."""
+    """Messages sent together, and what became of them so far; any thread that flushes notes it."""
 
     def __init__(self, size: int) -> None:
-        self.done: Future[None] = Future()
         self._size = size
-        self._landed: list[KafkaMessage] = []
-        self._failed: list[KafkaError] = []
-        self._ending = threading.Lock()
-        self._end_when_all_landed()
+        self.landed: list[KafkaMessage] = []
+        self.failed: list[KafkaError] = []
 
-    def landed(self, error: KafkaError | None, message: KafkaMessage) -> None:
+    @property
+    def over(self) -> bool:
+        """Whether it is known of every message what became of it."""
+        return len(self.landed) + len(self.failed) >= self._size
+
+    def report(self, error: KafkaError | None, message: KafkaMessage) -> None:
         """Note that a message was acknowledged, or failed: librdkafka's delivery report."""
         if error is None:
-            self._landed.append(message)
+            self.landed.append(message)
         else:
-            self._failed.append(error)
-        self._end_when_all_landed()
-
-    def failed(self, count: int, error: KafkaError) -> None:
-        """Note that ``count`` messages were not even sent."""
-        self._failed += [error] * count
-        self._end_when_all_landed()
-
-    def _end_when_all_landed(self) -> None:
-        """End once; the poller's thread and the publisher's both come here, and nobody waits for a lock."""
-        if len(self._landed) + len(self._failed) < self._size or not self._ending.acquire(blocking=False):
-            return
-        metrics.tally(metrics.PUBLISHED, (message.topic() or "" for message in self._landed))
-        if self._failed:
-            self.done.set_exception(Unavailable(f"Kafka did not take every message: {self._failed[0]}"))
-        else:
-            self.done.set_result(None)
+            self.failed.append(error)
 
 
 class Producer:
-    """Publishes messages; every one is acknowledged by all in-sync replicas, or the batch fails."""
+    """Delivers messages; every one is acknowledged by all in-sync replicas, or the batch fails."""
 
     def __init__(
         self,
@@ -91,25 +86,39 @@ class Producer:
         self._producing = threading.Lock()
         self._discarding = False
         self._closing = threading.Event()
-        self._poller = threading.Thread(target=self._poll, name="producer", daemon=True)
-        self._poller.start()
+        self._caretaker = threading.Thread(target=self._take_care, name="producer", daemon=True)
+        self._caretaker.start()
 
     def _connect(self) -> KafkaProducer:
         shared = {"error_cb": self._error, "logger": logging.getLogger("ordersaga.librdkafka")}
         return KafkaProducer({**self._client, **PROPERTIES, **shared})
 
-    def publish(self, messages: Sequence[Encoded]) -> Future[None]:
-        """Send ``messages``; the future ends when Kafka has all of them.
+    def deliver(self, messages: Sequence[Encoded], seconds: float = math.inf) -> None:
+        """Send ``messages`` and wait until Kafka has all of them, up to ``seconds``; any thread may call this.
 
-        It fails with `Unavailable` where one was not acknowledged; the others may be in Kafka all the same.
-        Any thread may call this.
+        Raises:
+            Unavailable: one was not acknowledged, or not in time, or we are closing. The others may be in Kafka all the
+                same, and what came too late may be there later.
         """
         flight = _Flight(len(messages))
         with self._producing:
             sent, error = self._produce(messages, flight)
         if error:
-            flight.failed(len(messages) - sent, error)
-        return flight.done
+            flight.failed += [error] * (len(messages) - sent)
+        self._wait(flight, time.monotonic() + seconds)
+        metrics.tally(metrics.PUBLISHED, (message.topic() or "" for message in flight.landed))
+        if flight.failed:
+            msg = f"Kafka did not take every message: {flight.failed[0]}"
+            raise Unavailable(msg)
+        if not flight.over:
+            when = "before we close" if self._closing.is_set() else f"within {seconds:g} seconds"
+            msg = f"Kafka has not taken every message {when}"
+            raise Unavailable(msg)
+
+    def _wait(self, flight: _Flight, until: float) -> None:
+        while not flight.over and time.monotonic() < until and not self._closing.is_set():
+            if self._producer.flush(_FLUSH_SECONDS) == 0 and not flight.over:
+                time.sleep(_FLUSH_SECONDS)  # a client that was lost meanwhile has them
 
     def _produce(self, messages: Sequence[Encoded], flight: _Flight) -> tuple[int, KafkaError | None]:
         """Hand ``messages`` to the client; return how many it took, and why not all."""
@@ -121,7 +130,7 @@ class Producer:
                     partition=self._placement.of(message.topic, message.key),
                     value=message.value,
                     headers=list(message.headers),
-                    on_delivery=flight.landed,
+                    on_delivery=flight.report,
                 )
             except BufferError:
                 return position, KafkaError(KafkaError._QUEUE_FULL)  # noqa: SLF001 - its public name
@@ -131,18 +140,6 @@ class Producer:
                     self._placement.learn({})  # the topic was made anew, with fewer partitions
                 return position, refusal
         return len(messages), None
-
-    def deliver(self, messages: Sequence[Encoded], seconds: float) -> None:
-        """Send ``messages`` and wait until Kafka has all of them, up to ``seconds``.
-
-        Raises:
-            Unavailable: one was not acknowledged, or not in time. They may be in Kafka all the same, also later.
-        """
-        try:
-            self.publish(messages).result(seconds)
-        except TimeoutError as error:
-            msg = f"Kafka has not taken every message within {seconds:g} seconds"
-            raise Unavailable(msg) from error
 
     def learn_partitions(self) -> bool:
         """Ask a broker how many partitions each topic has; say whether one answers within two seconds.
@@ -157,14 +154,15 @@ class Producer:
         return True
 
     def close(self, timeout: float) -> None:
-        """Wait up to ``timeout`` seconds for what is under way, then stop."""
+        """Wait up to ``timeout`` seconds for what is under way, then stop; who still waits is told `Unavailable`."""
         self._producer.flush(timeout)
         self._closing.set()
-        self._poller.join()
+        self._caretaker.join()
 
-    def _poll(self) -> None:
-        while not self._closing.is_set():
-            self._producer.poll(0.1)
+    def _take_care(self) -> None:
+        """Hear of errors, and of what nobody waits for any more; whoever waits for reports gets them by flushing."""
+        while not self._closing.wait(_LOOK_SECONDS):
+            self._producer.poll(0)
             if self._hearing.is_lost(self.learn_partitions):
                 self._connect_anew()
 

@@ -74,7 +74,7 @@ class Timers(Periodic):
         if not self._something_is_due():
             return 0
         messages = self._advance(all_due=self._silence_means_something())
-        self._producer.publish(messages).result()
+        self._producer.deliver(messages)
         return len(messages)
 
     def _something_is_due(self) -> bool:

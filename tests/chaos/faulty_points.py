@@ -5,11 +5,11 @@ timers, or, in the event loop and the threads where it waits for the database, a
 ``CancelOrder`` with their fast path.
 """
 
+import math
 import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from typing import Any
 from weakref import WeakSet
 
@@ -30,7 +30,8 @@ from tests.chaos.faulty_fuse import Fuse
 ORIGIN = "origin"
 _ACKNOWLEDGED_SECONDS = 10
 _WRITES = re.compile(r"INSERT INTO|DELETE FROM|UPDATE \w+\s+SET")
-_DATABASE_THREADS = "database"
+_LOOPS_THREADS = ("database", "uvloop")
+"""Those that the event loop has waiting for it."""
 
 Report = Callable[[KafkaError | None, Any], None]
 """What Kafka's producer calls with the fate of a message."""
@@ -48,7 +49,7 @@ def set_in(fuse: Fuse) -> None:
 def where() -> str:
     """Say who is at work in this thread."""
     thread = threading.current_thread()
-    of_event_loop = thread is threading.main_thread() or thread.name.startswith(_DATABASE_THREADS)
+    of_event_loop = thread is threading.main_thread() or thread.name.startswith(_LOOPS_THREADS)
     return ORIGIN if of_event_loop else thread.name
 
 
@@ -113,39 +114,32 @@ def _publishing(fuse: Fuse) -> None:
     While a point of the relay is armed, the fast path reaches nobody, so that the relay has work. ``late:<topic>``
     holds back what is for that topic, and calls it acknowledged, until ``let-go`` is armed: others may overtake it.
     """
-    publish = Producer.publish
+    deliver = Producer.deliver
 
-    def faulty(self: Producer, messages: Sequence[Encoded]) -> Future[None]:
+    def faulty(self: Producer, messages: Sequence[Encoded], seconds: float = math.inf) -> None:
         place = where()
         fuse.dies(f"{place}:before-publish")
         if place == ORIGIN and fuse.armed.startswith("relay:"):
-            unsent: Future[None] = Future()
-            unsent.set_exception(Unavailable("the fast path is closed"))
-            return unsent
+            raise Unavailable("the fast path is closed")
         if any(fuse.blows(f"{place}:late:{topic}") for topic in {message.topic for message in messages}):
-            return _held_back(fuse, f"{place}:let-go", lambda: publish(self, messages))
-        flight = publish(self, messages)
-        if fuse.armed == f"{place}:after-ack":
-            flight.result(_ACKNOWLEDGED_SECONDS)
-            fuse.dies(f"{place}:after-ack")
-        return flight
+            _hold_back(fuse, f"{place}:let-go", lambda: deliver(self, messages, _ACKNOWLEDGED_SECONDS))
+            return
+        deliver(self, messages, seconds)
+        fuse.dies(f"{place}:after-ack")
 
-    Producer.publish = faulty  # type: ignore[method-assign] # that is what a fault build does
+    Producer.deliver = faulty  # type: ignore[method-assign] # that is what a fault build does
 
 
-def _held_back(fuse: Fuse, point: str, publish: Callable[[], Future[None]]) -> Future[None]:
-    """Publish once ``point`` is armed, and blow it when Kafka has the messages; say at once that it has them."""
+def _hold_back(fuse: Fuse, point: str, deliver: Callable[[], None]) -> None:
+    """Deliver once ``point`` is armed, and blow it when Kafka has the messages."""
 
     def wait() -> None:
         while fuse.armed != point:
             time.sleep(0.02)
-        publish().result(_ACKNOWLEDGED_SECONDS)
+        deliver()
         fuse.blows(point)
 
     threading.Thread(target=wait, name="late", daemon=True).start()
-    told: Future[None] = Future()
-    told.set_result(None)
-    return told
 
 
 def _reporting(fuse: Fuse) -> None:

@@ -1,8 +1,8 @@
 """The announcer: it tells the saga again of orders that stay PENDING, less and less often, and of no others."""
 
+import math
 import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 import pytest
@@ -31,8 +31,8 @@ class Diverted(Producer):
 
     topic: str
 
-    def publish(self, messages: Sequence[Encoded]) -> Future[None]:
-        return super().publish([message._replace(topic=self.topic) for message in messages])
+    def deliver(self, messages: Sequence[Encoded], seconds: float = math.inf) -> None:
+        super().deliver([message._replace(topic=self.topic) for message in messages], seconds)
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """The batch consumer on a real broker and database: whatever fails, every message has its effect, none is skipped."""
 
+import math
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from typing import Any
 
 import psycopg
@@ -117,13 +117,11 @@ class FailingOnce(Producer):
         super().__init__({"bootstrap.servers": bootstrap}, lambda _: None)
         self.calls = 0
 
-    def publish(self, messages: Sequence[Encoded]) -> Future[None]:
+    def deliver(self, messages: Sequence[Encoded], seconds: float = math.inf) -> None:
         self.calls += 1
         if self.calls == 1:
-            failed: Future[None] = Future()
-            failed.set_exception(Unavailable("Kafka did not take every message"))
-            return failed
-        return super().publish(messages)
+            raise Unavailable("Kafka did not take every message")
+        super().deliver(messages, seconds)
 
 
 def test_a_failed_publish_rewinds_and_the_repeat_answers_the_same(group: Group) -> None:

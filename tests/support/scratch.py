@@ -97,7 +97,7 @@ class Group:
         self.publish([self.codec.encode(Outgoing(self.ping(number))) for number in numbers])
 
     def publish(self, messages: Sequence[Encoded]) -> None:
-        self.producer.publish(messages).result(20)
+        self.producer.deliver(messages, 20)
 
     def consume(
         self,
