@@ -32,9 +32,9 @@ class Origin:
     def __init__(self, database: Database, codec: Codec, producer: Producer, backlog: Backlog) -> None:
         """Write into ``database``, as long as ``backlog`` has room, and publish through ``producer``."""
         self._database, self._codec, self._producer, self._backlog = database, codec, producer, backlog
-        self._unsent: list[tuple[Sequence[Encoded], Sequence[int]]] = []
+        self._unsent: list[tuple[Encoded, int]] = []
+        self._being_sent = 0
         self._publishing: asyncio.Task[None] | None = None
-        self._in_flight = 0
         self._failing = False
         self._published: list[int] = []
         self._removing: asyncio.Task[None] | None = None
@@ -90,10 +90,10 @@ class Origin:
 
         While it fails, one transaction's messages at a time find out whether it still does.
         """
-        if self._in_flight + len(messages) > _MOST_IN_FLIGHT or (self._failing and self._publishing):
+        in_flight = self._being_sent + len(self._unsent)
+        if in_flight + len(messages) > _MOST_IN_FLIGHT or (self._failing and self._publishing):
             return
-        self._in_flight += len(messages)
-        self._unsent.append((messages, ids))
+        self._unsent += zip(messages, ids, strict=True)
         if self._publishing is None:
             self._publishing = asyncio.create_task(self._publish())
 
@@ -102,27 +102,26 @@ class Origin:
         try:
             while self._unsent:
                 unsent, self._unsent = self._unsent, []
-                messages = [message for some, _ in unsent for message in some]
-                await self._deliver(messages, [row for _, ids in unsent for row in ids])
-                self._in_flight -= len(messages)
+                self._being_sent = len(unsent)
+                await self._deliver(unsent)
         finally:
+            self._being_sent = 0
             self._publishing = None
 
-    async def _deliver(self, messages: Sequence[Encoded], ids: Sequence[int]) -> None:
-        """Publish ``messages``. Where that fails it is left to the relay, and so is what waits behind it."""
+    async def _deliver(self, unsent: Sequence[tuple[Encoded, int]]) -> None:
+        """Publish ``unsent``. Where that fails it is left to the relay, and so is what waits behind it."""
         try:
-            await asyncio.to_thread(self._producer.deliver, messages)
+            await asyncio.to_thread(self._producer.deliver, [message for message, _ in unsent])
         except Exception as error:  # noqa: BLE001 - what they tell of is stored; nothing is lost
             if not self._failing:
                 log.warning("messages are left to the relay", error=one_line(error))
             self._failing = True
-            self._in_flight -= sum(len(waiting) for waiting, _ in self._unsent)
-            self._unsent = []
+            self._unsent.clear()
         else:
             if self._failing:
                 log.info("messages are published at once again")
             self._failing = False
-            self._published += ids
+            self._published += (row for _, row in unsent)
             if self._removing is None:
                 self._removing = asyncio.create_task(self._remove_soon())
 
