@@ -1,4 +1,4 @@
-"""What tools/venv.sh says before it gets to installing anything."""
+"""What tools/venv.sh says, and what it installs with."""
 
 import os
 import shutil
@@ -8,6 +8,18 @@ from pathlib import Path
 import pytest
 
 from tools.paths import ROOT
+
+NOTES_CALLS = """\
+case "$*" in
+    "-m venv .venv")
+        mkdir -p .venv/bin
+        cp "$0" .venv/bin/python
+        printf '#!/bin/sh\\necho "uv $*" >>calls\\nexit %s\\n' "$UV_EXITS" >.venv/bin/uv
+        chmod +x .venv/bin/uv ;;
+    *"config get"*) echo "$CONFIGURED" ;;
+    *" install "*) echo "pip $*" >>calls ;;
+esac"""
+"""A Python whose pip and uv only note in the file ``calls`` what they are asked for."""
 
 
 @pytest.fixture
@@ -61,3 +73,46 @@ def test_a_half_made_environment_is_not_taken_for_one(copy: Path) -> None:
     done = run(copy, PYTHON="there-is-none")
     assert done.returncode == 1
     assert "Python 3.11 or later is needed" in done.stderr
+
+
+def calls(copy: Path, **environment: str) -> list[str]:
+    """Make an environment, and return what pip and uv were asked for."""
+    python = str(script(copy / "noting", NOTES_CALLS))
+    done = run(copy, **{"PIP_INDEX_URL": "", **environment, "PYTHON": python})
+    assert done.returncode == 0, done.stderr
+    return (copy / "calls").read_text().splitlines()
+
+
+def test_uv_installs_what_is_locked_and_is_locked_itself(copy: Path) -> None:
+    uv, locked, own = calls(copy, UV_EXITS="0", CONFIGURED="")
+    assert uv.startswith("pip ")
+    assert uv.endswith("--require-hashes --no-deps --only-binary :all: -r .venv/uv.txt")
+    first, *hashes = (copy / ".venv" / "uv.txt").read_text().splitlines()
+    assert first.startswith("uv==")
+    assert hashes
+    assert all(line.startswith("    --hash=sha256:") for line in hashes)
+    assert locked.startswith("uv pip install ")
+    assert locked.endswith("--require-hashes --no-deps --only-binary :all: -r requirements-stack.txt")
+    assert own.startswith("uv pip install ")
+    assert own.endswith("-e . -e gen")
+
+
+def test_where_uv_does_not_get_on_pip_installs_the_same(copy: Path) -> None:
+    _, uv, pip, own_uv, own_pip = calls(copy, UV_EXITS="2", CONFIGURED="")
+    assert (uv.split()[0], own_uv.split()[0]) == ("uv", "uv")
+    assert pip.endswith("pip --disable-pip-version-check install " + uv[uv.index("--require-hashes") :])
+    assert own_pip.endswith("-e . -e gen")
+
+
+@pytest.mark.parametrize(
+    ("environment", "index"),
+    [
+        ({"CONFIGURED": "https://a/simple"}, "https://a/simple"),
+        ({"CONFIGURED": "https://a/simple", "PIP_INDEX_URL": "https://b/simple"}, "https://b/simple"),
+    ],
+    ids=["configured", "environment"],
+)
+def test_uv_takes_packages_from_where_pip_would(copy: Path, environment: dict[str, str], index: str) -> None:
+    _, locked, own = calls(copy, UV_EXITS="0", **environment)
+    assert f"--default-index {index} " in locked
+    assert f"--default-index {index} " in own
