@@ -9,6 +9,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from ordersaga.order.v1.order_pb2 import CreateOrderResponse, CreateOrdersRequest, CreateOrdersResponse
 
 from devstack.stack import Stack
@@ -35,6 +36,8 @@ ADDED_BY = {
     "products": ["CreateProduct"],
     "restocks": ["CreateProduct", "RestockProduct"],
 }
+TOGETHER = 4
+"""Requests of one example: hypothesis takes as long for an example as for what is in it."""
 STREAM_SECONDS = 0.3
 """A stream that is not refused by then was well asked for, and has nothing to say."""
 
@@ -111,13 +114,14 @@ def fuzz(shop: Shop, service: str, method: MethodDescriptor, size: int) -> tuple
     """
     malformed, answers = 0, Answers()
 
-    @settings(QUICK, max_examples=size)
-    @given(requests(method.input_type))
-    def send(request: Request) -> None:
+    @settings(QUICK, max_examples=size // TOGETHER)
+    @given(st.lists(requests(method.input_type), min_size=TOGETHER, max_size=TOGETHER))
+    def send(some: list[Request]) -> None:
         nonlocal malformed
-        calls = taken_apart(method, request.body, answer(shop.channel(service), method, request.body))
-        malformed += sum(judged_malformed(*call) for call in calls) > 0
-        answers.extend((called, one) for called, _, one in calls if isinstance(one, Message))
+        for request in some:
+            calls = taken_apart(method, request.body, answer(shop.channel(service), method, request.body))
+            malformed += sum(judged_malformed(*call) for call in calls) > 0
+            answers.extend((called, one) for called, _, one in calls if isinstance(one, Message))
 
     send()
     return malformed, answers
