@@ -12,6 +12,7 @@ from tests.support.shop import Shop
 
 FIRST_START_SECONDS = 1200
 """The first start ever downloads Kafka and the registry."""
+_GRPCURL = pytest.StashKey[grpcurl.Build]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,6 +37,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function) and "stack" in item.fixturenames:
             item.add_marker(pytest.mark.timeout(FIRST_START_SECONDS), append=False)
             return
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin to build grpcurl, if its tests are to run: that takes a minute, which others spend mostly waiting."""
+    collected = any(item.path.name == "test_grpcurl.py" for item in session.items)
+    if collected and not session.config.option.collectonly:
+        session.config.stash[_GRPCURL] = grpcurl.Build()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave no build behind."""
+    if _GRPCURL in config.stash:
+        config.stash[_GRPCURL].end()
+
+
+@pytest.fixture(scope="session")
+def program(pytestconfig: pytest.Config) -> Path:
+    """Return grpcurl."""
+    return pytestconfig.stash[_GRPCURL].done()
 
 
 @pytest.fixture(scope="session")

@@ -8,15 +8,9 @@ from typing import Any
 import pytest
 
 from devstack.stack import Stack
-from tests.support.grpcurl import grpcurl
 from tests.support.wait import eventually
 
 SEED = '{"userId":1,"productId":1,"quantity":1,"price":10000}'
-
-
-@pytest.fixture(scope="module")
-def program() -> Path:
-    return grpcurl()
 
 
 def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
