@@ -36,7 +36,6 @@ run_pip() { # pip, quiet; its last word and where the rest is, when it fails
 }
 
 install() { # with uv, in seconds; where uv does not get on, with pip, which reads settings of its own and takes a minute
-    index=${PIP_INDEX_URL:-$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)}
     .venv/bin/uv pip install --python .venv/bin/python --system-certs --compile-bytecode \
         ${index:+--default-index "$index"} "$@" >>"$log" 2>&1 || run_pip install "$@"
 }
@@ -62,6 +61,7 @@ echo "order-saga: installing requirements-$kind.txt into .venv (first time only,
 : >"$log"
 sed -n '/^uv==/,/[^\\]$/p' "requirements-$kind.txt" >.venv/uv.txt
 run_pip install --require-hashes --no-deps --only-binary :all: -r .venv/uv.txt
+index=${PIP_INDEX_URL:-$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)} # uv does not ask pip
 install --require-hashes --no-deps --only-binary :all: -r "requirements-$kind.txt"
 install --no-deps --no-build-isolation -e . -e gen
 wanted "$kind" >".venv/made-$kind"
