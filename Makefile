@@ -83,7 +83,7 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 lock: venv-dev ## compile requirements*.in into requirements*.txt; UPGRADE=1 takes newer versions
 	@$(COMPILE) requirements.in -o requirements.txt
 	@$(COMPILE) requirements-stack.in -c requirements.txt -o requirements-stack.txt
-	@$(COMPILE) requirements-dev.in -c requirements-stack.txt -o requirements-dev.txt
+	@$(COMPILE) requirements-dev.in -c requirements-stack.txt --excludes requirements-dev-excluded.txt -o requirements-dev.txt
 
 clean: ## remove what was made here, but not the running stack's data
 	@rm -rf .venv .venv.lock .deps .mypy_cache .pytest_cache .ruff_cache .hypothesis dist gen/build *.egg-info gen/*.egg-info

@@ -67,10 +67,10 @@ def _told(error: Exception) -> tuple[grpc.StatusCode, str, list[Message]]:
     return grpc.StatusCode.INTERNAL, f"internal error; the server's log has it as {error_id}", []
 
 
-class Guard(grpc.GenericRpcHandler):  # type: ignore[type-arg] # it is generic in its stub alone
+class Guard(grpc.GenericRpcHandler):
     """Wraps the methods of one service; an interceptor would do so anew at each call."""
 
-    def __init__(self, service: "grpc.GenericRpcHandler[Any, Any]") -> None:
+    def __init__(self, service: grpc.GenericRpcHandler) -> None:
         """Guard ``service``."""
         self._service = service
         self._guarded: dict[str, Any] = {}

@@ -138,11 +138,11 @@ def test_a_client_that_hangs_up_hurts_nobody_else(shop: Shop) -> None:
     product = shop.product()
     request = order_pb2.CreateOrderRequest(user_id=1, product_id=product, quantity=1, price=PRICE)
     for _ in range(20):
-        shop.orders.CreateOrder.future(request).cancel()  # type: ignore[no-untyped-call]
+        shop.orders.CreateOrder.future(request).cancel()
     watched = shop.place(product)
     stream = shop.orders.WatchOrder(order_pb2.WatchOrderRequest(order_id=watched.order_id))
     assert next(iter(stream)).order.order_id == watched.order_id
-    stream.cancel()  # type: ignore[no-untyped-call]
+    stream.cancel()
     assert shop.final(shop.place(product)).status == COMPLETED
 
 
@@ -151,7 +151,7 @@ def test_an_order_whose_client_hung_up_can_be_asked_for_again(shop: Shop) -> Non
     request = order_pb2.CreateOrderRequest(
         user_id=user, product_id=product, quantity=1, price=PRICE, request_id=request_id
     )
-    shop.orders.CreateOrder.future(request).cancel()  # type: ignore[no-untyped-call]
+    shop.orders.CreateOrder.future(request).cancel()
     order = shop.place(product, user_id=user, address="", request_id=request_id)
     assert order.status in {PENDING, COMPLETED}
     assert shop.final(order).status == COMPLETED

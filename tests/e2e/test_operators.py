@@ -180,7 +180,7 @@ class Watch:
         return seen
 
     def stop(self) -> None:
-        self._stream.cancel()  # type: ignore[no-untyped-call] # its stub has no types
+        self._stream.cancel()
 
 
 @pytest.mark.timeout(120)
