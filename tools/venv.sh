@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv from a lock file, or does nothing where it is already what the lock file says.
+# Makes .venv from a lock file, anew where the lock has changed; does nothing where it is what the lock says.
 # Usage: tools/venv.sh stack|dev    (dev holds all that stack holds)
 set -eu
 cd "$(dirname "$0")/.."
@@ -52,8 +52,8 @@ python=$(find_python)
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     fail "$python comes without venv; on Debian or Ubuntu install the package python3-venv"
 
-if ! ls .venv/made-* >/dev/null 2>&1 || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
-    rm -rf .venv # none yet, half made, or its Python went away
+if [ "$kind" != dev ] || ! is_made stack; then # what a lock has dropped would stay in one that is only added to
+    rm -rf .venv
     "$python" -m venv .venv >/dev/null || fail "$python -m venv .venv failed"
 fi
 rm -f .venv/made-*

@@ -30,8 +30,8 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(copy: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = ["sh", str(copy / "tools" / "venv.sh"), "stack"]
+def run(copy: Path, kind: str = "stack", **environment: str) -> subprocess.CompletedProcess[str]:
+    command = ["sh", str(copy / "tools" / "venv.sh"), kind]
     return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
 
 
@@ -40,6 +40,19 @@ def script(path: Path, text: str) -> Path:
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
     return path
+
+
+def made(copy: Path, kind: str, lock: str | None = None) -> Path:
+    """Make an environment by hand that says it was made from ``lock``, and return what somebody had put there."""
+    script(copy / ".venv" / "bin" / "python", "exit 0")
+    script(copy / ".venv" / "bin" / "ordersaga", "exit 0")
+    script(copy / ".venv" / "bin" / "uv", "exit 0")
+    command = ["cksum", f"requirements-{kind}.txt"]
+    checksum = lock or subprocess.run(command, cwd=copy, capture_output=True, text=True, check=True).stdout
+    (copy / ".venv" / f"made-{kind}").write_text(f"{checksum}{copy}\n")
+    dropped = copy / ".venv" / "dropped"
+    dropped.touch()
+    return dropped
 
 
 def test_a_python_that_is_too_old_gets_one_clear_line(copy: Path) -> None:
@@ -59,11 +72,7 @@ def test_a_python_without_venv_gets_one_clear_line(copy: Path) -> None:
 
 
 def test_an_environment_that_is_up_to_date_is_left_alone(copy: Path) -> None:
-    script(copy / ".venv" / "bin" / "python", "exit 0")
-    script(copy / ".venv" / "bin" / "ordersaga", "exit 0")
-    command = ["cksum", "requirements-dev.txt"]
-    checksum = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=True).stdout
-    (copy / ".venv" / "made-dev").write_text(f"{checksum}{copy}\n")
+    made(copy, "dev")
     done = run(copy, PYTHON="there-is-none")
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -75,12 +84,26 @@ def test_a_half_made_environment_is_not_taken_for_one(copy: Path) -> None:
     assert "Python 3.11 or later is needed" in done.stderr
 
 
-def calls(copy: Path, **environment: str) -> list[str]:
+def calls(copy: Path, kind: str = "stack", **environment: str) -> list[str]:
     """Make an environment, and return what pip and uv were asked for."""
     python = str(script(copy / "noting", NOTES_CALLS))
-    done = run(copy, **{"PIP_INDEX_URL": "", **environment, "PYTHON": python})
+    done = run(copy, kind, **{"PIP_INDEX_URL": "", **environment, "PYTHON": python})
     assert done.returncode == 0, done.stderr
     return (copy / "calls").read_text().splitlines()
+
+
+@pytest.mark.parametrize(("kind", "wanted"), [("stack", "stack"), ("dev", "stack"), ("dev", "dev")])
+def test_an_environment_whose_lock_has_changed_is_made_anew(copy: Path, kind: str, wanted: str) -> None:
+    dropped = made(copy, kind, lock="what it was\n")
+    calls(copy, wanted, UV_EXITS="0", CONFIGURED="")
+    assert not dropped.exists()
+
+
+def test_what_the_stack_needs_stays_where_what_developers_need_comes_to_it(copy: Path) -> None:
+    kept = made(copy, "stack")
+    assert run(copy, "dev", PYTHON=str(script(copy / "python", "exit 0"))).returncode == 0
+    assert kept.exists()
+    assert [path.name for path in (copy / ".venv").glob("made-*")] == ["made-dev"]
 
 
 def test_uv_installs_what_is_locked_and_is_locked_itself(copy: Path) -> None:
