@@ -67,12 +67,20 @@ def _told(error: Exception) -> tuple[grpc.StatusCode, str, list[Message]]:
     return grpc.StatusCode.INTERNAL, f"internal error; the server's log has it as {error_id}", []
 
 
+class Calls:
+    """How many calls have begun and not ended."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.under_way = 0
+
+
 class Guard(grpc.GenericRpcHandler):
     """Wraps the methods of one service; an interceptor would do so anew at each call."""
 
-    def __init__(self, service: grpc.GenericRpcHandler) -> None:
-        """Guard ``service``."""
-        self._service = service
+    def __init__(self, service: grpc.GenericRpcHandler, calls: Calls) -> None:
+        """Guard ``service``; ``calls`` counts those under way."""
+        self._service, self._calls = service, calls
         self._guarded: dict[str, Any] = {}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401 - grpc's handler type is not generic
@@ -82,20 +90,20 @@ class Guard(grpc.GenericRpcHandler):
             handler = self._service.service(handler_call_details)
             if handler is None:
                 return None
-            self._guarded[name] = _guarded(handler, name.rpartition("/")[2])
+            self._guarded[name] = _guarded(handler, name.rpartition("/")[2], self._calls)
         return self._guarded[name]
 
 
-def _guarded(handler: Any, method: str) -> Any:  # noqa: ANN401 - grpc's handler type is not generic
+def _guarded(handler: Any, method: str, calls: Calls) -> Any:  # noqa: ANN401 - grpc's handler type is not generic
     codecs = {
         "request_deserializer": _forgiving(handler.request_deserializer),
         "response_serializer": handler.response_serializer,
     }
     if handler.unary_unary:
-        return grpc.unary_unary_rpc_method_handler(_unary(handler.unary_unary, method), **codecs)
+        return grpc.unary_unary_rpc_method_handler(_unary(handler.unary_unary, method, calls), **codecs)
     if handler.unary_stream:
-        return grpc.unary_stream_rpc_method_handler(_stream(handler.unary_stream, method), **codecs)
-    return grpc.stream_stream_rpc_method_handler(_dialogue(handler.stream_stream, method), **codecs)
+        return grpc.unary_stream_rpc_method_handler(_stream(handler.unary_stream, method, calls), **codecs)
+    return grpc.stream_stream_rpc_method_handler(_dialogue(handler.stream_stream, method, calls), **codecs)
 
 
 def _forgiving(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message | None]:
@@ -110,16 +118,21 @@ def _forgiving(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Mes
     return forgiving
 
 
-def _unary(behaviour: Callable[[Any, Context], Awaitable[Message]], method: str) -> Callable[..., Awaitable[Message]]:
+def _unary(
+    behaviour: Callable[[Any, Context], Awaitable[Message]], method: str, calls: Calls
+) -> Callable[..., Awaitable[Message]]:
     answered, seconds = metrics.RPCS.labels(method, "OK"), metrics.RPC_SECONDS.labels(method)
 
     async def guarded(request: Message, context: Context) -> Message:
         began = time.perf_counter()
+        calls.under_way += 1
         try:
             await _admit(request, context)
             response = await behaviour(request, context)
         except Exception as error:  # noqa: BLE001 - it is told to the client and logged
             await _abort(context, error, method)
+        finally:
+            calls.under_way -= 1
         answered.inc()
         seconds.observe(time.perf_counter() - began)
         return response
@@ -128,29 +141,35 @@ def _unary(behaviour: Callable[[Any, Context], Awaitable[Message]], method: str)
 
 
 def _stream(
-    behaviour: Callable[[Any, Context], AsyncIterator[Message]], method: str
+    behaviour: Callable[[Any, Context], AsyncIterator[Message]], method: str, calls: Calls
 ) -> Callable[..., AsyncIterator[Message]]:
     async def guarded(request: Message, context: Context) -> AsyncIterator[Message]:
+        calls.under_way += 1
         try:
             await _admit(request, context)
             async for response in behaviour(request, context):
                 yield response
         except Exception as error:  # noqa: BLE001 - it is told to the client and logged
             await _abort(context, error, method)
+        finally:
+            calls.under_way -= 1
         metrics.RPCS.labels(method, "OK").inc()
 
     return guarded
 
 
 def _dialogue(
-    behaviour: Callable[[AsyncIterator[Message], Context], AsyncIterator[Message]], method: str
+    behaviour: Callable[[AsyncIterator[Message], Context], AsyncIterator[Message]], method: str, calls: Calls
 ) -> Callable[..., AsyncIterator[Message]]:
     async def guarded(requests: AsyncIterator[Message | None], context: Context) -> AsyncIterator[Message]:
+        calls.under_way += 1
         try:
             async for response in behaviour(_admitted(requests, context), context):
                 yield response
         except Exception as error:  # noqa: BLE001 - it is told to the client and logged
             await _abort(context, error, method)
+        finally:
+            calls.under_way -= 1
         metrics.RPCS.labels(method, "OK").inc()
 
     return guarded

@@ -1,5 +1,6 @@
 """The gRPC server: reflection, health, TLS where it is set, and the guard around every method."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -10,12 +11,14 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
-from chassis.rpc_errors import Guard
+from chassis.rpc_errors import Calls, Guard
 from chassis.settings import ServiceSettings
 
 LIVENESS = "liveness"
 """Health of the process itself; the empty service name and the API's own tell readiness."""
 
+_CHECK_SECONDS = 0.1
+_QUIET_CHECKS = 10
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.so_reuseport", 0),  # a port in use is an error, not a second listener
     ("grpc.max_receive_message_length", 1_048_576),
@@ -34,11 +37,11 @@ class Api(NamedTuple):
 class _Guarding:
     """What a generated ``add_…_to_server`` wants of a server; what it adds is guarded."""
 
-    def __init__(self, server: grpc.aio.Server) -> None:
-        self._server = server
+    def __init__(self, server: grpc.aio.Server, calls: Calls) -> None:
+        self._server, self._calls = server, calls
 
     def add_generic_rpc_handlers(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
-        self._server.add_generic_rpc_handlers(tuple(map(Guard, handlers)))
+        self._server.add_generic_rpc_handlers(tuple(Guard(handler, self._calls) for handler in handlers))
 
     def add_registered_method_handlers(self, service: str, handlers: object) -> None:
         """Nothing: these are the same methods, for servers that know them by their names."""
@@ -57,7 +60,8 @@ class RpcServer:
         self._names = [api.name for api in apis]
         self._health = HealthServicer()
         self._server = grpc.aio.server(options=_OPTIONS)
-        guarding = cast("grpc.aio.Server", _Guarding(self._server))
+        self._calls = Calls()
+        guarding = cast("grpc.aio.Server", _Guarding(self._server, self._calls))
         for api in apis:
             api.add(guarding)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guarding)
@@ -89,6 +93,16 @@ class RpcServer:
             await self._health.set(name, status)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Say NOT_SERVING, let calls under way end for ``grace_seconds``, then stop."""
+        """Say NOT_SERVING, let calls under way end for ``grace_seconds``, then stop.
+
+        gRPC may then hold calls that never begin: those whose message has not come, and under load, once in a hundred
+        stops, one that it has lost. They are cut off once no other is under way.
+        """
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_seconds)
+        stopping = asyncio.create_task(self._server.stop(grace_seconds))
+        quiet = 0
+        while not stopping.done() and quiet < _QUIET_CHECKS:
+            await asyncio.wait([stopping], timeout=_CHECK_SECONDS)
+            quiet = 0 if self._calls.under_way else quiet + 1
+        await self._server.stop(None)
+        await stopping

@@ -139,19 +139,33 @@ def test_lists_that_a_crash_cuts_short_are_sent_again_and_nothing_is_lost_or_dou
 def test_sigterm_ends_a_service_in_good_order(breakable: Stack, shop: Shop, name: str) -> None:
     product = shop.product(stock=1000)
     service = breakable.service(name)
-    _, placing = place_many(shop, 120, [{"product_id": product}])
+    requests = [str(uuid.uuid4()) for _ in range(120)]
+    _, placing = place_many(shop, 120, [{"product_id": product, "request_id": request} for request in requests])
     wait_for(placing, 40)
     pid = service.pid
     assert pid is not None
     process = psutil.Process(pid)
     process.send_signal(signal.SIGTERM)
     assert exit_code(process) == 0
-    accepted = [one.result() for one in placing if one.exception() is None]
+    first = [None if one.exception() else one.result() for one in placing]
+    refused = {code_of(error) for one in placing if isinstance(error := one.exception(), grpc.RpcError)}
+    assert refused <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}  # CANCELLED is gRPC's for what waited
     service.start()
-    finals = shop.finals(accepted, FINAL_SECONDS)
+    # An answer can still be lost with its connection; who asks again has the order once, whether it was or not.
+    orders = [placed_again(shop, product, request) for request in requests]
+    assert all(was is None or was.order_id == now.order_id for was, now in zip(first, orders, strict=True))
+    finals = shop.finals(orders, FINAL_SECONDS)
     assert {order.status for order in finals} == {COMPLETED}
-    assert shop.stock(product) == 1000 - len(accepted)
+    assert shop.stock(product) == 1000 - len(requests)
     assert '"event": "stopped"' in service.log.read_text()
+
+
+def placed_again(shop: Shop, product: int, request_id: str) -> order_pb2.Order:
+    """Send what `Shop.place` sent, once the service is back."""
+    request = order_pb2.CreateOrderRequest(
+        user_id=1, product_id=product, quantity=1, price=PRICE, address="Main Street 1", request_id=request_id
+    )
+    return shop.orders.CreateOrder(request, timeout=10, wait_for_ready=True).order
 
 
 def exit_code(process: psutil.Process) -> int:

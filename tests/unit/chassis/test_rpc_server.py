@@ -1,13 +1,17 @@
-"""What the server answers to bytes that are no request, by whichever kind of method they come."""
+"""What the server answers to bytes that are no request, by whichever kind of method they come, and as it stops."""
 
+import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import grpc
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 from grpc_reflection.v1alpha import reflection_pb2
 
-from chassis.rpc_server import RpcServer
+from chassis.rpc_errors import Context
+from chassis.rpc_server import Api, RpcServer
 from chassis.settings import Listen, ServiceSettings
 
 HEALTH = "/grpc.health.v1.Health"
@@ -19,11 +23,15 @@ def as_it_is(body: bytes) -> bytes:
     return body
 
 
-@pytest.fixture
-async def channel() -> AsyncIterator[grpc.aio.Channel]:
+def free_address() -> Listen:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        listen = Listen(*free.getsockname())
+        return Listen(*free.getsockname())
+
+
+@pytest.fixture
+async def channel() -> AsyncIterator[grpc.aio.Channel]:
+    listen = free_address()
     server = RpcServer(ServiceSettings.model_construct(grpc_listen=listen), [])
     await server.start()
     try:
@@ -62,3 +70,73 @@ async def test_a_dialogue_goes_on_as_long_as_it_is_asked_well(channel: grpc.aio.
     answers = [answer async for answer in call(iter([asked, asked]))]
     names = [[service.name for service in answer.list_services_response.service] for answer in answers]
     assert names == [["grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"]] * 2
+
+
+class Slow:
+    """A server with one method, which answers with what it was asked when it is told to go on."""
+
+    def __init__(self) -> None:
+        self.address = free_address()
+        self.begun = asyncio.Semaphore(0)
+        self.go_on = asyncio.Event()
+        self.server = RpcServer(ServiceSettings.model_construct(grpc_listen=self.address), [Api("slow", self._add)])
+
+    def _add(self, server: grpc.aio.Server) -> None:
+        methods = {
+            "Call": grpc.unary_unary_rpc_method_handler(self._call, Message.FromString, Message.SerializeToString)
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("slow", methods),))
+
+    async def _call(self, request: Message, _: Context) -> Message:
+        self.begun.release()
+        await self.go_on.wait()
+        return request
+
+    @asynccontextmanager
+    async def called(self) -> AsyncIterator[Callable[[str], Awaitable[Message]]]:
+        """Start, and yield what calls it with a text, which it answers."""
+        await self.server.start()
+        async with grpc.aio.insecure_channel(str(self.address)) as channel:
+            call = channel.unary_unary("/slow/Call", Message.SerializeToString, Message.FromString)
+            yield lambda text: call(Message(service=text))
+
+
+async def test_calls_under_way_at_a_stop_are_answered_and_new_ones_are_not_taken() -> None:
+    slow = Slow()
+    async with slow.called() as call:
+        calls = [call(str(number)) for number in range(10)]
+        for _ in calls:
+            await slow.begun.acquire()
+        stopping = asyncio.create_task(slow.server.stop(30))
+        await asyncio.sleep(0.2)  # the client is told
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call("too late")
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert not stopping.done()
+        slow.go_on.set()
+        assert [(await one).service for one in calls] == [str(number) for number in range(10)]
+        await stopping
+
+
+async def test_a_call_that_never_came_whole_does_not_hold_up_a_stop() -> None:
+    slow = Slow()
+    async with slow.called(), grpc.aio.insecure_channel(str(slow.address)) as channel:
+        silent = channel.stream_unary("/slow/Call", Message.SerializeToString, Message.FromString)()
+        await silent.wait_for_connection()
+        await asyncio.sleep(0.2)  # the server knows of it
+        async with asyncio.timeout(10):
+            await slow.server.stop(grace_seconds=30)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await silent
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_call_that_outlasts_the_grace_is_cut_off() -> None:
+    slow = Slow()
+    async with slow.called() as call:
+        under_way = call("1")
+        await slow.begun.acquire()
+        await slow.server.stop(0.1)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await under_way
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
