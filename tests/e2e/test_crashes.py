@@ -152,20 +152,12 @@ def test_sigterm_ends_a_service_in_good_order(breakable: Stack, shop: Shop, name
     assert refused <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}  # CANCELLED is gRPC's for what waited
     service.start()
     # An answer can still be lost with its connection; who asks again has the order once, whether it was or not.
-    orders = [placed_again(shop, product, request) for request in requests]
+    orders = [shop.place(product, request_id=request, wait_for_ready=True) for request in requests]
     assert all(was is None or was.order_id == now.order_id for was, now in zip(first, orders, strict=True))
     finals = shop.finals(orders, FINAL_SECONDS)
     assert {order.status for order in finals} == {COMPLETED}
     assert shop.stock(product) == 1000 - len(requests)
     assert '"event": "stopped"' in service.log.read_text()
-
-
-def placed_again(shop: Shop, product: int, request_id: str) -> order_pb2.Order:
-    """Send what `Shop.place` sent, once the service is back."""
-    request = order_pb2.CreateOrderRequest(
-        user_id=1, product_id=product, quantity=1, price=PRICE, address="Main Street 1", request_id=request_id
-    )
-    return shop.orders.CreateOrder(request, timeout=10, wait_for_ready=True).order
 
 
 def exit_code(process: psutil.Process) -> int:

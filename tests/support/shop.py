@@ -48,7 +48,7 @@ class Shop:
         request = product_pb2.GetProductRequest(product_id=product_id)
         return self.products.GetProduct(request, timeout=_CALL_SECONDS).product.stock
 
-    def place(  # noqa: PLR0913 - one argument for each field
+    def place(  # noqa: PLR0913 - one argument for each field, and whether to wait
         self,
         product_id: int,
         *,
@@ -57,8 +57,9 @@ class Shop:
         user_id: int = 1,
         address: str = "Main Street 1",
         request_id: str = "",
+        wait_for_ready: bool = False,
     ) -> order_pb2.Order:
-        """Place an order and return it as it was answered."""
+        """Place an order, if need be once the service is back, and return it as it was answered."""
         request = order_pb2.CreateOrderRequest(
             user_id=user_id,
             product_id=product_id,
@@ -67,7 +68,7 @@ class Shop:
             address=address,
             request_id=request_id,
         )
-        return self.orders.CreateOrder(request, timeout=_CALL_SECONDS).order
+        return self.orders.CreateOrder(request, timeout=_CALL_SECONDS, wait_for_ready=wait_for_ready).order
 
     def cancel(self, order: order_pb2.Order, *, actor: str = "", reason: str = "") -> order_pb2.Order:
         """Ask for an order's cancel and return it as it was answered."""
