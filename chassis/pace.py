@@ -9,10 +9,8 @@ import math
 from collections.abc import Callable
 
 _CROWD = 16
-"""Smaller groups are followed by the next one at once."""
-_SECONDS_EACH = 0.002
-"""Of a pause, for each item of the last group: where fewer than 500 come a second, groups and pauses dwindle."""
-_LONGEST_SECONDS = 0.08
+"""Smaller groups are followed by the next one at once: so where fewer than 400 come a second, nobody waits."""
+_APART_SECONDS = 0.04
 _QUIET_SECONDS = 0.003
 """Of a thousand arrivals a second every fifth comes 1.5 ms after the one before, and one in twenty so long after it."""
 
@@ -29,7 +27,7 @@ class Pace:
         self._size, self._began = size, asyncio.get_running_loop().time()
 
     async def hold(self, waiting: Callable[[], int], most: int) -> None:
-        """Wait until 2 ms for each item of the last group have passed since it began, 80 ms at most.
+        """Wait until 40 ms have passed since the last group began, if that was a crowd.
 
         But not longer than until ``most`` are ``waiting``, or as many as the last group had and, for 3 ms, no more:
         callers who order again as soon as they are answered must not wait for others who never come.
@@ -37,7 +35,7 @@ class Pace:
         if self._size < _CROWD:
             return
         now = asyncio.get_running_loop().time
-        until = self._began + min(self._size * _SECONDS_EACH, _LONGEST_SECONDS)
+        until = self._began + _APART_SECONDS
         before = -1
         while self._goes_on(before, waiting(), most) and (left := until - now()) > 0:
             before = waiting()
