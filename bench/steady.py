@@ -12,7 +12,7 @@ _HALF = 0.5
 _RATE = "completed orders/s"
 _IDLE_WARM_UP_SECONDS = 30.0
 """Kafka goes other ways for a lone message than for a crowd, and its compiler takes as long to be done with them."""
-_OPEN_WARM_UP_SECONDS = 10.0
+_OPEN_WARM_UP_SECONDS = 30.0
 
 
 def closed(rig: Rig, plan: Plan) -> None:
@@ -33,6 +33,7 @@ def half_load(rig: Rig, plan: Plan) -> None:
     """Measure latencies with orders that arrive at half of the rate of 256 callers."""
     full = plan.measured.get(f"{CALLERS} callers") or [rig.throughput(CALLERS, plan.seconds)]
     rate = statistics.median(figures[_RATE] for figures in full) * _HALF
+    rig.settle()
     rig.arrivals(rate, _OPEN_WARM_UP_SECONDS)
     for _ in range(plan.rounds):
         plan.tell(f"half of the load of {CALLERS} callers", rig.arrivals(rate, plan.seconds))
