@@ -1,4 +1,7 @@
-"""Growth: whether more orders in the tables make anything slower. Sizes are measured turn about, round by round."""
+"""Growth: whether more orders in the tables make anything slower.
+
+Every other round goes from the largest size to the smallest, so that a machine that changes meanwhile favours none.
+"""
 
 import random
 from collections.abc import Sequence
@@ -29,38 +32,30 @@ _KEPT = ("completed orders/s", "create p50 ms", "CPU-s/1,000 postgres", "CPU-s/1
 def measure(rig: Rig, plan: Plan) -> None:
     """Measure everything at each size of the tables, and how it compares with the smallest of the same round."""
     rig.drain()
-    for _ in range(plan.rounds):
-        stocked.empty(rig.stack)
-        chunks: list[Chunk] = []
-        first: Figures = {}
-        for size in plan.sizes:
-            missing = size - stocked.size(rig.stack)
-            if missing > 0:
-                chunks.append(stocked.fill(rig.stack, missing, rig.products))
-            figures = _at_this_size(rig, chunks, plan.seconds)
-            plan.tell(f"{size:,} orders in the tables", figures)
-            if first:
-                plan.tell(f"{size:,} orders, ratio to {plan.sizes[0]:,}", ratios(figures, first))
-            first = first or figures
+    smallest, *larger = plan.sizes
+    for number in range(plan.rounds):
+        found: dict[int, Figures] = {}
+        for size in plan.sizes if number % 2 == 0 else reversed(plan.sizes):
+            stocked.empty(rig.stack)
+            found[size] = _filled(rig, stocked.fill(rig.stack, size, rig.products), plan.seconds)
+            plan.tell(f"{size:,} orders in the tables", found[size])
+        for size in larger:
+            plan.tell(f"{size:,} orders, ratio to {smallest:,}", ratios(found[size], found[smallest]))
 
 
-def _at_this_size(rig: Rig, chunks: list[Chunk], seconds: float) -> Figures:
+def _filled(rig: Rig, chunk: Chunk, seconds: float) -> Figures:
     rig.warm_up(_SETTLE_SECONDS)
     loaded = rig.throughput(CALLERS, seconds)
     idle = rig.idle(seconds)
     figures = {name: loaded[name] for name in _KEPT}
     figures["idle, call to COMPLETED p50 ms"] = idle["call to COMPLETED p50 ms"]
-    return figures | _reads(rig, chunks, max(1, int(seconds * _READS_A_SECOND)))
+    return figures | _reads(rig, chunk, max(1, int(seconds * _READS_A_SECOND)))
 
 
-def _reads(rig: Rig, chunks: list[Chunk], count: int) -> Figures:
+def _reads(rig: Rig, chunk: Chunk, count: int) -> Figures:
     """Measure reads, ``count`` of each kind, of orders and users at random."""
     chance = random.Random(count)  # noqa: S311 - no secret
-    weights = [len(chunk.orders) for chunk in chunks]
-    picked = chance.choices(chunks, weights, k=count)
-    ids = [chance.choice(chunk.orders) for chunk in picked]
-    users = [chance.choice(chunk.users) for chunk in picked]
-    orders, sagas = _requests(ids, users)
+    orders, sagas = _requests(chance.choices(chunk.orders, k=count), chance.choices(chunk.users, k=count))
     figures: Figures = {}
     for service, prefix, kinds in (("order_svc", _ORDERS, orders), ("orchestrator_svc", _SAGAS, sagas)):
         reader = Reader(rig.stack.service(service).grpc)

@@ -97,13 +97,6 @@ def empty(stack: Stack) -> None:
             connection.execute(f"TRUNCATE {', '.join(tables)}".encode())
 
 
-def size(stack: Stack) -> int:
-    """Return how many orders there are."""
-    with psycopg.connect(stack.service("order_svc").dsn) as connection:
-        row = connection.execute("SELECT count(*) FROM orders").fetchone()
-    return int(row[0]) if row else 0
-
-
 def fill(stack: Stack, orders: int, products: Sequence[int]) -> Chunk:
     """Load so many COMPLETED orders of ``products``, with ids that the sequence will not give to others.
 
