@@ -24,6 +24,8 @@ _STOCK = 1_000_000_000
 _SESSION_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
 _WARM_CALLERS = 256
+_WATCH_EVERY = 20
+"""Orders for one that is watched where they arrive by themselves: a call to watch costs five times a call to order."""
 _ANY_PENDING = "SELECT FROM orders WHERE status = 'PENDING' ORDER BY announce_time LIMIT 1"
 """By the index: reading the whole table again and again would be most of what is measured."""
 
@@ -84,8 +86,8 @@ class Rig:
         return times("create", load.creates, 50) | times("call to COMPLETED", load.completions, 50, 99)
 
     def arrivals(self, rate: float, seconds: float) -> Figures:
-        """Order ``rate`` times a second whatever is answered; one order in ten is watched."""
-        load = self.caller.open(rate, seconds, watch_every=10)
+        """Order ``rate`` times a second whatever is answered; one order in twenty is watched."""
+        load = self.caller.open(rate, seconds, watch_every=_WATCH_EVERY)
         must_all_be_answered(load)
         self.drain()
         return (
