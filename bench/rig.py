@@ -134,6 +134,7 @@ def _costs(before: Usage, after: Usage, orders: int) -> Figures:
     figures |= {f"memory MB {name}": size / 1e6 for name, size in after.memory.items() if name != LOAD}
     figures["write-ahead log bytes/order"] = (after.wal_bytes - before.wal_bytes) / orders
     figures["Kafka log bytes/order"] = (after.log_bytes - before.log_bytes) / orders
+    figures["network bytes/order"] = (after.network_bytes - before.network_bytes) / orders
     return figures
 
 

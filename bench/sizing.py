@@ -86,10 +86,10 @@ def main(rates: Sequence[float], measured: str, path: Path) -> None:
             table.add_row(size.part, str(size.processes), f"{size.cores:.1f}")
         Console(width=80).print(table)
         logged = rate * figures["write-ahead log bytes/order"] / 1e6
-        kept = rate * figures["Kafka log bytes/order"] * _COPIES["kafka"] * _DAY / 1e12
-        print(
-            f"PostgreSQL logs {logged:,.0f} MB/s; Kafka keeps {kept:.1f} TB a day, {_COPIES['kafka']} replicas together"
-        )
+        log, copies = figures["Kafka log bytes/order"], _COPIES["kafka"]
+        sent = rate * (figures["network bytes/order"] + log * (copies - 1)) / 1e6
+        print(f"PostgreSQL logs {logged:,.0f} MB/s; the network carries {sent:,.0f} MB/s, Kafka's copies included")
+        print(f"Kafka keeps {rate * log * copies * _DAY / 1e12:.1f} TB a day, {copies} replicas together")
     print(f"{used(figures):.2f} cores were in use")
     for name, other in rounds.items():
         if name != measured and _COST + "kafka" in other and _RATE in other:

@@ -12,6 +12,8 @@ from devstack.services import NAMES
 from devstack.stack import Stack
 
 LOAD = "load generator"
+_LOOPBACK = ("lo", "lo0")
+"""As Linux and as macOS call it."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Usage:
     """PostgreSQL's write-ahead log: what is made durable."""
     log_bytes: int
     """Kafka's log segments, compressed as they lie on disk."""
+    network_bytes: int
+    """What was sent over the loopback interface, TCP and IP headers included: everything talks over it."""
 
 
 def usage(stack: Stack) -> Usage:
@@ -35,7 +39,7 @@ def usage(stack: Stack) -> Usage:
         # PostgreSQL's sessions that have ended are in the times of their parent's children.
         cpu[name] = cpu.get(name, 0.0) + sum(map(_cpu, _family(process))) + _reaped(process)
     cpu[LOAD] = _cpu(psutil.Process())
-    return Usage(cpu, memory(stack), _wal_bytes(stack), _log_bytes(stack.kafka.data))
+    return Usage(cpu, memory(stack), _wal_bytes(stack), _log_bytes(stack.kafka.data), _network_bytes())
 
 
 def memory(stack: Stack) -> dict[str, int]:
@@ -92,6 +96,11 @@ def _wal_bytes(stack: Stack) -> int:
     with psycopg.connect(stack.service("order_svc").dsn) as connection:
         row = connection.execute("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn").fetchone()
     return int(row[0]) if row else 0
+
+
+def _network_bytes() -> int:
+    counters = psutil.net_io_counters(pernic=True)
+    return sum(counters[name].bytes_sent for name in _LOOPBACK if name in counters)
 
 
 def _log_bytes(folder: Path) -> int:
