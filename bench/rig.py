@@ -53,8 +53,7 @@ class Rig:
         After a checkpoint it reuses its log's old files. A new database makes each of them, 16 MB, while commits wait
         for 20 to 50 ms. The first change to a page after a checkpoint logs it whole; the vacuum is that of most pages.
         """
-        with psycopg.connect(self.stack.postgres.dsn("postgres"), autocommit=True) as connection:
-            connection.execute("CHECKPOINT")
+        checkpoint(self.stack)
         for name in NAMES:
             with psycopg.connect(self.stack.service(name).dsn, autocommit=True) as connection:
                 connection.execute("VACUUM")
@@ -116,6 +115,12 @@ def rig(warm_up_seconds: float) -> Iterator[Rig]:
             yield made
         finally:
             stack.purge()
+
+
+def checkpoint(stack: Stack) -> None:
+    """Have everything that was written so far on disk."""
+    with psycopg.connect(stack.postgres.dsn("postgres"), autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
 
 
 def must_all_be_answered(load: Load) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import psycopg
 
 from bench.load import ADDRESS
-from bench.rig import PRICE
+from bench.rig import PRICE, checkpoint
 from devstack.stack import Stack
 
 ORDERS_A_USER = 100
@@ -113,8 +113,7 @@ def fill(stack: Stack, orders: int, products: Sequence[int]) -> Chunk:
     }  # fmt: skip
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda service: _fill(stack, service, values), _FILL))
-    with psycopg.connect(stack.postgres.dsn("postgres"), autocommit=True) as connection:
-        connection.execute("CHECKPOINT")
+    checkpoint(stack)
     return Chunk(range(first, last + 1), range(_FIRST_USER + first, _FIRST_USER + first + users))
 
 

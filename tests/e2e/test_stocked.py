@@ -1,27 +1,24 @@
 """Orders loaded in bulk to be measured with are like those that went through the system."""
 
-import psycopg
 from ordersaga.orchestrator.v1 import orchestrator_pb2
 from ordersaga.order.v1 import order_pb2
 
 from bench import stocked
 from devstack.stack import Stack
 from tests.support.shop import COMPLETED, Shop
+from tests.support.sql import count
 
 LOADED = 300
-
-
-def orders(stack: Stack) -> int:
-    with psycopg.connect(stack.service("order_svc").dsn) as connection:
-        return len(connection.execute("SELECT FROM orders").fetchall())
+_ORDERS = "SELECT count(*) FROM orders"
 
 
 def test_loaded_orders_are_complete_in_every_service_and_in_nobodys_way(stack: Stack, shop: Shop) -> None:
     products = [shop.product(stock=1_000) for _ in range(3)]
-    before = orders(stack)
+    dsn = stack.service("order_svc").dsn
+    before = count(dsn, _ORDERS)
     earlier = shop.place(products[0])
     chunk = stocked.fill(stack, LOADED, products)
-    assert orders(stack) == before + LOADED + 1
+    assert count(dsn, _ORDERS) == before + LOADED + 1
     assert len(chunk.orders) == LOADED
     assert earlier.order_id not in chunk.orders
     assert shop.place(products[0]).order_id == chunk.orders[-1] + 1
