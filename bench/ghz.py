@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from google.protobuf.descriptor import FileDescriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from google.protobuf.json_format import MessageToDict
-from ordersaga.order.v1 import order_pb2
 
 from bench.figures import Figures
 from bench.plan import Plan
@@ -35,11 +32,9 @@ def measure(rig: Rig, plan: Plan) -> None:
     except (FileNotFoundError, subprocess.SubprocessError) as error:
         plan.leave_out(name, _reason(error))
         return
-    requests, protoset = plan.folder / "ghz-requests.json", plan.folder / "ghz-contract.bin"
+    requests = plan.folder / "ghz-requests.json"
     requests.write_text(json.dumps([MessageToDict(request) for request in rig.caller.requests]))
-    # It would ask the server's reflection for a method by its name, and Python's reflection knows services only.
-    protoset.write_bytes(contract().SerializeToString())
-    command = [str(program), "--protoset", str(protoset), "--data-file", str(requests)]
+    command = [str(program), "--data-file", str(requests)]
     for _ in range(plan.rounds):
         plan.tell(name, _round(rig, command, plan.seconds))
 
@@ -82,11 +77,6 @@ def figures_of(report: dict[str, Any]) -> Figures:
     return {"answered calls/s": report["rps"], "create p50 ms": latencies[50], "create p99 ms": latencies[99]}
 
 
-def contract() -> FileDescriptorSet:
-    """Return the order service's contract, and all that it imports."""
-    return FileDescriptorSet(file=_files(order_pb2.DESCRIPTOR))
-
-
 def run(command: list[str], seconds: float) -> dict[str, Any]:
     """Run ghz for ``seconds`` and return its report.
 
@@ -100,16 +90,6 @@ def run(command: list[str], seconds: float) -> dict[str, Any]:
         raise RuntimeError(msg)
     report: dict[str, Any] = json.loads(done.stdout)
     return report
-
-
-def _files(file: FileDescriptor) -> list[FileDescriptorProto]:
-    """Return a proto file behind those that it imports."""
-    found: dict[str, FileDescriptorProto] = {}
-    for imported in file.dependencies:
-        found |= {one.name: one for one in _files(imported)}
-    own = FileDescriptorProto()
-    file.CopyToProto(own)
-    return [*found.values(), own]
 
 
 def _round(rig: Rig, command: list[str], seconds: float) -> Figures:

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple, cast
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
-from grpc_reflection.v1alpha._async import ReflectionServicer
 
+from chassis import reflection
 from chassis.rpc_errors import Calls, Guard
 from chassis.settings import ServiceSettings
 
@@ -65,9 +64,8 @@ class RpcServer:
         for api in apis:
             api.add(guarding)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guarding)
-        names = [*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
-        add_reflection: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server  # its package has no types
-        add_reflection(ReflectionServicer(names), guarding)
+        health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+        reflection.add_to_server(guarding, [*self._names, health])
         self._bind(settings)
 
     def _bind(self, settings: ServiceSettings) -> None:

@@ -1,11 +1,14 @@
 """A gRPC server in this process, for what only needs somebody to answer."""
 
+import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import grpc
 from ordersaga.order.v1 import order_pb2_grpc
+
+from chassis.settings import Listen
 
 
 @contextmanager
@@ -19,3 +22,10 @@ def served(orders: order_pb2_grpc.OrderServiceServicer, options: Sequence[tuple[
         yield f"127.0.0.1:{port}"
     finally:
         server.stop(0).wait()
+
+
+def free_address() -> Listen:
+    """Return an address on which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return Listen(*free.getsockname())

@@ -1,7 +1,6 @@
 """What the server answers to bytes that are no request, by whichever kind of method they come, and as it stops."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -10,9 +9,11 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 from grpc_reflection.v1alpha import reflection_pb2
 
+from chassis import reflection
 from chassis.rpc_errors import Context
 from chassis.rpc_server import Api, RpcServer
-from chassis.settings import Listen, ServiceSettings
+from chassis.settings import ServiceSettings
+from tests.support.served import free_address
 
 HEALTH = "/grpc.health.v1.Health"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
@@ -21,12 +22,6 @@ RUBBISH = b"\xff\xff"
 
 def as_it_is(body: bytes) -> bytes:
     return body
-
-
-def free_address() -> Listen:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return Listen(*free.getsockname())
 
 
 @pytest.fixture
@@ -69,7 +64,7 @@ async def test_a_dialogue_goes_on_as_long_as_it_is_asked_well(channel: grpc.aio.
     call = channel.stream_stream(REFLECTION, as_it_is, reflection_pb2.ServerReflectionResponse.FromString)
     answers = [answer async for answer in call(iter([asked, asked]))]
     names = [[service.name for service in answer.list_services_response.service] for answer in answers]
-    assert names == [["grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"]] * 2
+    assert names == [["grpc.health.v1.Health", *reflection.NAMES]] * 2
 
 
 class Slow:

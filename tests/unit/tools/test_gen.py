@@ -3,11 +3,8 @@
 import re
 import tomllib
 import uuid
-from typing import Any
 
 import protovalidate
-from google.protobuf import descriptor_pool
-from grpc_reflection.v1alpha import reflection, reflection_pb2
 from ordersaga.messages import RECORDS
 from ordersaga.order.v1 import order_pb2
 
@@ -38,13 +35,6 @@ def test_the_longest_list_of_the_longest_orders_is_no_larger_than_a_message_may_
     )
     assert protovalidate.collect_violations(longest) == []
     assert order_pb2.CreateOrdersRequest(orders=[longest] * 500).ByteSize() < 1_048_576
-
-
-def test_reflection_can_serve_what_the_contracts_import() -> None:
-    servicer: Any = reflection.ReflectionServicer(["ordersaga.order.v1.OrderService"], descriptor_pool.Default())
-    request = reflection_pb2.ServerReflectionRequest(file_containing_symbol="ordersaga.order.v1.OrderService")
-    (response,) = servicer.ServerReflectionInfo(iter([request]), None)
-    assert len(response.file_descriptor_response.file_descriptor_proto) > 1
 
 
 def test_every_record_of_the_contracts_is_there() -> None:
