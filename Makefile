@@ -48,8 +48,9 @@ bench: venv-dev ## measure throughput, latency, costs and growth on a stack of i
 test-unit: venv-dev ## the tests that need no server
 	@python -m pytest tests/unit $(ARGS)
 
-lint: venv-dev ## style, types, contracts, the chart, and whether what is generated is up to date
-	@failed=; for check in "ruff check" "ruff format --check" "mypy" "python -m tools.contracts" "python -m tools.chart"; do \
+lint: venv-dev ## style, types, contracts, migrations, the chart, and whether what is generated is up to date
+	@failed=; for check in "ruff check" "ruff format --check" "mypy" "python -m tools.contracts" "python -m tools.migrations" \
+	  "python -m tools.chart"; do \
 	  $$check || failed="$$failed, $$check"; \
 	done; test -z "$$failed" || { echo "lint: not passed$$failed" >&2; exit 1; }
 

@@ -1,43 +1,21 @@
 """Migrations: safe to repeat, to run side by side, and to meet a database that is ahead."""
 
-import os
-import subprocess
-import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from psycopg.errors import CheckViolation
-from sqlalchemy import create_engine
-from sqlalchemy.engine import URL
-from sqlalchemy.pool import NullPool
 
 from chassis.migrations import migrate
-from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from tests.support.mend import SERVICES
+from tests.support.migrating import migrate_to, migrating, url_of
 from tests.support.scratch import scratch_database
 from tests.support.sql import query
 
 
-def url_of(dsn: str) -> URL:
-    return DatabaseSettings.model_validate({"database_url": dsn}).database_url
-
-
 def tables(dsn: str) -> set[str]:
     return {name for (name,) in query(dsn, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
-
-
-def migrate_to(service: str, dsn: str, revision: str) -> None:
-    """Bring a database to an earlier revision than the newest."""
-    config = Config()
-    config.set_main_option("script_location", f"{service}:migrations")
-    config.set_main_option("path_separator", "os")
-    with create_engine(url_of(dsn), poolclass=NullPool).connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -101,20 +79,13 @@ def test_a_request_to_cancel_is_stored_whole_or_not_at_all(stack: Stack) -> None
 def test_a_service_that_is_to_migrate_waits_for_its_database(stack: Stack) -> None:
     name = f"scratch_{uuid.uuid4().hex[:12]}"
     dsn = stack.postgres.dsn(name)
-    command = [sys.executable, "-m", "order_svc", "migrate"]
-    environment = {**os.environ, "DATABASE_URL": dsn}
-    with subprocess.Popen(
-        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as migrating:
-        assert migrating.stdout
-        try:
-            first = migrating.stdout.readline()
-            stack.postgres.create_databases([name])
-            told, _ = migrating.communicate(timeout=60)
-        finally:
-            migrating.kill()
+    with migrating("order_svc", dsn) as process:
+        assert process.stdout
+        first = process.stdout.readline()
+        stack.postgres.create_databases([name])
+        told, _ = process.communicate(timeout=60)
     assert "waiting" in first
     assert name in first
-    assert migrating.returncode == 0
+    assert process.returncode == 0
     assert "database is up to date" in told
     assert "orders" in tables(dsn)

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from chassis.revisions import build_index
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -10,7 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the index; it costs a delivery that stays scheduled nothing."""
-    op.execute("CREATE INDEX deliveries_cancelled ON deliveries (delivery_id) WHERE status = 'CANCELLED'")
+    build_index("deliveries_cancelled", "deliveries (delivery_id) WHERE status = 'CANCELLED'")
 
 
 def downgrade() -> None:

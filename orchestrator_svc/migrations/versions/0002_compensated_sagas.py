@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from chassis.revisions import build_index
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -10,7 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the index; it costs a saga that completes nothing."""
-    op.execute("CREATE INDEX sagas_compensated ON sagas (saga_id) WHERE status = 'COMPENSATED'")
+    build_index("sagas_compensated", "sagas (saga_id) WHERE status = 'COMPENSATED'")
 
 
 def downgrade() -> None:

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from chassis.revisions import build_index
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -9,22 +11,28 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the columns and the index of what is due. The code before writes and reads the table as it did."""
+    """Add the columns and the index of what is due. The code before writes and reads the table as it did.
+
+    Each statement may be repeated: an attempt that is killed while it builds the index leaves the rest behind.
+    """
     op.execute("""
         ALTER TABLE orders
-            ADD COLUMN cancel_actor text,
-            ADD COLUMN cancel_note text,
-            ADD COLUMN cancel_request_time timestamptz,
-            ADD COLUMN announcements integer NOT NULL DEFAULT 0,
-            ADD COLUMN announce_time timestamptz NOT NULL DEFAULT now() + interval '2 minutes'
+            ADD COLUMN IF NOT EXISTS cancel_actor text,
+            ADD COLUMN IF NOT EXISTS cancel_note text,
+            ADD COLUMN IF NOT EXISTS cancel_request_time timestamptz,
+            ADD COLUMN IF NOT EXISTS announcements integer NOT NULL DEFAULT 0,
+            ADD COLUMN IF NOT EXISTS announce_time timestamptz NOT NULL DEFAULT now() + interval '2 minutes'
     """)
     # NOT VALID: it holds for whatever is written from now on, and need not read the table.
     op.execute("""
-        ALTER TABLE orders ADD CONSTRAINT orders_cancel_request_whole
+        ALTER TABLE orders
+            -- squawk-ignore ban-drop-constraint -- it is there where an attempt was killed, and made again at once
+            DROP CONSTRAINT IF EXISTS orders_cancel_request_whole,
+            ADD CONSTRAINT orders_cancel_request_whole
             CHECK (num_nulls(cancel_actor, cancel_note, cancel_request_time) IN (0, 3)) NOT VALID
     """)
     # It holds the PENDING orders alone, and new ones come to its right end.
-    op.execute("CREATE INDEX orders_to_announce ON orders (announce_time) WHERE status = 'PENDING'")
+    build_index("orders_to_announce", "orders (announce_time) WHERE status = 'PENDING'")
 
 
 def downgrade() -> None:

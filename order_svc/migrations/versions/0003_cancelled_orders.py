@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from chassis.revisions import build_index
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -10,7 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the index; it costs an order that completes nothing."""
-    op.execute("CREATE INDEX orders_cancelled ON orders (order_id) WHERE status = 'CANCELLED'")
+    build_index("orders_cancelled", "orders (order_id) WHERE status = 'CANCELLED'")
 
 
 def downgrade() -> None:
