@@ -4,6 +4,9 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# What is fetched is kept below HOME by all the tools; in the checkout, where there is no HOME that can be written to.
+export HOME := $(shell home=$${HOME:-$$(getent passwd "$$(id -u)" | cut -d: -f6)}; \
+	test -w "$$home" || { home="$(CURDIR)/.home"; mkdir -p "$$home"; }; echo "$$home")
 
 .PHONY: help
 help:
@@ -87,5 +90,5 @@ lock: venv-dev ## compile requirements*.in into requirements*.txt; UPGRADE=1 tak
 	@$(COMPILE) requirements-dev.in -c requirements-stack.txt --excludes requirements-dev-excluded.txt -o requirements-dev.txt
 
 clean: ## remove what was made here, but not the running stack's data
-	@rm -rf .venv .venv.lock .deps .mypy_cache .pytest_cache .ruff_cache .hypothesis dist gen/build *.egg-info gen/*.egg-info
+	@rm -rf .venv .venv.lock .home .deps .mypy_cache .pytest_cache .ruff_cache .hypothesis dist gen/build *.egg-info gen/*.egg-info
 	@find . -name __pycache__ -type d -not -path './.devstack/*' -prune -exec rm -rf {} +

@@ -17,6 +17,9 @@ def java(*, heap: str, scratch: Path, options: list[str]) -> list[str]:
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """Return the environment of a Java process: nothing of the caller's but what a process cannot do without."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TZ", "TMPDIR") if name in os.environ}
-    return {**kept, **extra}
+    """Return the environment of a server: nothing of the caller's but what a process cannot do without.
+
+    Its locale is one in which every path can be written; Java finds no file whose name it cannot spell.
+    """
+    kept = {name: os.environ[name] for name in ("PATH", "TZ", "TMPDIR") if name in os.environ}
+    return {**kept, "LC_ALL": "C.UTF-8", **extra}

@@ -23,8 +23,9 @@ _READY_SECONDS = 60
 _STOP_SECONDS = 30
 _HEARTBEATS = 4
 """How many heartbeats a member sends within the session time-out."""
-# The session time-out is short, so that a service that was killed is noticed within seconds; and no group waits for
-# more members before it begins, which the registry would at every start.
+# The folder is named relative to where Kafka is started: a comma in a whole path would end it, and a letter beyond
+# Latin-1 be read as another. The session time-out is short, so that a service that was killed is noticed within
+# seconds; and no group waits for more members before it begins, which the registry would at every start.
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -91,38 +92,40 @@ class Kafka(Server):
         controller = choose_port(0, record.get("controller", 0), "Kafka's controller", "")
         self._folder.mkdir(parents=True, exist_ok=True)
         properties = self._folder / "server.properties"
-        data = self._folder / "data"
-        if not (data / "meta.properties").exists():
+        if not (self.data / "meta.properties").exists():
             making = self._folder / "making"
             shutil.rmtree(making, ignore_errors=True)  # half made
-            shutil.rmtree(data, ignore_errors=True)
+            shutil.rmtree(self.data, ignore_errors=True)
             properties.write_text(self._properties(port, controller, making))
             self._format(classpath, properties)
-            making.rename(data)
-        properties.write_text(self._properties(port, controller, data))
+            making.rename(self.data)
+        properties.write_text(self._properties(port, controller, self.data))
         command = java(
             heap="512m",
             scratch=self._folder / "scratch",
             options=["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"],
         )
         self._process.launch(
-            [*command, "-cp", classpath, "kafka.Kafka", str(properties)],
+            [*command, "-cp", classpath, "kafka.Kafka", properties.name],
             env=environment(),
+            cwd=self._folder,
             record={"bootstrap": f"127.0.0.1:{port}", "port": port, "controller": controller},
         )
 
     def _properties(self, port: int, controller: int, data: Path) -> str:
         heartbeat = self._session // _HEARTBEATS
         return _PROPERTIES.format(
-            port=port, controller=controller, data=data, session=self._session, heartbeat=heartbeat
+            port=port, controller=controller, data=data.name, session=self._session, heartbeat=heartbeat
         )
 
     def _format(self, classpath: str, properties: Path) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A", 1)
         runtime = java(heap="128m", scratch=self._folder / "scratch", options=["-XX:TieredStopAtLevel=1"])
         command = [*runtime, "-cp", classpath, "kafka.tools.StorageTool"]
-        arguments = ["format", "--standalone", "--cluster-id", cluster, "--config", str(properties)]
-        done = subprocess.run([*command, *arguments], env=environment(), capture_output=True, text=True, check=False)
+        arguments = ["format", "--standalone", "--cluster-id", cluster, "--config", properties.name]
+        done = subprocess.run(
+            [*command, *arguments], cwd=self._folder, env=environment(), capture_output=True, text=True, check=False
+        )
         if done.returncode != 0:
             raise DevstackError(f"Kafka's storage cannot be formatted: {' '.join(done.stderr.split())[-300:]}")
 

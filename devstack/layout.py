@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pwd
 import random
 import socket
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 """The repository."""
 NOBODY = 65534
 """PostgreSQL refuses to run as root; where root starts it, it runs as this user, which every system has."""
+_OUTSIDE = Path("/var/lib/order-saga")
 _SERVICES = ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
 _HIGHEST_PORT = 65535
 # Below the range from which Linux takes ports for outgoing connections: a client that tries again and again to reach a
@@ -66,16 +68,44 @@ class Layout:
 
     @property
     def postgres(self) -> Path:
-        """The folder of PostgreSQL's data: in ``data``, or, where its user cannot get there, below ``/var/lib``."""
-        if os.geteuid() != 0 or reachable_for_others(self.data):
-            return self.data / "postgres"
-        return Path("/var/lib/order-saga") / hashlib.sha256(str(self.data).encode()).hexdigest()[:12]
+        """The folder of PostgreSQL's data: where they are; else in ``data`` if its user can get there, or `outside`."""
+        if os.geteuid() != 0 or (self._inside / "data").exists():
+            return self._inside
+        if (self.outside / "data").exists() or not reachable_for_others(self.data):
+            return self.outside
+        return self._inside
+
+    @property
+    def outside(self) -> Path:
+        """The folder below ``/var/lib`` for PostgreSQL, where root starts it and its user cannot get to ``data``."""
+        return _OUTSIDE / hashlib.sha256(str(self.data).encode()).hexdigest()[:12]
+
+    @property
+    def _inside(self) -> Path:
+        return self.data / "postgres"
 
 
 def cache() -> Path:
-    """Return the folder where downloads are kept for every stack of this user."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "order-saga"
+    """Return the folder where downloads are kept for every stack of this user.
+
+    Raises:
+        DevstackError: the user has no home folder.
+    """
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if base.startswith("/") else home() / ".cache") / "order-saga"
+
+
+def home() -> Path:
+    """Return the user's home folder: ``HOME``, or, where that is not set, what the system's list of users says.
+
+    Raises:
+        DevstackError: neither names one.
+    """
+    try:
+        return Path(os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir)
+    except KeyError:
+        text = f"user {os.geteuid()} has no home folder; set HOME, or XDG_CACHE_HOME to where downloads may be kept"
+        raise DevstackError(text) from None
 
 
 def grpc_variable(service: str) -> str:
@@ -85,7 +115,8 @@ def grpc_variable(service: str) -> str:
 
 def reachable_for_others(path: Path) -> bool:
     """Say whether a user who owns nothing can get to ``path``, or to where it will be made."""
-    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    real = path.resolve()
+    existing = next(parent for parent in (real, *real.parents) if parent.exists())
     return all(folder.stat().st_mode & 0o001 for folder in (existing, *existing.parents))
 
 

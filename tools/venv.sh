@@ -11,10 +11,14 @@ fail() {
     exit 1
 }
 
-candidates=${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11} # PYTHON=… names one outright
+if [ -n "${PYTHON:-}" ]; then # it names one outright
+    set -- "$PYTHON"
+else
+    set -- python3 python3.14 python3.13 python3.12 python3.11
+fi
 
-find_python() { # the first that is new enough
-    for python in $candidates; do
+find_python() { # the first of its arguments that is new enough
+    for python in "$@"; do
         if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$python"
             return
@@ -47,8 +51,8 @@ if command -v flock >/dev/null; then # two makes at once: the second waits, then
     if is_made dev || is_made "$kind"; then exit 0; fi
 fi
 
-python=$(find_python)
-[ -n "$python" ] || fail "Python 3.11 or later is needed; none of these is one: $candidates"
+python=$(find_python "$@")
+[ -n "$python" ] || fail "Python 3.11 or later is needed; none of these is one: $*"
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     fail "$python comes without venv; on Debian or Ubuntu install the package python3-venv"
 

@@ -6,6 +6,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+from devstack.layout import cache
+
 VERSION = "v1.9.3"
 MODULE = f"github.com/fullstorydev/grpcurl/cmd/grpcurl@{VERSION}"
 _BUILD_SECONDS = 600
@@ -50,5 +52,4 @@ def available() -> bool:
 
 
 def _installed() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "order-saga" / "bin" / "grpcurl"
+    return cache() / "bin" / "grpcurl"
