@@ -15,11 +15,15 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from httpx2 import TransportError
 
+from chassis import avro_values
+from chassis.avro_schemas import Writer, examine
 from chassis.errors import Poison, Unavailable
 from chassis.messages import MESSAGE_TYPE, Encoded, Outgoing, Record
 
 _HEADER = struct.Struct(">bI")
 _NOT_FOUND = 404
+LARGEST_VALUE = 65_536
+"""Bytes of a message's value. The contracts' own need a twentieth of it, and an attack gets no more to work with."""
 
 
 def subject_of(topic: str, full_name: str) -> str:
@@ -36,7 +40,8 @@ class Codec:
         self._records = {record.FULL_NAME: record for record in records}
         self._readers = {name: fastavro.parse_schema(json.loads(r.SCHEMA)) for name, r in self._records.items()}
         self._ids: dict[str, int] = {}
-        self._writers: dict[int, tuple[str, Any]] = {}
+        self._writers: dict[int, Writer | Poison] = {}
+        """By schema id; where the schema is not read, why."""
 
     def load(self) -> None:
         """Look up the id of every record type.
@@ -49,7 +54,7 @@ class Codec:
                 schema_id = self._look_up(record)
                 self._ids[name] = schema_id
                 # What is written as it is read needs no further question, also while the registry is away.
-                self._writers[schema_id] = (name, self._readers[name])
+                self._writers[schema_id] = Writer(name, self._readers[name], {})
 
     def _look_up(self, record: type[Record]) -> int:
         subject = subject_of(record.TOPIC, record.FULL_NAME)
@@ -101,16 +106,18 @@ class Codec:
             raise Poison("TYPE_NOT_ALLOWED", f"{name[:200]!r} does not belong on the topic {topic}")
         if len(value) <= _HEADER.size or value[0] != 0:
             raise Poison("NOT_FRAMED", "the value does not begin with a zero byte and a schema id")
+        if len(value) > LARGEST_VALUE:
+            raise Poison("TOO_LARGE", f"the value has {len(value)} bytes, more than {LARGEST_VALUE}")
         schema_id: int = _HEADER.unpack_from(value)[1]
-        writer_name, writer = self._writer(schema_id)
-        if writer_name != name:
-            raise Poison("TYPE_MISMATCH", f"the header says {name}, schema {schema_id} is {writer_name}")
+        writer = self._writer(schema_id)
+        if writer.name != name:
+            raise Poison("TYPE_MISMATCH", f"the header says {name}, schema {schema_id} is {writer.name}")
         record = _read(value, writer, self._readers[name], record_type)
         if key != str(record.key).encode():
             raise Poison("BAD_KEY", f"the key is not the record's own, {record.key}")
         return record
 
-    def _writer(self, schema_id: int) -> tuple[str, Any]:
+    def _writer(self, schema_id: int) -> Writer:
         if schema_id not in self._writers:
             try:
                 schema = self._registry.get_schema(schema_id)
@@ -123,12 +130,11 @@ class Codec:
             except TransportError as error:
                 msg = f"the schema registry cannot be reached: {error}"
                 raise Unavailable(msg) from error
-            try:
-                parsed = fastavro.parse_schema(json.loads(schema.schema_str or ""))
-                self._writers[schema_id] = (parsed["name"] if isinstance(parsed, dict) else "", parsed)
-            except Exception as error:  # any schema may lie in a registry: Protobuf, JSON, or broken
-                raise Poison("NOT_AVRO", f"schema {schema_id} is no Avro schema") from error
-        return self._writers[schema_id]
+            self._writers[schema_id] = _examined(schema_id, schema)
+        writer = self._writers[schema_id]
+        if isinstance(writer, Poison):
+            raise Poison(writer.reason, str(writer))
+        return writer
 
     def _must_be_ready(self) -> None:
         """Tell a registry that does not know one id from one that has lost, or not loaded, everything.
@@ -146,12 +152,23 @@ class Codec:
             raise Unavailable(msg)
 
 
-def _read(value: bytes, writer: Any, reader: Any, record_type: type[Record]) -> Record:  # noqa: ANN401 - fastavro's
+def _examined(schema_id: int, schema: Schema) -> Writer | Poison:
+    try:
+        return examine(schema)
+    except Poison as error:
+        return Poison(error.reason, f"schema {schema_id} is not read: {error}")
+
+
+def _read(value: bytes, writer: Writer, reader: Any, record_type: type[Record]) -> Record:  # noqa: ANN401 - fastavro's
+    own = writer.schema is reader
     body = io.BytesIO(value)
     body.seek(_HEADER.size)
     try:
+        # fastavro checks what it reads of our own schemas, which are flat, but not what it skips of others.
+        if not own or avro_values.OVERLONG.search(value):
+            avro_values.check(value, _HEADER.size, writer)
         # Read as it was written it needs no resolution, which takes longer than the reading.
-        avro: Any = fastavro.schemaless_reader(body, writer, None if writer is reader else reader)
+        avro: Any = fastavro.schemaless_reader(body, writer.schema, None if own else reader)
         record = record_type.from_avro(avro)
     except Exception as error:  # rubbish makes fastavro raise whatever its parsing trips over
         raise Poison("UNDECODABLE", f"not the Avro it says it is: {error!r:.200}") from error
