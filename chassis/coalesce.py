@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from chassis import metrics
-from chassis.database import is_transient
+from chassis.families import passes
 from chassis.pace import Pace
 
 Item = TypeVar("Item")
@@ -85,7 +85,7 @@ class Coalescer(Generic[Item, Result]):
         try:
             results = await self._run([item for item, _ in group])
         except Exception as error:  # noqa: BLE001 - it is handed to its caller
-            if len(group) > 1 and not is_transient(error):
+            if len(group) > 1 and not passes(error):
                 for member in group:
                     await self._settle([member])
                 return

@@ -20,13 +20,15 @@ from confluent_kafka import Message as KafkaMessage
 from chassis import metrics
 from chassis.batches import Batches
 from chassis.codec import Codec
-from chassis.database import Database, is_transient
+from chassis.database import Database
 from chassis.dead_letters import dead_letter, headers_of, source
 from chassis.errors import Poison
+from chassis.families import passes
 from chassis.hearing import Hearing
 from chassis.logs import logger, one_line
 from chassis.messages import MESSAGE_ID, TRACEPARENT, Encoded, Handle, Message, Record
 from chassis.offsets import COMMIT_SECONDS, Offsets
+from chassis.pipeline import Transaction
 from chassis.producer import Producer
 from chassis.watchdog import Watchdog
 
@@ -172,7 +174,7 @@ class Consumer:
             self._rewind(batch)
             self._halt(str(error))
         except Exception as error:
-            if not is_transient(error):
+            if not passes(error):
                 raise
             self._rewind(batch)
             self._wait_out(error)
@@ -242,7 +244,7 @@ class Consumer:
         try:
             self._apply([message for _, message in pairs])
         except Exception as error:
-            if is_transient(error):
+            if passes(error):
                 raise
             if len(pairs) > 1:
                 middle = len(pairs) // 2
@@ -252,10 +254,10 @@ class Consumer:
 
     def _apply(self, messages: Sequence[Message[Record]]) -> None:
         """Commit the effects of ``messages``, then publish what they answer and wait until Kafka has it."""
-        with self._connection.session().transaction() as transaction:
-            outgoing = self._handle(messages, transaction)
-            encoded = [self._codec.encode(message) for message in outgoing]
-        self._producer.deliver(encoded)
+        self._producer.deliver(self._connection.transact(lambda tx: self._react(messages, tx)))
+
+    def _react(self, messages: Sequence[Message[Record]], transaction: Transaction) -> list[Encoded]:
+        return [self._codec.encode(message) for message in self._handle(messages, transaction)]
 
     def _rewind(self, batch: Sequence[KafkaMessage]) -> None:
         first: dict[tuple[str, int], int] = {}

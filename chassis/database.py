@@ -1,23 +1,29 @@
-"""A service's database: transactions for threads and for the event loop, and which of its errors pass by themselves."""
+"""A service's database: transactions for threads and for the event loop.
+
+What has become stale on our side (a statement whose table has changed, a connection that the server has ended) is made
+anew, and the transaction done again, before anybody notices; see `chassis.families`.
+"""
 
 import asyncio
 import select
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import psycopg
 from sqlalchemy import event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import InvalidatePoolError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from chassis.errors import Unavailable
+from chassis.families import Family, family_of
+from chassis.logs import logger, one_line
 from chassis.pipeline import Session, Transaction
+
+log = logger("database")
 
 T = TypeVar("T")
 
@@ -34,6 +40,8 @@ _THREADS = 2
 _POOL_SECONDS = 5.0
 _FRESH_SECONDS = 1.0
 """A connection that was used so short a time ago, and has said nothing since, is not asked whether it still works."""
+_ATTEMPTS = 3
+"""How often a transaction is done, where what it relied on has become stale each time."""
 
 
 class Database:
@@ -53,13 +61,16 @@ class Database:
             use_lifo=True,  # the one used last has its statements prepared
             reset_on_return=None,
         )
-        event.listen(self._pool, "checkout", _must_work_when_taken)
+        event.listen(self._pool, "checkout", self._must_work_when_taken)
         event.listen(self._pool, "checkin", _note_use)
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="database")
+        self._stale = float("-inf")
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Open a transaction; it commits at the end of the block, or rolls back where that raises.
+
+        A block cannot be done again where something has become stale: `transact` can.
 
         Raises:
             psycopg.OperationalError: the database is away. It may have committed all the same.
@@ -70,22 +81,38 @@ class Database:
         try:
             with session.transaction() as transaction:
                 yield transaction
+        except psycopg.Error as error:
+            if session.connection.closed and error.sqlstate:
+                self.connect_anew()  # what this connection was told holds for the others as well
+            raise
         finally:
             if session.connection.closed:
                 pooled.invalidate()
             pooled.close()
 
-    async def run(self, function: Callable[[Transaction], T]) -> T:
-        """Run ``function`` in a transaction, in a thread beside the event loop, and commit; return its result.
+    def transact(self, function: Callable[[Transaction], T]) -> T:
+        """Run ``function`` in a transaction, and commit; return its result. It may run up to three times.
 
-        A caller that is cancelled meanwhile does not stop it. Raises what `transaction` does.
+        It runs again, at once, where what it relied on has become stale and nothing is committed: a statement was
+        prepared before its table changed, or the server has ended the connection. Raises what `transaction` does.
         """
+        return _until_fresh(self.transaction, function)
 
-        def in_transaction() -> T:
-            with self.transaction() as transaction:
-                return function(transaction)
+    async def run(self, function: Callable[[Transaction], T]) -> T:
+        """`transact` in a thread beside the event loop.
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, in_transaction)
+        A caller that is cancelled meanwhile does not stop it.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.transact, function)
+
+    async def is_writable(self) -> bool:
+        """Say whether the server that is reached takes writes: a standby does not. Raises what `transaction` does."""
+        rows = await self.run(lambda tx: tx.execute("SELECT current_setting('transaction_read_only') AS read_only"))
+        return bool(rows.fetchall()[0].read_only == "off")
+
+    def connect_anew(self) -> None:
+        """Have every connection made anew before it is used again, perhaps to another server."""
+        self._stale = time.monotonic()
 
     def close(self) -> None:
         """Close the connections, but for those that are kept."""
@@ -100,6 +127,17 @@ class Database:
         return Session(
             psycopg.connect(self._address, autocommit=True, connect_timeout=_CONNECT_SECONDS, options=_OPTIONS)
         )
+
+    def _must_work_when_taken(self, session: Session, entry: ConnectionPoolEntry, _: object) -> None:
+        if "made" not in entry.info:
+            entry.info["made"] = time.monotonic()
+            return
+        if entry.info["made"] <= self._stale:
+            raise DisconnectionError  # has the pool connect this one anew
+        try:
+            _must_work(session, entry.info["used"])
+        except psycopg.Error as error:
+            raise InvalidatePoolError from error  # and every other, too
 
 
 class Kept:
@@ -128,8 +166,12 @@ class Kept:
         self._session = self._connect()
         return self._session
 
+    def transact(self, function: Callable[[Transaction], T]) -> T:
+        """Run ``function`` in a transaction, and commit; return its result. It may run again as in `Database`."""
+        return _until_fresh(lambda: self.session().transaction(), function)
+
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; the next use makes another."""
         if self._session:
             self._session.close()
 
@@ -148,11 +190,19 @@ def _must_work(session: Session, used: float) -> None:
         session.check()
 
 
-def _must_work_when_taken(session: Session, entry: ConnectionPoolEntry, _: object) -> None:
-    try:
-        _must_work(session, entry.info.get("used", 0.0))
-    except psycopg.Error as error:
-        raise InvalidatePoolError from error  # has the pool connect anew
+def _until_fresh(
+    open_transaction: Callable[[], AbstractContextManager[Transaction]], do: Callable[[Transaction], T]
+) -> T:
+    for attempt in range(1, _ATTEMPTS + 1):
+        transaction = None
+        try:
+            with open_transaction() as transaction:
+                return do(transaction)
+        except psycopg.Error as error:
+            if attempt == _ATTEMPTS or family_of(error) is not Family.STALE or (transaction and transaction.committed):
+                raise
+            log.info("transaction is done again", error=one_line(error))
+    raise AssertionError("unreachable")
 
 
 def _note_use(_: object, entry: ConnectionPoolEntry) -> None:
@@ -196,23 +246,3 @@ _WRITTEN: dict[type, Callable[[Any], str]] = {
     datetime: lambda value: f'"{value.isoformat()}"',
 }
 """By type; whatever else is quoted."""
-
-
-def is_transient(error: BaseException) -> bool:
-    """Say whether trying again later can help: the fault is not in what was asked.
-
-    So it is for lost connections, deadlocks, serialization failures and time-outs; also for a missing table or
-    privilege, which is a deployment's fault and mended there.
-    """
-    return isinstance(error, _TRANSIENT)
-
-
-_TRANSIENT = (
-    Unavailable,
-    PoolTimeout,
-    ConnectionError,
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg.ProgrammingError,
-    psycopg.errors.TransactionTimeout,
-)

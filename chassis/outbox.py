@@ -85,13 +85,17 @@ class Relay(Periodic):
             Unavailable: Kafka did not take them; they stay.
             psycopg.OperationalError: the database is away; they stay.
         """
-        with self._database.transaction() as transaction:
-            rows = _claim(transaction, self._age)
-            if rows:
-                self._producer.deliver([message for _, message in rows], _PATIENCE_SECONDS)
-                transaction.execute(_REMOVE, {"ids": array([row_id for row_id, _ in rows])})
-                metrics.OUTBOX_RELAYED.inc(len(rows))
-                log.info("outbox relayed", messages=len(rows))
+        relayed = self._database.transact(self._relay)
+        if relayed:
+            metrics.OUTBOX_RELAYED.inc(relayed)
+            log.info("outbox relayed", messages=relayed)
+        return relayed
+
+    def _relay(self, transaction: Transaction) -> int:
+        rows = _claim(transaction, self._age)
+        if rows:
+            self._producer.deliver([message for _, message in rows], _PATIENCE_SECONDS)
+            transaction.execute(_REMOVE, {"ids": array([row_id for row_id, _ in rows])})
         return len(rows)
 
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from chassis.database import is_transient
+from chassis.families import passes
 from chassis.logs import logger, one_line
 
 log = logger("periodic")
@@ -48,7 +48,7 @@ class Periodic:
                 failures = 0
             except Exception as error:
                 failures += 1
-                if is_transient(error):
+                if passes(error):
                     text = one_line(error)
                     log.warning("pass failed", name=self._name, failures=failures, error=text)
                 else:

@@ -25,6 +25,8 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 
+from chassis.families import Family, family_of
+
 Row: TypeAlias = Any
 """A named tuple of the columns that a statement selects."""
 
@@ -93,6 +95,8 @@ class Transaction:
         self._begun = False
         """Whether there is something to commit."""
         self._failure: psycopg.Error | None = None
+        self.committed = False
+        """Whether something of it may be committed already."""
 
     def execute(self, query: str, parameters: Mapping[str, object] | None = None) -> Rows:
         """Add a statement, in which ``%(name)s`` stands for the parameter ``name``.
@@ -146,6 +150,7 @@ class Transaction:
                 break
         if self._failure:
             raise self._failure
+        self.committed = True
 
     def roll_back(self) -> None:
         """Undo what is not committed, and wait for what is under way; raises the first error of the transaction."""
@@ -173,7 +178,7 @@ class Transaction:
             if failed:
                 if isinstance(waiting, Statement):
                     self._prepared.discard(waiting.name)
-                raise self._error(result)
+                raise self._error(result, at_commit=waiting is None)
             if isinstance(waiting, Rows):
                 waiting.arrived(self._load(result))
         except psycopg.Error as error:
@@ -197,12 +202,15 @@ class Transaction:
         poll.register(self._pg.socket, events)
         return poll.poll()
 
-    def _error(self, result: PGresult) -> psycopg.Error:
+    def _error(self, result: PGresult, *, at_commit: bool) -> psycopg.Error:
         if result.status == ExecStatus.PIPELINE_ABORTED:
             return psycopg.errors.PipelineAborted("a statement before this one has failed")
-        if self._pg.status == ConnStatus.BAD:
+        error = error_from_result(result, encoding=self._encoding)
+        if error.diag.sqlstate is None:
             return psycopg.OperationalError(self._pg.get_error_message(self._encoding))
-        return error_from_result(result, encoding=self._encoding)
+        if at_commit and family_of(error) is Family.STALE:  # it may have committed, and must not be done again blindly
+            return psycopg.OperationalError(str(error))
+        return error
 
     def _load(self, result: PGresult) -> list[Row]:
         if not result.ntuples:
@@ -237,8 +245,10 @@ class Session:
                     transaction.roll_back()
                 raise
             transaction.commit()
-        except psycopg.errors.InvalidSqlStatementName:
-            self.connection.close()  # somebody has had the server forget our statements: DISCARD ALL, or a pooler
+        except psycopg.Error as error:
+            # What is prepared on it is forgotten with it, and another may reach the server that can be written to.
+            if family_of(error) is Family.STALE or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+                self.connection.close()
             raise
         finally:
             self._leave_pipeline()

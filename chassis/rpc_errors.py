@@ -13,8 +13,8 @@ from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 
 from chassis import metrics
-from chassis.database import is_transient
 from chassis.errors import AlreadyExists, Exhausted, InvalidArgument, NotFound, Refused, Unavailable, Violation
+from chassis.families import Family, family_of, passes
 from chassis.logs import logger, one_line
 from chassis.validation import check
 
@@ -38,7 +38,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 def status_of(error: Exception) -> tuple[grpc.StatusCode, Status]:
     """Return the gRPC status that tells a client of ``error``, with its ``google.rpc`` details.
 
-    An error of no known family is INTERNAL: it is logged under an id, and the client gets the id alone.
+    A value that the database refuses is INVALID_ARGUMENT, though our own checks should have said so, and what nobody
+    has foreseen is INTERNAL: both are logged under an id, and the client gets the id alone.
     """
     code, text, details = _told(error)
     status = Status(code=code.value[0], message=text)
@@ -57,13 +58,17 @@ def _told(error: Exception) -> tuple[grpc.StatusCode, str, list[Message]]:
     if isinstance(error, Exhausted):  # not logged for each call: what has filled up says so itself
         details = [error_details_pb2.ErrorInfo(reason=error.reason, domain=_DOMAIN), _RETRY_WHEN_FULL]
         return grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), details
-    if is_transient(error):
+    if passes(error):
         log.warning("call refused for now", error=one_line(error))
-        text = str(error) if isinstance(error, Unavailable) else "the database cannot be reached; try again"
+        text = str(error) if isinstance(error, Unavailable) else "the database cannot do this now; try again"
         info = error_details_pb2.ErrorInfo(reason="UNAVAILABLE", domain=_DOMAIN)
         return grpc.StatusCode.UNAVAILABLE, text, [info, _RETRY]
     error_id = uuid.uuid4().hex[:12]
     log.error("call failed", error_id=error_id, exc_info=error)
+    if family_of(error) is Family.DATA:
+        info = error_details_pb2.ErrorInfo(reason="UNSTORABLE", domain=_DOMAIN)
+        text = f"a value cannot be stored; the server's log has it as {error_id}"
+        return grpc.StatusCode.INVALID_ARGUMENT, text, [info]
     return grpc.StatusCode.INTERNAL, f"internal error; the server's log has it as {error_id}", []
 
 

@@ -1,7 +1,7 @@
 """Runs a service from its first log line to its last: start in order, tell readiness, stop in order at SIGTERM.
 
-Ready means: the database answers, and topics and schemas were found at the start. The broker is not part of it, because
-orders are accepted while it is away.
+Ready means: the database answers and takes writes, and topics and schemas were found at the start. The broker is not
+part of it, because orders are accepted while it is away.
 """
 
 import asyncio
@@ -207,7 +207,7 @@ class _Running(Generic[SettingsT]):
     async def _tell_readiness(self, consumer: Consumer) -> None:
         was = None
         while not self._stopping.is_set():
-            ready = await self._database_answers() and consumer.state == "running"
+            ready = await self._database_takes_writes() and consumer.state == "running"
             if ready != was:
                 log.info("ready" if ready else "not ready")
                 await self._server.set_ready(ready=ready)
@@ -215,14 +215,17 @@ class _Running(Generic[SettingsT]):
                 was = ready
             await self._pause(0.05 if consumer.state == "starting" else _CHECK_SECONDS)
 
-    async def _database_answers(self) -> bool:
+    async def _database_takes_writes(self) -> bool:
         try:
             async with asyncio.timeout(_CHECK_SECONDS * 3):
-                await self._parts.database.run(lambda tx: tx.execute("SELECT 1"))
+                writable = await self._parts.database.is_writable()
         except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready
             log.warning("the database does not answer", error=logs.one_line(error))
             return False
-        return True
+        if not writable:  # a standby, after a failover: another connection may find the server that has taken over
+            log.warning("the database is read-only")
+            self._parts.database.connect_anew()
+        return writable
 
     async def _pause(self, seconds: float = _CHECK_SECONDS) -> None:
         try:

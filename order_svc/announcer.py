@@ -10,6 +10,7 @@ from chassis.database import Database
 from chassis.logs import logger
 from chassis.messages import Outgoing
 from chassis.periodic import Periodic
+from chassis.pipeline import Transaction
 from chassis.producer import Producer
 from order_svc import store
 from order_svc.orders import announcements
@@ -59,16 +60,20 @@ class Announcer(Periodic):
             Unavailable: Kafka did not take it in time.
             psycopg.OperationalError: the database is away.
         """
-        with self._database.transaction() as tx:
-            orders = store.claim_unannounced(tx, self._limit)
-            if not orders:
-                return 0
+        announced = self._database.transact(self._announce)
+        if announced:
+            _ANNOUNCED.inc(len(announced))
+            log.warning("orders announced again", orders=len(announced), first=min(announced))
+        return len(announced)
+
+    def _announce(self, tx: Transaction) -> list[int]:
+        orders = store.claim_unannounced(tx, self._limit)
+        ids = [order.order_id for order in orders]
+        if orders:
             messages = [self._codec.encode(Outgoing(record)) for order in orders for record in announcements(order)]
             self._producer.deliver(messages, _PATIENCE_SECONDS)
-            store.announced(tx, [order.order_id for order in orders], after=self._after, longest=_LONGEST_SECONDS)
-        _ANNOUNCED.inc(len(orders))
-        log.warning("orders announced again", orders=len(orders), first=min(order.order_id for order in orders))
-        return len(orders)
+            store.announced(tx, ids, after=self._after, longest=_LONGEST_SECONDS)
+        return ids
 
     def _pass(self) -> bool:
         self.announce_once()

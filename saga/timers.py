@@ -10,6 +10,7 @@ from chassis.errors import Unavailable
 from chassis.logs import logger
 from chassis.messages import Encoded, Outgoing
 from chassis.periodic import Periodic
+from chassis.pipeline import Transaction
 from chassis.producer import Producer
 from saga.declaration import Saga
 from saga.instance import pending_command
@@ -78,8 +79,7 @@ class Timers(Periodic):
         return len(messages)
 
     def _something_is_due(self) -> bool:
-        with self._database.transaction() as tx:
-            return self._store.any_due(tx)
+        return self._database.transact(self._store.any_due)
 
     def _silence_means_something(self) -> bool:
         try:
@@ -90,16 +90,18 @@ class Timers(Periodic):
         return handled
 
     def _advance(self, *, all_due: bool) -> list[Encoded]:
-        with self._database.transaction() as tx:
-            loaded = self._store.claim_due(tx, limit=self._limit, all_due=all_due)
-            now = self._store.now(tx)
-            transitions = [overdue(self._saga, instance, now) for instance in loaded.values()]
-            changed = [transition.saga for transition in transitions]
-            self._store.save(tx, changed, loaded, [t.event for t in transitions if t.event])
-            messages = [self._codec.encode(Outgoing(pending_command(self._saga, instance))) for instance in changed]
+        transitions, messages = self._database.transact(lambda tx: self._let_go_on(tx, all_due=all_due))
         for transition in transitions:
             _tell(transition)
         return messages
+
+    def _let_go_on(self, tx: Transaction, *, all_due: bool) -> tuple[list[Transition], list[Encoded]]:
+        loaded = self._store.claim_due(tx, limit=self._limit, all_due=all_due)
+        now = self._store.now(tx)
+        transitions = [overdue(self._saga, instance, now) for instance in loaded.values()]
+        changed = [transition.saga for transition in transitions]
+        self._store.save(tx, changed, loaded, [t.event for t in transitions if t.event])
+        return transitions, [self._codec.encode(Outgoing(pending_command(self._saga, one))) for one in changed]
 
 
 def _tell(transition: Transition) -> None:

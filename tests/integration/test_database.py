@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import chassis.database
-from chassis.database import Database, array, is_transient
+from chassis.database import Database, array
+from chassis.families import passes
 from devstack.stack import Stack
 from tests.support.scratch import database_of, scratch_database
 
@@ -133,7 +134,7 @@ def test_a_transaction_whose_client_stands_still_lets_go_of_its_locks(
 
     with pytest.raises(psycopg.Error) as caught:
         stand_still()
-    assert is_transient(caught.value)
+    assert passes(caught.value)
     assert not isinstance(caught.value, psycopg.errors.LockNotAvailable), "the lock was never let go"
     for database in (patient, still):
         database.close()
@@ -146,7 +147,7 @@ def test_a_connection_lost_in_the_middle_passes_by_itself(database: Database) ->
 
     with pytest.raises(psycopg.OperationalError) as caught:
         lose_it()
-    assert is_transient(caught.value)
+    assert passes(caught.value)
     assert numbers(database) == []
 
 

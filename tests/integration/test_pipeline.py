@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from chassis.database import is_transient
+from chassis.families import passes
 from chassis.pipeline import Session, Transaction
 from devstack.stack import Stack
 from tests.support.scratch import scratch_database
@@ -193,7 +193,7 @@ def test_a_connection_whose_statements_the_server_has_forgotten_is_closed(sessio
     session.connection.execute("DEALLOCATE ALL")
     with pytest.raises(psycopg.errors.InvalidSqlStatementName) as caught:
         notes(session)
-    assert is_transient(caught.value)
+    assert passes(caught.value)
     assert session.connection.closed
 
 

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased
 
-from chassis.database import Database, is_transient
+from chassis.database import Database
 from chassis.errors import Poison, Unavailable
+from chassis.families import passes
 from devstack.stack import Stack
 from product_svc import store
 from product_svc.handlers import decrease_product, increase_product
@@ -47,7 +48,7 @@ def decrease(database: Database, *commands: DecreaseProductCommand) -> list[Prod
             with database.transaction() as tx:
                 return list(decrease_product(commands, tx))
         except Exception as error:
-            if not isinstance(error, Unavailable) and not is_transient(error):
+            if not isinstance(error, Unavailable) and not passes(error):
                 raise
 
 
