@@ -1,33 +1,20 @@
 """One stack for the whole run, with a data folder and ports of its own: brought up by the first test that needs it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from devstack.stack import Stack
-from tests.support import grpcurl
 from tests.support.mend import mend
 from tests.support.shop import Shop
 
 FIRST_START_SECONDS = 1200
 """The first start ever downloads Kafka and the registry."""
-_GRPCURL = pytest.StashKey[grpcurl.Build]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let the stack's processes outlive the objects that started them, as they are meant to."""
     config.addinivalue_line("filterwarnings", "ignore:subprocess .* is still running:ResourceWarning")
-
-
-def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Leave grpcurl's tests out where there is no Go to build it with; the report's header says so."""
-    return True if collection_path.name == "test_grpcurl.py" and not grpcurl.available() else None
-
-
-def pytest_report_header() -> str | None:
-    """Say which client is not tested."""
-    return None if grpcurl.available() else "grpcurl: not tested, because Go, which builds it, is not on the PATH"
 
 
 @pytest.hookimpl(trylast=True)
@@ -37,25 +24,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function) and "stack" in item.fixturenames:
             item.add_marker(pytest.mark.timeout(FIRST_START_SECONDS), append=False)
             return
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin to build grpcurl, if its tests are to run: that takes a minute, which others spend mostly waiting."""
-    collected = any(item.path.name == "test_grpcurl.py" for item in session.items)
-    if collected and not session.config.option.collectonly:
-        session.config.stash[_GRPCURL] = grpcurl.Build()
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave no build behind."""
-    if _GRPCURL in config.stash:
-        config.stash[_GRPCURL].end()
-
-
-@pytest.fixture(scope="session")
-def program(pytestconfig: pytest.Config) -> Path:
-    """Return grpcurl."""
-    return pytestconfig.stash[_GRPCURL].done()
 
 
 @pytest.fixture(scope="session")

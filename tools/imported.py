@@ -7,6 +7,7 @@ code, whose checksum the lock file pins.
 
 import hashlib
 import importlib.resources
+import os
 import zipfile
 
 import truststore
@@ -39,7 +40,9 @@ def ensure() -> None:
 def _put(name: str, proto: bytes) -> None:
     place = IMPORTED / name
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(proto)
+    beside = place.with_suffix(f".{os.getpid()}")  # somebody else may be reading the file, or putting it there
+    beside.write_bytes(proto)
+    beside.replace(place)
 
 
 def _download() -> bytes:

@@ -1,5 +1,6 @@
 """The lock files are what `make lock` makes of the requirements, and name no place to fetch from."""
 
+import json
 import re
 
 import pytest
@@ -43,3 +44,10 @@ def test_a_lock_holds_checksums_and_no_address(name: str) -> None:
     assert "--index" not in text
     for block in re.split(r"^(?=\S+==)", text, flags=re.MULTILINE)[1:]:
         assert "--hash=sha256:" in block, block
+
+
+def test_the_node_clients_lock_holds_checksums_and_no_address() -> None:
+    packages = json.loads((ROOT / "tests" / "clients" / "node" / "package-lock.json").read_text())["packages"]
+    others = {name: package for name, package in packages.items() if name}
+    assert others
+    assert {name for name, package in others.items() if "integrity" not in package or "resolved" in package} == set()

@@ -1,0 +1,58 @@
+"""Clients that nobody here wrote, and clients in other languages: built while the tests before them run.
+
+Where Go or Node is not installed, their tests are left out, and the report's header says so. A run that allows no
+skipped test, as CI's does not, fails instead.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.builds import Build, missing
+
+PROGRAMS = {"go": ["go"], "node": ["node", "npm"]}
+"""What builds and runs the clients of each language."""
+LANGUAGE = {"test_grpcurl.py": "go", "test_ghz.py": "go", "test_go_client.py": "go", "test_node_client.py": "node"}
+"""What each file of tests needs."""
+_BUILDS = pytest.StashKey[dict[str, Build]]()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what cannot be built, unless nothing may be left out."""
+    language = LANGUAGE.get(collection_path.name)
+    absent = language is not None and missing(*PROGRAMS[language])
+    return True if absent and not config.pluginmanager.has_plugin("tools.no_skips") else None
+
+
+def pytest_report_header() -> list[str]:
+    """Say which clients are not tested."""
+    return [
+        f"clients by {language}: not tested, because {' and '.join(absent)} cannot be found on the PATH"
+        for language, programs in PROGRAMS.items()
+        if (absent := missing(*programs))
+    ]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin to build what is to be tested: that takes a minute or two, which others spend mostly waiting."""
+    languages = {LANGUAGE[item.path.name] for item in session.items if item.path.name in LANGUAGE}
+    if not session.config.option.collectonly:
+        session.config.stash[_BUILDS] = {language: Build(language) for language in sorted(languages)}
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave no build behind."""
+    for build in config.stash.get(_BUILDS, {}).values():
+        build.end()
+
+
+@pytest.fixture(scope="session")
+def go(pytestconfig: pytest.Config) -> Path:
+    """Return the folder of what Go has built."""
+    return pytestconfig.stash[_BUILDS]["go"].done() / "bin"
+
+
+@pytest.fixture(scope="session")
+def node(pytestconfig: pytest.Config) -> Path:
+    """Return the folder in which the Node client can be run."""
+    return pytestconfig.stash[_BUILDS]["node"].done()

@@ -1,0 +1,21 @@
+"""ghz, a load generator, which asks reflection for the method that it is to call."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from devstack.stack import Stack
+from tests.support import builds
+from tests.support.shop import PRICE, Shop
+from tests.support.told import said
+
+
+@pytest.mark.timeout(builds.SECONDS + 60)
+@pytest.mark.parametrize("method", ["OrderService.CreateOrder", "OrderService/CreateOrder"])
+def test_it_calls_a_method_that_it_knows_by_name_only(stack: Stack, shop: Shop, go: Path, method: str) -> None:
+    order = json.dumps({"userId": 1, "productId": shop.product(), "quantity": 1, "price": PRICE})
+    options = ["--insecure", "--call", f"ordersaga.order.v1.{method}", "--data", order]
+    options += ["--total", "20", "--concurrency", "4", "--format", "json"]
+    report = json.loads(said(go / "ghz", *options, stack.service("order_svc").grpc))
+    assert report["statusCodeDistribution"] == {"OK": 20}

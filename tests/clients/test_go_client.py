@@ -1,0 +1,15 @@
+"""A Go client whose code buf generates from the contracts."""
+
+from pathlib import Path
+
+import pytest
+
+from devstack.stack import Stack
+from tests.clients import story
+from tests.support import builds
+from tests.support.told import said
+
+
+@pytest.mark.timeout(builds.SECONDS + 60)
+def test_it_places_and_watches_an_order_and_is_told_what_is_wrong(stack: Stack, go: Path) -> None:
+    story.must_be_told(said(go / "client", stack.service("order_svc").grpc))
