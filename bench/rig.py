@@ -1,5 +1,6 @@
 """A stack of its own under load: one round of each kind of load."""
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -107,6 +108,7 @@ def rig(warm_up_seconds: float) -> Iterator[Rig]:
     """Bring a stack up in a folder of its own, warm it up, and remove all of it in the end."""
     with tempfile.TemporaryDirectory(prefix="order-saga-bench-") as folder:
         stack = Stack.fresh(Path(folder) / "stack", session_seconds=_SESSION_SECONDS)
+        os.environ["GRPC_MAX_CONNECTION_AGE_SECONDS"] = "86400"  # the load's own connections do not renew themselves
         try:
             stack.up()
             made = Rig(stack)

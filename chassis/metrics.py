@@ -24,6 +24,7 @@ COALESCED = Histogram(
     "ordersaga_coalesced_calls", "Calls, or items of lists, in one round trip.", ["what"], buckets=_SIZES
 )
 RPCS = Counter("ordersaga_rpcs_total", "gRPC calls ended.", ["method", "code"])
+STREAMS = Gauge("ordersaga_rpc_streams", "gRPC streams that have begun and not ended.", ["method"])
 RPC_SECONDS = Histogram("ordersaga_rpc_seconds", "Duration of gRPC calls.", ["method"])
 READY = Gauge("ordersaga_ready", "1 where the service is ready.")
 

@@ -1,8 +1,11 @@
 """The guard around every method: checks requests, turns error families into statuses, counts, shows no stack trace."""
 
+import asyncio
+import inspect
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
 from typing import Any, NoReturn
 
 import grpc
@@ -23,6 +26,11 @@ log = logger("rpc")
 _DOMAIN = "ordersaga"
 _LEAST_SECONDS = 0.005
 """A call with less time left is refused: no transaction is as quick, and trying would leave the caller in doubt."""
+_MOST_CALLS = 10_000
+"""Calls under way at once, streams included; above that a call is told to try again. What waits takes memory."""
+_READ_SECONDS = 30.0
+"""How long an answer of a stream may wait for its client to read what came before."""
+_FAREWELL_SECONDS = 1.0
 _RETRY = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=1))
 _RETRY_WHEN_FULL = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=5))
 _CODES: tuple[tuple[type[Refused], grpc.StatusCode], ...] = (
@@ -75,9 +83,18 @@ def _told(error: Exception) -> tuple[grpc.StatusCode, str, list[Message]]:
 class Calls:
     """How many calls have begun and not ended."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
-        self.under_way = 0
+    def __init__(self, most: int = _MOST_CALLS) -> None:
+        """Begin with none; there may be ``most`` at once."""
+        self.under_way, self._most = 0, most
+
+    def must_have_room(self) -> None:
+        """Refuse the call that has just begun where there are too many.
+
+        Raises:
+            Exhausted: there are; this one has done nothing.
+        """
+        if self.under_way > self._most:
+            raise Exhausted("TOO_MANY_CALLS", f"{self._most} calls are under way already; nothing was done, try again")
 
 
 class Guard(grpc.GenericRpcHandler):
@@ -132,6 +149,7 @@ def _unary(
         began = time.perf_counter()
         calls.under_way += 1
         try:
+            calls.must_have_room()
             await _admit(request, context)
             response = await behaviour(request, context)
         except Exception as error:  # noqa: BLE001 - it is told to the client and logged
@@ -145,39 +163,67 @@ def _unary(
     return guarded
 
 
-def _stream(
-    behaviour: Callable[[Any, Context], AsyncIterator[Message]], method: str, calls: Calls
-) -> Callable[..., AsyncIterator[Message]]:
-    async def guarded(request: Message, context: Context) -> AsyncIterator[Message]:
-        calls.under_way += 1
-        try:
-            await _admit(request, context)
-            async for response in behaviour(request, context):
-                yield response
-        except Exception as error:  # noqa: BLE001 - it is told to the client and logged
-            await _abort(context, error, method)
-        finally:
-            calls.under_way -= 1
-        metrics.RPCS.labels(method, "OK").inc()
+def _stream(behaviour: Callable[[Any, Context], Any], method: str, calls: Calls) -> Callable[..., Awaitable[None]]:
+    writes = inspect.iscoroutinefunction(behaviour)  # by itself, as the Watch of grpc's health service does
 
-    return guarded
+    async def answer(request: Message, context: Context) -> None:
+        await _admit(request, context)
+        responses = behaviour(request, context)
+        await (responses if writes else _write_all(responses, context))
+
+    return _streaming(answer, method, calls)
 
 
 def _dialogue(
-    behaviour: Callable[[AsyncIterator[Message], Context], AsyncIterator[Message]], method: str, calls: Calls
-) -> Callable[..., AsyncIterator[Message]]:
-    async def guarded(requests: AsyncIterator[Message | None], context: Context) -> AsyncIterator[Message]:
+    behaviour: Callable[[AsyncIterator[Message], Context], AsyncGenerator[Message]], method: str, calls: Calls
+) -> Callable[..., Awaitable[None]]:
+    async def answer(requests: AsyncIterator[Message | None], context: Context) -> None:
+        await _write_all(behaviour(_admitted(requests, context), context), context)
+
+    return _streaming(answer, method, calls)
+
+
+def _streaming(
+    answer: Callable[[Any, Context], Awaitable[None]], method: str, calls: Calls
+) -> Callable[..., Awaitable[None]]:
+    answered, under_way = metrics.RPCS.labels(method, "OK"), metrics.STREAMS.labels(method)
+
+    async def guarded(request: Any, context: Context) -> None:  # noqa: ANN401 - one message, or an iterator of them
         calls.under_way += 1
+        under_way.inc()
         try:
-            async for response in behaviour(_admitted(requests, context), context):
-                yield response
+            calls.must_have_room()
+            await answer(request, context)
+        except _Unread as error:
+            # The status waits behind what is not read: the client gets it if it goes on.
+            with suppress(TimeoutError, grpc.aio.InternalError):
+                async with asyncio.timeout(_FAREWELL_SECONDS):
+                    await _abort(context, error, method)
         except Exception as error:  # noqa: BLE001 - it is told to the client and logged
             await _abort(context, error, method)
+        else:
+            answered.inc()
         finally:
+            under_way.dec()
             calls.under_way -= 1
-        metrics.RPCS.labels(method, "OK").inc()
 
     return guarded
+
+
+class _Unread(Unavailable):
+    """The client does not read: its stream is given up."""
+
+
+async def _write_all(responses: AsyncGenerator[Message], context: Context) -> None:
+    async with aclosing(responses):
+        async for response in responses:
+            try:
+                async with asyncio.timeout(_READ_SECONDS):
+                    await context.write(response)
+            except grpc.aio.InternalError:  # the client is gone, which grpc would log as an error of ours
+                raise asyncio.CancelledError from None
+            except TimeoutError:
+                raise _Unread(f"nothing of this stream was read for {_READ_SECONDS:.0f} s; call again") from None
 
 
 async def _admitted(requests: AsyncIterator[Message | None], context: Context) -> AsyncIterator[Message]:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from chassis import reflection
+from chassis.rpc_connections import server_options
 from chassis.rpc_errors import Calls, Guard
 from chassis.settings import ServiceSettings
 
@@ -18,12 +19,6 @@ LIVENESS = "liveness"
 
 _CHECK_SECONDS = 0.1
 _QUIET_CHECKS = 10
-_OPTIONS: list[tuple[str, Any]] = [
-    ("grpc.so_reuseport", 0),  # a port in use is an error, not a second listener
-    ("grpc.max_receive_message_length", 1_048_576),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-]
 
 
 class Api(NamedTuple):
@@ -58,12 +53,14 @@ class RpcServer:
         """
         self._names = [api.name for api in apis]
         self._health = HealthServicer()
-        self._server = grpc.aio.server(options=_OPTIONS)
+        self._server = grpc.aio.server(options=server_options(settings.grpc_max_connection_age_seconds))
         self._calls = Calls()
         guarding = cast("grpc.aio.Server", _Guarding(self._server, self._calls))
         for api in apis:
             api.add(guarding)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, guarding)
+        # A probe is answered however many calls there are, and a stop does not wait for who watches the health.
+        apart = cast("grpc.aio.Server", _Guarding(self._server, Calls()))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, apart)
         health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.add_to_server(guarding, [*self._names, health])
         self._bind(settings)

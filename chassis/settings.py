@@ -114,6 +114,12 @@ class ServiceSettings(KafkaSettings, RegistrySettings, DatabaseSettings):
     grpc_tls_certificate: str | None = Field(default=None, description="PEM file; with the key it switches TLS on.")
     grpc_tls_key: str | None = Field(default=None, description="PEM file of the certificate's private key.")
     grpc_tls_client_ca: str | None = Field(default=None, description="PEM file; clients must show a certificate of it.")
+    grpc_max_connection_age_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        le=86_400,
+        description="Age at which a connection is given up, give or take a tenth, so that its client connects anew.",
+    )
     metrics_listen: Address = Field(default=Listen("127.0.0.1", 9101), description="Where Prometheus reads metrics.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged.")
     log_format: Literal["auto", "json", "console"] = Field(

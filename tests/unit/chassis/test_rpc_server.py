@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
+from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha import reflection_pb2
 
 from chassis import reflection
@@ -135,3 +136,15 @@ async def test_a_call_that_outlasts_the_grace_is_cut_off() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await under_way
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_who_watches_the_health_is_told_of_a_change() -> None:
+    slow = Slow()
+    async with slow.called(), grpc.aio.insecure_channel(str(slow.address)) as channel:
+        watch = channel.unary_stream(f"{HEALTH}/Watch", Message.SerializeToString, HealthCheckResponse.FromString)
+        told = aiter(watch(Message(service="slow")))
+        assert (await anext(told)).status == HealthCheckResponse.NOT_SERVING
+        await slow.server.set_ready(ready=True)
+        assert (await anext(told)).status == HealthCheckResponse.SERVING
+        async with asyncio.timeout(10):
+            await slow.server.stop(grace_seconds=30)  # which does not wait for who watches
