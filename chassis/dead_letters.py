@@ -20,6 +20,14 @@ PREFIX = "dead-letter-"
 """Every header that parking adds begins so."""
 ROUND = "dead-letter-round"
 """How often the message has been parked, in decimal; a replayed message carries it too, and so goes on counting."""
+HANDLER_ERROR = "HANDLER_ERROR"
+"""The reason of a message on which, alone, the handler failed twice."""
+REASONS = (
+    "NULL_VALUE", "NOT_FRAMED", "UNDECODABLE", "NO_MESSAGE_TYPE", "TYPE_NOT_ALLOWED", "TYPE_MISMATCH",
+    "UNKNOWN_SCHEMA", "NOT_AVRO", "SCHEMA_REFUSED", "TOO_LARGE", "OUT_OF_RANGE", "BAD_HEADERS", "BAD_KEY",
+    "ANSWER_TOO_LARGE", "UNKNOWN_ORDER", "UNKNOWN_SAGA", "REUSED_ID", "NOT_HANDLED", HANDLER_ERROR,
+)  # fmt: skip
+"""Why messages are parked: each reason that a `Poison` of ours gives. docs/architecture.md explains them."""
 _LONGEST_ERROR = 1000
 _KEY = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)-(?P<offset>\d+)")
 
@@ -69,7 +77,7 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
     earlier round added is replaced.
     """
     topic, partition, offset = source(message)
-    reason = error.reason if isinstance(error, Poison) else "HANDLER_ERROR"
+    reason = error.reason if isinstance(error, Poison) else HANDLER_ERROR
     text = str(error) if isinstance(error, Poison) else f"{type(error).__name__}: {error}"
     given = headers_of(message)
     rounds = round_of(given) + 1

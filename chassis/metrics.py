@@ -1,6 +1,7 @@
 """What is counted and measured. Everything here is served at ``METRICS_LISTEN`` for Prometheus."""
 
 import collections
+import itertools
 from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
@@ -27,6 +28,15 @@ RPCS = Counter("ordersaga_rpcs_total", "gRPC calls ended.", ["method", "code"])
 STREAMS = Gauge("ordersaga_rpc_streams", "gRPC streams that have begun and not ended.", ["method"])
 RPC_SECONDS = Histogram("ordersaga_rpc_seconds", "Duration of gRPC calls.", ["method"])
 READY = Gauge("ordersaga_ready", "1 where the service is ready.")
+
+
+def begin_at_zero(counter: Counter, *labels: Iterable[str]) -> None:
+    """Have a series of ``counter`` for every combination of its labels' values from the first scrape on.
+
+    Prometheus's ``increase()`` misses a count that makes its series: it sees no step from nothing to one.
+    """
+    for values in itertools.product(*labels):
+        counter.labels(*values)
 
 
 def tally(counter: Counter, labels: Iterable[str]) -> None:

@@ -40,6 +40,18 @@ _CODES: tuple[tuple[type[Refused], grpc.StatusCode], ...] = (
     (Refused, grpc.StatusCode.FAILED_PRECONDITION),
 )
 
+CODES = [code.name for _, code in _CODES] + [
+    code.name
+    for code in (
+        grpc.StatusCode.OK,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.INTERNAL,
+    )
+]
+"""The names of the codes that a call can end with here."""
+
 Context = grpc.aio.ServicerContext[Any, Any]
 
 

@@ -1,7 +1,7 @@
 """The gRPC server: reflection, health, TLS where it is set, and the guard around every method."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -9,9 +9,9 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
-from chassis import reflection
+from chassis import metrics, reflection
 from chassis.rpc_connections import server_options
-from chassis.rpc_errors import Calls, Guard
+from chassis.rpc_errors import CODES, Calls, Guard
 from chassis.settings import ServiceSettings
 
 LIVENESS = "liveness"
@@ -37,8 +37,9 @@ class _Guarding:
     def add_generic_rpc_handlers(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
         self._server.add_generic_rpc_handlers(tuple(Guard(handler, self._calls) for handler in handlers))
 
-    def add_registered_method_handlers(self, service: str, handlers: object) -> None:
-        """Nothing: these are the same methods, for servers that know them by their names."""
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, object]) -> None:  # noqa: ARG002 - as grpc calls it
+        """Begin to count: these are the same methods, for servers that know them by their names."""
+        metrics.begin_at_zero(metrics.RPCS, handlers, CODES)
 
 
 class RpcServer:

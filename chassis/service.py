@@ -24,6 +24,7 @@ from chassis import logs, metrics, settings
 from chassis.codec import Codec
 from chassis.consumer import Consumer
 from chassis.database import Database
+from chassis.dead_letters import REASONS, topic_of
 from chassis.errors import Unavailable
 from chassis.messages import Handle, Record
 from chassis.migrations import migrate_when_up
@@ -35,6 +36,8 @@ log = logs.logger("service")
 _CHECK_SECONDS = 1.0
 _FLUSH_SECONDS = 5.0
 _API_CONNECTIONS = 10
+_PASSING = ("Unavailable", "OperationalError", "KafkaException")
+"""What a batch is usually done again for."""
 _COLLECT_EVERY = 50_000
 """Allocations. A batch makes thousands of objects and drops them all; the default looks through them every 700."""
 
@@ -139,6 +142,7 @@ class _Running(Generic[SettingsT]):
             loop.add_signal_handler(number, self._stopping.set)
         self._parts = self._make_parts()
         wiring = self._wire(self._parts)
+        _begin_counting(self._name, set(wiring.topics), {record.TOPIC for record in self._records})
         try:
             self._server = RpcServer(self._settings, wiring.apis)
             metrics.serve(self._settings.metrics_listen)
@@ -248,6 +252,13 @@ class _Running(Generic[SettingsT]):
         await asyncio.to_thread(self._parts.producer.close, _FLUSH_SECONDS)
         self._parts.database.close()
         log.info("stopped")
+
+
+def _begin_counting(group: str, consumed: set[str], known: set[str]) -> None:
+    metrics.begin_at_zero(metrics.CONSUMED, consumed)
+    metrics.begin_at_zero(metrics.PUBLISHED, (known - consumed) | {topic_of(group)})
+    metrics.begin_at_zero(metrics.DEAD_LETTERS, consumed, REASONS)
+    metrics.begin_at_zero(metrics.REWOUND, _PASSING)
 
 
 def _must_exist(kafka: settings.KafkaSettings, wanted: set[str]) -> None:

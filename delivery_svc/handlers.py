@@ -7,16 +7,17 @@ from prometheus_client import Counter
 
 from chassis.dispatch import handles
 from chassis.errors import Poison
-from chassis.metrics import tally
+from chassis.metrics import begin_at_zero, tally
 from chassis.pipeline import Transaction
 from delivery_svc import store
-from delivery_svc.deliveries import UNDONE, Delivery, DeliveryStatus, Wanted, refusal
+from delivery_svc.deliveries import UNDELIVERABLE_ADDRESS, UNDONE, Delivery, DeliveryStatus, Wanted, refusal
 
 _ANSWERED = Counter(
     "ordersaga_deliveries_answered_total",
     "Commands to create a delivery, repeats included, by their answer; UNDONE came after its own undo.",
     ["answer"],
 )
+begin_at_zero(_ANSWERED, ("scheduled", UNDELIVERABLE_ADDRESS, UNDONE))
 
 
 @handles(CreateDeliveryCommand)

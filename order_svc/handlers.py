@@ -9,7 +9,7 @@ from chassis.dispatch import handles
 from chassis.errors import Poison
 from chassis.logs import logger
 from chassis.messages import Record
-from chassis.metrics import tally
+from chassis.metrics import begin_at_zero, tally
 from chassis.pipeline import Transaction
 from order_svc import store
 from order_svc.orders import Ending, Order, OrderStatus
@@ -17,6 +17,7 @@ from order_svc.orders import Ending, Order, OrderStatus
 log = logger("orders")
 
 _ENDED = Counter("ordersaga_orders_ended_total", "Commands that ended an order, repeats left out.", ["status"])
+begin_at_zero(_ENDED, (OrderStatus.COMPLETED, OrderStatus.CANCELLED))
 _CONTRADICTIONS = Counter(
     "ordersaga_order_contradictions_total", "Commands to end an order otherwise than it has ended. Never applied."
 )

@@ -7,16 +7,27 @@ from prometheus_client import Counter
 
 from chassis.dispatch import handles
 from chassis.errors import Poison
-from chassis.metrics import tally
+from chassis.metrics import begin_at_zero, tally
 from chassis.pipeline import Transaction
 from product_svc import store
-from product_svc.stock import Movement, Shelf, Wanted, allocate, tombstone
+from product_svc.stock import (
+    OUT_OF_STOCK,
+    PRICE_CHANGED,
+    UNDONE,
+    UNKNOWN_PRODUCT,
+    Movement,
+    Shelf,
+    Wanted,
+    allocate,
+    tombstone,
+)
 
 _ANSWERED = Counter(
     "ordersaga_decreases_answered_total",
     "Commands to take stock, repeats included, by their answer; UNDONE came after its own undo.",
     ["answer"],
 )
+begin_at_zero(_ANSWERED, ("taken", OUT_OF_STOCK, PRICE_CHANGED, UNKNOWN_PRODUCT, UNDONE))
 
 
 @handles(DecreaseProductCommand)

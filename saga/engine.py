@@ -10,19 +10,21 @@ from prometheus_client import Counter
 from chassis.errors import Poison
 from chassis.logs import logger
 from chassis.messages import Message, Outgoing, Record
-from chassis.metrics import tally
+from chassis.metrics import begin_at_zero, tally
 from chassis.pipeline import Transaction
 from saga.advance import advance
 from saga.declaration import Saga
 from saga.instance import Event, Instance, Status, pending_command
 from saga.memory import Memory
 from saga.store import SagaStore
-from saga.transition import Transition
+from saga.transition import Fit, Transition
 
 log = logger("saga")
 
 _MESSAGES = Counter("ordersaga_saga_messages_total", "Messages to sagas, by how they fitted.", ["fit"])
 _ENDED = Counter("ordersaga_sagas_ended_total", "Sagas that came to their end.", ["status"])
+begin_at_zero(_MESSAGES, Fit)
+begin_at_zero(_ENDED, (Status.COMPLETED, Status.COMPENSATED))
 
 
 @dataclass(slots=True)

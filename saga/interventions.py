@@ -12,6 +12,8 @@ from saga.transition import Moves, Transition
 
 CANCEL_REQUESTED = "CANCEL_REQUESTED"
 """Reason of a compensation that somebody asked for."""
+TOO_LATE = "TOO_LATE"
+"""Reason of a refusal: the saga only goes forward by now."""
 
 
 def retry(saga: Saga, instance: Instance, note: str, now: datetime) -> Transition:
@@ -33,7 +35,7 @@ def cancel(saga: Saga, instance: Instance, note: str, now: datetime) -> Transiti
         return None
     if instance.step is None or saga.position(instance.step) > saga.pivot:
         where = "is COMPLETED" if instance.step is None else f"is past its pivot, at {instance.step}"
-        raise Refused("TOO_LATE", f"the saga of order {instance.saga_id} {where}: it cannot be cancelled any more")
+        raise Refused(TOO_LATE, f"the saga of order {instance.saga_id} {where}: it cannot be cancelled any more")
     moves = Moves(saga, now)
     undoing = moves.compensate(saga.position(instance.step), CANCEL_REQUESTED) | {"attempt": 0, "deadline": now}
     return moves.told(instance, undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)

@@ -9,6 +9,7 @@ from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.logs import logger
 from chassis.messages import Encoded, Outgoing
+from chassis.metrics import begin_at_zero
 from chassis.periodic import Periodic
 from chassis.pipeline import Transaction
 from chassis.producer import Producer
@@ -21,6 +22,7 @@ from saga.transition import Fit, Transition
 log = logger("timers")
 
 _FIRED = Counter("ordersaga_saga_timers_total", "Deadlines that passed, by what became of the saga.", ["outcome"])
+begin_at_zero(_FIRED, (Fit.RESENT, Fit.GAVE_UP, Fit.STUCK))
 _WAITING = Gauge(
     "ordersaga_saga_timers_waiting", "1 while overdue sagas wait, because replies may lie unread in Kafka."
 )
