@@ -32,6 +32,19 @@ with grpc.insecure_channel(sys.argv[1]) as channel:
     for update in orders.WatchOrder(order_pb2.WatchOrderRequest(order_id=order.order_id), timeout=60):
         print(order_pb2.OrderStatus.Name(update.order.status))
 """
+ONCE = """
+import sys
+import grpc
+from ordersaga.order.v1 import order_pb2, order_pb2_grpc
+from ordersaga_client import CHANNEL_OPTIONS, place, watch
+
+with grpc.insecure_channel(sys.argv[1], options=CHANNEL_OPTIONS) as channel:
+    orders = order_pb2_grpc.OrderServiceStub(channel)
+    request = order_pb2.CreateOrderRequest(user_id=1, product_id=1, quantity=1, price=10000)
+    order = place(orders, request, timeout=30, attempt_timeout=5)
+    for update in watch(orders, order.order_id, timeout=60):
+        print(order_pb2.OrderStatus.Name(update.status))
+"""
 LISTS = """
 import sys
 from collections.abc import Iterator
@@ -84,8 +97,9 @@ def run(environment: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=clean, cwd=environment)
 
 
-def test_ten_lines_place_an_order_and_watch_it(stack: Stack, environment: Path) -> None:
-    told = run(environment, "-c", PROGRAM, stack.service("order_svc").grpc)
+@pytest.mark.parametrize("lines", [PROGRAM, ONCE], ids=["stubs", "helpers"])
+def test_ten_lines_place_an_order_and_watch_it(stack: Stack, environment: Path, lines: str) -> None:
+    told = run(environment, "-c", lines, stack.service("order_svc").grpc)
     assert told.returncode == 0, told.stderr
     assert told.stdout.split()[-1] == "ORDER_STATUS_COMPLETED"
 
@@ -106,7 +120,7 @@ def test_the_kafka_records_are_in_it_too(environment: Path) -> None:
     assert told.stdout.strip() == "12", told.stderr
 
 
-@pytest.mark.parametrize("lines", [PROGRAM, LISTS], ids=["one", "lists"])
+@pytest.mark.parametrize("lines", [PROGRAM, ONCE, LISTS], ids=["one", "once", "lists"])
 def test_the_lines_are_typed(environment: Path, tmp_path: Path, lines: str) -> None:
     program = tmp_path / "program.py"
     program.write_text(lines)
@@ -116,7 +130,7 @@ def test_the_lines_are_typed(environment: Path, tmp_path: Path, lines: str) -> N
     assert checked.returncode == 0, checked.stdout
 
 
-@pytest.mark.parametrize("lines", [PROGRAM, LISTS], ids=["one", "lists"])
+@pytest.mark.parametrize("lines", [PROGRAM, ONCE, LISTS], ids=["one", "once", "lists"])
 def test_the_readme_shows_the_same_lines(lines: str) -> None:
     readme = (ROOT / "gen" / "README.md").read_text()
     for line in lines.strip().splitlines():
