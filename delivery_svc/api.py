@@ -6,7 +6,7 @@ from ordersaga.delivery.v1 import delivery_pb2_grpc
 
 from chassis.database import Database
 from chassis.errors import NotFound
-from chassis.paging import last_id, next_page_token, page_size
+from chassis.paging import last_id, next_page_token, one_page, page_size
 from chassis.rpc_errors import Context
 from delivery_svc import store
 from delivery_svc.deliveries import Delivery, DeliveryStatus
@@ -35,9 +35,9 @@ class DeliveryService(delivery_pb2_grpc.DeliveryServiceServicer):
         before, size = last_id("deliveries", request.status, request.page_token), page_size(request.page_size)
         status = DeliveryStatus(_NAMES[request.status]) if request.status else None
         found = await self._database.run(lambda tx: store.find(tx, before=before, limit=size + 1, status=status))
-        last = found[size - 1].delivery_id or 0 if len(found) > size else 0
-        more = next_page_token("deliveries", request.status, last) if last else ""
-        return pb.ListDeliveriesResponse(deliveries=map(_proto, found[:size]), next_page_token=more)
+        page, more = one_page(map(_proto, found), size)
+        token = next_page_token("deliveries", request.status, page[-1].delivery_id) if more else ""
+        return pb.ListDeliveriesResponse(deliveries=page, next_page_token=token)
 
 
 _NAMES = {pb.DELIVERY_STATUS_SCHEDULED: "SCHEDULED", pb.DELIVERY_STATUS_CANCELLED: "CANCELLED"}

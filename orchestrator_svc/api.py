@@ -1,6 +1,6 @@
 """gRPC in: ``ordersaga.orchestrator.v1.OrchestratorService``."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +11,7 @@ from ordersaga.orchestrator.v1 import orchestrator_pb2_grpc
 from chassis.changes import ChangeFeed
 from chassis.database import Database
 from chassis.errors import NotFound, Refused
-from chassis.paging import last_id, next_page_token, page_size
+from chassis.paging import last_id, next_page_token, one_page, page_size
 from chassis.pipeline import Transaction
 from chassis.rpc_errors import Context
 from orchestrator_svc.views import event_view, filter_of, result_view, saga_view, status_of
@@ -22,6 +22,7 @@ from saga.operators import Operators, Results
 from saga.store import SagaStore
 
 _PAGE = 500
+_DEFAULT_EVENTS = 100
 _DEFAULT_ACTIONS = 100
 _MOST_ACTIONS = 1000
 
@@ -34,19 +35,25 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     def __init__(self, database: Database, saga: Saga, store: SagaStore, feed: ChangeFeed) -> None:
         """Serve the sagas of ``saga`` in ``database``; ``feed`` tells which have changed."""
         self._database, self._saga, self._store, self._feed = database, saga, store, feed
-        self._operators = Operators(saga, store)
+        self._operators = Operators(saga, store, self._fitting)
 
     async def GetSaga(self, request: pb.GetSagaRequest, context: Context) -> pb.GetSagaResponse:
-        """Return one saga with its history."""
+        """Return one saga with a page of its history: the newest events, or those before a token's."""
+        listing, size = "history", page_size(request.history_page_size or _DEFAULT_EVENTS)
+        before = last_id(listing, request.order_id, request.history_page_token, "history_page_token")
 
         def read(tx: Transaction) -> tuple[Instance | None, list[Event]]:
             found = self._store.get(tx, [request.order_id])
-            return found.get(request.order_id), self._store.history(tx, request.order_id)
+            history = self._store.history(tx, request.order_id, limit=size + 1, before=before)
+            return found.get(request.order_id), history
 
         instance, history = await self._database.run(read)
         if instance is None:
             raise _unknown(request.order_id)
-        return pb.GetSagaResponse(saga=saga_view(self._saga, instance), history=map(event_view, history))
+        page, more = one_page(map(event_view, reversed(history)), size)
+        token = next_page_token(listing, request.order_id, page[-1].version) if more else ""
+        saga = saga_view(self._saga, instance)
+        return pb.GetSagaResponse(saga=saga, history=reversed(page), next_history_page_token=token)
 
     async def ListSagas(self, request: pb.ListSagasRequest, context: Context) -> pb.ListSagasResponse:
         """Return one page of sagas, by descending order id."""
@@ -58,9 +65,9 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         )
         before, size = last_id("sagas", wanted, request.page_token), page_size(request.page_size)
         found = await self._database.run(lambda tx: self._store.find(tx, wanted, before=before, limit=size + 1))
-        more = next_page_token("sagas", wanted, found[size - 1].saga_id) if len(found) > size else ""
-        sagas = [saga_view(self._saga, instance) for instance in found[:size]]
-        return pb.ListSagasResponse(sagas=sagas, next_page_token=more)
+        page, more = one_page((saga_view(self._saga, instance) for instance in found), size)
+        token = next_page_token("sagas", wanted, page[-1].order_id) if more else ""
+        return pb.ListSagasResponse(sagas=page, next_page_token=token)
 
     async def WatchSagas(self, request: pb.WatchSagasRequest, context: Context) -> AsyncIterator[pb.WatchSagasResponse]:
         """Stream the sagas that pass the filter, and then whatever changes in them or among them."""
@@ -117,6 +124,11 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         limit = min(request.limit or _DEFAULT_ACTIONS, _MOST_ACTIONS)
         results, more = await self._database.run(lambda tx: act(tx, wanted, note, limit=limit))
         return [result_view(self._saga, saga_id, result) for saga_id, result in results.items()], more
+
+    def _fitting(self, instances: Sequence[Instance]) -> int:
+        """Return of how many of ``instances`` the results fit into one answer."""
+        page, _ = one_page((saga_view(self._saga, instance) for instance in instances), len(instances))
+        return len(page)
 
     async def _under_way(self, wanted: Filter, told: dict[int, int]) -> AsyncIterator[Instance]:
         """Read the sagas under way that pass ``wanted``, page by page, then what was told and may have ceased to."""

@@ -17,6 +17,8 @@ _NAMES = {
     pb.SAGA_STATUS_COMPENSATED: "COMPENSATED",
 }
 _STATUSES = {name: value for value, name in _NAMES.items()}
+_LONGEST_TEXT = 1000
+"""In characters; what a participant gives as its reason may be of any length."""
 
 
 def status_of(asked: pb.SagaStatus.ValueType) -> Status | None:
@@ -43,12 +45,12 @@ def saga_view(saga: Saga, instance: Instance) -> pb.Saga:
         status=_STATUSES[instance.status],
         step=instance.step or "",
         stuck=instance.stuck,
-        reason=instance.reason or "",
+        reason=_shown(instance.reason),
         pending_command=type(pending_command(saga, instance)).__name__,
         attempt=instance.attempt,
         waiting_since=_time(instance.waiting_since),
         deadline=_time(instance.deadline),
-        last_error=instance.last_error or "",
+        last_error=_shown(instance.last_error),
         remaining_steps=remaining_steps(saga, instance),
         version=instance.version,
         create_time=_time(instance.create_time),
@@ -63,7 +65,7 @@ def event_view(event: Event) -> pb.SagaEvent:
         create_time=_time(event.create_time),
         type=pb.SagaEventType.Value(f"SAGA_EVENT_TYPE_{event.type}"),
         step=event.step or "",
-        reason=event.reason or "",
+        reason=_shown(event.reason),
         message_id=event.message_id,
     )
 
@@ -73,6 +75,10 @@ def result_view(saga: Saga, saga_id: int, result: Instance | Refused) -> pb.Saga
     if isinstance(result, Refused):
         return pb.SagaResult(order_id=saga_id, error_reason=result.reason, error_message=str(result))
     return pb.SagaResult(order_id=saga_id, saga=saga_view(saga, result))
+
+
+def _shown(text: str | None) -> str:
+    return (text or "")[:_LONGEST_TEXT]
 
 
 def _time(time: datetime | None) -> Timestamp | None:

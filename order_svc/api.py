@@ -11,9 +11,9 @@ from chassis.changes import ChangeFeed
 from chassis.coalesce import Coalescer
 from chassis.database import Database
 from chassis.errors import InvalidArgument, NotFound
-from chassis.metrics import tally
-from chassis.paging import last_id, next_page_token, page_size
-from chassis.rpc_errors import Context
+from chassis.metrics import begin_at_zero, tally
+from chassis.paging import last_id, next_page_token, one_page, page_size
+from chassis.rpc_errors import CODES, Context
 from chassis.validation import check
 from order_svc import store
 from order_svc.cancelling import Cancelling
@@ -26,6 +26,7 @@ _SAFETY_NET_SECONDS = 5.0
 """How long a watcher relies on being told."""
 _CODES: dict[int, str] = {number: name for name, number in Code.items()}
 _BULK_ORDERS = Counter("ordersaga_bulk_orders_total", "Orders that CreateOrders answered, each by its code.", ["code"])
+begin_at_zero(_BULK_ORDERS, CODES)
 
 
 class OrderService(order_pb2_grpc.OrderServiceServicer):
@@ -61,8 +62,9 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
         orders = await self._database.run(
             lambda tx: store.find(tx, before=before, limit=size + 1, user_id=request.user_id or None, status=status),
         )
-        more = next_page_token("orders", filters, orders[size - 1].order_id) if len(orders) > size else ""
-        return pb.ListOrdersResponse(orders=map(order_view, orders[:size]), next_page_token=more)
+        page, more = one_page(map(order_view, orders), size)
+        token = next_page_token("orders", filters, page[-1].order_id) if more else ""
+        return pb.ListOrdersResponse(orders=page, next_page_token=token)
 
     async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.CancelOrderResponse:
         """Note that somebody wants an order cancelled."""

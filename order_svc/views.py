@@ -16,6 +16,7 @@ _NAMES = {
     pb.ORDER_STATUS_CANCELLED: "CANCELLED",
 }
 _STATUSES = {name: value for value, name in _NAMES.items()}
+_LONGEST_REASON = 1000
 
 
 def new_order(request: pb.CreateOrderRequest, traceparent: str | None) -> NewOrder:
@@ -47,7 +48,7 @@ def order_view(order: Order) -> pb.Order:
         price=order.price,
         address=order.address,
         status=_STATUSES[order.status],
-        cancel_reason=order.cancel_reason or "",
+        cancel_reason=(order.cancel_reason or "")[:_LONGEST_REASON],
         create_time=_timestamp(order.create_time),
         update_time=_timestamp(order.update_time),
         cancel_request_time=_timestamp(request.time) if request else None,

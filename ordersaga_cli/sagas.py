@@ -57,16 +57,19 @@ def list_(
     then="the last line says what can be done about this saga.",
 )
 @click.argument("order_id", type=ID, metavar="ID")
+@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many events, the newest.")
 @json_option
 @address_option(ORCHESTRATOR_SVC)
-def show_(*, order_id: int, as_json: bool, orchestrator_svc: str) -> None:
+def show_(*, order_id: int, limit: int, as_json: bool, orchestrator_svc: str) -> None:
     """Show one saga: where it stands, what it waits for, and its history."""
     with orchestrator(orchestrator_svc) as sagas:
-        found = sagas.GetSaga(pb.GetSagaRequest(order_id=order_id), timeout=CALL_SECONDS)
+        found = _get(sagas, order_id, limit)
     if as_json:
         show.document(found)
     else:
         print_saga(found)
+    if found.next_history_page_token:
+        click.echo(f"There are older events than --limit {limit} shows.", err=True)
 
 
 @saga.command(
@@ -173,6 +176,26 @@ def watch(
                     show.say(saga_line(update.saga))
     except KeyboardInterrupt:
         return
+
+
+def _get(sagas: OrchestratorServiceStub, order_id: int, limit: int) -> pb.GetSagaResponse:
+    """Read page by page, back in time, until ``limit`` events are there."""
+    found = pb.GetSagaResponse()
+    events: list[pb.SagaEvent] = []
+    while True:
+        request = pb.GetSagaRequest(
+            order_id=order_id,
+            history_page_size=min(_PAGE, limit - len(events)),
+            history_page_token=found.next_history_page_token,
+        )
+        page = sagas.GetSaga(request, timeout=CALL_SECONDS)
+        if not found.HasField("saga"):
+            found.saga.CopyFrom(page.saga)
+        events[:0] = page.history
+        found.next_history_page_token = page.next_history_page_token
+        if not page.next_history_page_token or len(events) >= limit:
+            found.history.extend(events)
+            return found
 
 
 def _list(sagas: OrchestratorServiceStub, asked: Filter, limit: int) -> pb.ListSagasResponse:

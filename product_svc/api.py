@@ -6,7 +6,7 @@ from ordersaga.product.v1 import product_pb2_grpc
 
 from chassis.database import Database
 from chassis.errors import AlreadyExists, NotFound
-from chassis.paging import last_id, next_page_token, page_size
+from chassis.paging import last_id, next_page_token, one_page, page_size
 from chassis.pipeline import Transaction
 from chassis.rpc_errors import Context
 from product_svc import store
@@ -34,8 +34,9 @@ class ProductService(product_pb2_grpc.ProductServiceServicer):
         """Return one page of products, by ascending id."""
         after, size = last_id("products", (), request.page_token) or 0, page_size(request.page_size)
         products = await self._database.run(lambda tx: store.find(tx, after=after, limit=size + 1))
-        more = next_page_token("products", (), products[size - 1].product_id) if len(products) > size else ""
-        return pb.ListProductsResponse(products=map(_proto, products[:size]), next_page_token=more)
+        page, more = one_page(map(_proto, products), size)
+        token = next_page_token("products", (), page[-1].product_id) if more else ""
+        return pb.ListProductsResponse(products=page, next_page_token=token)
 
     async def RestockProduct(self, request: pb.RestockProductRequest, context: Context) -> pb.RestockProductResponse:
         """Add pieces to a product's stock, once for each request id."""

@@ -1,23 +1,25 @@
 """What operators do to stored sagas, one or many at once, each with a result of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from prometheus_client import Counter
 
 from chassis.errors import Refused
 from chassis.logs import logger
+from chassis.metrics import begin_at_zero
 from chassis.pipeline import Transaction
 from saga.declaration import Saga
 from saga.find import Filter
 from saga.instance import Event, Instance
-from saga.interventions import cancel, retry
+from saga.interventions import TOO_LATE, cancel, retry
 from saga.store import SagaStore
 from saga.transition import Transition
 
 log = logger("operators")
 
 _ACTIONS = Counter("ordersaga_saga_actions_total", "Operators' actions on sagas.", ["action", "outcome"])
+begin_at_zero(_ACTIONS, ("retry", "cancel"), ("done", TOO_LATE))
 
 Results = dict[int, Instance | Refused]
 """By saga id: the saga as it is now, or why it was refused."""
@@ -27,9 +29,9 @@ _Action = Callable[[Saga, Instance, str, datetime], Transition | None]
 class Operators:
     """Acts on the sagas of one declaration. The timer sends what an action makes due."""
 
-    def __init__(self, saga: Saga, store: SagaStore) -> None:
-        """Act on ``saga``'s instances in ``store``."""
-        self._saga, self._store = saga, store
+    def __init__(self, saga: Saga, store: SagaStore, fitting: Callable[[Sequence[Instance]], int] = len) -> None:
+        """Act on ``saga``'s instances in ``store``; of ``fitting`` of those picked the results can be told at once."""
+        self._saga, self._store, self._fitting = saga, store, fitting
 
     def retry(self, tx: Transaction, wanted: Filter, note: str, *, limit: int) -> tuple[Results, bool]:
         """Have each saga that passes ``wanted`` send its pending or final command again.
@@ -45,6 +47,7 @@ class Operators:
     def _act(self, tx: Transaction, wanted: Filter, note: str, limit: int, action: _Action) -> tuple[Results, bool]:
         found = self._store.pick(tx, wanted, limit=limit + 1)
         picked = dict(list(found.items())[:limit])
+        picked = dict(list(picked.items())[: self._fitting(list(picked.values()))])
         now = self._store.now(tx)
         results: Results = {}
         changed: list[Instance] = []
@@ -61,7 +64,7 @@ class Operators:
                 events += [transition.event] if transition.event else []
         self._store.save(tx, changed, picked, events)
         _tell(action.__name__, results, note)
-        return results, len(found) > limit
+        return results, len(found) > len(picked)
 
 
 def _tell(action: str, results: Results, note: str) -> None:

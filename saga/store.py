@@ -19,6 +19,7 @@ from saga.instance import Event, EventType, Instance, Status
 
 _COLUMNS = """saga_id, start::text, status, step, reason, attempt, waiting_since, deadline, stuck, last_error, version,
               create_time, update_time"""
+_ANY_VERSION = 2**63 - 1
 CHANNEL = "sagas"
 """What is notified when sagas have changed, with their ids."""
 
@@ -73,7 +74,7 @@ _UPDATE = f"""
 """  # noqa: S608 - constants
 _HISTORY = """
     SELECT saga_id, version, create_time, type, step, reason, message_id FROM saga_events
-    WHERE saga_id = %(id)s ORDER BY version
+    WHERE saga_id = %(id)s AND version < %(before)s ORDER BY version DESC LIMIT %(limit)s
 """
 _EVENT_COLUMNS = ("saga_id", "version", "type", "step", "reason", "message_id")
 _CHANGING = (
@@ -181,12 +182,13 @@ class SagaStore:
         return {row.saga_id: self._instance(row) for row in tx.execute(_GET, {"ids": array(ids)})}
 
     @staticmethod
-    def history(tx: Transaction, saga_id: int) -> list[Event]:
-        """Return what happened to a saga, the oldest first."""
-        return [
+    def history(tx: Transaction, saga_id: int, *, limit: int, before: int | None = None) -> list[Event]:
+        """Return the last ``limit`` things that happened to a saga, below version ``before``, the oldest first."""
+        newest_first = [
             Event(r.saga_id, r.version, r.create_time, EventType(r.type), r.step, r.reason, r.message_id)
-            for r in tx.execute(_HISTORY, {"id": saga_id})
+            for r in tx.execute(_HISTORY, {"id": saga_id, "before": before or _ANY_VERSION, "limit": limit})
         ]
+        return newest_first[::-1]
 
     def find(self, tx: Transaction, wanted: Filter, *, before: int | None, limit: int) -> list[Instance]:
         """Return up to ``limit`` sagas with ids below ``before`` that pass ``wanted``, by descending id."""

@@ -60,7 +60,7 @@ class Process:
 
     def history(self, order_id: int) -> list[EventType]:
         with self.database.transaction() as tx:
-            return [event.type for event in self.store.history(tx, order_id)]
+            return [event.type for event in self.store.history(tx, order_id, limit=100)]
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_a_change_is_stored_with_its_history(database: Database) -> None:
         STORE.save(tx, [ended], STORE.load(tx, {2})[0], [told])
     with database.transaction() as tx:
         assert STORE.get(tx, [2]) == {2: ended}
-        assert STORE.history(tx, 2) == [told]
+        assert STORE.history(tx, 2, limit=100) == [told]
 
 
 def test_of_two_who_store_a_new_saga_at_once_one_has_to_try_again(database: Database) -> None:

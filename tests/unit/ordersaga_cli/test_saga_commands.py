@@ -123,6 +123,28 @@ def test_show_tells_where_it_stands_how_it_came_there_and_what_to_do() -> None:
     assert result.lines[-1].endswith("then `ordersaga saga retry 42`")
 
 
+def long_history(request: pb.GetSagaRequest) -> pb.GetSagaResponse:
+    """Of two thousand events, those before the token's."""
+    last = int(request.history_page_token or 2000)
+    first = max(0, last - request.history_page_size)
+    events = [pb.SagaEvent(version=n + 1, create_time=when(-60), reason=f"event {n + 1}") for n in range(first, last)]
+    return pb.GetSagaResponse(saga=saga(), history=events, next_history_page_token=str(first or ""))
+
+
+@pytest.mark.parametrize(
+    ("options", "shown", "asked"),
+    [("", 100, [100]), ("--limit 700", 700, [500, 200]), ("--limit 9999", 2000, [500, 500, 500, 500])],
+    ids=["newest", "several-pages", "all"],
+)
+def test_show_reads_a_long_history_from_its_newest_event_back_to_its_limit(
+    options: str, shown: int, asked: list[int]
+) -> None:
+    result, told = ask(f"saga show 42 {options} --json", GetSaga=long_history)
+    assert [int(event["version"]) for event in result.json["history"]] == list(range(2001 - shown, 2001))
+    assert [request.history_page_size for request in told.requests] == asked
+    assert ("There are older events" in result.err) == (shown < 2000)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -144,7 +166,7 @@ def test_an_overdue_deadline_is_told_as_such() -> None:
 
 def test_json_has_the_fields_of_the_proto() -> None:
     result, _ = ask("saga show 42 --json", GetSaga=history())
-    assert set(result.json) == {"saga", "history"}
+    assert set(result.json) == {"saga", "history", "next_history_page_token"}
     assert result.json["saga"]["pending_command"] == "IncreaseProductCommand"
     assert result.json["saga"]["stuck"] is True
     assert result.json["history"][0]["type"] == "SAGA_EVENT_TYPE_STARTED"

@@ -156,7 +156,7 @@ class ListDeliveriesRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many deliveries; 0 means 50, more than 1000 means 1000."""
+    """At most this many deliveries; 0 means 50, more than 1000 means 1000. Very long texts may make it fewer."""
     page_token: _builtins.str
     """next_page_token of the page before; the filters must be the same. Empty: the first page."""
     status: Global___DeliveryStatus.ValueType

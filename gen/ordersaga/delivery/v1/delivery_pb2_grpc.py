@@ -27,6 +27,9 @@ if _version_not_supported:
 
 class DeliveryServiceStub:
     """DeliveryService answers questions about deliveries. They are made and cancelled by the saga alone.
+
+    What a client should try again, with exponential backoff: any call, on RESOURCE_EXHAUSTED, UNAVAILABLE and
+    DEADLINE_EXCEEDED.
     """
 
     def __init__(self, channel):
@@ -49,6 +52,9 @@ class DeliveryServiceStub:
 
 class DeliveryServiceServicer:
     """DeliveryService answers questions about deliveries. They are made and cancelled by the saga alone.
+
+    What a client should try again, with exponential backoff: any call, on RESOURCE_EXHAUSTED, UNAVAILABLE and
+    DEADLINE_EXCEEDED.
     """
 
     def GetDelivery(self, request, context):
@@ -89,6 +95,9 @@ def add_DeliveryServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class DeliveryService:
     """DeliveryService answers questions about deliveries. They are made and cancelled by the saga alone.
+
+    What a client should try again, with exponential backoff: any call, on RESOURCE_EXHAUSTED, UNAVAILABLE and
+    DEADLINE_EXCEEDED.
     """
 
     @staticmethod

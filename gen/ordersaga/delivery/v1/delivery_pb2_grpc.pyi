@@ -27,7 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DeliveryServiceStub:
-    """DeliveryService answers questions about deliveries. They are made and cancelled by the saga alone."""
+    """DeliveryService answers questions about deliveries. They are made and cancelled by the saga alone.
+
+    What a client should try again, with exponential backoff: any call, on RESOURCE_EXHAUSTED, UNAVAILABLE and
+    DEADLINE_EXCEEDED.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -42,7 +46,11 @@ class DeliveryServiceStub:
 
 @_typing.type_check_only
 class DeliveryServiceAsyncStub(DeliveryServiceStub):
-    """DeliveryService answers questions about deliveries. They are made and cancelled by the saga alone."""
+    """DeliveryService answers questions about deliveries. They are made and cancelled by the saga alone.
+
+    What a client should try again, with exponential backoff: any call, on RESOURCE_EXHAUSTED, UNAVAILABLE and
+    DEADLINE_EXCEEDED.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetDelivery: _aio.UnaryUnaryMultiCallable[_delivery_pb2.GetDeliveryRequest, _delivery_pb2.GetDeliveryResponse]  # type: ignore[assignment]
@@ -53,7 +61,11 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     """ListDeliveries returns deliveries page by page, the newest first."""
 
 class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """DeliveryService answers questions about deliveries. They are made and cancelled by the saga alone."""
+    """DeliveryService answers questions about deliveries. They are made and cancelled by the saga alone.
+
+    What a client should try again, with exponential backoff: any call, on RESOURCE_EXHAUSTED, UNAVAILABLE and
+    DEADLINE_EXCEEDED.
+    """
 
     @_abc_1.abstractmethod
     def GetDelivery(

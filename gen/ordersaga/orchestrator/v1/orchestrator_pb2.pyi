@@ -134,13 +134,13 @@ class Saga(_message.Message):
     stuck: _builtins.bool
     """True where the saga does not get on and an operator should look at it."""
     reason: _builtins.str
-    """Why the saga compensates or compensated, such as OUT_OF_STOCK; empty otherwise."""
+    """Why the saga compensates or compensated, such as OUT_OF_STOCK, at most 1000 characters; empty otherwise."""
     pending_command: _builtins.str
     """Record type of the one command that is outstanding, or, once the saga has ended, of the final command to the order."""
     attempt: _builtins.int
     """How often the pending command was sent because time ran out, plus one."""
     last_error: _builtins.str
-    """What last went wrong; empty where nothing did."""
+    """What last went wrong, at most 1000 characters; empty where nothing did."""
     version: _builtins.int
     """Counts the saga's changes, from 1."""
     @_builtins.property
@@ -208,7 +208,9 @@ class SagaEvent(_message.Message):
     step: _builtins.str
     """The step it happened to; empty where it concerns the saga as a whole."""
     reason: _builtins.str
-    """Why, where there is a reason: a refusal's, a time-out's with the attempt, or an operator's with who it was."""
+    """Why, where there is a reason: a refusal's, a time-out's with the attempt, or an operator's with who it was; at most
+    1000 characters.
+    """
     message_id: _builtins.str
     """The message-id header of the Kafka message that brought it about; empty where time or an operator did."""
     @_builtins.property
@@ -235,21 +237,29 @@ Global___SagaEvent: _TypeAlias = SagaEvent  # noqa: Y015
 
 @_typing.final
 class GetSagaRequest(_message.Message):
-    """GetSagaRequest names one saga by its order."""
+    """GetSagaRequest names one saga by its order, and a page of its history (AIP-158)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_ID_FIELD_NUMBER: _builtins.int
+    HISTORY_PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    HISTORY_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     order_id: _builtins.int
     """Which order's saga. Required."""
+    history_page_size: _builtins.int
+    """At most this many events of its history; 0 means 100, more than 1000 means 1000. Very long ones may make it fewer."""
+    history_page_token: _builtins.str
+    """next_history_page_token of an answer about the same order: the events before those. Empty: the newest events."""
     def __init__(
         self,
         *,
         order_id: _builtins.int = ...,
+        history_page_size: _builtins.int = ...,
+        history_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["history_page_size", b"history_page_size", "history_page_token", b"history_page_token", "order_id", b"order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -263,23 +273,27 @@ class GetSagaResponse(_message.Message):
 
     SAGA_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
+    NEXT_HISTORY_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_history_page_token: _builtins.str
+    """The token of the events before these; empty where there are none."""
     @_builtins.property
     def saga(self) -> Global___Saga:
         """The saga as it is stored now."""
 
     @_builtins.property
     def history(self) -> _containers.RepeatedCompositeFieldContainer[Global___SagaEvent]:
-        """What happened to it, the oldest first."""
+        """What happened to it: its newest events, or those before the token's, in either case the oldest of them first."""
 
     def __init__(
         self,
         *,
         saga: Global___Saga | None = ...,
         history: _abc.Iterable[Global___SagaEvent] | None = ...,
+        next_history_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["saga", b"saga"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["history", b"history", "saga", b"saga"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["history", b"history", "next_history_page_token", b"next_history_page_token", "saga", b"saga"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -298,7 +312,7 @@ class ListSagasRequest(_message.Message):
     STUCK_FIELD_NUMBER: _builtins.int
     MIN_AGE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many sagas; 0 means 50, more than 1000 means 1000."""
+    """At most this many sagas; 0 means 50, more than 1000 means 1000. Very long texts may make it fewer."""
     page_token: _builtins.str
     """next_page_token of the page before; the filters must be the same. Empty: the first page."""
     status: Global___SagaStatus.ValueType
@@ -610,7 +624,7 @@ class RetrySagasRequest(_message.Message):
     reason: _builtins.str
     """Why, at most 500 characters. Optional."""
     limit: _builtins.int
-    """At most this many sagas; 0 means 100, more than 1000 means 1000."""
+    """At most this many sagas; 0 means 100, more than 1000 means 1000. Very long texts may make it fewer."""
     @_builtins.property
     def filter(self) -> Global___SagaFilter:
         """Which sagas. Required."""
@@ -640,7 +654,7 @@ class RetrySagasResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
     more: _builtins.bool
-    """True where more sagas passed the filter than the limit allowed."""
+    """True where more sagas passed the filter than the limit, or the size of an answer, allowed."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SagaResult]:
         """One result for each saga that was picked, by ascending order id."""
@@ -674,7 +688,7 @@ class CancelSagasRequest(_message.Message):
     reason: _builtins.str
     """Why, 1 to 500 characters. Required."""
     limit: _builtins.int
-    """At most this many sagas; 0 means 100, more than 1000 means 1000."""
+    """At most this many sagas; 0 means 100, more than 1000 means 1000. Very long texts may make it fewer."""
     @_builtins.property
     def filter(self) -> Global___SagaFilter:
         """Which sagas. Required."""
@@ -704,7 +718,7 @@ class CancelSagasResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
     more: _builtins.bool
-    """True where more sagas passed the filter than the limit allowed."""
+    """True where more sagas passed the filter than the limit, or the size of an answer, allowed."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SagaResult]:
         """One result for each saga that was picked, by ascending order id."""

@@ -27,6 +27,9 @@ if _version_not_supported:
 
 class OrchestratorServiceStub:
     """OrchestratorService answers where each order's saga stands and how it got there, and lets an operator mend it.
+
+    What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
+    UNAVAILABLE and DEADLINE_EXCEEDED all but RetrySagas and CancelSagas, whose repeat may pick other sagas.
     """
 
     def __init__(self, channel):
@@ -74,10 +77,14 @@ class OrchestratorServiceStub:
 
 class OrchestratorServiceServicer:
     """OrchestratorService answers where each order's saga stands and how it got there, and lets an operator mend it.
+
+    What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
+    UNAVAILABLE and DEADLINE_EXCEEDED all but RetrySagas and CancelSagas, whose repeat may pick other sagas.
     """
 
     def GetSaga(self, request, context):
-        """GetSaga returns one saga with its whole history. NOT_FOUND: no such saga (yet).
+        """GetSaga returns one saga with its history, of which the newest events come first, page by page.
+        NOT_FOUND: no such saga (yet).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,7 +99,8 @@ class OrchestratorServiceServicer:
 
     def WatchSagas(self, request, context):
         """WatchSagas streams the sagas under way that pass the filter, then each saga again whenever it has changed and passes
-        the filter, or has just ceased to. It goes on until the caller ends it.
+        the filter, or has just ceased to. It goes on until the caller ends it. UNAVAILABLE: the service stops, or nothing was
+        read for 30 seconds; call again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -177,6 +185,9 @@ def add_OrchestratorServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class OrchestratorService:
     """OrchestratorService answers where each order's saga stands and how it got there, and lets an operator mend it.
+
+    What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
+    UNAVAILABLE and DEADLINE_EXCEEDED all but RetrySagas and CancelSagas, whose repeat may pick other sagas.
     """
 
     @staticmethod

@@ -27,19 +27,26 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OrchestratorServiceStub:
-    """OrchestratorService answers where each order's saga stands and how it got there, and lets an operator mend it."""
+    """OrchestratorService answers where each order's saga stands and how it got there, and lets an operator mend it.
+
+    What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
+    UNAVAILABLE and DEADLINE_EXCEEDED all but RetrySagas and CancelSagas, whose repeat may pick other sagas.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OrchestratorServiceAsyncStub: ...
     GetSaga: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.GetSagaRequest, _orchestrator_pb2.GetSagaResponse]
-    """GetSaga returns one saga with its whole history. NOT_FOUND: no such saga (yet)."""
+    """GetSaga returns one saga with its history, of which the newest events come first, page by page.
+    NOT_FOUND: no such saga (yet).
+    """
     ListSagas: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.ListSagasRequest, _orchestrator_pb2.ListSagasResponse]
     """ListSagas returns sagas page by page, by descending order id."""
     WatchSagas: _grpc.UnaryStreamMultiCallable[_orchestrator_pb2.WatchSagasRequest, _orchestrator_pb2.WatchSagasResponse]
     """WatchSagas streams the sagas under way that pass the filter, then each saga again whenever it has changed and passes
-    the filter, or has just ceased to. It goes on until the caller ends it.
+    the filter, or has just ceased to. It goes on until the caller ends it. UNAVAILABLE: the service stops, or nothing was
+    read for 30 seconds; call again.
     """
     RetrySaga: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.RetrySagaRequest, _orchestrator_pb2.RetrySagaResponse]
     """RetrySaga has the saga's pending command (once it has ended: its final command) sent again now, and its attempts
@@ -58,16 +65,23 @@ class OrchestratorServiceStub:
 
 @_typing.type_check_only
 class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
-    """OrchestratorService answers where each order's saga stands and how it got there, and lets an operator mend it."""
+    """OrchestratorService answers where each order's saga stands and how it got there, and lets an operator mend it.
+
+    What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
+    UNAVAILABLE and DEADLINE_EXCEEDED all but RetrySagas and CancelSagas, whose repeat may pick other sagas.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetSaga: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.GetSagaRequest, _orchestrator_pb2.GetSagaResponse]  # type: ignore[assignment]
-    """GetSaga returns one saga with its whole history. NOT_FOUND: no such saga (yet)."""
+    """GetSaga returns one saga with its history, of which the newest events come first, page by page.
+    NOT_FOUND: no such saga (yet).
+    """
     ListSagas: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.ListSagasRequest, _orchestrator_pb2.ListSagasResponse]  # type: ignore[assignment]
     """ListSagas returns sagas page by page, by descending order id."""
     WatchSagas: _aio.UnaryStreamMultiCallable[_orchestrator_pb2.WatchSagasRequest, _orchestrator_pb2.WatchSagasResponse]  # type: ignore[assignment]
     """WatchSagas streams the sagas under way that pass the filter, then each saga again whenever it has changed and passes
-    the filter, or has just ceased to. It goes on until the caller ends it.
+    the filter, or has just ceased to. It goes on until the caller ends it. UNAVAILABLE: the service stops, or nothing was
+    read for 30 seconds; call again.
     """
     RetrySaga: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.RetrySagaRequest, _orchestrator_pb2.RetrySagaResponse]  # type: ignore[assignment]
     """RetrySaga has the saga's pending command (once it has ended: its final command) sent again now, and its attempts
@@ -85,7 +99,11 @@ class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
     """
 
 class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
-    """OrchestratorService answers where each order's saga stands and how it got there, and lets an operator mend it."""
+    """OrchestratorService answers where each order's saga stands and how it got there, and lets an operator mend it.
+
+    What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
+    UNAVAILABLE and DEADLINE_EXCEEDED all but RetrySagas and CancelSagas, whose repeat may pick other sagas.
+    """
 
     @_abc_1.abstractmethod
     def GetSaga(
@@ -93,7 +111,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orchestrator_pb2.GetSagaRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orchestrator_pb2.GetSagaResponse, _abc.Awaitable[_orchestrator_pb2.GetSagaResponse]]:
-        """GetSaga returns one saga with its whole history. NOT_FOUND: no such saga (yet)."""
+        """GetSaga returns one saga with its history, of which the newest events come first, page by page.
+        NOT_FOUND: no such saga (yet).
+        """
 
     @_abc_1.abstractmethod
     def ListSagas(
@@ -110,7 +130,8 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_orchestrator_pb2.WatchSagasResponse], _abc.AsyncIterator[_orchestrator_pb2.WatchSagasResponse]]:
         """WatchSagas streams the sagas under way that pass the filter, then each saga again whenever it has changed and passes
-        the filter, or has just ceased to. It goes on until the caller ends it.
+        the filter, or has just ceased to. It goes on until the caller ends it. UNAVAILABLE: the service stops, or nothing was
+        read for 30 seconds; call again.
         """
 
     @_abc_1.abstractmethod

@@ -81,7 +81,7 @@ class Order(_message.Message):
     status: Global___OrderStatus.ValueType
     """Where the order stands."""
     cancel_reason: _builtins.str
-    """Why the order was CANCELLED, such as OUT_OF_STOCK; empty otherwise."""
+    """Why the order was CANCELLED, such as OUT_OF_STOCK, at most 1000 characters; empty otherwise."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the order was accepted."""
@@ -328,7 +328,7 @@ class ListOrdersRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many orders; 0 means 50, more than 1000 means 1000."""
+    """At most this many orders; 0 means 50, more than 1000 means 1000. Very long texts may make it fewer."""
     page_token: _builtins.str
     """next_page_token of the page before; the filters must be the same. Empty: the first page."""
     user_id: _builtins.int

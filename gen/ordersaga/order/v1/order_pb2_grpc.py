@@ -28,6 +28,13 @@ if _version_not_supported:
 class OrderServiceStub:
     """OrderService takes orders and answers what became of them. An order is answered as soon as it is durably PENDING; the
     saga then drives it to COMPLETED or CANCELLED.
+
+    What a client should try again, with exponential backoff, or after the time of a RetryInfo where there is one:
+    - RESOURCE_EXHAUSTED: any call. Nothing was done.
+    - UNAVAILABLE, DEADLINE_EXCEEDED: GetOrder, ListOrders, CancelOrder, WatchOrder; CreateOrder and each order of
+    CreateOrders only with a request_id, the same each time. Whether it was done is not known, and a second order without
+    a request_id is a second order.
+    The client package has this as a service config, gen/ordersaga_client/service_config.json.
     """
 
     def __init__(self, channel):
@@ -71,10 +78,18 @@ class OrderServiceStub:
 class OrderServiceServicer:
     """OrderService takes orders and answers what became of them. An order is answered as soon as it is durably PENDING; the
     saga then drives it to COMPLETED or CANCELLED.
+
+    What a client should try again, with exponential backoff, or after the time of a RetryInfo where there is one:
+    - RESOURCE_EXHAUSTED: any call. Nothing was done.
+    - UNAVAILABLE, DEADLINE_EXCEEDED: GetOrder, ListOrders, CancelOrder, WatchOrder; CreateOrder and each order of
+    CreateOrders only with a request_id, the same each time. Whether it was done is not known, and a second order without
+    a request_id is a second order.
+    The client package has this as a service config, gen/ordersaga_client/service_config.json.
     """
 
     def CreateOrder(self, request, context):
-        """CreateOrder stores an order as PENDING and returns it. With a request_id it may be repeated safely.
+        """CreateOrder stores an order as PENDING and returns it. With a request_id it may be repeated safely; without one it may
+        not, after an error or a deadline that leaves it open whether it was stored.
         ALREADY_EXISTS: the request_id was used before with other content. RESOURCE_EXHAUSTED: too many orders wait for Kafka
         to come back; nothing was stored, try again later.
         """
@@ -127,7 +142,7 @@ class OrderServiceServicer:
 
     def WatchOrder(self, request, context):
         """WatchOrder streams the order as it is now and again after each change, and ends once the order is final.
-        NOT_FOUND: no such order.
+        NOT_FOUND: no such order. UNAVAILABLE: the service stops, or nothing was read for 30 seconds; call again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -177,6 +192,13 @@ def add_OrderServiceServicer_to_server(servicer, server):
 class OrderService:
     """OrderService takes orders and answers what became of them. An order is answered as soon as it is durably PENDING; the
     saga then drives it to COMPLETED or CANCELLED.
+
+    What a client should try again, with exponential backoff, or after the time of a RetryInfo where there is one:
+    - RESOURCE_EXHAUSTED: any call. Nothing was done.
+    - UNAVAILABLE, DEADLINE_EXCEEDED: GetOrder, ListOrders, CancelOrder, WatchOrder; CreateOrder and each order of
+    CreateOrders only with a request_id, the same each time. Whether it was done is not known, and a second order without
+    a request_id is a second order.
+    The client package has this as a service config, gen/ordersaga_client/service_config.json.
     """
 
     @staticmethod

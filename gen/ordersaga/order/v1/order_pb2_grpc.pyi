@@ -29,6 +29,13 @@ GRPC_VERSION: str
 class OrderServiceStub:
     """OrderService takes orders and answers what became of them. An order is answered as soon as it is durably PENDING; the
     saga then drives it to COMPLETED or CANCELLED.
+
+    What a client should try again, with exponential backoff, or after the time of a RetryInfo where there is one:
+    - RESOURCE_EXHAUSTED: any call. Nothing was done.
+    - UNAVAILABLE, DEADLINE_EXCEEDED: GetOrder, ListOrders, CancelOrder, WatchOrder; CreateOrder and each order of
+      CreateOrders only with a request_id, the same each time. Whether it was done is not known, and a second order without
+      a request_id is a second order.
+    The client package has this as a service config, gen/ordersaga_client/service_config.json.
     """
 
     @_typing.overload
@@ -36,7 +43,8 @@ class OrderServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OrderServiceAsyncStub: ...
     CreateOrder: _grpc.UnaryUnaryMultiCallable[_order_pb2.CreateOrderRequest, _order_pb2.CreateOrderResponse]
-    """CreateOrder stores an order as PENDING and returns it. With a request_id it may be repeated safely.
+    """CreateOrder stores an order as PENDING and returns it. With a request_id it may be repeated safely; without one it may
+    not, after an error or a deadline that leaves it open whether it was stored.
     ALREADY_EXISTS: the request_id was used before with other content. RESOURCE_EXHAUSTED: too many orders wait for Kafka
     to come back; nothing was stored, try again later.
     """
@@ -67,18 +75,26 @@ class OrderServiceStub:
     """
     WatchOrder: _grpc.UnaryStreamMultiCallable[_order_pb2.WatchOrderRequest, _order_pb2.WatchOrderResponse]
     """WatchOrder streams the order as it is now and again after each change, and ends once the order is final.
-    NOT_FOUND: no such order.
+    NOT_FOUND: no such order. UNAVAILABLE: the service stops, or nothing was read for 30 seconds; call again.
     """
 
 @_typing.type_check_only
 class OrderServiceAsyncStub(OrderServiceStub):
     """OrderService takes orders and answers what became of them. An order is answered as soon as it is durably PENDING; the
     saga then drives it to COMPLETED or CANCELLED.
+
+    What a client should try again, with exponential backoff, or after the time of a RetryInfo where there is one:
+    - RESOURCE_EXHAUSTED: any call. Nothing was done.
+    - UNAVAILABLE, DEADLINE_EXCEEDED: GetOrder, ListOrders, CancelOrder, WatchOrder; CreateOrder and each order of
+      CreateOrders only with a request_id, the same each time. Whether it was done is not known, and a second order without
+      a request_id is a second order.
+    The client package has this as a service config, gen/ordersaga_client/service_config.json.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateOrder: _aio.UnaryUnaryMultiCallable[_order_pb2.CreateOrderRequest, _order_pb2.CreateOrderResponse]  # type: ignore[assignment]
-    """CreateOrder stores an order as PENDING and returns it. With a request_id it may be repeated safely.
+    """CreateOrder stores an order as PENDING and returns it. With a request_id it may be repeated safely; without one it may
+    not, after an error or a deadline that leaves it open whether it was stored.
     ALREADY_EXISTS: the request_id was used before with other content. RESOURCE_EXHAUSTED: too many orders wait for Kafka
     to come back; nothing was stored, try again later.
     """
@@ -109,12 +125,19 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
     WatchOrder: _aio.UnaryStreamMultiCallable[_order_pb2.WatchOrderRequest, _order_pb2.WatchOrderResponse]  # type: ignore[assignment]
     """WatchOrder streams the order as it is now and again after each change, and ends once the order is final.
-    NOT_FOUND: no such order.
+    NOT_FOUND: no such order. UNAVAILABLE: the service stops, or nothing was read for 30 seconds; call again.
     """
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     """OrderService takes orders and answers what became of them. An order is answered as soon as it is durably PENDING; the
     saga then drives it to COMPLETED or CANCELLED.
+
+    What a client should try again, with exponential backoff, or after the time of a RetryInfo where there is one:
+    - RESOURCE_EXHAUSTED: any call. Nothing was done.
+    - UNAVAILABLE, DEADLINE_EXCEEDED: GetOrder, ListOrders, CancelOrder, WatchOrder; CreateOrder and each order of
+      CreateOrders only with a request_id, the same each time. Whether it was done is not known, and a second order without
+      a request_id is a second order.
+    The client package has this as a service config, gen/ordersaga_client/service_config.json.
     """
 
     @_abc_1.abstractmethod
@@ -123,7 +146,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_pb2.CreateOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_pb2.CreateOrderResponse, _abc.Awaitable[_order_pb2.CreateOrderResponse]]:
-        """CreateOrder stores an order as PENDING and returns it. With a request_id it may be repeated safely.
+        """CreateOrder stores an order as PENDING and returns it. With a request_id it may be repeated safely; without one it may
+        not, after an error or a deadline that leaves it open whether it was stored.
         ALREADY_EXISTS: the request_id was used before with other content. RESOURCE_EXHAUSTED: too many orders wait for Kafka
         to come back; nothing was stored, try again later.
         """
@@ -184,7 +208,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_order_pb2.WatchOrderResponse], _abc.AsyncIterator[_order_pb2.WatchOrderResponse]]:
         """WatchOrder streams the order as it is now and again after each change, and ends once the order is final.
-        NOT_FOUND: no such order.
+        NOT_FOUND: no such order. UNAVAILABLE: the service stops, or nothing was read for 30 seconds; call again.
         """
 
 def add_OrderServiceServicer_to_server(servicer: OrderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -174,7 +174,7 @@ class ListProductsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many products; 0 means 50, more than 1000 means 1000."""
+    """At most this many products; 0 means 50, more than 1000 means 1000. Very long texts may make it fewer."""
     page_token: _builtins.str
     """next_page_token of the page before. Empty: the first page."""
     def __init__(

@@ -27,6 +27,9 @@ if _version_not_supported:
 
 class ProductServiceStub:
     """ProductService keeps the catalogue. Orders decrease stock through the saga, never through this API.
+
+    What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
+    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct and ListProducts, and RestockProduct with a request_id.
     """
 
     def __init__(self, channel):
@@ -59,6 +62,9 @@ class ProductServiceStub:
 
 class ProductServiceServicer:
     """ProductService keeps the catalogue. Orders decrease stock through the saga, never through this API.
+
+    What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
+    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct and ListProducts, and RestockProduct with a request_id.
     """
 
     def CreateProduct(self, request, context):
@@ -123,6 +129,9 @@ def add_ProductServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ProductService:
     """ProductService keeps the catalogue. Orders decrease stock through the saga, never through this API.
+
+    What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
+    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct and ListProducts, and RestockProduct with a request_id.
     """
 
     @staticmethod

@@ -27,7 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ProductServiceStub:
-    """ProductService keeps the catalogue. Orders decrease stock through the saga, never through this API."""
+    """ProductService keeps the catalogue. Orders decrease stock through the saga, never through this API.
+
+    What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
+    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct and ListProducts, and RestockProduct with a request_id.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -46,7 +50,11 @@ class ProductServiceStub:
 
 @_typing.type_check_only
 class ProductServiceAsyncStub(ProductServiceStub):
-    """ProductService keeps the catalogue. Orders decrease stock through the saga, never through this API."""
+    """ProductService keeps the catalogue. Orders decrease stock through the saga, never through this API.
+
+    What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
+    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct and ListProducts, and RestockProduct with a request_id.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateProduct: _aio.UnaryUnaryMultiCallable[_product_pb2.CreateProductRequest, _product_pb2.CreateProductResponse]  # type: ignore[assignment]
@@ -61,7 +69,11 @@ class ProductServiceAsyncStub(ProductServiceStub):
     """
 
 class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
-    """ProductService keeps the catalogue. Orders decrease stock through the saga, never through this API."""
+    """ProductService keeps the catalogue. Orders decrease stock through the saga, never through this API.
+
+    What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
+    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct and ListProducts, and RestockProduct with a request_id.
+    """
 
     @_abc_1.abstractmethod
     def CreateProduct(

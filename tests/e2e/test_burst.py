@@ -1,0 +1,46 @@
+"""Four thousand calls at once to the real service: each is answered, or told to try again."""
+
+import asyncio
+from collections import Counter
+from contextlib import AsyncExitStack
+
+import grpc
+import pytest
+from ordersaga.order.v1 import order_pb2, order_pb2_grpc
+
+from devstack.stack import Stack
+from tests.support.shop import PRICE, Shop
+
+CALLS = 4000
+CHANNELS = 50
+AGAIN = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE}
+
+
+@pytest.mark.parametrize("method", ["CreateOrder", "GetOrder", "WatchOrder"])
+async def test_every_call_of_a_burst_is_answered_or_told_to_try_again(stack: Stack, shop: Shop, method: str) -> None:
+    product = shop.product(stock=2 * CALLS)
+    order = shop.final(shop.place(product))
+    requests = {
+        "CreateOrder": order_pb2.CreateOrderRequest(user_id=1, product_id=product, quantity=1, price=PRICE),
+        "GetOrder": order_pb2.GetOrderRequest(order_id=order.order_id),
+        "WatchOrder": order_pb2.WatchOrderRequest(order_id=order.order_id),
+    }
+
+    async def one(channel: grpc.aio.Channel) -> grpc.StatusCode:
+        call = getattr(order_pb2_grpc.OrderServiceStub(channel), method)
+        code: grpc.StatusCode = await call(requests[method], timeout=90).code()
+        return code
+
+    async with AsyncExitStack() as opened:
+        channels = [
+            await opened.enter_async_context(
+                grpc.aio.insecure_channel(
+                    stack.service("order_svc").grpc, options=[("grpc.use_local_subchannel_pool", 1)]
+                )
+            )
+            for _ in range(CHANNELS)
+        ]
+        await asyncio.gather(*(channel.channel_ready() for channel in channels))
+        codes = Counter(await asyncio.gather(*(one(channels[n % CHANNELS]) for n in range(CALLS))))
+    assert codes.keys() <= {grpc.StatusCode.OK, *AGAIN}, codes
+    assert codes[grpc.StatusCode.OK] > CALLS / 2, codes
