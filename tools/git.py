@@ -1,6 +1,8 @@
 """Ask git about earlier versions of the contracts."""
 
+import io
 import subprocess
+import tarfile
 from pathlib import Path
 
 
@@ -43,3 +45,17 @@ def export(root: Path, commit: str, folder: str, out: Path) -> None:
             path = out / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(run(root, "show", f"{commit}:{name}"))
+
+
+def checkout(root: Path, commit: str, out: Path) -> None:
+    """Write the whole tree of a commit to ``out``.
+
+    Raises:
+        ValueError: the commit is not in this repository's history.
+    """
+    archive = run(root, "archive", commit)
+    if not archive:
+        shallow = "this clone is shallow, `git fetch --unshallow` gets the rest" if is_shallow(root) else "fetch it"
+        raise ValueError(f"commit {commit} is not in the history of {root}: {shallow}")
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        files.extractall(out, filter="data")

@@ -67,3 +67,21 @@ def test_a_file_without_history_has_no_versions(root: Path) -> None:
 def test_a_whole_history_is_not_shallow(root: Path) -> None:
     save(root, "one")
     assert not git.is_shallow(root)
+
+
+def test_a_whole_tree_is_taken_out_of_the_history(root: Path, tmp_path: Path) -> None:
+    save(root, "one")
+    save(root, "two", name="b.txt")
+    first = git.run(root, "rev-parse", "HEAD~").decode().strip()
+    git.checkout(root, first, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()] == ["it.proto"]
+
+
+def test_a_history_that_was_cut_off_is_named_with_the_way_to_get_the_rest(root: Path, tmp_path: Path) -> None:
+    save(root, "one")
+    save(root, "two")
+    first = git.run(root, "rev-parse", "HEAD~").decode().strip()
+    shallow = tmp_path / "shallow"
+    git.run(root, "clone", "--quiet", "--depth", "1", root.as_uri(), str(shallow))
+    with pytest.raises(ValueError, match=f"commit {first} is not in the history.*git fetch --unshallow"):
+        git.checkout(shallow, first, tmp_path / "out")
