@@ -73,6 +73,9 @@ images: ## build the services' images with docker or buildah, and load them into
 test-cluster: venv-dev ## install, use, upgrade, break and remove the chart on a cluster; CONTEXT=kind-kind ARGS="-k kafka"
 	@tools/images.sh
 	@TAG=$$(tools/images.sh tag)-next tools/images.sh
+	@set -e; before=$$(mktemp -d); tag=$$(tools/images.sh tag)-before; \
+	  git archive $$(grep -v '^#' tests/upgrade/before.txt) | tar xf - -C $$before; \
+	  (cd $$before && TAG=$$tag tools/images.sh); rm -r $$before
 	@python -m pytest tests/cluster $(ARGS)
 
 ##@ Contracts and packages

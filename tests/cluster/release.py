@@ -37,6 +37,7 @@ class Release:
     namespace: str
     options: tuple[str, ...] = ()
     """Given to helm at each installation and upgrade."""
+    chart: Path = CHART
 
     def create(self) -> None:
         """Make the namespace, one that takes only pods of the restricted standard."""
@@ -61,11 +62,11 @@ class Release:
     def install(self, *options: str) -> str:
         image = ("--set", f"image.tag={tag()}")
         wait = ("--wait", "--timeout", "10m")
-        return self.helm("install", NAME, str(CHART), *wait, *image, *self.options, *options)
+        return self.helm("install", NAME, str(self.chart), *wait, *image, *self.options, *options)
 
-    def upgrade(self, *, image: str = "") -> str:
-        chosen = ("--set", f"image.tag={image or tag()}")
-        return self.helm("upgrade", NAME, str(CHART), "--wait", "--timeout", "10m", *chosen, *self.options)
+    def upgrade(self, *options: str, image: str = "", check: bool = True) -> str:
+        chosen = ("--set", f"image.tag={image or tag()}", *self.options, *options)
+        return self.helm("upgrade", NAME, str(self.chart), "--wait", "--timeout", "10m", *chosen, check=check)
 
     def get(self, *arguments: str) -> list[dict[str, Any]]:
         """Return the objects that ``kubectl get`` finds."""

@@ -1,0 +1,70 @@
+{{/* What cannot be changed in place, held against what is there, before anything is touched. */}}
+
+{{/* A quantity such as 1.5Gi in bytes, since the API server writes it in a way of its own. */}}
+{{- define "osaga.bytes" -}}
+{{- $units := dict "" 1 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 }}
+{{- $unit := regexFind "(m|[kKMGTP]i?)$" . }}
+{{- mulf (trimSuffix $unit . | float64) (index $units $unit) | int64 }}
+{{- end }}
+
+{{/* dict "root" $ "part" "kafka" "set" the StatefulSet, or empty "claims" the claims of its volumes; fails with the way out. */}}
+{{- define "osaga.mustFit" -}}
+{{- $wanted := index .root.Values .part }}
+{{- $name := include "osaga.name" . }}
+{{- $kubectl := printf "  kubectl --namespace %s" .root.Release.Namespace }}
+{{- $has := dict }}
+{{- if .set }}
+{{- $template := index .set.spec.volumeClaimTemplates 0 }}
+{{- $_ := set $has "size" $template.spec.resources.requests.storage }}
+{{- $_ := set $has "className" (index $template.spec "storageClassName" | default "") }}
+{{- $container := index .set.spec.template.spec.containers 0 }}
+{{- $_ := set $has "image" $container.image }}
+{{- range $container.env }}
+{{- if eq .name "KAFKA_CONTROLLER_QUORUM_VOTERS" }}
+{{- $_ := set $has "nodes" (splitList "," .value | len) }}
+{{- end }}
+{{- end }}
+{{- else if .claims }}
+{{- $claim := first .claims }}
+{{- $_ := set $has "size" $claim.spec.resources.requests.storage }}
+{{- $_ := set $has "className" (ternary (index $claim.spec "storageClassName" | default "") "" (ne $wanted.storage.className "")) }}
+{{- $_ := set $has "nodes" (len .claims) }}
+{{- end }}
+{{- if $has }}
+{{- if and (eq .part "kafka") (ne (int $wanted.nodes) (int $has.nodes)) }}
+{{- fail (join "\n" (list
+  (printf "\n\nkafka.nodes=%d: %s was made with %d, and its volumes hold the quorum of these; others would not come up on them." (int $wanted.nodes) $name (int $has.nodes))
+  "Nothing was changed. Either leave it as it is, or begin with an empty Kafka. What is on its way in it is sent again from"
+  "the databases; dead letters are lost, so look at them first (ordersaga dlq list):"
+  (printf "%s delete statefulset %s" $kubectl $name)
+  (printf "%s delete pvc --selector app.kubernetes.io/instance=%s,app.kubernetes.io/component=kafka" $kubectl .root.Release.Name)
+  (printf "%s delete job --selector app.kubernetes.io/instance=%s,app.kubernetes.io/component=contracts" $kubectl .root.Release.Name)
+  "then this command again, and when Kafka is ready"
+  (printf "%s rollout restart deployment --selector app.kubernetes.io/instance=%s" $kubectl .root.Release.Name))) }}
+{{- end }}
+{{- $size := include "osaga.bytes" $wanted.storage.size | int64 }}
+{{- $old := include "osaga.bytes" $has.size | int64 }}
+{{- if lt $size $old }}
+{{- fail (printf "\n\n%s.storage.size=%s: the volumes of %s have %s, and a volume cannot shrink. Nothing was changed.\nLeave it at %s." .part $wanted.storage.size $name $has.size $has.size) }}
+{{- else if gt $size $old }}
+{{- $lines := list (printf "\n\n%s.storage.size=%s: the volumes of %s have %s, and a StatefulSet's volumes are not changed by an upgrade." .part $wanted.storage.size $name $has.size) }}
+{{- $lines = append $lines "Nothing was changed. To grow them, where their storage class has allowVolumeExpansion:" }}
+{{- range $id := until (ternary (int (default 1 $has.nodes)) 1 (eq .part "kafka")) }}
+{{- $lines = append $lines (printf "%s patch pvc data-%s-%d --patch '{\"spec\":{\"resources\":{\"requests\":{\"storage\":%q}}}}'" $kubectl $name $id $wanted.storage.size) }}
+{{- end }}
+{{- if .set }}
+{{- $lines = append $lines (printf "%s delete statefulset %s --cascade=orphan    # its pods go on" $kubectl $name) }}
+{{- end }}
+{{- fail (join "\n" (append $lines "then this command again.")) }}
+{{- end }}
+{{- if ne $wanted.storage.className $has.className }}
+{{- fail (printf "\n\n%s.storage.className=%q: the volumes of %s are of %q, and a volume cannot move to another class. Nothing was changed.\nLeave it as it is, or restore a backup into another release." .part $wanted.storage.className $name $has.className) }}
+{{- end }}
+{{- $major := ":[0-9]+[^:/]*$" }}
+{{- $new := regexReplaceAll "@.*" $wanted.image "" | regexFind $major | trimPrefix ":" | regexFind "^[0-9]+" }}
+{{- $old := regexReplaceAll "@.*" ($has.image | default "") "" | regexFind $major | trimPrefix ":" | regexFind "^[0-9]+" }}
+{{- if and (eq .part "postgres") $old $new (ne $old $new) }}
+{{- fail (printf "\n\npostgres.image=%s: the data on the volume are those of PostgreSQL %s, which %s does not read; it would begin with empty databases. Nothing was changed.\nRestore a dump (pg_dumpall) into another release, or use a PostgreSQL outside of the chart (postgres.enabled=false)." $wanted.image $old $new) }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,112 @@
+"""From the release before to this version and back, and what cannot be changed by an upgrade."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.release import NAME, Load, Release, run, tag
+from tests.upgrade.version import checkout
+from tools.chart_readme import CHART
+
+ORDERS = 500
+pytestmark = pytest.mark.timeout(1800)
+
+
+DEFAULT = "storageclass.kubernetes.io/is-default-class"
+CLASS = "order-saga-growing"
+
+
+def values(chart: Path) -> tuple[str, ...]:
+    """Return the options for CI of a version, with volumes that may grow."""
+    return ("--values", str(chart / "values" / "ci.yaml"), "--set", f"kafka.storage.className={CLASS}")
+
+
+@pytest.fixture(scope="module")
+def storage_class() -> Iterator[None]:
+    """A storage class like the cluster's default, which lets volumes grow."""
+    cluster = Release("default")
+    found = json.loads(cluster.kubectl("get", "storageclasses", "--output", "json"))["items"]
+    (default,) = [one for one in found if one["metadata"].get("annotations", {}).get(DEFAULT) == "true"]
+    growing = {key: one for key, one in default.items() if key != "metadata"} | {"allowVolumeExpansion": True}
+    cluster.kubectl("apply", "--filename", "-", stdin=json.dumps({**growing, "metadata": {"name": CLASS}}))
+    yield
+    cluster.kubectl("delete", "storageclass", CLASS)
+
+
+@pytest.fixture(scope="module")
+def released(storage_class: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:  # noqa: ARG001
+    """The release before, by its own chart, in a namespace of its own."""
+    folder = tmp_path_factory.mktemp("before")
+    checkout(folder)
+    chart = folder / "helm" / "order-saga"
+    installed = Release("order-saga-before", values(chart), chart)
+    try:
+        installed.create()
+        installed.install("--set", f"image.tag={tag()}-before")
+        yield installed
+    finally:
+        installed.remove()
+
+
+@pytest.fixture
+def present(released: Release) -> Release:
+    """The same installation by this version's chart."""
+    return Release(released.namespace, values(CHART))
+
+
+def must_lose_nothing(load: Load) -> None:
+    told = load.result()
+    undone = ORDERS // 5
+    assert told["acknowledged"] == ORDERS
+    assert told["ended"] == {"COMPLETED": ORDERS - undone, "CANCELLED UNDELIVERABLE_ADDRESS": undone}
+    assert told["stock"] == undone
+    print(told)  # for whoever asks for it with -s
+
+
+def test_the_release_before_becomes_this_version_under_load_and_again_the_release_before(
+    released: Release, present: Release
+) -> None:
+    load = Load(released, "load-upgrade", ORDERS, seconds=60)
+    load.begun()
+    present.upgrade()
+    must_lose_nothing(load)
+    load = Load(released, "load-rollback", ORDERS, seconds=60)
+    load.begun()
+    released.helm("rollback", NAME, "--wait", "--timeout", "10m")
+    must_lose_nothing(load)
+    present.upgrade()
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("kafka.storage.size=8Gi", "the volumes of demo-kafka have 1Gi"),
+        ("postgres.storage.size=512Mi", "a volume cannot shrink"),
+        ("postgres.storage.className=fast", "a volume cannot move to another class"),
+        ("kafka.nodes=3", "demo-kafka was made with 1"),
+        ("postgres.image=postgres:17", "would begin with empty databases"),
+    ],
+)
+def test_what_an_upgrade_cannot_change_is_refused_before_anything_is_touched(
+    present: Release, value: str, told: str
+) -> None:
+    before = present.helm("history", NAME), present.kubectl("get", "all", "--output", "name")
+    assert told in present.upgrade("--set", value, check=False)
+    assert (present.helm("history", NAME), present.kubectl("get", "all", "--output", "name")) == before
+
+
+def test_a_volume_is_grown_by_the_commands_that_the_refusal_names(present: Release) -> None:
+    pods = {pod["metadata"]["uid"] for pod in present.pods("kafka")}
+    refused = present.upgrade("--set", "kafka.storage.size=2Gi", check=False)
+    commands = re.findall(r"^ +(kubectl .+)$", refused, re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        run("sh", "-c", command)
+    present.upgrade("--set", "kafka.storage.size=2Gi")
+    assert {pod["metadata"]["uid"] for pod in present.pods("kafka")} == pods  # they were never stopped
+    (claim,) = present.get("pvc", "--field-selector", f"metadata.name=data-{NAME}-kafka-0")
+    assert claim["spec"]["resources"]["requests"]["storage"] == "2Gi"
+    present.helm("test", NAME, "--timeout", "5m")

@@ -1,0 +1,161 @@
+"""What cannot be changed in place is refused before anything is touched, with the commands that do it."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.chart.rendering import objects
+from tools.chart_readme import CHART
+
+PROBE = """
+{{- range .Values.probe }}
+{{- include "osaga.mustFit" (dict "root" $ "part" .part "set" .set "claims" .claims) }}
+{{- end }}
+"""
+"""In the place of what is read from a cluster, which there is none of here."""
+
+
+@pytest.fixture(scope="module")
+def chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The chart, to which a test says what the cluster holds."""
+    copy = tmp_path_factory.mktemp("chart") / "order-saga"
+    shutil.copytree(CHART, copy)
+    (copy / "values.schema.json").unlink()
+    (copy / "templates" / "probe.yaml").write_text(PROBE)
+    return copy
+
+
+def live(part: str, **values: object) -> dict[str, Any]:
+    """Return the StatefulSet of a part as it was installed with ``values``, by their paths."""
+    given = {key.replace("__", "."): value for key, value in values.items()}
+    return objects(values={f"{part}.{key}": value for key, value in given.items()})["StatefulSet", f"demo-{part}"]
+
+
+def claims(part: str, count: int, size: str, of: str = "standard") -> list[dict[str, Any]]:
+    """Return the claims that are left of a part which was removed."""
+    spec = {"resources": {"requests": {"storage": size}}, "storageClassName": of}
+    return [{"metadata": {"name": f"data-demo-{part}-{number}"}, "spec": spec} for number in range(count)]
+
+
+def upgrade(chart: Path, part: str, *options: str, **found: object) -> str:
+    """Return why an upgrade is refused where the cluster holds what was ``found``; empty where it is not."""
+    probe = chart / "found.yaml"
+    probe.write_text(yaml.safe_dump({"probe": [{"part": part, "set": {}, "claims": [], **found}]}))
+    command = ["helm", "template", "demo", str(chart), "--namespace", "shop", "--values", str(probe), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert bool(done.returncode) == bool(done.stderr)
+    return done.stderr
+
+
+@pytest.mark.parametrize("part", ["kafka", "postgres"])
+def test_what_is_installed_may_be_upgraded_with_the_same_values(chart: Path, part: str) -> None:
+    assert upgrade(chart, part, set=live(part)) == ""
+    assert upgrade(chart, part, set=live(part), claims=claims(part, 1, "4Gi")) == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "size"), [("1Gi", "1024Mi"), ("1536Mi", "1.5Gi"), ("107374182400m", "0.1Gi"), ("4294967296", "4Gi")]
+)
+def test_a_size_that_the_cluster_only_writes_otherwise_is_the_same(chart: Path, written: str, size: str) -> None:
+    there = live("kafka")
+    there["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] = written
+    assert upgrade(chart, "kafka", f"--set=kafka.storage.size={size}", set=there) == ""
+
+
+@pytest.mark.parametrize("part", ["kafka", "postgres"])
+@pytest.mark.parametrize("size", ["8Gi", "4097Mi"])
+def test_a_larger_volume_is_refused_with_the_commands_that_grow_it(chart: Path, part: str, size: str) -> None:
+    told = upgrade(chart, part, f"--set={part}.storage.size={size}", set=live(part))
+    assert f"{part}.storage.size={size}: the volumes of demo-{part} have 4Gi" in told
+    patch = json.dumps({"spec": {"resources": {"requests": {"storage": size}}}}, separators=(",", ":"))
+    assert f"kubectl --namespace shop patch pvc data-demo-{part}-0 --patch '{patch}'" in told
+    assert f"kubectl --namespace shop delete statefulset demo-{part} --cascade=orphan" in told
+    assert "then this command again" in told
+
+
+def test_each_node_has_a_volume_to_grow(chart: Path) -> None:
+    three = live("kafka", nodes=3)
+    told = upgrade(chart, "kafka", "--set=kafka.nodes=3,kafka.storage.size=8Gi", set=three)
+    assert told.count("patch pvc data-demo-kafka-") == 3
+
+
+def test_volumes_that_were_grown_are_taken_once_the_statefulset_is_gone(chart: Path) -> None:
+    grown = claims("kafka", 1, "8Gi")
+    assert upgrade(chart, "kafka", "--set=kafka.storage.size=8Gi", claims=grown) == ""
+    told = upgrade(chart, "kafka", "--set=kafka.storage.size=8Gi", claims=claims("kafka", 1, "4Gi"))
+    assert "patch pvc data-demo-kafka-0" in told
+    assert "delete statefulset" not in told  # there is none
+
+
+@pytest.mark.parametrize("found", ["set", "claims"])
+def test_a_volume_does_not_shrink(chart: Path, found: str) -> None:
+    there = {"set": live("postgres", storage__size="8Gi"), "claims": claims("postgres", 1, "8Gi")}
+    told = upgrade(chart, "postgres", **{found: there[found]})
+    assert "cannot shrink" in told
+    assert "Leave it at 8Gi" in told
+
+
+@pytest.mark.parametrize(("before", "now"), [(1, 3), (3, 1)])
+@pytest.mark.parametrize("found", ["set", "claims"])
+def test_the_quorum_of_kafka_does_not_change_over_volumes_that_hold_another(
+    chart: Path, found: str, before: int, now: int
+) -> None:
+    there = {"set": live("kafka", nodes=before), "claims": claims("kafka", before, "4Gi")}
+    told = upgrade(chart, "kafka", f"--set=kafka.nodes={now}", **{found: there[found]})
+    assert f"kafka.nodes={now}: demo-kafka was made with {before}" in told
+    assert "delete pvc --selector app.kubernetes.io/instance=demo,app.kubernetes.io/component=kafka" in told
+
+
+def test_a_kafka_that_is_scaled_to_nothing_for_a_while_may_be_upgraded(chart: Path) -> None:
+    there = live("kafka", nodes=3)
+    there["spec"]["replicas"] = 0
+    assert upgrade(chart, "kafka", "--set=kafka.nodes=3", set=there) == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "refused"),
+    [("", "fast", True), ("fast", "", True), ("fast", "slow", True), ("fast", "fast", False)],
+)
+def test_a_volume_does_not_move_to_another_class(chart: Path, before: str, now: str, refused: bool) -> None:
+    told = upgrade(
+        chart,
+        "postgres",
+        f"--set=postgres.storage.className={now}",
+        set=live("postgres", storage__className=before),
+    )
+    assert ("cannot move to another class" in told) is refused
+    assert bool(told) is refused
+
+
+def test_volumes_of_the_default_class_are_taken_again_when_it_is_installed_anew(chart: Path) -> None:
+    assert upgrade(chart, "kafka", claims=claims("kafka", 1, "4Gi", of="standard")) == ""
+    told = upgrade(chart, "kafka", "--set=kafka.storage.className=fast", claims=claims("kafka", 1, "4Gi"))
+    assert 'the volumes of demo-kafka are of "standard"' in told
+
+
+@pytest.mark.parametrize(
+    ("image", "refused"),
+    [
+        ("postgres:18.4", False),
+        ("postgres:18-alpine", False),
+        ("registry.example:5000/mirror/postgres:18", False),
+        ("postgres:19", True),
+        ("registry.example:5000/mirror/postgres:17-alpine", True),
+        ("postgres:18@sha256:0000", False),
+        ("postgres:19@sha256:0000", True),
+        ("postgres@sha256:0000", False),  # which version that is cannot be told
+    ],
+)
+def test_a_postgres_that_does_not_read_the_data_is_refused(chart: Path, image: str, refused: bool) -> None:
+    told = upgrade(chart, "postgres", f"--set=postgres.image={image}", set=live("postgres", image="postgres:18"))
+    assert ("would begin with empty databases" in told) is refused
+    assert bool(told) is refused
+
+
+def test_where_nothing_is_installed_anything_goes(chart: Path) -> None:
+    assert upgrade(chart, "kafka", "--set=kafka.nodes=3,kafka.storage.size=8Gi,kafka.storage.className=fast") == ""
