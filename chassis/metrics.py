@@ -49,6 +49,6 @@ def serve(listen: Listen) -> None:
     """Serve the metrics over HTTP from a daemon thread.
 
     Raises:
-        OSError: where the port is in use.
+        OSError: the port is in use, or the address not one of this machine.
     """
     start_http_server(listen.port, listen.host)

@@ -145,11 +145,15 @@ class _Running(Generic[SettingsT]):
         _begin_counting(self._name, set(wiring.topics), {record.TOPIC for record in self._records})
         try:
             self._server = RpcServer(self._settings, wiring.apis)
-            metrics.serve(self._settings.metrics_listen)
-            await self._server.start()
         except (OSError, RuntimeError) as error:
-            log.critical("cannot listen", grpc=str(self._settings.grpc_listen), error=str(error))
+            log.critical("cannot listen for gRPC", address=str(self._settings.grpc_listen), error=str(error))
             return 1
+        try:
+            metrics.serve(self._settings.metrics_listen)
+        except OSError as error:
+            log.critical("cannot serve metrics", address=str(self._settings.metrics_listen), error=str(error))
+            return 1
+        await self._server.start()
         log.info("started", grpc=str(self._settings.grpc_listen), metrics=str(self._settings.metrics_listen))
         consumer = self._make_consumer(wiring)
         tasks = [asyncio.create_task(task()) for task in wiring.tasks]

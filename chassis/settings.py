@@ -1,35 +1,50 @@
 """Settings from environment variables: typed, read once, each bad value told in a line of its own."""
 
+import ipaddress
+import re
 import sys
-from typing import Annotated, Literal, NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from chassis.tls import authority_problems, pair_problems
+
 _HIGHEST_PORT = 65535
+_ADDRESS = re.compile(r"(?:\[(?P<ipv6>[^\[\]\s]+)\]|(?P<host>[^:\[\]\s/]+)):(?P<port>[0-9]{1,5})")
 
 
 class Listen(NamedTuple):
     """Where a server listens."""
 
     host: str
+    """A name or an address; one of IPv6 without brackets."""
     port: int
 
     def __str__(self) -> str:
-        """Write it as ``host:port``."""
-        return f"{self.host}:{self.port}"
+        """Write it as ``host:port``, an IPv6 address in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def _listen(value: object) -> object:
     if not isinstance(value, str):
         return value
-    host, _, port = value.rpartition(":")
-    if not host or not port.isdecimal() or not 0 <= int(port) <= _HIGHEST_PORT:
-        msg = "must be host:port, such as 127.0.0.1:50051"
-        raise ValueError(msg)
-    return Listen(host, int(port))
+    found = _ADDRESS.fullmatch(value)
+    if found and int(found["port"]) <= _HIGHEST_PORT and (found["host"] or _is_ipv6(found["ipv6"])):
+        return Listen(found["host"] or found["ipv6"], int(found["port"]))
+    raise ValueError("must be host:port, such as 127.0.0.1:50051; an IPv6 address stands in brackets: [::1]:50051")
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _postgresql_url(value: object) -> object:
@@ -44,13 +59,41 @@ def _postgresql_url(value: object) -> object:
 
 
 Address = Annotated[Listen, NoDecode, BeforeValidator(_listen)]
-"""A ``host:port`` to listen on."""
+"""A ``host:port`` or ``[address]:port`` to listen on."""
 DatabaseUrl = Annotated[URL, NoDecode, BeforeValidator(_postgresql_url)]
 """A PostgreSQL address; what libpq takes after ``?`` (``sslmode`` and so on) is passed on."""
 
 
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True, env_ignore_empty=True)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if problems := list(self._problems()):
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _problems(self) -> Iterator[str]:
+        """Say which settings do not fit together, in lines that begin with a setting's name."""
+        yield from ()
+
+    def _set(self, fields: Iterable[str]) -> list[str]:
+        return [field.upper() for field in fields if getattr(self, field) is not None]
+
+    def _missing(self, wanted: Sequence[str], because: Sequence[str]) -> Iterator[str]:
+        """Say which of the settings ``wanted`` are not set, where one of those in ``because`` is."""
+        present, absent = self._set(because), sorted({field.upper() for field in wanted} - {*self._set(wanted)})
+        if present and absent:
+            yield f"{', '.join(absent)}: must be set too, where {' and '.join(present)} {_is(present)}"
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+_SASL = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+_KAFKA_PAIR = ("kafka_ssl_certificate_location", "kafka_ssl_key_location")
+_KAFKA_SSL = ("kafka_ssl_ca_location", *_KAFKA_PAIR)
 
 
 class KafkaSettings(_Settings):
@@ -64,6 +107,23 @@ class KafkaSettings(_Settings):
     kafka_ssl_ca_location: str | None = None
     kafka_ssl_certificate_location: str | None = None
     kafka_ssl_key_location: str | None = None
+
+    def _problems(self) -> Iterator[str]:
+        yield from super()._problems()
+        protocol, sasl, ssl = self.kafka_security_protocol, self._set(_SASL), self._set(_KAFKA_SSL)
+        if sasl or not protocol.startswith("SASL_"):
+            yield from self._missing(_SASL, _SASL)
+        else:
+            yield f"{', '.join(map(str.upper, _SASL))}: must be set, where KAFKA_SECURITY_PROTOCOL is {protocol}"
+        if sasl and not protocol.startswith("SASL_"):
+            yield _other_protocol("SASL_PLAINTEXT or SASL_SSL", sasl, protocol)
+        if ssl and not protocol.endswith("SSL"):
+            yield _other_protocol("SSL or SASL_SSL", ssl, protocol)
+        yield from self._missing(_KAFKA_PAIR, _KAFKA_PAIR)
+        if not (self.kafka_ssl_ca_location and Path(self.kafka_ssl_ca_location).is_dir()):  # librdkafka takes a folder
+            yield from authority_problems("KAFKA_SSL_CA_LOCATION", self.kafka_ssl_ca_location)
+        pair = (self.kafka_ssl_certificate_location, self.kafka_ssl_key_location)
+        yield from pair_problems(("KAFKA_SSL_CERTIFICATE_LOCATION", "KAFKA_SSL_KEY_LOCATION"), *pair)
 
     def kafka_client(self) -> dict[str, str | int | float | bool]:
         """Return the librdkafka properties every client of the cluster needs."""
@@ -81,6 +141,11 @@ class KafkaSettings(_Settings):
         return {name: value for name, value in properties.items() if value is not None}
 
 
+def _other_protocol(wanted: str, present: Sequence[str], protocol: str) -> str:
+    where = f"where {' and '.join(present)} {_is(present)} set"
+    return f"KAFKA_SECURITY_PROTOCOL: must be {wanted}, {where} (it is {protocol!r})"
+
+
 class RegistrySettings(_Settings):
     """How to reach the schema registry (the Confluent-compatible API)."""
 
@@ -88,6 +153,14 @@ class RegistrySettings(_Settings):
     schema_registry_username: str | None = None
     schema_registry_password: SecretStr | None = None
     schema_registry_ca_location: str | None = None
+
+    def _problems(self) -> Iterator[str]:
+        yield from super()._problems()
+        login = ("schema_registry_username", "schema_registry_password")
+        yield from self._missing(login, login)
+        if self.schema_registry_ca_location and not self.schema_registry_url.startswith("https:"):
+            yield "SCHEMA_REGISTRY_URL: must begin with https:, where SCHEMA_REGISTRY_CA_LOCATION is set"
+        yield from authority_problems("SCHEMA_REGISTRY_CA_LOCATION", self.schema_registry_ca_location)
 
     def registry_client(self) -> dict[str, str]:
         """Return the properties of confluent-kafka's ``SchemaRegistryClient``."""
@@ -132,6 +205,13 @@ class ServiceSettings(KafkaSettings, RegistrySettings, DatabaseSettings):
         default=10.0, gt=0, le=600, description="How long calls under way may go on after SIGTERM, in seconds."
     )
 
+    def _problems(self) -> Iterator[str]:
+        yield from super()._problems()
+        pair = ("grpc_tls_certificate", "grpc_tls_key")
+        yield from self._missing(pair, (*pair, "grpc_tls_client_ca"))
+        yield from pair_problems(("GRPC_TLS_CERTIFICATE", "GRPC_TLS_KEY"), self.grpc_tls_certificate, self.grpc_tls_key)
+        yield from authority_problems("GRPC_TLS_CLIENT_CA", self.grpc_tls_client_ca)
+
 
 SettingsT = TypeVar("SettingsT", bound=_Settings)
 
@@ -145,14 +225,23 @@ def read(settings: type[SettingsT]) -> SettingsT:
     try:
         return settings()
     except ValidationError as error:
-        for problem in error.errors(include_url=False):
-            print(_line(problem["loc"], problem["type"], problem["msg"], problem["input"]), file=sys.stderr)  # noqa: T201 - no logging yet
+        print(*explained(error), sep="\n", file=sys.stderr)  # noqa: T201 - no logging yet
         raise SystemExit(2) from None
 
 
-def _line(location: tuple[int | str, ...], kind: str, text: str, value: object) -> str:
+def explained(error: ValidationError) -> list[str]:
+    """Return a line for each bad value: the setting's name and what is wrong. A secret is not in it."""
+    lines: list[str] = []
+    for problem in error.errors(include_url=False):
+        lines += _lines(problem["loc"], problem["type"], problem["msg"].removeprefix("Value error, "), problem["input"])
+    return lines
+
+
+def _lines(location: tuple[int | str, ...], kind: str, text: str, value: object) -> list[str]:
+    if not location:  # settings that do not fit together: each line names its own
+        return text.splitlines()
     name = str(location[0]).upper()
     if kind == "missing":
-        return f"{name}: is not set"
+        return [f"{name}: is not set"]
     secret = "PASSWORD" in name or "DATABASE_URL" in name
-    return f"{name}: {text.removeprefix('Value error, ')}" + ("" if secret else f" (it is {value!r})")
+    return [f"{name}: {text}" + ("" if secret else f" (it is {value!r})")]

@@ -4,12 +4,21 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from unicodedata import normalize
 
 UNDELIVERABLE_ADDRESS = "UNDELIVERABLE_ADDRESS"
 UNDONE = "UNDONE"
 """Refusal of a delivery that was undone before."""
 
-_POST_OFFICE_BOX = re.compile(r"\bp\.?\s*o\.?\s*box\b", re.IGNORECASE)
+_BOXES = (
+    "p o box", "post office box", "post box", "postfach", "postbus", "postboks", "boîte postale", "boite postale",
+    "casella postale", "apartado postal", "apartado de correos",
+)  # fmt: skip
+_APART = r"[\s.\u2010-\u2015-]*"
+_ENDS = r"(?![^\W\d_])"
+"""No letter follows."""
+_NAMES = "|".join(name.replace(" ", _APART) for name in _BOXES)
+_POST_OFFICE_BOX = re.compile(rf"\b(?=[abcp])(?:(?:{_NAMES}){_ENDS}|p{_APART}o{_APART}b{_APART}[0-9])")
 
 
 class DeliveryStatus(StrEnum):
@@ -57,6 +66,12 @@ class Delivery:
 def refusal(wanted: Wanted) -> str | None:
     """Return why ``wanted`` cannot be delivered, or None: a courier needs a door, so post-office boxes are refused.
 
+    An address is one if it holds, as words of their own, one of the names "P.O. Box", "Post Office Box", "Post Box",
+    "Postfach", "Postbus", "Postboks", "Boîte postale", "Casella postale", "Apartado postal", "Apartado de Correos", or
+    "P.O.B." before a number. Upper or lower case and full-width letters make no difference, nor do the spaces, dots and
+    hyphens between a name's words, any or none; a number may follow at once.
+
     An order without an address goes to the one on the customer's file.
     """
-    return UNDELIVERABLE_ADDRESS if _POST_OFFICE_BOX.search(wanted.address) else None
+    plain = normalize("NFKC", wanted.address).casefold()
+    return UNDELIVERABLE_ADDRESS if _POST_OFFICE_BOX.search(plain) else None

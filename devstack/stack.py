@@ -11,12 +11,13 @@ from pathlib import Path
 
 import structlog
 from confluent_kafka.schema_registry.error import SchemaRegistryError
+from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.deploy import DeploySettings, deploy
 from chassis.errors import Unavailable
 from chassis.migrations import migrate
-from chassis.settings import DatabaseSettings
+from chassis.settings import DatabaseSettings, explained
 from devstack.errors import DevstackError
 from devstack.kafka import Kafka
 from devstack.layout import ROOT, Layout, keep_loopback_off_proxies, make_passable
@@ -202,9 +203,12 @@ class _Start:
 
     def _deploy_contracts(self) -> None:
         self._tell(CONTRACTS, "making topics, registering schemas")
-        read = DeploySettings(  # what is not said here, such as credentials, it reads from the environment
-            kafka_bootstrap_servers=self._stack.bootstrap, schema_registry_url=self._stack.registry_url
-        )
+        try:
+            read = DeploySettings(  # what is not said here, such as credentials, it reads from the environment
+                kafka_bootstrap_servers=self._stack.bootstrap, schema_registry_url=self._stack.registry_url
+            )
+        except ValidationError as error:
+            raise DevstackError("; ".join(explained(error))) from error
         try:
             deploy(read, ROOT / "schemas")
         except (Unavailable, SchemaRegistryError) as error:

@@ -10,6 +10,13 @@ GOOD = {
     "DATABASE_URL": "postgresql://user:geheim@db:5432/order_svc?sslmode=require",
 }
 
+SASL = {
+    "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+    "KAFKA_SASL_MECHANISM": "PLAIN",
+    "KAFKA_SASL_USERNAME": "ann",
+    "KAFKA_SASL_PASSWORD": "geheim",
+}
+
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +36,8 @@ def test_what_is_set_is_read_and_the_rest_has_defaults() -> None:
 
 
 def test_passwords_reach_the_clients_that_need_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "geheim")
+    for name, value in SASL.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("SCHEMA_REGISTRY_USERNAME", "ann")
     monkeypatch.setenv("SCHEMA_REGISTRY_PASSWORD", "geheim")
     settings = read(ServiceSettings)
@@ -42,7 +50,25 @@ def test_passwords_reach_the_clients_that_need_them(monkeypatch: pytest.MonkeyPa
     [
         ("GRPC_LISTEN", "50051"),
         ("GRPC_LISTEN", "localhost:70000"),
+        ("GRPC_LISTEN", "::1:50051"),
+        ("GRPC_LISTEN", "::1"),
+        ("GRPC_LISTEN", "[::1]"),
+        ("GRPC_LISTEN", "[::1]50051"),
+        ("GRPC_LISTEN", "[::1]:"),
+        ("GRPC_LISTEN", "[::1:50051"),
+        ("GRPC_LISTEN", "::1]:50051"),
+        ("GRPC_LISTEN", "[]:50051"),
+        ("GRPC_LISTEN", "[[::1]]:50051"),
+        ("GRPC_LISTEN", "[127.0.0.1]:50051"),
+        ("GRPC_LISTEN", "[localhost]:50051"),
+        ("GRPC_LISTEN", "[::12345]:50051"),
+        ("GRPC_LISTEN", "[::1]:65536"),
+        ("GRPC_LISTEN", "[::1]:-1"),
+        ("GRPC_LISTEN", "127.0.0.1:\u0665\u0660"),
+        ("GRPC_LISTEN", "127.0.0.1: 50051"),
+        ("GRPC_LISTEN", "http://127.0.0.1:50051"),
         ("METRICS_LISTEN", ":9101"),
+        ("METRICS_LISTEN", "[::1]:port"),
         ("DATABASE_URL", "mysql://localhost/x"),
         ("DATABASE_URL", "postgresql://localhost"),
         ("SCHEMA_REGISTRY_URL", "registry:8081"),
@@ -75,3 +101,24 @@ def test_no_password_is_ever_shown(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     with pytest.raises(SystemExit):
         read(ServiceSettings)
     assert "geheim" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("127.0.0.1:9101", "127.0.0.1"),
+        ("localhost:9101", "localhost"),
+        ("my-host.example:9101", "my-host.example"),
+        ("0.0.0.0:9101", "0.0.0.0"),  # noqa: S104 - it is only read
+        ("[::1]:9101", "::1"),
+        ("[::]:9101", "::"),
+        ("[::ffff:127.0.0.1]:9101", "::ffff:127.0.0.1"),
+        ("[fe80::1%eth0]:9101", "fe80::1%eth0"),
+    ],
+)
+def test_an_address_is_written_as_it_was_read(monkeypatch: pytest.MonkeyPatch, text: str, host: str) -> None:
+    for name in ("GRPC_LISTEN", "METRICS_LISTEN"):
+        monkeypatch.setenv(name, text)
+    settings = read(ServiceSettings)
+    assert settings.grpc_listen == settings.metrics_listen == Listen(host, 9101)
+    assert str(settings.metrics_listen) == text
