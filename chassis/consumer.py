@@ -2,7 +2,8 @@
 
 A crash anywhere in between redelivers the batch, and handlers find what they stored and answer the same again. A batch
 that fails for a passing reason is *rewound*: every partition still owned is sought back to its first offset, because an
-uncommitted batch is otherwise simply read past. A message that cannot be handled is isolated and parked.
+uncommitted batch is otherwise simply read past. A message that cannot be handled is isolated and parked. What passes and
+what is the data's fault stands in `chassis.families`.
 """
 
 import json
@@ -21,14 +22,14 @@ from chassis import metrics
 from chassis.batches import Batches
 from chassis.codec import Codec
 from chassis.database import Database
-from chassis.dead_letters import dead_letter, headers_of, source
-from chassis.errors import Poison
-from chassis.families import passes
+from chassis.dead_letters import Place, dead_letter, source
+from chassis.families import Family, family_of
+from chassis.halt import Halt
+from chassis.handling import Failed, Handling
 from chassis.hearing import Hearing
 from chassis.logs import logger, one_line
-from chassis.messages import MESSAGE_ID, TRACEPARENT, Encoded, Handle, Message, Record
+from chassis.messages import Handle
 from chassis.offsets import COMMIT_SECONDS, Offsets
-from chassis.pipeline import Transaction
 from chassis.producer import Producer
 from chassis.watchdog import Watchdog
 
@@ -45,14 +46,14 @@ _PROPERTIES: dict[str, str | int | float | bool] = {
 _POLL_SECONDS = 0.25
 _FIRST_BACKOFF_SECONDS = 0.1
 _LONGEST_BACKOFF_SECONDS = 5.0
-_BAD_DEPLOY_BATCH = 10
-"""Where at least so many messages fail for no known reason and not one succeeds, the code is bad, not the data."""
-
-_Pair = tuple[KafkaMessage, Message[Record]]
+_BAD_DEPLOY_MESSAGES = 10
+"""Where so many messages in a row fail for no known reason and not one succeeds, the code is bad, not the data."""
+_NOTHING_SECONDS = 5.0
+"""A halt ends where nothing comes any more for so long: another member has the partitions, or they were emptied."""
 
 
 class BadDeployError(Exception):
-    """A whole batch fails for no known reason: parking it would empty the topic into the dead letters."""
+    """Message after message fails for no known reason: parking them would empty the topic into the dead letters."""
 
 
 class Consumer:
@@ -79,22 +80,37 @@ class Consumer:
         ``watchdog_seconds``, though there is something to read, makes it join the group anew, and so does a broker that
         does not answer for so long, though it answers others.
         """
-        self._group, self._topics, self._handle = group, list(topics), handle
-        self._codec, self._connection, self._producer = codec, database.kept(), producer
+        self._group, self._topics = group, list(topics)
+        self._handling, self._producer = Handling(handle, codec, database, producer), producer
         self._batch_size, self._on_crash = batch_size, on_crash
         self._batches = Batches(batch_size)
         self._owned: set[tuple[str, int]] = set()
         self._offsets = Offsets()
         self._paused = False
         self._failures = 0
+        self._halt, self._tried = Halt(), 0.0
+        self._unforeseen = 0
+        """Messages parked for no known reason since one was handled."""
+        self._parked: set[Place] = set()
+        """What is parked already of a batch that comes again."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="consumer", daemon=True)
-        self.state: Literal["starting", "running", "halted", "ended"] = "starting"
+        self._state: Literal["starting", "running", "ended"] = "starting"
         self._look_seconds, self._connected = watchdog_seconds, False
         self._watchdog = Watchdog(client, group, watchdog_seconds)
         self._hearing = Hearing(client, watchdog_seconds)
         self._client = client
         self._consumer = self._connect()
+
+    @property
+    def state(self) -> Literal["starting", "running", "halted", "ended"]:
+        """Whether it consumes."""
+        return "halted" if self._state == "running" and self._halt.on else self._state
+
+    @property
+    def calls_for_restart(self) -> bool:
+        """Whether it is halted, and only a new process may be better off."""
+        return self._halt.calls_for_restart
 
     def start(self) -> None:
         """Subscribe and begin."""
@@ -109,7 +125,7 @@ class Consumer:
     def _run(self) -> None:
         try:
             self._subscribe()
-            self.state = "running"
+            self._state = "running"
             while not self._stopping.is_set():
                 self._turn()
                 self._commit_if_due()
@@ -117,10 +133,10 @@ class Consumer:
             if self._offsets.unsent:
                 self._offsets.commit(self._consumer, wait=True)
             self._consumer.close()
-            self._connection.close()
-            self.state = "ended"
+            self._handling.forget()
+            self._state = "ended"
         except Exception as error:
-            self.state = "ended"
+            self._state = "ended"
             log.exception("the consumer ended by an error of its own")
             self._on_crash(f"the consumer ended: {error!r}")
 
@@ -155,6 +171,7 @@ class Consumer:
             self._consumer.close()
             self._offsets.forget(self._owned)
             self._owned.clear()
+            self._parked.clear()
             self._consumer = self._connect()
             self._subscribe()
 
@@ -166,20 +183,22 @@ class Consumer:
     def _turn(self) -> None:
         batch = self._collect()
         if not batch:
+            if self._halt.on and time.monotonic() - self._tried > _NOTHING_SECONDS:
+                self._halt.end()
             return
         began = time.perf_counter()
         try:
             self._work(batch)
-        except BadDeployError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing of it is lost or skipped
             self._rewind(batch)
-            self._halt(str(error))
-        except Exception as error:
-            if not passes(error):
-                raise
-            self._rewind(batch)
-            self._wait_out(error)
+            if family_of(error) is Family.OURS:
+                self._wait_for_mending(error)
+            else:
+                self._wait_out(error)
         else:
             self._failures = 0
+            self._parked.clear()
+            self._halt.worked()
             self._offsets.add(batch)
             metrics.tally(metrics.CONSUMED, (source(message)[0] for message in batch))
             metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
@@ -205,59 +224,31 @@ class Consumer:
         return batch
 
     def _work(self, batch: Sequence[KafkaMessage]) -> None:
-        """Decode, handle, publish. Returns only when every message has its effect or is parked."""
-        parked: list[Encoded] = []
-        pairs: list[_Pair] = []
-        for raw in batch:
-            try:
-                pairs.append((raw, self._decode(raw)))
-            except Poison as error:
-                parked.append(dead_letter(self._group, raw, error))
-        failed = self._try(pairs)
-        unforeseen = [error for _, error in failed if not isinstance(error, Poison)]
-        # Poison is our own code's verdict on the data, and says nothing against the code, however often it is given.
-        if len(failed) == len(pairs) and len(unforeseen) >= _BAD_DEPLOY_BATCH:
-            msg = f"no message of a batch of {len(pairs)} can be handled, the first fails with: {unforeseen[0]!r}"
-            raise BadDeployError(msg)
-        parked += [dead_letter(self._group, raw, error) for raw, error in failed]
-        if parked:
-            self._producer.deliver(parked)
+        """Handle and publish. Returns only when every message has its effect or is parked.
 
-    def _decode(self, raw: KafkaMessage) -> Message[Record]:
-        topic, partition, offset = source(raw)
-        headers = dict(headers_of(raw))
-        record = self._codec.decode(topic, raw.key(), raw.value(), headers)
-        traceparent = headers.get(TRACEPARENT)
-        return Message(
-            record,
-            topic,
-            partition,
-            offset,
-            (headers.get(MESSAGE_ID) or b"").decode(errors="replace"),
-            traceparent.decode(errors="replace") if traceparent else None,
-        )
+        Raises:
+            BadDeployError: none has its effect, and that is the fault of too many for it to be theirs.
+        """
+        if self._parked:
+            batch = [raw for raw in batch if source(raw) not in self._parked]
+        handled, failed = self._handling.handle(batch)
+        # What is the data's fault says nothing against the code, however often it comes, and is parked in any case.
+        unforeseen = [one for one in failed if family_of(one[1]) is Family.OURS]
+        if handled:
+            self._unforeseen = 0
+        elif unforeseen and self._unforeseen + len(unforeseen) >= _BAD_DEPLOY_MESSAGES:
+            self._park([one for one in failed if one not in unforeseen])
+            first = unforeseen[0][1]
+            msg = f"{len(unforeseen)} messages fail, and none is handled; the first: {type(first).__name__}: {first}"
+            raise BadDeployError(msg) from first
+        self._park(failed)
+        if not handled:
+            self._unforeseen += len(unforeseen)
 
-    def _try(self, pairs: Sequence[_Pair], *, again: bool = False) -> list[tuple[KafkaMessage, Exception]]:
-        """Handle ``pairs``, halving them where they fail; return those that fail alone, twice, with their errors."""
-        if not pairs:
-            return []
-        try:
-            self._apply([message for _, message in pairs])
-        except Exception as error:
-            if passes(error):
-                raise
-            if len(pairs) > 1:
-                middle = len(pairs) // 2
-                return self._try(pairs[:middle]) + self._try(pairs[middle:])
-            return [(pairs[0][0], error)] if again else self._try(pairs, again=True)
-        return []
-
-    def _apply(self, messages: Sequence[Message[Record]]) -> None:
-        """Commit the effects of ``messages``, then publish what they answer and wait until Kafka has it."""
-        self._producer.deliver(self._connection.transact(lambda tx: self._react(messages, tx)))
-
-    def _react(self, messages: Sequence[Message[Record]], transaction: Transaction) -> list[Encoded]:
-        return [self._codec.encode(message) for message in self._handle(messages, transaction)]
+    def _park(self, failed: Failed) -> None:
+        if failed:
+            self._producer.deliver([dead_letter(self._group, raw, error) for raw, error in failed])
+            self._parked.update(source(raw) for raw, _ in failed)
 
     def _rewind(self, batch: Sequence[KafkaMessage]) -> None:
         first: dict[tuple[str, int], int] = {}
@@ -278,10 +269,12 @@ class Consumer:
         log.warning("batch rewound", error=text, again_in_seconds=round(seconds, 2), failures=self._failures)
         self._idle(time.monotonic() + seconds)
 
-    def _halt(self, reason: str) -> None:
-        self.state = "halted"
-        log.critical("consuming is stopped: this looks like a bad deploy, not bad data", reason=reason)
-        self._idle(float("inf"))
+    def _wait_for_mending(self, error: Exception) -> None:
+        """Halt, and forget what may be stale, so that the next try begins afresh."""
+        seconds = self._halt.failed(error)
+        self._handling.forget()
+        self._idle(time.monotonic() + seconds)
+        self._tried = time.monotonic()
 
     def _idle(self, until: float) -> None:
         self._paused = True
@@ -311,6 +304,7 @@ class Consumer:
     def _lost(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
         revoked = {(p.topic, p.partition) for p in partitions}
         self._owned -= revoked
+        self._parked = {place for place in self._parked if place[:2] not in revoked}
         self._offsets.forget(revoked)
         consumer.incremental_unassign(partitions)
         log.info("partitions revoked", removed=len(partitions), owned=len(self._owned))

@@ -7,10 +7,12 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from confluent_kafka import KafkaException
 from confluent_kafka import Message as KafkaMessage
 
 from chassis import metrics
 from chassis.errors import Poison
+from chassis.families import Family, family_of
 from chassis.logs import logger
 from chassis.messages import Encoded
 
@@ -22,10 +24,15 @@ ROUND = "dead-letter-round"
 """How often the message has been parked, in decimal; a replayed message carries it too, and so goes on counting."""
 HANDLER_ERROR = "HANDLER_ERROR"
 """The reason of a message on which, alone, the handler failed twice."""
+UNSTORABLE = "UNSTORABLE"
+"""The reason of a message of which the database refuses a value."""
+UNPUBLISHABLE = "UNPUBLISHABLE"
+"""The reason of a message whose answer Kafka refuses."""
 REASONS = (
     "NULL_VALUE", "NOT_FRAMED", "UNDECODABLE", "NO_MESSAGE_TYPE", "TYPE_NOT_ALLOWED", "TYPE_MISMATCH",
     "UNKNOWN_SCHEMA", "NOT_AVRO", "SCHEMA_REFUSED", "TOO_LARGE", "OUT_OF_RANGE", "BAD_HEADERS", "BAD_KEY",
-    "ANSWER_TOO_LARGE", "UNKNOWN_ORDER", "UNKNOWN_SAGA", "REUSED_ID", "NOT_HANDLED", HANDLER_ERROR,
+    "ANSWER_TOO_LARGE", "UNKNOWN_ORDER", "UNKNOWN_SAGA", "REUSED_ID", "NOT_HANDLED",
+    UNSTORABLE, UNPUBLISHABLE, HANDLER_ERROR,
 )  # fmt: skip
 """Why messages are parked: each reason that a `Poison` of ours gives. docs/architecture.md explains them."""
 _LONGEST_ERROR = 1000
@@ -77,7 +84,7 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
     earlier round added is replaced.
     """
     topic, partition, offset = source(message)
-    reason = error.reason if isinstance(error, Poison) else HANDLER_ERROR
+    reason = _reason_of(error)
     text = str(error) if isinstance(error, Poison) else f"{type(error).__name__}: {error}"
     given = headers_of(message)
     rounds = round_of(given) + 1
@@ -101,6 +108,14 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
     if value is None:  # it is parked as an empty one: a null would be a tombstone, which marks what was dealt with
         added.append(("dead-letter-null-value", b"true"))
     return Encoded(topic_of(group), f"{topic}-{partition}-{offset}".encode(), value or b"", (*original(given), *added))
+
+
+def _reason_of(error: Exception) -> str:
+    if isinstance(error, Poison):
+        return error.reason
+    if family_of(error) is not Family.DATA:
+        return HANDLER_ERROR
+    return UNPUBLISHABLE if isinstance(error, KafkaException) else UNSTORABLE
 
 
 def read_letter(message: KafkaMessage) -> Letter:

@@ -19,6 +19,9 @@ RECONNECTED = Counter(
     "ordersaga_producer_reconnects_total", "Times that a producer which no broker answered connected anew."
 )
 REWOUND = Counter("ordersaga_batches_rewound_total", "Batches that failed and are done again.", ["error"])
+HALTED = Gauge("ordersaga_consumer_halted", "1 where consuming is halted, because no message can be handled.")
+HALTED_SINCE = Gauge("ordersaga_consumer_halted_since_seconds", "When that began, in Unix time; 0 where it is not so.")
+HALTED_REASON = Gauge("ordersaga_consumer_halted_reason", "1 with the reason why consuming is halted.", ["reason"])
 DEAD_LETTERS = Counter("ordersaga_dead_letters_total", "Messages parked in the dead-letter topic.", ["topic", "reason"])
 OUTBOX_RELAYED = Counter("ordersaga_outbox_relayed_total", "Outbox rows that the relay published, not the fast path.")
 COALESCED = Histogram(

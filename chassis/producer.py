@@ -17,6 +17,7 @@ from confluent_kafka import Producer as KafkaProducer
 
 from chassis import metrics
 from chassis.errors import Unavailable
+from chassis.families import Family, family_of
 from chassis.hearing import Hearing, answer
 from chassis.logs import logger
 from chassis.messages import Encoded
@@ -99,6 +100,7 @@ class Producer:
         Raises:
             Unavailable: one was not acknowledged, or not in time, or we are closing. The others may be in Kafka all the
                 same, and what came too late may be there later.
+            KafkaException: Kafka will never take one of them, such as one that is too large for its topic.
         """
         flight = _Flight(len(messages))
         with self._producing:
@@ -108,6 +110,10 @@ class Producer:
         self._wait(flight, time.monotonic() + seconds)
         metrics.tally(metrics.PUBLISHED, (message.topic() or "" for message in flight.landed))
         if flight.failed:
+            refusals = [KafkaException(error) for error in flight.failed]
+            for refusal in refusals:
+                if family_of(refusal) is Family.DATA:
+                    raise refusal
             msg = f"Kafka did not take every message: {flight.failed[0]}"
             raise Unavailable(msg)
         if not flight.over:

@@ -82,6 +82,11 @@ class RpcServer:
         await self.set_ready(ready=False)
         await self._server.start()
 
+    async def set_alive(self, *, alive: bool) -> None:
+        """Say through the health service whether the process is well, or is better restarted."""
+        status = health_pb2.HealthCheckResponse.SERVING if alive else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self._health.set(LIVENESS, status)
+
     async def set_ready(self, *, ready: bool) -> None:
         """Say through the health service whether calls are welcome."""
         status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING

@@ -213,8 +213,12 @@ class _Running(Generic[SettingsT]):
         return False
 
     async def _tell_readiness(self, consumer: Consumer) -> None:
-        was = None
+        was, lives = None, True
         while not self._stopping.is_set():
+            if lives == consumer.calls_for_restart:
+                lives = not lives
+                log.warning("alive" if lives else "not alive: a restart may end the halt")
+                await self._server.set_alive(alive=lives)
             ready = await self._database_takes_writes() and consumer.state == "running"
             if ready != was:
                 log.info("ready" if ready else "not ready")

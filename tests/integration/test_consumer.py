@@ -183,27 +183,6 @@ def test_a_parked_message_keeps_its_bytes_and_headers(stack: Stack, group: Group
     assert head["dead-letter-offset"] == b"0"
 
 
-def test_where_every_message_of_a_batch_fails_it_halts_and_parks_nothing(stack: Stack, group: Group) -> None:
-    def fail(_: list[int]) -> None:
-        msg = "a bad deploy"
-        raise ValueError(msg)
-
-    group.send(range(12))
-    with taped(stack.bootstrap, f"{group.name}.dlq") as tape:
-        consumer = group.consume(Recorded(fail))
-
-        def halted() -> None:
-            assert consumer.state == "halted"
-
-        eventually(halted)
-        assert tape.until(0) == []
-    assert group.effects() == []
-    assert max(group.committed()) < 1
-    consumer.stop()
-    group.consume(store)  # the deploy that mends it
-    has_effects(group, range(12))
-
-
 def test_a_member_that_is_stopped_leaves_nothing_undone_or_done_twice(group: Group) -> None:
     group.send(range(30))
     first = Recorded()

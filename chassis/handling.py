@@ -1,0 +1,85 @@
+"""What is done with a batch: decode, one transaction, publish; and what cannot be handled is isolated."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from confluent_kafka import Message as KafkaMessage
+
+from chassis.codec import Codec
+from chassis.database import Database
+from chassis.dead_letters import headers_of, source
+from chassis.families import passes
+from chassis.messages import MESSAGE_ID, TRACEPARENT, Encoded, Handle, Message, Record
+from chassis.pipeline import Transaction
+from chassis.producer import Producer
+
+Failed: TypeAlias = list[tuple[KafkaMessage, Exception]]
+"""Messages that cannot be handled, each with the error that it fails with by itself."""
+_Pair = tuple[KafkaMessage, Message[Record]]
+
+
+class Handling:
+    """Handles the batches of one consumer; for its thread alone."""
+
+    def __init__(self, handle: Handle, codec: Codec, database: Database, producer: Producer) -> None:
+        """Have ``handle`` react in transactions of ``database``, and publish what it answers by ``producer``."""
+        self._handle, self._codec, self._producer = handle, codec, producer
+        self._connection = database.kept()
+
+    def handle(self, batch: Sequence[KafkaMessage]) -> tuple[int, Failed]:
+        """Handle each message of ``batch``; return how many have their effect, and those that fail alone, twice.
+
+        Raises:
+            Exception: one that passes by itself. What of the batch has its effect may be handled again.
+        """
+        pairs: list[_Pair] = []
+        failed: Failed = []
+        for raw in batch:
+            try:
+                pairs.append((raw, self._decode(raw)))
+            except Exception as error:
+                if passes(error):
+                    raise
+                failed.append((raw, error))
+        refused = self._try(pairs)
+        return len(pairs) - len(refused), failed + refused
+
+    def forget(self) -> None:
+        """Close the connection, with what is prepared on it; the next batch makes another."""
+        self._connection.close()
+
+    def _decode(self, raw: KafkaMessage) -> Message[Record]:
+        topic, partition, offset = source(raw)
+        headers = dict(headers_of(raw))
+        record = self._codec.decode(topic, raw.key(), raw.value(), headers)
+        traceparent = headers.get(TRACEPARENT)
+        return Message(
+            record,
+            topic,
+            partition,
+            offset,
+            (headers.get(MESSAGE_ID) or b"").decode(errors="replace"),
+            traceparent.decode(errors="replace") if traceparent else None,
+        )
+
+    def _try(self, pairs: Sequence[_Pair], *, again: bool = False) -> Failed:
+        """Handle ``pairs``, halving them where they fail; return those that fail alone, twice, with their errors."""
+        if not pairs:
+            return []
+        try:
+            self._apply([message for _, message in pairs])
+        except Exception as error:
+            if passes(error):
+                raise
+            if len(pairs) > 1:
+                middle = len(pairs) // 2
+                return self._try(pairs[:middle]) + self._try(pairs[middle:])
+            return [(pairs[0][0], error)] if again else self._try(pairs, again=True)
+        return []
+
+    def _apply(self, messages: Sequence[Message[Record]]) -> None:
+        """Commit the effects of ``messages``, then publish what they answer and wait until Kafka has it."""
+        self._producer.deliver(self._connection.transact(lambda tx: self._react(messages, tx)))
+
+    def _react(self, messages: Sequence[Message[Record]], transaction: Transaction) -> list[Encoded]:
+        return [self._codec.encode(message) for message in self._handle(messages, transaction)]
