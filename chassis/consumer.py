@@ -2,8 +2,8 @@
 
 A crash anywhere in between redelivers the batch, and handlers find what they stored and answer the same again. A batch
 that fails for a passing reason is *rewound*: every partition still owned is sought back to its first offset, because an
-uncommitted batch is otherwise simply read past. A message that cannot be handled is isolated and parked. What passes and
-what is the data's fault stands in `chassis.families`.
+uncommitted batch is otherwise simply read past. A message that cannot be handled is isolated and parked. What passes,
+and what is the data's fault, stands in `chassis.families`.
 """
 
 import json

@@ -18,10 +18,10 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from httpx2 import TransportError
 
 from chassis import logs, settings
-from chassis.codec import subject_of
 from chassis.dead_letters import topic_of
 from chassis.errors import Unavailable
 from chassis.patience import when_up
+from chassis.schemas import subject_of
 
 log = logs.logger("deploy")
 

@@ -45,8 +45,9 @@ class Handling:
         return len(pairs) - len(refused), failed + refused
 
     def forget(self) -> None:
-        """Close the connection, with what is prepared on it; the next batch makes another."""
+        """Forget what may be stale: the connection, with what is prepared on it, and the registry's answers."""
         self._connection.close()
+        self._codec.forget()
 
     def _decode(self, raw: KafkaMessage) -> Message[Record]:
         topic, partition, offset = source(raw)

@@ -10,6 +10,7 @@ from chassis.tracing import child_of
 MESSAGE_ID = "message-id"
 MESSAGE_TYPE = "message-type"
 CAUSATION_ID = "causation-id"
+SCHEMA_FINGERPRINT = "schema-fingerprint"
 TRACEPARENT = "traceparent"
 
 

@@ -28,6 +28,7 @@ from chassis.dead_letters import REASONS, topic_of
 from chassis.errors import Unavailable
 from chassis.messages import Handle, Record
 from chassis.migrations import migrate_when_up
+from chassis.periodic import Periodic
 from chassis.producer import Producer
 from chassis.rpc_server import Api, RpcServer
 
@@ -38,6 +39,8 @@ _FLUSH_SECONDS = 5.0
 _API_CONNECTIONS = 10
 _PASSING = ("Unavailable", "OperationalError", "KafkaException")
 """What a batch is usually done again for."""
+_SCHEMAS_SECONDS = 30.0
+"""How often it is looked whether schema ids have moved, as in a registry that was built anew."""
 _COLLECT_EVERY = 50_000
 """Allocations. A batch makes thousands of objects and drops them all; the default looks through them every 700."""
 
@@ -156,15 +159,17 @@ class _Running(Generic[SettingsT]):
         await self._server.start()
         log.info("started", grpc=str(self._settings.grpc_listen), metrics=str(self._settings.metrics_listen))
         consumer = self._make_consumer(wiring)
+        schemas = Periodic("schemas", self._refresh_schemas, interval_seconds=_SCHEMAS_SECONDS)
+        background = (consumer, *wiring.background, schemas)
         tasks = [asyncio.create_task(task()) for task in wiring.tasks]
         if await self._wait_for_contracts(wiring.topics):
-            for part in (consumer, *wiring.background):
+            for part in background:
                 part.start()
             # What was made so far lives as long as the process: the collector need not look at it again.
             gc.freeze()
             gc.set_threshold(_COLLECT_EVERY)
             await self._tell_readiness(consumer)
-        await self._stop(consumer, wiring, tasks)
+        await self._stop(background, wiring, tasks)
         return 1 if self._failure else 0
 
     def _make_parts(self) -> Parts[SettingsT]:
@@ -174,6 +179,10 @@ class _Running(Generic[SettingsT]):
             Codec(SchemaRegistryClient(self._settings.registry_client()), self._records),
             Producer(self._settings.kafka_client(), self._fail),
         )
+
+    def _refresh_schemas(self) -> bool:
+        self._parts.codec.refresh()
+        return False
 
     def _make_consumer(self, wiring: Wiring) -> Consumer:
         return Consumer(
@@ -246,11 +255,13 @@ class _Running(Generic[SettingsT]):
         except TimeoutError:
             pass
 
-    async def _stop(self, consumer: Consumer, wiring: Wiring, tasks: Sequence[asyncio.Task[None]]) -> None:
+    async def _stop(
+        self, background: Sequence[Background], wiring: Wiring, tasks: Sequence[asyncio.Task[None]]
+    ) -> None:
         log.info("stopping")
         metrics.READY.set(0)
         await self._server.stop(self._settings.shutdown_grace_seconds)
-        for part in (consumer, *wiring.background):
+        for part in background:
             await asyncio.to_thread(part.stop)
         if wiring.drain:
             await wiring.drain()

@@ -12,9 +12,9 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from httpx2 import TransportError
 
 from chassis import logs
-from chassis.codec import subject_of
 from chassis.deploy import register_schemas
 from chassis.errors import Unavailable
+from chassis.schemas import subject_of
 from ordersaga_cli import show
 from ordersaga_cli.clients import registry_client
 from ordersaga_cli.line import Failed, Group, json_option

@@ -13,7 +13,7 @@ from chassis.codec import Codec
 from chassis.errors import Poison, Unavailable
 from chassis.messages import Encoded, Outgoing
 from devstack.stack import Stack
-from tests.support.registry import registry_client
+from tests.support.registry import by_a_stranger, registry_client
 from tests.support.scratch import PREFIX, Ping, ping_on, register
 
 COMMAND = DecreaseProductCommand(order_id=7, product_id=1, quantity=2, price=500)
@@ -61,7 +61,7 @@ def test_a_record_comes_back_as_it_went(codec: Codec, record: DecreaseProductCom
 
 
 def test_a_schema_id_that_a_ready_registry_does_not_know_is_poison(codec: Codec) -> None:
-    encoded = codec.encode(Outgoing(COMMAND))
+    encoded = by_a_stranger(codec.encode(Outgoing(COMMAND)))
     unknown = struct.pack(">bI", 0, 2_000_000_000) + (encoded.value or b"")[5:]
     assert condemned(codec, encoded._replace(value=unknown)) == "UNKNOWN_SCHEMA"
 
@@ -84,6 +84,8 @@ def test_a_registry_that_is_away_means_wait(codec: Codec) -> None:
         with pytest.raises(Unavailable, match="not looked up yet"):
             lost.encode(Outgoing(COMMAND))
         encoded = codec.encode(Outgoing(COMMAND))
+        assert lost.decode(encoded.topic, encoded.key, encoded.value, dict(encoded.headers)) == COMMAND
+        encoded = by_a_stranger(encoded)
         with pytest.raises(Unavailable, match="cannot be reached"):
             lost.decode(encoded.topic, encoded.key, encoded.value, dict(encoded.headers))
 

@@ -9,13 +9,14 @@ from typing import Any, ClassVar, Self
 
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
-from chassis.codec import Codec, subject_of
+from chassis.codec import Codec
 from chassis.consumer import Consumer
 from chassis.database import Database
 from chassis.messages import Encoded, Handle, Message, Outgoing, Record
 from chassis.migrations import migrate
 from chassis.pipeline import Transaction
 from chassis.producer import Producer
+from chassis.schemas import subject_of
 from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from tests.support.kafka import committed, create_topic, delete_topics
@@ -48,9 +49,9 @@ class Ping:
         return cls(value["number"])
 
 
-def ping_on(topic: str) -> type[Ping]:
+def ping_on(topic: str, kind: type[Ping] = Ping) -> type[Ping]:
     """Return the record type for one topic."""
-    return type("Ping", (Ping,), {"TOPIC": topic})
+    return type("Ping", (kind,), {"TOPIC": topic})
 
 
 def register(registry: SchemaRegistryClient, record: type[Record]) -> int:
