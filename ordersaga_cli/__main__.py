@@ -6,7 +6,14 @@ import click
 
 from ordersaga_cli.line import Group
 
-_COMMANDS = {"order": "orders", "saga": "sagas", "dlq": "letters", "topics": "topics", "schemas": "schemas"}
+_COMMANDS = {
+    "order": "orders",
+    "saga": "sagas",
+    "dlq": "letters",
+    "topics": "topics",
+    "schemas": "schemas",
+    "status": "status",
+}
 """Each command and its module, which is imported only where it is needed: Kafka's and the registry's take a while."""
 
 

@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha import reflection_pb2
 
 from chassis import reflection
 from chassis.rpc_errors import Context
-from chassis.rpc_server import Api, RpcServer
+from chassis.rpc_server import LIVENESS, Api, RpcServer
 from chassis.settings import ServiceSettings
 from tests.support.served import free_address
 
@@ -33,6 +35,20 @@ async def channel() -> AsyncIterator[grpc.aio.Channel]:
     try:
         async with grpc.aio.insecure_channel(str(listen)) as channel:
             yield channel
+    finally:
+        await server.stop(0)
+
+
+async def test_a_process_that_is_better_restarted_says_so_under_its_own_name() -> None:
+    listen = free_address()
+    server = RpcServer(ServiceSettings.model_construct(grpc_listen=listen), [])
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(str(listen)) as channel:
+            health: Any = health_pb2_grpc.HealthStub(channel)
+            for alive, status in ((True, HealthCheckResponse.SERVING), (False, HealthCheckResponse.NOT_SERVING)):
+                await server.set_alive(alive=alive)
+                assert (await health.Check(Message(service=LIVENESS))).status == status
     finally:
         await server.stop(0)
 

@@ -1,0 +1,101 @@
+"""``ordersaga status``: whether each service is ready, and whether it consumes or is halted, since when and why."""
+
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import zip_longest
+
+import click
+from prometheus_client.parser import text_string_to_metric_families
+
+from ordersaga_cli import show
+from ordersaga_cli.line import Command, json_option
+from ordersaga_cli.places import Place, running
+
+_SECONDS = 5.0
+_SERVICES = ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
+_FIRST_PORT = 9101
+
+
+@dataclass(frozen=True)
+class _Status:
+    """How a service is, by its metrics."""
+
+    service: str
+    metrics: str
+    ready: bool = False
+    halted: bool = False
+    since: str | None = None
+    """Since when it is halted, in UTC."""
+    reason: str | None = None
+    """Why it is halted, or that nothing answers."""
+    dead_letters: int = 0
+    """Messages parked since it was started."""
+
+
+@click.command(
+    cls=Command,
+    examples=["ordersaga status", "ordersaga status --metrics 10.0.0.7:9090 --json"],
+    then="what is halted tries again by itself; its log has the error. `ordersaga dlq list` shows what was parked.",
+)
+@click.option(
+    "--metrics",
+    "told",
+    multiple=True,
+    envvar="ORDERSAGA_METRICS",
+    show_envvar=True,
+    metavar="HOST:PORT",
+    help="Where a service's metrics are; give it once for each, or several in the variable, with blanks between."
+    "  [default: the four services of the running stack, or 127.0.0.1:9101 to 9104]",
+)
+@json_option
+@click.pass_context
+def status(ctx: click.Context, told: Sequence[str], *, as_json: bool) -> None:
+    """Status of the services: ready or not, halted or not, since when and why.
+
+    A service is halted where no message can be handled: then the code is taken to be bad, and nothing is parked. The
+    exit code is 1 where one is not ready.
+    """
+    found = [_look(name, address) for name, address in _places(told)]
+    if as_json:
+        show.document({"services": [asdict(one) for one in found]})
+    else:
+        columns = ("service", "metrics", "ready", "consuming", "dead letters", "why")
+        show.table(columns, [(*_row(one), one.reason or "") for one in found])
+    if not all(one.ready for one in found):
+        ctx.exit(1)
+
+
+def _places(told: Sequence[str]) -> list[tuple[str, str]]:
+    if told:
+        return [("", address) for address in told]
+    of_stack = [running(Place(name, "", name, "metrics", "")) for name in _SERVICES]
+    defaults = [f"127.0.0.1:{_FIRST_PORT + number}" for number in range(len(_SERVICES))]
+    return [(name, at or default) for name, at, default in zip_longest(_SERVICES, of_stack, defaults)]
+
+
+def _look(name: str, address: str) -> _Status:
+    try:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=_SECONDS) as answer:
+            families = list(text_string_to_metric_families(answer.read().decode()))
+    except (OSError, ValueError) as error:
+        return _Status(name, address, reason=f"it does not answer: {error}")
+    samples = [sample for family in families for sample in family.samples]
+    values = {sample.name: sample.value for sample in samples}
+    since = values.get("ordersaga_consumer_halted_since_seconds")
+    reasons = [s.labels["reason"] for s in samples if s.name == "ordersaga_consumer_halted_reason"]
+    return _Status(
+        name,
+        address,
+        ready=values.get("ordersaga_ready") == 1,
+        halted=values.get("ordersaga_consumer_halted") == 1,
+        since=datetime.fromtimestamp(since, UTC).isoformat(sep=" ", timespec="seconds")[:19] if since else None,
+        reason=reasons[0] if reasons else None,
+        dead_letters=int(sum(s.value for s in samples if s.name == "ordersaga_dead_letters_total")),
+    )
+
+
+def _row(one: _Status) -> tuple[str, str, str, str, int]:
+    consuming = f"halted since {one.since}" if one.halted else "yes" if one.ready else "no"
+    return one.service, one.metrics, "yes" if one.ready else "no", consuming, one.dead_letters

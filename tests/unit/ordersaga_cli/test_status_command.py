@@ -1,0 +1,52 @@
+"""``ordersaga status`` on what services say in their metrics."""
+
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import start_http_server
+
+from chassis import metrics
+from chassis.halt import Halt
+from tests.unit.ordersaga_cli.line import typed
+
+
+@pytest.fixture
+def service() -> Iterator[str]:
+    """The address of the metrics of a service that is ready."""
+    metrics.READY.set(1)
+    server, thread = start_http_server(0, "127.0.0.1")
+    yield f"127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_service_that_is_well_is_said_to_be(service: str) -> None:
+    Halt()
+    told = typed(f"status --metrics {service}")
+    assert told.code == 0
+    assert told.lines[1].split()[:3] == [service, "yes", "yes"]
+
+
+def test_a_halt_is_told_with_since_when_and_why(service: str) -> None:
+    halt = Halt()
+    halt.failed(ValueError("a bug of ours"))
+    metrics.READY.set(0)
+    told = typed(f"status --metrics {service}")
+    assert told.code == 1
+    assert "halted since 20" in told.out
+    assert told.lines[1].endswith("ValueError: a bug of ours")
+    (as_json,) = typed(f"status --metrics {service} --json").json["services"]
+    assert (as_json["halted"], as_json["ready"]) == (True, False)
+    assert as_json["reason"] == "ValueError: a bug of ours"
+    assert as_json["since"].startswith("20")
+    halt.end()
+    metrics.READY.set(1)
+    assert typed(f"status --metrics {service} --json").json["services"][0]["reason"] is None
+
+
+def test_a_service_that_does_not_answer_is_named(service: str) -> None:
+    told = typed(f"status --metrics {service} --metrics 127.0.0.1:9")
+    assert told.code == 1
+    assert "it does not answer" in told.lines[2]
+    assert "127.0.0.1:9" in told.lines[2]
