@@ -1,6 +1,7 @@
 """What is counted and measured. Everything here is served at ``METRICS_LISTEN`` for Prometheus."""
 
 import collections
+import errno
 import itertools
 from collections.abc import Iterable
 
@@ -51,7 +52,14 @@ def tally(counter: Counter, labels: Iterable[str]) -> None:
 def serve(listen: Listen) -> None:
     """Serve the metrics over HTTP from a daemon thread.
 
+    ``::`` is every address, of IPv4 too; where the system has no IPv6 it is every address of IPv4, as for gRPC.
+
     Raises:
         OSError: the port is in use, or the address not one of this machine.
     """
-    start_http_server(listen.port, listen.host)
+    try:
+        start_http_server(listen.port, listen.host)
+    except OSError as error:
+        if listen.host != "::" or error.errno != errno.EAFNOSUPPORT:
+            raise
+        start_http_server(listen.port, "0.0.0.0")  # noqa: S104 - it is what was asked for

