@@ -38,6 +38,7 @@
   "the databases; dead letters are lost, so look at them first (ordersaga dlq list):"
   (printf "%s delete statefulset %s" $kubectl $name)
   (printf "%s delete pvc --selector app.kubernetes.io/instance=%s,app.kubernetes.io/component=kafka" $kubectl .root.Release.Name)
+  (printf "%s delete pod --selector app.kubernetes.io/instance=%s,app.kubernetes.io/component=registry    # its schemas were in Kafka" $kubectl .root.Release.Name)
   (printf "%s delete job --selector app.kubernetes.io/instance=%s,app.kubernetes.io/component=contracts" $kubectl .root.Release.Name)
   "then this command again, and when Kafka is ready"
   (printf "%s rollout restart deployment --selector app.kubernetes.io/instance=%s" $kubectl .root.Release.Name))) }}
@@ -58,7 +59,7 @@
 {{- fail (join "\n" (append $lines "then this command again.")) }}
 {{- end }}
 {{- if ne $wanted.storage.className $has.className }}
-{{- fail (printf "\n\n%s.storage.className=%q: the volumes of %s are of %q, and a volume cannot move to another class. Nothing was changed.\nLeave it as it is, or restore a backup into another release." .part $wanted.storage.className $name $has.className) }}
+{{- fail (printf "\n\n%s.storage.className=%q: the volumes of %s are of %s, and a volume cannot move to another class. Nothing was changed.\nLeave it as it is, or restore a backup into another release." .part $wanted.storage.className $name ($has.className | default "the cluster's default class")) }}
 {{- end }}
 {{- $major := ":[0-9]+[^:/]*$" }}
 {{- $new := regexReplaceAll "@.*" $wanted.image "" | regexFind $major | trimPrefix ":" | regexFind "^[0-9]+" }}
