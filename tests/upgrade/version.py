@@ -50,13 +50,13 @@ PRESENT = Version(ROOT, sys.executable)
 def before(folder: Path) -> Version:
     """Take the release before out of git's history into ``folder``, with an environment of its own if it needs one.
 
-    Where it has the lock of the present version, that has the same packages.
+    Where both versions' locks name the same packages, it runs in the present environment.
 
     Raises:
         ValueError: this clone's history does not go back so far.
     """
     checkout(folder)
-    if (folder / _LOCK).read_text() == (ROOT / _LOCK).read_text():
+    if _packages(folder) == _packages(ROOT):
         return Version(folder, sys.executable)
     subprocess.run(["tools/venv.sh", "stack"], cwd=folder, check=True)
     return Version(folder, str(folder / ".venv" / "bin" / "python"))
@@ -70,3 +70,9 @@ def checkout(folder: Path) -> None:
     """
     (commit,) = [line for line in _NAMED.read_text().splitlines() if not line.startswith("#")]
     git.checkout(ROOT, commit, folder)
+
+
+def _packages(folder: Path) -> list[str]:
+    """Return a version's lock without its comments."""
+    lines = (folder / _LOCK).read_text().splitlines()
+    return [line for line in lines if not line.lstrip().startswith("#")]

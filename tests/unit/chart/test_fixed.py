@@ -136,7 +136,7 @@ def test_a_volume_does_not_move_to_another_class(chart: Path, before: str, now: 
 def test_volumes_of_the_default_class_are_taken_again_when_it_is_installed_anew(chart: Path) -> None:
     assert upgrade(chart, "kafka", claims=claims("kafka", 1, "4Gi", of="standard")) == ""
     told = upgrade(chart, "kafka", "--set=kafka.storage.className=fast", claims=claims("kafka", 1, "4Gi"))
-    assert 'the volumes of demo-kafka are of standard,' in told
+    assert "the volumes of demo-kafka are of standard," in told
 
 
 @pytest.mark.parametrize(
