@@ -3,10 +3,8 @@
 It is alive without any other server, so that none is needed here.
 """
 
-import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -19,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chassis.rpc_server import LIVENESS
 from devstack.layout import ROOT, free_port
+from tests.support.served import has_ipv6
 from tests.support.wait import eventually
 
 Start = Callable[[str, str], subprocess.Popen[str]]
@@ -28,14 +27,6 @@ NOWHERE = {
     "DATABASE_URL": "postgresql://nobody:nothing@127.0.0.1:1/nowhere",
     "LOG_FORMAT": "json",
 }
-
-
-def has_ipv6() -> bool:
-    """Say whether this machine has IPv6's loopback; some containers have not."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
-        probe.bind(("::1", 0))
-        return True
-    return False
 
 
 LISTENING = (

@@ -3,12 +3,20 @@
 import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import grpc
 from ordersaga.order.v1 import order_pb2_grpc
 
 from chassis.settings import Listen
+
+
+def has_ipv6() -> bool:
+    """Say whether this machine has IPv6's loopback; some containers have not."""
+    with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
 
 
 @contextmanager

@@ -58,14 +58,14 @@ class Told:
 
 
 @contextmanager
-def serving(told: Told) -> Iterator[str]:
-    """Serve both APIs by ``told``; yield the address."""
+def serving(told: Told, host: str = "127.0.0.1") -> Iterator[str]:
+    """Serve both APIs by ``told`` on a free port of ``host``; yield the address."""
     server = grpc.server(ThreadPoolExecutor(4))
     orchestrator_pb2_grpc.add_OrchestratorServiceServicer_to_server(told, server)  # type: ignore[arg-type] # it has the methods
     order_pb2_grpc.add_OrderServiceServicer_to_server(told, server)  # type: ignore[arg-type] # it has the methods
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"{host}:0")
     server.start()
     try:
-        yield f"127.0.0.1:{port}"
+        yield f"{host}:{port}"
     finally:
         server.stop(None).wait()

@@ -7,6 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.order.v1 import order_pb2 as pb
 
 from chassis.errors import AlreadyExists, InvalidArgument, NotFound, Refused, Unavailable, Violation
+from tests.support.served import has_ipv6
 from tests.unit.ordersaga_cli.line import Typed, at, typed
 from tests.unit.ordersaga_cli.services import Told, serving
 
@@ -130,3 +131,11 @@ def test_what_could_move_the_terminal_is_shown_and_not_done() -> None:
     result, _ = ask("order get 42", GetOrder=pb.GetOrderResponse(order=order(address="\x1b[2J\nboo")))
     assert "\\x1b[2J\\nboo" in result.out
     assert "\x1b" not in result.out
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", *(["[::1]"] if has_ipv6() else [])])
+def test_a_service_is_reached_by_a_name_and_by_addresses_of_both_families(host: str) -> None:
+    with serving(Told(GetOrder=pb.GetOrderResponse(order=COMPLETED)), host) as address:
+        for result in (typed("order get 42", at(address)), typed(f"order get 42 --order-svc-address {address}")):
+            assert result.code == 0, result.err
+            assert "COMPLETED" in result.out
