@@ -1,4 +1,4 @@
-"""Judges the evidence of a run by the eight invariants. It shares no code with what it judges.
+"""Judges the evidence of a run by the eleven invariants. It shares no code with what it judges.
 
 1. Every acknowledged ``CreateOrder`` reaches exactly one final state; an unanswered one may exist, once.
 2. Initial stock + restocks = stock + completed decrements, never negative at any moment.
@@ -8,6 +8,9 @@
 6. Saga history is monotone and legal.
 7. A committed offset is never ahead of the durable effect.
 8. Every record of the six topics has its effect or a dead letter.
+9. What was forged is parked, and nothing else is.
+10. No call ends with ``INTERNAL``: what passes by itself is ``UNAVAILABLE``, or is not noticed.
+11. A saga that hears nothing is asked again in time, whatever strangers leave in the topics.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,6 +18,7 @@ from collections.abc import Callable, Iterator
 from tests.chaos.checker_books import orders_agree_with_their_effects, the_outbox_reaches_kafka, the_stock_balances
 from tests.chaos.checker_common import Case, Violation
 from tests.chaos.checker_effects import every_record_has_its_effect, offsets_follow_effects
+from tests.chaos.checker_faults import calls_are_answered, forgeries_alone_are_parked, sagas_are_asked_in_time
 from tests.chaos.checker_history import histories_are_legal
 from tests.chaos.checker_orders import a_request_is_one_order, every_order_ends_once
 from tests.chaos.evidence import Evidence
@@ -30,11 +34,14 @@ INVARIANTS: dict[int, tuple[str, Callable[[Case], Iterator[Violation]]]] = {
     6: ("saga history is monotone and legal", histories_are_legal),
     7: ("committed offset never ahead of the durable effect", offsets_follow_effects),
     8: ("every record has its effect or a dead letter", every_record_has_its_effect),
+    9: ("what was forged is parked, and nothing else", forgeries_alone_are_parked),
+    10: ("no call ends with INTERNAL", calls_are_answered),
+    11: ("a saga that hears nothing is asked again in time", sagas_are_asked_in_time),
 }
 """By number: what holds, and the function that finds where it does not."""
 
 
 def check(evidence: Evidence) -> list[Violation]:
-    """Return every violation of the invariants (1) to (8), by invariant; none where the run was good."""
+    """Return every violation of the invariants (1) to (11), by invariant; none where the run was good."""
     case = Case(evidence)
     return [violation for _, find in INVARIANTS.values() for violation in find(case)]

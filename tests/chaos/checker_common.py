@@ -46,6 +46,10 @@ class Case:
         found = self._letters[place.topic, place.partition, place.offset]
         return next((letter for letter in found if letter.is_of(record)), None)
 
+    def forged(self, record: Record) -> bool:
+        """Say whether no service wrote ``record``: what it says was never meant."""
+        return record.message_id in self.evidence.forged
+
     def gone(self, record: Record) -> bool:
         """Say whether the record was lost with its topic."""
         return record.place.incarnation < self.incarnation[record.place.topic]

@@ -117,7 +117,7 @@ def _still_open(case: Case, record: Record) -> bool:
 
 
 def _never_answered(case: Case, record: Record, caused: Mapping[str, Record]) -> Iterator[Violation]:
-    if record.type not in {"OrderCreated", "OrderCancelRequested"}:
+    if record.type not in {"OrderCreated", "OrderCancelRequested"} or case.forged(record):
         return
     if case.rows.sagas.get(record.order_id) is None or _started(record, case.rows) is None:
         return

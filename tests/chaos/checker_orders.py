@@ -26,7 +26,7 @@ def every_order_ends_once(case: Case) -> Iterator[Violation]:
 def _endings(case: Case) -> Iterator[Violation]:
     commanded: dict[int, set[str]] = defaultdict(set)
     for record in case.evidence.records:
-        if record.type in {"CompleteOrderCommand", "CancelOrderCommand"}:
+        if record.type in {"CompleteOrderCommand", "CancelOrderCommand"} and not case.forged(record):
             commanded[record.order_id].add(f"{record.type}({record.fields.get('reason', '')})")
     for order_id, endings in commanded.items():
         if len(endings) > 1:

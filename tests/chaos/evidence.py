@@ -23,6 +23,7 @@ __all__ = [
     "READERS",
     "SERVICES",
     "TOPICS",
+    "Call",
     "CancelCall",
     "Content",
     "CreateCall",
@@ -34,7 +35,9 @@ __all__ = [
     "OrderRow",
     "OutboxRow",
     "Outcome",
+    "Overdue",
     "Place",
+    "ReadCall",
     "Record",
     "Remade",
     "RestockCall",
@@ -104,6 +107,17 @@ class CancelCall:
 
 
 @dataclass(frozen=True)
+class ReadCall:
+    """One attempt at ``GetOrder``."""
+
+    order_id: int
+    outcome: Outcome
+    code: str = "OK"
+    began: float = 0.0
+    ended: float = 0.0
+
+
+@dataclass(frozen=True)
 class RestockCall:
     """One attempt at ``RestockProduct``."""
 
@@ -114,6 +128,9 @@ class RestockCall:
     code: str = "OK"
     began: float = 0.0
     ended: float = 0.0
+
+
+Call = CreateCall | CancelCall | ReadCall | RestockCall
 
 
 @dataclass(frozen=True)
@@ -220,6 +237,15 @@ class Restored:
     orders: tuple[OrderRow, ...]
 
 
+@dataclass(frozen=True)
+class Overdue:
+    """A saga whose deadline had passed, and that was not asked again, though nothing kept the timers from it."""
+
+    order_id: int
+    seconds: float
+    """How long the deadline had passed."""
+
+
 @dataclass
 class Evidence:
     """Everything that was seen of one run."""
@@ -228,6 +254,7 @@ class Evidence:
     """Pieces that each product of the run was created with."""
     creates: list[CreateCall] = field(default_factory=list)
     cancels: list[CancelCall] = field(default_factory=list)
+    reads: list[ReadCall] = field(default_factory=list)
     restocks: list[RestockCall] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
@@ -236,8 +263,15 @@ class Evidence:
     stock: list[StockSample] = field(default_factory=list)
     remade: list[Remade] = field(default_factory=list)
     restored: list[Restored] = field(default_factory=list)
+    forged: set[str] = field(default_factory=set)
+    """The message ids of the records that no service wrote, and that none may obey."""
+    overdue: list[Overdue] = field(default_factory=list)
     rows: Rows = field(default_factory=Rows)
     """The databases at the end, after the bound within which everything is to be final."""
+
+    def calls(self) -> list[Call]:
+        """Return every call that was made."""
+        return [*self.creates, *self.cancels, *self.reads, *self.restocks]
 
     def acknowledged(self) -> Iterator[tuple[int, CreateCall]]:
         """Yield every acknowledged ``CreateOrder`` with its order's id."""

@@ -1,22 +1,28 @@
 """What can be deliberately broken in a fault build, by name: each mutant breaks one promise, and the checker tells."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import Any
 
+import fastavro
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import TopicPartition
+from confluent_kafka.schema_registry import Schema
 from ordersaga.messages import DecreaseProductCommand, ProductDecreased
 
 import delivery_svc.store
 import product_svc.handlers
 import product_svc.store
 import saga.store
-from chassis import outbox
+from chassis import avro_values, families, outbox, schemas
+from chassis.avro_schemas import Writer
 from chassis.consumer import Consumer
 from chassis.dead_letters import source
 from chassis.dispatch import Handler
 from chassis.errors import Unavailable
+from chassis.families import Family
 from chassis.outbox import Relay
 from chassis.pipeline import Transaction
 from delivery_svc.deliveries import UNDONE, Delivery, Wanted
@@ -129,6 +135,28 @@ def removes_before_it_relays() -> None:
     Relay.relay_once = faulty  # type: ignore[method-assign] # that is what a mutant does
 
 
+def blames_the_data() -> None:
+    """A database that takes no writes for now is taken for data that it will never take."""
+    families._SQLSTATE_EXCEPTIONS["25006"] = Family.DATA  # noqa: SLF001 - a mutant knows what it breaks
+
+
+def keeps_stale_statements() -> None:
+    """A statement that was prepared before its table changed is taken for a bug, and stays prepared."""
+    families._SQLSTATES["0A"] = (Family.OURS, "000")  # noqa: SLF001 - a mutant knows what it breaks
+    families._SQLSTATE_EXCEPTIONS["42P05"] = Family.OURS  # noqa: SLF001 - the same: it is prepared already
+
+
+def trusts_schemas() -> None:
+    """Messages are read by whatever schema the registry has, unexamined, and their counts and lengths are believed."""
+
+    def faulty(schema: Schema) -> Writer:
+        parsed: Any = fastavro.parse_schema(json.loads(schema.schema_str or ""))
+        return Writer(parsed["name"], parsed, {})
+
+    schemas.examine = faulty  # type: ignore[attr-defined] # it is imported there
+    avro_values.check = lambda *_: None
+
+
 def _reword(module: ModuleType, statement: str, without: str) -> None:
     """Leave a clause out of one of a store's statements."""
     said: str = getattr(module, statement)
@@ -146,5 +174,8 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "ignores-versions": ignores_versions,
     "relays-nothing": relays_nothing,
     "removes-before-it-relays": removes_before_it_relays,
+    "blames-the-data": blames_the_data,
+    "keeps-stale-statements": keeps_stale_statements,
+    "trusts-schemas": trusts_schemas,
 }
 """By name: what breaks it, called before the service is run. ``locks-no-saga`` alone breaks no promise yet."""

@@ -13,7 +13,8 @@ from tests.chaos.faulty_fuse import Fuse
 from tests.support.mend import mend
 from tests.support.wait import eventually
 
-_PROGRAM = ("-m", "tests.chaos.faulty")
+PROGRAM = ("-m", "tests.chaos.faulty")
+"""What Python runs instead of a service's module; the module's name follows."""
 _DEATH_SECONDS = 30.0
 
 
@@ -32,7 +33,7 @@ class FaultyService:
     def start(self, mutant: str = "") -> None:
         """Start it as the fault build, ``mutant`` broken, where it does not run as that; return when it is ready."""
         environment = {**self._settings, "FAULT_FLAG": str(self._flag), "MUTANT": mutant}
-        self.service.start(extra_env=environment, program=(*_PROGRAM, self.service.module))
+        self.service.start(extra_env=environment, program=(*PROGRAM, self.service.module))
         self._mutant = mutant
 
     def restart(self, mutant: str = "") -> None:

@@ -13,7 +13,7 @@ import grpc
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 from ordersaga.product.v1 import product_pb2, product_pb2_grpc
 
-from tests.chaos.evidence import CancelCall, Content, CreateCall, Outcome, RestockCall
+from tests.chaos.evidence import CancelCall, Content, CreateCall, Outcome, ReadCall, RestockCall
 from tests.chaos.recorder import Recorder
 
 PRICE = 500
@@ -140,6 +140,8 @@ class Load:
         if order_id and what.cancel_after is not None:
             self._stopping.wait(what.cancel_after)
             self._until_answered(lambda turn: self._cancel(order_id, turn))
+        if order_id:
+            self._until_answered(lambda turn: self._read(order_id, turn))
         for content in what.repeats:
             self._until_answered(lambda turn, content=content: self._create(what, content, turn))  # type: ignore[misc] # a lambda's default
 
@@ -183,6 +185,13 @@ class Load:
         began = self._recorder.now()
         code, _ = self._call("CancelOrder", self._orders[turn % len(self._orders)].CancelOrder, request)
         self._recorder.note(CancelCall(order_id, _outcome(code), code, began, self._recorder.now()))
+        return code, None
+
+    def _read(self, order_id: int, turn: int) -> tuple[str, int | None]:
+        request = order_pb2.GetOrderRequest(order_id=order_id)
+        began = self._recorder.now()
+        code, _ = self._call("GetOrder", self._orders[turn % len(self._orders)].GetOrder, request)
+        self._recorder.note(ReadCall(order_id, _outcome(code), code, began, self._recorder.now()))
         return code, None
 
     def _restock(self, what: Plan, turn: int) -> tuple[str, int | None]:

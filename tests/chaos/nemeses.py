@@ -5,7 +5,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from random import Random
 
-from tests.chaos import nemeses_data, nemeses_processes, nemeses_topics
+from tests.chaos import (
+    nemeses_bytes,
+    nemeses_data,
+    nemeses_database,
+    nemeses_processes,
+    nemeses_topics,
+)
 from tests.chaos.evidence import SERVICES
 from tests.chaos.stage import Stage
 
@@ -66,6 +72,10 @@ def _catalogue() -> Iterator[Nemesis]:
     )
     yield Nemesis("clock-forward", frozenset({"postgres"}), (3, 6), 2, nemeses_data.clock_jump(-3))
     yield Nemesis("clock-back", frozenset({"postgres"}), (5, 10), 2, nemeses_data.clock_jump(3))
+    yield Nemesis("read-only", frozenset({"postgres"}), (5, 10), 4, nemeses_database.read_only)
+    yield Nemesis("refusing", frozenset({"postgres"}), (4, 8), 4, nemeses_database.refusing)
+    yield Nemesis("altered", frozenset({"postgres"}), (2, 5), 2, nemeses_database.altered)
+    yield Nemesis("poison-schema", kafka, (1, 1), 2, nemeses_bytes.poison_schema)
 
 
 CATALOGUE = tuple(_catalogue())

@@ -3,7 +3,7 @@
 import struct
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from random import Random
 
@@ -63,20 +63,22 @@ def duplicates(stage: Stage, random: Random) -> Iterator[str]:
     some = random.sample(recent, min(len(recent), _MOST_AGAIN // 2))
     some += random.sample(known, min(len(known), _MOST_AGAIN // 2))
     random.shuffle(some)
-    _write(stage.stack.bootstrap, [(r.place.topic, r.key, r.value, r.headers) for r in some])
+    write(stage.stack.bootstrap, [(r.place.topic, r.key, r.value, r.headers) for r in some])
     yield f"{len(some)} records written again, shuffled"
 
 
 @contextmanager
 def poison(stage: Stage, random: Random) -> Iterator[str]:
     """Write a few records to each topic that no schema allows."""
-    known = [record for record in list(stage.recorder.tape.records) if record.type]
+    forged = stage.recorder.evidence.forged
+    known = [r for r in list(stage.recorder.tape.records) if r.type and r.message_id not in forged]
     written: list[Raw] = []
     for topic in TOPICS:
         good = [record for record in known if record.place.topic == topic]
         models = [random.choice(good) if good else None for _ in range(random.randint(1, 3))]
         written += [(topic, *_poisoned(random, model)) for model in models]
-    _write(stage.stack.bootstrap, written)
+    stage.recorder.evidence.forged |= {headers["message-id"].decode() for _, _, _, headers in written}
+    write(stage.stack.bootstrap, written)
     yield f"{len(written)} poisoned records"
 
 
@@ -102,7 +104,8 @@ def _poisoned(random: Random, good: Record | None) -> tuple[bytes | None, bytes 
     )
 
 
-def _write(bootstrap: str, records: list[Raw]) -> None:
+def write(bootstrap: str, records: Sequence[Raw]) -> None:
+    """Write records as a stranger to our partitions would."""
     producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
     for topic, key, value, headers in records:
         producer.produce(topic, key=key, value=value, headers=list(headers.items()))

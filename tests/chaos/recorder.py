@@ -14,11 +14,13 @@ from tests.chaos.evidence import (
     READERS,
     SERVICES,
     TOPICS,
+    Call,
     CancelCall,
     CreateCall,
     Evidence,
     OffsetSample,
     OutboxRow,
+    ReadCall,
     Remade,
     RestockCall,
     StockSample,
@@ -62,13 +64,15 @@ class Recorder:
         """Return the seconds since the recording began."""
         return time.monotonic() - self._began
 
-    def note(self, call: CreateCall | CancelCall | RestockCall) -> None:
+    def note(self, call: Call) -> None:
         """Keep what a caller was answered; any thread may call this."""
         match call:
             case CreateCall():
                 self.evidence.creates.append(call)
             case CancelCall():
                 self.evidence.cancels.append(call)
+            case ReadCall():
+                self.evidence.reads.append(call)
             case RestockCall():
                 self.evidence.restocks.append(call)
 

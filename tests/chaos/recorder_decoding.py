@@ -15,19 +15,28 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Decoder:
-    """Knows every schema that the registry had when it was made; the registry may be away later."""
+    """Knows every schema that the registry had when it was made, or was told to learn: it may be away in between.
+
+    An id may come to mean another schema, where the registry was lost and made anew: a record is read by the one whose
+    name its header says.
+    """
 
     def __init__(self, registry_url: str) -> None:
         """Fetch the schemas."""
-        self._schemas: dict[int, tuple[str, Any]] = {}
+        self._schemas: dict[tuple[int, str], Any] = {}
         self._subjects: set[str] = set()
+        self.learn(registry_url)
+
+    def learn(self, registry_url: str) -> None:
+        """Fetch the schemas that are registered now; what was known is not forgotten."""
         with SchemaRegistryClient({"url": registry_url}) as registry:
             for subject in registry.get_subjects():
                 latest = registry.get_latest_version(subject)
                 schema = json.loads(latest.schema.schema_str or "{}") if latest.schema else {}
                 if latest.schema_id is not None and schema.get("type") == "record":
                     parsed = fastavro.parse_schema(schema)
-                    self._schemas[latest.schema_id] = (f"{schema['namespace']}.{schema['name']}", parsed)
+                    name = ".".join(filter(None, [schema.get("namespace"), schema["name"]]))
+                    self._schemas[latest.schema_id, name] = parsed
                     self._subjects.add(subject)
 
     def decode(
@@ -35,25 +44,25 @@ class Decoder:
     ) -> tuple[str, dict[str, object]]:
         """Return the record type's short name and the fields; ``("", {})`` where the record is not as it should be."""
         try:
-            name, fields = self._read(value or b"")
+            name = headers.get("message-type", b"").decode(errors="replace")
+            fields = self._read(name, value or b"")
         except (ValueError, KeyError, EOFError, IndexError, struct.error, UnicodeDecodeError):
             return "", {}
-        as_it_says = headers.get("message-type", b"").decode(errors="replace") == name
         on_its_topic = f"{topic}-{name}" in self._subjects
-        if not as_it_says or not on_its_topic or key != str(fields.get("order_id")).encode():
+        if not on_its_topic or key != str(fields.get("order_id")).encode():
             return "", {}
         return name.rpartition(".")[2], fields
 
-    def _read(self, value: bytes) -> tuple[str, dict[str, object]]:
+    def _read(self, name: str, value: bytes) -> dict[str, object]:
         magic, schema_id = _HEADER.unpack_from(value)
         if magic != 0:
             raise ValueError("it does not begin with a zero byte")
-        name, schema = self._schemas[schema_id]
+        schema = self._schemas[schema_id, name]
         stream = io.BytesIO(value[_HEADER.size :])
         found = fastavro.schemaless_reader(stream, schema, None)
         if stream.read(1) or not isinstance(found, dict):
             raise ValueError("something is left over")
-        return name, {field: micros(content) for field, content in found.items()}
+        return {field: micros(content) for field, content in found.items()}
 
 
 def micros(content: object) -> object:

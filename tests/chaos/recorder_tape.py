@@ -104,6 +104,13 @@ class Tape:
                 self._next = {place: offset for place, offset in self._next.items() if place[0] != topic}
                 self._consumer = self._connect_again()
 
+    @contextmanager
+    def relearning(self, registry_url: str) -> Iterator[None]:
+        """Read on only once the schemas are learnt that the registry will have; others may get its old ids."""
+        with self._lock:
+            yield
+            self._decoder.learn(registry_url)
+
     def drain(self, topics: Iterable[str] = (*TOPICS, *_LETTERS), seconds: float = 60.0) -> bool:
         """Read up to the present ends of ``topics``; say whether that was reached in time."""
         give_up = time.monotonic() + seconds

@@ -14,7 +14,9 @@ from tests.chaos.evidence import (
     OrderRow,
     OutboxRow,
     Outcome,
+    Overdue,
     Place,
+    ReadCall,
     Record,
     Remade,
     RestockRow,
@@ -23,6 +25,10 @@ from tests.chaos.evidence import (
     StockSample,
 )
 from tests.chaos.story import DELIVER, PRODUCT, TAKE, Story, good, start_of
+
+
+def pieces(order_id: int) -> dict[str, object]:
+    return {"order_id": order_id, "product_id": PRODUCT, "quantity": 2, "price": 500}
 
 
 def found(story: Story) -> set[int]:
@@ -156,6 +162,23 @@ def reused_id_answered(story: Story) -> None:
     story.record("complete-order-command", "CompleteOrderCommand", again, order_id=1)
 
 
+def good_record_parked(story: Story) -> None:
+    story.parked(story.evidence.records[1], "HANDLER_ERROR")
+
+
+def forgery_obeyed(story: Story) -> None:
+    forged = story.record("decrease-product-command", "DecreaseProductCommand", **pieces(1))
+    story.evidence.forged.add(forged.message_id)
+
+
+def answered_internal(story: Story) -> None:
+    story.evidence.reads.append(ReadCall(1, Outcome.UNANSWERED, "INTERNAL"))
+
+
+def never_asked_again(story: Story) -> None:
+    story.evidence.overdue.append(Overdue(1, 9.0))
+
+
 BAD: list[tuple[int, Callable[[Story], None]]] = [
     (1, never_final),
     (1, gone),
@@ -184,6 +207,10 @@ BAD: list[tuple[int, Callable[[Story], None]]] = [
     (8, poison_vanished),
     (8, undo_without_effect),
     (8, reused_id_answered),
+    (9, good_record_parked),
+    (9, forgery_obeyed),
+    (10, answered_internal),
+    (11, never_asked_again),
 ]
 
 
@@ -226,7 +253,21 @@ def test_a_parked_record_counts_as_dealt_with() -> None:
     story = good()
     poison = Record(Place("product-decreased", 5, 0), b"1", None, {"message-id": b"p"})
     story.evidence.records.append(poison)
+    story.evidence.forged.add("p")
     story.parked(poison, "NULL_VALUE")
+    assert check(story.evidence) == []
+
+
+def test_a_forgery_that_is_parked_leaves_the_order_it_names_alone() -> None:
+    story = good()
+    content = replace(story.rows.orders[1].content, quantity=-5)
+    forgeries = [
+        story.record("order-created", "OrderCreated", **start_of(1, content)),
+        story.record("complete-order-command", "CancelOrderCommand", order_id=1, reason="OUT_OF_STOCK"),
+    ]
+    for forged in forgeries:
+        story.evidence.forged.add(forged.message_id)
+        story.parked(forged, "OUT_OF_RANGE")
     assert check(story.evidence) == []
 
 

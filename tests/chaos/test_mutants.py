@@ -4,23 +4,23 @@ Each situation is provoked twice: in a build that is broken, and in one that is 
 So a verdict is about the mutant, and not about how it was provoked.
 """
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from random import Random
 
 import pytest
 from ordersaga.orchestrator.v1 import orchestrator_pb2
 
 from devstack.services import NAMES
 from devstack.stack import Stack
-from tests.chaos.faulty_fuse import EXIT_CODE
+from tests.chaos.bench import Bench, with_and_without
 from tests.chaos.faulty_service import FaultyService, fault_builds
-from tests.chaos.placing import Placing
+from tests.chaos.nemeses_bytes import bomb, forge
+from tests.chaos.nemeses_database import failed_over, retyped
 from tests.chaos.witness import Witness, witness
 from tests.conftest import FIRST_START_SECONDS
-from tests.support.kafka import send
 from tests.support.shop import CANCELLED, PENDING, Shop
-from tests.support.wait import eventually
 
 SETTINGS = {"OUTBOX_AGE_SECONDS": "1", "OUTBOX_INTERVAL_SECONDS": "0.2", "TIMER_INTERVAL_SECONDS": "0.2"}
 """Sagas wait a minute as usual: no timer heals what a mutant has broken before the checker has seen it."""
@@ -31,65 +31,6 @@ OVERTAKEN = {
 """By service: the topic of the command that comes late, its answer, and what the checker says if it has its effect."""
 
 pytestmark = pytest.mark.timeout(FIRST_START_SECONDS)
-
-
-def with_and_without(mutant: str, otherwise: str = "") -> pytest.MarkDecorator:
-    """Try it with nothing broken (or with ``otherwise``, which breaks no promise), and with ``mutant``."""
-    cases = [(otherwise, False), (mutant, True)]
-    return pytest.mark.parametrize(("mutant", "broken"), cases, ids=[otherwise or "as-it-is", mutant])
-
-
-@dataclass
-class Bench:
-    """The four services as fault builds, one of which may be a mutant, and the customer of one test."""
-
-    stack: Stack
-    builds: dict[str, FaultyService]
-    witness: Witness
-    shop: Shop
-    pool: ThreadPoolExecutor
-    placing: Placing = field(init=False)
-
-    def begin(self, name: str, mutant: str) -> FaultyService:
-        """Run the service ``name`` as ``mutant`` and the others as they are, with a customer of its own."""
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda one: self.builds[one].become(mutant if one == name else ""), NAMES))
-        eventually(self._outbox_is_empty)
-        self.witness.wait_until_read()  # or what is left of another test would meet this one's crash point
-        self.placing = Placing(self.shop, self.witness, self.pool)
-        return self.builds[name]
-
-    def _outbox_is_empty(self) -> None:
-        assert self.witness.reader.everything().outbox == []
-
-    def died(self, build: FaultyService) -> None:
-        """See that ``build`` has died, and how far it had come by then."""
-        assert build.dies() == EXIT_CODE
-        self.witness.sample(build.service.name)
-
-    def saw(self, record_type: str, count: int) -> None:
-        """Wait until the topics hold ``count`` records of a type about the customer's orders."""
-        orders = {order.order_id for order in self.placing.answered()}
-
-        def enough() -> None:
-            assert sum(r.type == record_type and r.order_id in orders for r in self.witness.tape.records) >= count
-
-        eventually(enough, 30.0)
-
-    def send_again(self, record_type: str) -> None:
-        """Send every record of a type about the customer's orders again, as it was."""
-        orders = {order.order_id for order in self.placing.answered()}
-        for record in list(self.witness.tape.records):
-            if record.type == record_type and record.order_id in orders:
-                send(self.stack.bootstrap, record.place.topic, record.key, record.value, record.headers)
-
-    def verdict(self, *, broken: bool, invariant: int, text: str) -> None:
-        """See that the checker names the invariant, with ``text``, if it is broken, and finds nothing otherwise."""
-        if broken:
-            self.placing.must_violate(invariant, text)
-        else:
-            self.placing.ended()
-            self.placing.must_be_in_order()
 
 
 @pytest.fixture(scope="module")
@@ -230,3 +171,42 @@ def test_a_relay_that_removes_rows_before_kafka_has_them_breaks_5(bench: Bench, 
     build.start(mutant)
     bench.placing.answered()
     bench.verdict(broken=broken, invariant=5, text="never came to order-created")
+
+
+@with_and_without("blames-the-data")
+def test_a_command_that_is_parked_because_its_database_is_read_only_breaks_9(
+    bench: Bench, mutant: str, broken: bool
+) -> None:
+    build = bench.begin("product_svc", mutant)
+    with failed_over(bench.stack, ["product_svc"], ended_again=False):
+        bench.placing.begin_good(3)
+        bench.saw("DecreaseProductCommand", 3)
+        build.logs("message parked" if broken else "batch rewound")
+    bench.verdict(broken=broken, invariant=9, text="is good, and was parked")
+
+
+@with_and_without("keeps-stale-statements")
+def test_a_command_that_is_parked_because_its_table_was_altered_breaks_9(
+    bench: Bench, mutant: str, broken: bool
+) -> None:
+    build = bench.begin("delivery_svc", mutant)
+    bench.placing.begin_good(2)
+    bench.placing.ended()  # so its statements are prepared
+    with retyped(bench.witness.reader, ["delivery_svc"], "varchar(600)"):
+        bench.placing.begin_good(2)
+        bench.saw("CreateDeliveryCommand", 2)
+        build.logs("message parked" if broken else "transaction is done again")
+    bench.verdict(broken=broken, invariant=9, text="is good, and was parked")
+
+
+@with_and_without("trusts-schemas")
+def test_a_bomb_that_ends_the_process_breaks_9(bench: Bench, mutant: str, broken: bool) -> None:
+    build = bench.begin("orchestrator_svc", mutant)
+    bench.placing.begin_good(1)
+    bench.placing.ended()
+    (start,) = bench.records("OrderCreated")
+    what = bomb(bench.stack.registry_url, Random(1), start, "a list, deep")
+    forge(bench.witness, bench.stack.bootstrap, [what])
+    if broken:
+        assert build.dies() == -signal.SIGSEGV
+    bench.verdict(broken=broken, invariant=9, text="was forged, and was not parked")

@@ -54,9 +54,12 @@ def test_every_invariant_holds_under_faults_of_many_kinds(own_stack: Stack, tmp_
 
 
 @pytest.mark.timeout(ROUND_SECONDS)
-def test_with_two_replicas_of_everything_one_of_each_may_be_killed_in_turn(own_stack: Stack, tmp_path: Path) -> None:
-    kinds = tuple(f"kill-{service}" for service in ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc"))
-    result = run(own_stack, Settings(seed=5, duration=30, replicas=2, nemeses=kinds))
+def test_with_two_replicas_of_everything_one_of_each_may_be_killed_while_databases_refuse(
+    own_stack: Stack, tmp_path: Path
+) -> None:
+    kills = tuple(f"kill-{service}" for service in ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc"))
+    kinds = (*kills, "read-only", "altered")
+    result = run(own_stack, Settings(seed=909, duration=30, replicas=2, nemeses=kinds))
     assert {fault.kind for fault in result.faults} == set(kinds)
     must_hold(result, tmp_path)
 

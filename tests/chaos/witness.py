@@ -39,13 +39,17 @@ class Witness(Recorder):
         self._catch_up()  # after the rows: what they tell of is in the topics by now
         orders = {order_id for order_id, row in rows.orders.items() if row.content.user_id == user}
         keys = {str(order_id).encode() for order_id in orders}
-        seen = self.evidence
+        seen, forged = self.evidence, set(self.evidence.forged)
         evidence = Evidence(
             initial_stock=dict(stock),
             creates=[call for call in seen.creates if call.content.user_id == user],
-            records=[record for record in self.tape.records if record.order_id in orders],
+            records=[
+                r for r in self.tape.records if r.order_id in orders or (r.key in keys and r.message_id in forged)
+            ],
             dead_letters=[one for one in self.tape.dead_letters if one.headers.get("dead-letter-key") in keys],
             outbox=[row for row in list(self._waiting.values()) if row.seen >= since],
+            forged=forged,
+            overdue=[saga for saga in seen.overdue if saga.order_id in orders],
             offsets=[_sample_of(sample, orders, stock) for sample in list(seen.offsets) if sample.time >= since],
             rows=_rows_of(rows, orders, stock),
         )

@@ -1,0 +1,85 @@
+"""Where a mutant is tried out: the four services as fault builds, one of them broken, and a customer of one test."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+
+from devstack.services import NAMES
+from devstack.stack import Stack
+from tests.chaos.evidence import Record
+from tests.chaos.faulty_fuse import EXIT_CODE
+from tests.chaos.faulty_service import FaultyService
+from tests.chaos.placing import Placing
+from tests.chaos.witness import Witness
+from tests.support.kafka import send
+from tests.support.shop import Shop
+from tests.support.wait import eventually
+
+
+def with_and_without(mutant: str, otherwise: str = "") -> pytest.MarkDecorator:
+    """Try it with nothing broken (or with ``otherwise``, which breaks no promise), and with ``mutant``."""
+    cases = [(otherwise, False), (mutant, True)]
+    return pytest.mark.parametrize(("mutant", "broken"), cases, ids=[otherwise or "as-it-is", mutant])
+
+
+@dataclass
+class Bench:
+    """The four services as fault builds, one of which may be a mutant, and the customer of one test."""
+
+    stack: Stack
+    builds: dict[str, FaultyService]
+    witness: Witness
+    shop: Shop
+    pool: ThreadPoolExecutor
+    placing: Placing = field(init=False)
+
+    def begin(self, name: str, mutant: str) -> FaultyService:
+        """Run the service ``name`` as ``mutant`` and the others as they are, with a customer of its own."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda one: self.builds[one].become(mutant if one == name else ""), NAMES))
+        eventually(self._outbox_is_empty)
+        self.witness.wait_until_read()  # or what is left of another test would meet this one's crash point
+        self.placing = Placing(self.shop, self.witness, self.pool)
+        return self.builds[name]
+
+    def _outbox_is_empty(self) -> None:
+        assert self.witness.reader.everything().outbox == []
+
+    def died(self, build: FaultyService) -> None:
+        """See that ``build`` has died, and how far it had come by then."""
+        assert build.dies() == EXIT_CODE
+        self.witness.sample(build.service.name)
+
+    def saw(self, record_type: str, count: int) -> None:
+        """Wait until the topics hold ``count`` records of a type about the customer's orders."""
+
+        def enough() -> None:
+            assert len(self.records(record_type)) >= count
+
+        eventually(enough, 30.0)
+
+    def records(self, record_type: str) -> list[Record]:
+        """Return the records of a type about the customer's orders."""
+        orders = {order.order_id for order in self.placing.answered()}
+        return [r for r in list(self.witness.tape.records) if r.type == record_type and r.order_id in orders]
+
+    def let_pass(self, *, seconds: int) -> None:
+        """Let the deadlines of the customer's sagas have passed for so long."""
+        orders = [order.order_id for order in self.placing.answered()]
+        with self.witness.reader.connect("orchestrator_svc") as sagas:
+            passed = "UPDATE sagas SET deadline = now() - make_interval(secs => %s) WHERE saga_id = ANY(%s)"
+            sagas.execute(passed, [seconds, orders])
+
+    def send_again(self, record_type: str) -> None:
+        """Send every record of a type about the customer's orders again, as it was."""
+        for record in self.records(record_type):
+            send(self.stack.bootstrap, record.place.topic, record.key, record.value, record.headers)
+
+    def verdict(self, *, broken: bool, invariant: int, text: str) -> None:
+        """See that the checker names the invariant, with ``text``, if it is broken, and finds nothing otherwise."""
+        if broken:
+            self.placing.must_violate(invariant, text)
+        else:
+            self.placing.ended()
+            self.placing.must_be_in_order()
