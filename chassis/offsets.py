@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from chassis.dead_letters import source
+from chassis.families import passes
 from chassis.logs import logger
 
 log = logger("consumer")
@@ -19,20 +20,8 @@ COMMIT_SECONDS = 0.1
 """How often offsets are committed at most. A commit costs the broker about as much as a batch's messages do; what it is
 behind by when a service is killed comes again, and is answered the same."""
 _AGAIN_SECONDS = 1.0
-_PASSING = {
-    KafkaError.STALE_MEMBER_EPOCH,
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.REBALANCE_IN_PROGRESS,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.REQUEST_TIMED_OUT,
-    KafkaError._TRANSPORT,  # noqa: SLF001 - its public name, and so are those below
-    KafkaError._TIMED_OUT,  # noqa: SLF001
-    KafkaError._WAIT_COORD,  # noqa: SLF001
-}
-"""Refusals that end by themselves. Not among them is an unknown topic: it may be made anew, and begin at zero again."""
+_GONE = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID}
+"""Refusals after which nothing is sent again: the topic may be made anew, and begin at zero."""
 
 
 class Offsets:
@@ -79,7 +68,7 @@ class Offsets:
             refusal = one.error or error
             if refusal is not None:
                 log.info("offset not committed", topic=one.topic, partition=one.partition, error=str(refusal))
-                if refusal.code() in _PASSING:
+                if passes(KafkaException(refusal)) and refusal.code() not in _GONE:
                     continue
             if self._handled.get((one.topic, one.partition)) == one.offset:
                 del self._handled[one.topic, one.partition]

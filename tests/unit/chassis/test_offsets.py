@@ -61,8 +61,9 @@ def test_the_answer_to_an_earlier_commit_says_nothing_of_what_came_after(offsets
     assert offsets.due
 
 
-def test_what_was_refused_in_a_rebalance_is_sent_again(offsets: Offsets) -> None:
-    offsets.committed(KafkaError(KafkaError.STALE_MEMBER_EPOCH), answer(42))
+@pytest.mark.parametrize("name", ["STALE_MEMBER_EPOCH", "NOT_COORDINATOR", "_TIMED_OUT", "GROUP_AUTHORIZATION_FAILED"])
+def test_what_was_refused_for_now_is_sent_again(offsets: Offsets, name: str) -> None:
+    offsets.committed(KafkaError(getattr(KafkaError, name)), answer(42))
     assert offsets.due
 
 
