@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import psycopg
-from sqlalchemy.engine import URL
 
+from chassis.connecting import LISTENING, DatabaseAddress
 from chassis.database import array
+from chassis.errors import Unavailable
 from chassis.logs import logger, one_line
 from chassis.pipeline import Transaction
 
@@ -30,7 +31,6 @@ _LONGEST_NEWS = 1_000
 """In characters. Of what is longer no news is told."""
 _PART_BYTES = 3_900
 """After so much comes one line more, of up to four bytes a character; PostgreSQL lets a notification have 7,999."""
-_KEEPALIVE = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"}
 # Who changes something keeps the lock until the commit: so a follower, who waits for it, looks after that.
 _NOTIFY = """
     SELECT pg_notify(%(channel)s, string_agg(line, E'\\n')) FROM (
@@ -105,11 +105,9 @@ class ChangeFeed:
     It listens only while somebody follows: under load the notifications would be a tenth of the process's work.
     """
 
-    def __init__(self, url: URL, channel: str) -> None:
-        """Listen on ``channel`` of the database at ``url`` once `run` runs."""
-        keen = url.set(drivername="postgresql").update_query_dict(_KEEPALIVE)  # to notice soon that it talks to nobody
-        self._dsn = keen.render_as_string(hide_password=False)
-        self._channel = channel
+    def __init__(self, address: DatabaseAddress, channel: str) -> None:
+        """Listen on ``channel`` of the database at ``address`` once `run` runs."""
+        self._address, self._channel = address, channel
         self._followers: dict[int | None, set[Follower]] = {}
         self._wanted = asyncio.Event()
         self._left = float("-inf")
@@ -133,9 +131,9 @@ class ChangeFeed:
         while True:
             await self._wanted.wait()
             try:
-                async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True) as connection:
+                async with await self._address.connect_async(LISTENING) as connection:
                     await self._listen(connection)
-            except psycopg.Error as error:
+            except (psycopg.Error, Unavailable) as error:
                 log.warning("change feed interrupted", error=one_line(error))
                 await asyncio.sleep(_BACKOFF_SECONDS)
 

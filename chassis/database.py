@@ -15,10 +15,10 @@ from typing import Any, TypeVar, cast
 
 import psycopg
 from sqlalchemy import event
-from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from chassis.connecting import SERVING, DatabaseAddress
 from chassis.families import Family, family_of
 from chassis.logs import logger, one_line
 from chassis.pipeline import Session, Transaction
@@ -27,14 +27,6 @@ log = logger("database")
 
 T = TypeVar("T")
 
-# To the server a pipeline is never idle: it is the transaction as a whole that ends, when its client has stopped.
-# Statements are planned once, whatever their values: to plan one anew takes longer than to run it. A plan that is made
-# while a table is empty must do as it grows, so each statement goes by an index.
-_OPTIONS = (
-    "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=10000 -c transaction_timeout=60000"
-    " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
-)
-_CONNECT_SECONDS = 5
 _THREADS = 2
 """Those that look for what is due; they must not wait for the calls."""
 _POOL_SECONDS = 5.0
@@ -47,12 +39,12 @@ _ATTEMPTS = 3
 class Database:
     """Connections to one database."""
 
-    def __init__(self, url: URL, size: int) -> None:
-        """Connect to ``url`` when first asked.
+    def __init__(self, address: DatabaseAddress, size: int) -> None:
+        """Connect to ``address`` when first asked.
 
         ``size`` is how many calls of `run` may be under way at once; a few threads more may open transactions.
         """
-        self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._address = address
         self._pool = QueuePool(
             cast("Any", self._connect),
             pool_size=size + _THREADS,
@@ -124,9 +116,7 @@ class Database:
         return Kept(self._connect)
 
     def _connect(self) -> Session:
-        return Session(
-            psycopg.connect(self._address, autocommit=True, connect_timeout=_CONNECT_SECONDS, options=_OPTIONS)
-        )
+        return Session(self._address.connect(SERVING))
 
     def _must_work_when_taken(self, session: Session, entry: ConnectionPoolEntry, _: object) -> None:
         if "made" not in entry.info:

@@ -6,19 +6,22 @@ it who comes later, so it gives up after a moment, lets them through, and is tri
 
 import random
 import time
+from typing import Any
 
+import psycopg
 from alembic import command, context
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg.errors import DeadlockDetected, LockNotAvailable
-from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.engine import URL
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError, PendingRollbackError
 from sqlalchemy.pool import NullPool
 
+from chassis.connecting import MIGRATING, DatabaseAddress
 from chassis.logs import logger, one_line
 from chassis.patience import when_up
+from chassis.poolers import must_keep_sessions
 from chassis.revisions import LOCK_MILLISECONDS
 
 _LOCK = 0x0DE5A6B
@@ -27,47 +30,57 @@ _PATIENCE_SECONDS = 300.0
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
 _LOOK_SECONDS = 0.25
-_NO_TIMEOUTS = text("""
-    SELECT set_config(name, '0', false) FROM pg_settings
-    WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
-""")
-"""What the role or the database sets for its services would end the build of an index in the middle."""
 
 log = logger("migrations")
 
 
-def migrate_when_up(package: str, url: URL) -> None:
+def migrate_when_up(package: str, address: DatabaseAddress) -> None:
     """Do as `migrate` does, and wait up to five minutes for a database that is still starting.
 
     Raises:
-        sqlalchemy.exc.OperationalError: it did not come.
+        sqlalchemy.exc.SQLAlchemyError: it did not come, or refuses something.
+        UnsupportedServer: this code cannot work with it.
     """
-    when_up(lambda: migrate(package, url), OperationalError, log.bind(database=url.database))
+    passing = (OperationalError, psycopg.OperationalError)
+    when_up(lambda: migrate(package, address), passing, log.bind(database=address.database))
 
 
-def migrate(package: str, url: URL) -> None:
-    """Upgrade the database at ``url`` to the newest revision in ``package``'s ``migrations`` folder.
+def migrate(package: str, address: DatabaseAddress) -> None:
+    """Upgrade the database at ``address`` to the newest revision in ``package``'s ``migrations`` folder.
 
     A database that is ahead of this code is left as it is: migrations expand before they contract, so the code before
     the last upgrade still works on it, and a rollback is possible.
 
     Raises:
-        sqlalchemy.exc.OperationalError: the database cannot be reached, or a table's lock was not had in five minutes.
+        psycopg.OperationalError: the database cannot be reached.
+        sqlalchemy.exc.OperationalError: the same; or a table's lock was not had in five minutes.
+        UnsupportedServer: this code cannot work with it.
     """
     config = configuration(package)
     script = ScriptDirectory.from_config(config)
-    with create_engine(url, poolclass=NullPool).connect() as connection:
+    must_keep_sessions(address)
+    with engine(address).connect() as connection:
         _lock_out_others(connection)
-        connection.execute(_NO_TIMEOUTS)
         current = MigrationContext.configure(connection).get_current_revision()
         connection.commit()
         known = {revision.revision for revision in script.walk_revisions()}
         if current is not None and current not in known:
-            log.warning("database is ahead of this code, left as it is", database=url.database, revision=current)
+            log.warning("database is ahead of this code, left as it is", database=address.database, revision=current)
             return
         config.attributes["connection"] = connection
         _upgrade(config, connection)
-        log.info("database is up to date", database=url.database, revision=script.get_current_head())
+        log.info("database is up to date", database=address.database, revision=script.get_current_head())
+
+
+def engine(address: DatabaseAddress) -> Engine:
+    """Return SQLAlchemy's engine, which connects as this code does: it cannot read each address that libpq can."""
+
+    def connect() -> psycopg.Connection[Any]:
+        connection = address.connect(MIGRATING)
+        connection.autocommit = False
+        return connection
+
+    return create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
 
 
 def configuration(package: str) -> Config:

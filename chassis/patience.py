@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import TypeAlias
 
 from structlog.typing import FilteringBoundLogger
 
@@ -9,8 +10,10 @@ from chassis.logs import one_line
 
 _PATIENCE_SECONDS = 300.0
 
+_Errors: TypeAlias = type[Exception] | tuple[type[Exception], ...]
 
-def when_up(attempt: Callable[[], None], passing: type[Exception], log: FilteringBoundLogger) -> None:
+
+def when_up(attempt: Callable[[], None], passing: _Errors, log: FilteringBoundLogger) -> None:
     """Call ``attempt`` each second until it raises no ``passing`` error, for up to five minutes; log each new reason.
 
     Raises:

@@ -14,14 +14,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+import psycopg
 import uvloop
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.schema_registry import SchemaRegistryClient
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from chassis import logs, metrics, settings
 from chassis.codec import Codec
+from chassis.connecting import UnsupportedServer
 from chassis.consumer import Consumer
 from chassis.database import Database
 from chassis.dead_letters import REASONS, topic_of
@@ -29,6 +31,7 @@ from chassis.errors import Unavailable
 from chassis.messages import Handle, Record
 from chassis.migrations import migrate_when_up
 from chassis.periodic import Periodic
+from chassis.poolers import must_keep_sessions
 from chassis.producer import Producer
 from chassis.rpc_server import Api, RpcServer
 
@@ -102,7 +105,7 @@ def main(
         logs.configure(name, "INFO", "auto")
         try:
             migrate_when_up(name, database.database_url)
-        except OperationalError as error:
+        except (SQLAlchemyError, psycopg.Error, UnsupportedServer) as error:
             sys.exit(f"not migrated: {logs.one_line(error)}")
         return
     if sys.argv[1:]:
@@ -162,7 +165,7 @@ class _Running(Generic[SettingsT]):
         schemas = Periodic("schemas", self._refresh_schemas, interval_seconds=_SCHEMAS_SECONDS)
         background = (consumer, *wiring.background, schemas)
         tasks = [asyncio.create_task(task()) for task in wiring.tasks]
-        if await self._wait_for_contracts(wiring.topics):
+        if await self._wait_for_database() and await self._wait_for_contracts(wiring.topics):
             for part in background:
                 part.start()
             # What was made so far lives as long as the process: the collector need not look at it again.
@@ -203,18 +206,33 @@ class _Running(Generic[SettingsT]):
         self._failure = reason
         self._loop.call_soon_threadsafe(self._stopping.set)
 
+    async def _wait_for_database(self) -> bool:
+        """Wait until the database is there; return False where this code cannot work with it."""
+        return await self._wait_for(lambda: must_keep_sessions(self._settings.database_url))
+
     async def _wait_for_contracts(self, topics: Sequence[str]) -> bool:
-        """Wait until topics and schemas are there; return False where the service is stopped before."""
+        """Wait until topics and schemas are there."""
         wanted = {*topics, *(record.TOPIC for record in self._records)}
+
+        def look() -> None:
+            _must_exist(self._settings, wanted)
+            self._parts.codec.load()
+            self._parts.producer.learn_partitions()
+
+        return await self._wait_for(look)
+
+    async def _wait_for(self, look: Callable[[], None]) -> bool:
+        """Wait until ``look`` finds what it needs; return False where the service is to stop before."""
         told = ""
         while not self._stopping.is_set():
             try:
-                await asyncio.to_thread(_must_exist, self._settings, wanted)
-                await asyncio.to_thread(self._parts.codec.load)
-                await asyncio.to_thread(self._parts.producer.learn_partitions)
-            except Unavailable as error:
-                if str(error) != told:
-                    told = str(error)
+                await asyncio.to_thread(look)
+            except UnsupportedServer as error:
+                self._fail(str(error))
+                return False
+            except (Unavailable, psycopg.Error) as error:
+                if (reason := logs.one_line(error)) != told:
+                    told = reason
                     log.warning("waiting", reason=told)
                 await self._pause()
             else:

@@ -9,9 +9,8 @@ from typing import Annotated, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
+from chassis.connecting import DatabaseAddress
 from chassis.tls import authority_problems, pair_problems
 
 _HIGHEST_PORT = 65535
@@ -47,21 +46,14 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
-def _postgresql_url(value: object) -> object:
-    try:
-        url = make_url(str(value))
-    except ArgumentError:
-        url = None
-    if url is None or url.get_backend_name() not in {"postgresql", "postgres"} or not url.database:
-        msg = "must be postgresql://user:password@host:port/database"
-        raise ValueError(msg)
-    return url.set(drivername="postgresql+psycopg")
+def _database(value: object) -> object:
+    return DatabaseAddress.parse(value) if isinstance(value, str) else value
 
 
 Address = Annotated[Listen, NoDecode, BeforeValidator(_listen)]
 """A ``host:port`` or ``[address]:port`` to listen on."""
-DatabaseUrl = Annotated[URL, NoDecode, BeforeValidator(_postgresql_url)]
-"""A PostgreSQL address; what libpq takes after ``?`` (``sslmode`` and so on) is passed on."""
+DatabaseUrl = Annotated[DatabaseAddress, NoDecode, BeforeValidator(_database)]
+"""A PostgreSQL address in any form that libpq takes."""
 
 
 class _Settings(BaseSettings):

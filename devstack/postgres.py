@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 import psycopg
 from psycopg import sql
-from sqlalchemy.engine import make_url
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from chassis.connecting import DatabaseAddress
 from devstack.errors import DevstackError
 from devstack.java import environment
 from devstack.layout import NOBODY, Layout, choose_port, make_passable
@@ -50,7 +51,8 @@ class Postgres(Server):
         self._folder, self._outside = layout.postgres, layout.outside
         self._password_file = layout.data / "postgres.password"
         self._wanted_port = layout.server_ports.get("postgres", 0)
-        self._external = os.environ.get("DATABASE_URL") if layout.uses_environment else None
+        external = os.environ.get("DATABASE_URL") if layout.uses_environment else None
+        self._external = _address(external) if external else None
         self.external = self._external is not None
         self._user = NOBODY if os.geteuid() == 0 else None
 
@@ -58,14 +60,14 @@ class Postgres(Server):
     def address(self) -> str:
         """Where it is reached, without a password."""
         if self._external:
-            return make_url(self._external).render_as_string(hide_password=True)
+            given = conninfo_to_dict(self._external)
+            return ", ".join(f"{name}={given[name]}" for name in ("host", "port", "dbname") if name in given)
         return f"127.0.0.1:{self._process.record.get('port', '')}"
 
     def dsn(self, database: str) -> str:
         """Return the address of ``database``, with the login of the same name; an external server's own login."""
         if self._external:
-            url = make_url(self._external).set(drivername="postgresql", database=database)
-            return url.render_as_string(hide_password=False)
+            return make_conninfo(self._external, dbname=database)
         return f"postgresql://{database}:{self._password()}@{self.address}/{database}"
 
     def start(self, progress: Progress = quiet) -> None:
@@ -112,9 +114,7 @@ class Postgres(Server):
             self._outside.parent.rmdir()
 
     def _admin(self) -> psycopg.Connection:
-        url = f"postgresql://postgres:{self._password()}@{self.address}/postgres"
-        if self._external:
-            url = make_url(self._external).set(drivername="postgresql").render_as_string(hide_password=False)
+        url = self._external or f"postgresql://postgres:{self._password()}@{self.address}/postgres"
         try:
             return psycopg.connect(url, autocommit=True, connect_timeout=5)
         except psycopg.Error as error:
@@ -191,3 +191,10 @@ class Postgres(Server):
         except DevstackError:
             return False
         return True
+
+
+def _address(text: str) -> str:
+    try:
+        return DatabaseAddress.parse(text).conninfo
+    except ValueError as error:
+        raise DevstackError(f"DATABASE_URL: {error}") from error

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import structlog
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
+from chassis.connecting import UnsupportedServer
 from chassis.deploy import DeploySettings, deploy
 from chassis.errors import Unavailable
 from chassis.migrations import migrate
@@ -197,7 +199,7 @@ class _Start:
             read = DatabaseSettings.model_validate({"database_url": postgres.dsn(name)})
             try:
                 migrate(name, read.database_url)
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, psycopg.Error, UnsupportedServer) as error:
                 raise DevstackError(f"{name}'s database cannot be migrated: {_line(error)}") from error
         self._tell("postgres", READY)
 

@@ -49,7 +49,7 @@ _INSERT = f"""
             %(step)s::text[], %(reason)s::text[], %(attempt)s::integer[],
             %(waiting_since)s::timestamptz[], %(deadline)s::timestamptz[], %(stuck)s::boolean[],
             %(last_error)s::text[], %(version)s::bigint[]),
-            (SELECT %(now)s::timestamptz AS create_time, %(now)s::timestamptz AS update_time)
+            (SELECT %(now)s::timestamptz AS create_time, %(now)s::timestamptz AS update_time) AS times
         ON CONFLICT (saga_id) DO NOTHING RETURNING saga_id
     ), told AS ({_EVENTS})
     {_STORED}

@@ -126,15 +126,17 @@ async def test_a_change_that_is_being_made_when_somebody_begins_to_follow_is_see
         tx.execute("CREATE TABLE things (number bigint)")
     async with feed_of(dsn) as feed:
         with ThreadPoolExecutor() as pool:
-            goes_on = threading.Event()
+            begun, goes_on = threading.Event(), threading.Event()
 
             def make() -> None:
                 with database.transaction() as tx:
                     notify(tx, "things", [7])
                     tx.execute("INSERT INTO things VALUES (7)").fetchall()
+                    begun.set()
                     goes_on.wait(SECONDS)
 
             making = pool.submit(make)
+            await asyncio.to_thread(begun.wait, SECONDS)
             with feed.follow(7) as follower:
                 assert await follower.next(1) is None
                 goes_on.set()

@@ -114,32 +114,6 @@ def test_a_thread_keeps_its_connection_until_the_server_has_closed_it(database: 
     kept.close()
 
 
-def test_a_transaction_whose_client_stands_still_lets_go_of_its_locks(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dsn = scratch_database(stack)
-    patient = database_of(dsn)
-    options = chassis.database._OPTIONS  # noqa: SLF001 - a minute is too long for a test
-    monkeypatch.setattr(
-        chassis.database, "_OPTIONS", options.replace("transaction_timeout=60000", "transaction_timeout=500")
-    )
-    still = database_of(dsn)
-
-    def stand_still() -> None:
-        with still.transaction() as tx:
-            tx.execute("SELECT pg_advisory_xact_lock(1)").fetchall()
-            with patient.transaction() as other:
-                other.execute("SELECT pg_advisory_xact_lock(1)").fetchall()  # waits until the first has ended
-            tx.execute("SELECT 1").fetchall()
-
-    with pytest.raises(psycopg.Error) as caught:
-        stand_still()
-    assert passes(caught.value)
-    assert not isinstance(caught.value, psycopg.errors.LockNotAvailable), "the lock was never let go"
-    for database in (patient, still):
-        database.close()
-
-
 def test_a_connection_lost_in_the_middle_passes_by_itself(database: Database) -> None:
     def lose_it() -> None:
         with database.transaction() as tx:

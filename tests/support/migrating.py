@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from alembic import command
-from sqlalchemy import create_engine
-from sqlalchemy.engine import URL
-from sqlalchemy.pool import NullPool
 
-from chassis.migrations import configuration
+from chassis.connecting import DatabaseAddress
+from chassis.migrations import configuration, engine
 from chassis.settings import DatabaseSettings
 
 
-def url_of(dsn: str) -> URL:
+def url_of(dsn: str) -> DatabaseAddress:
     """Return an address as the services read it."""
     return DatabaseSettings.model_validate({"database_url": dsn}).database_url
 
@@ -23,7 +21,7 @@ def url_of(dsn: str) -> URL:
 def migrate_to(service: str, dsn: str, revision: str) -> None:
     """Bring a database to ``revision``."""
     config = configuration(service)
-    with create_engine(url_of(dsn), poolclass=NullPool).connect() as connection:
+    with engine(url_of(dsn)).connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 

@@ -30,8 +30,7 @@ def test_what_is_set_is_read_and_the_rest_has_defaults() -> None:
     settings = read(ServiceSettings)
     assert settings.kafka_client() == {"bootstrap.servers": "broker:9092", "security.protocol": "PLAINTEXT"}
     assert settings.registry_client() == {"url": "http://registry:8081"}
-    assert settings.database_url.drivername == "postgresql+psycopg"
-    assert settings.database_url.query["sslmode"] == "require"
+    assert settings.database_url.conninfo == GOOD["DATABASE_URL"]
     assert settings.grpc_listen == Listen("127.0.0.1", 50051)
 
 
