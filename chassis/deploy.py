@@ -17,7 +17,7 @@ from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, Sc
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from httpx2 import TransportError
 
-from chassis import logs, settings
+from chassis import claims, logs, settings
 from chassis.dead_letters import topic_of
 from chassis.errors import Unavailable
 from chassis.patience import when_up
@@ -34,7 +34,9 @@ class DeploySettings(settings.KafkaSettings, settings.RegistrySettings):
 
 
 def topics_of(folder: Path, replicas: int | None = None) -> list[NewTopic]:
-    """Return every topic of the contracts in ``folder``: the business's, and a dead-letter topic for each group.
+    """Return every topic of the contracts in ``folder``.
+
+    They are the business's, a dead-letter topic for each group, and the one that says whose the groups are.
 
     ``replicas`` is how many of each partition there are to be, where it is not to be what the contracts say.
     """
@@ -43,6 +45,7 @@ def topics_of(folder: Path, replicas: int | None = None) -> list[NewTopic]:
         _topic(name, topic, replicas, {"retention.ms": str(topic["retention_ms"])})
         for name, topic in contracts["topics"].items()
     ]
+    topics.append(_topic(claims.TOPIC, contracts["claims"], replicas, {"cleanup.policy": "compact"}))
     parked = contracts["dead_letters"]
     largest = {"cleanup.policy": "compact", "max.message.bytes": str(parked["max_message_bytes"])}
     return topics + [_topic(topic_of(group), parked, replicas, largest) for group in contracts["consumer_groups"]]

@@ -21,13 +21,14 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from chassis import logs, metrics, settings
+from chassis import claims, logs, metrics, settings
 from chassis.codec import Codec
 from chassis.connecting import UnsupportedServer
 from chassis.consumer import Consumer
 from chassis.database import Database
 from chassis.dead_letters import REASONS, topic_of
 from chassis.errors import Unavailable
+from chassis.families import passes
 from chassis.messages import Handle, Record
 from chassis.migrations import migrate_when_up
 from chassis.periodic import Periodic
@@ -211,15 +212,26 @@ class _Running(Generic[SettingsT]):
         return await self._wait_for(lambda: must_keep_sessions(self._settings.database_url))
 
     async def _wait_for_contracts(self, topics: Sequence[str]) -> bool:
-        """Wait until topics and schemas are there."""
-        wanted = {*topics, *(record.TOPIC for record in self._records)}
+        """Wait until topics and schemas are there, and the consumer group is ours.
 
-        def look() -> None:
-            _must_exist(self._settings, wanted)
+        Until then no message can be encoded, so nothing gets into the topics of another installation.
+        """
+        wanted = {claims.TOPIC, *topics, *(record.TOPIC for record in self._records)}
+
+        def load() -> None:
             self._parts.codec.load()
             self._parts.producer.learn_partitions()
 
-        return await self._wait_for(look)
+        return (
+            await self._wait_for(lambda: _must_exist(self._settings, wanted))
+            and await self._wait_for(self._claim_group)
+            and await self._wait_for(load)
+        )
+
+    def _claim_group(self) -> None:
+        with self._parts.database.transaction() as tx:
+            (row,) = tx.execute("SELECT installation_id FROM installation").fetchall()
+        claims.claim(self._settings.kafka_client(), self._name, str(row.installation_id))
 
     async def _wait_for(self, look: Callable[[], None]) -> bool:
         """Wait until ``look`` finds what it needs; return False where the service is to stop before."""
@@ -227,10 +239,12 @@ class _Running(Generic[SettingsT]):
         while not self._stopping.is_set():
             try:
                 await asyncio.to_thread(look)
-            except UnsupportedServer as error:
+            except (UnsupportedServer, claims.ClaimedElsewhere) as error:
                 self._fail(str(error))
                 return False
-            except (Unavailable, psycopg.Error) as error:
+            except Exception as error:
+                if not passes(error):
+                    raise
                 if (reason := logs.one_line(error)) != told:
                     told = reason
                     log.warning("waiting", reason=told)

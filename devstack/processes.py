@@ -17,6 +17,7 @@ from devstack.state import State
 
 _POLL_SECONDS = 0.05
 _LAST_LINES = 3
+_LAST_CHARACTERS = 700
 _ZOMBIE_SECONDS = 1.0
 _CLOCK_SECONDS = 5.0
 """By how much the time at which a process began may seem to change when the clock is set."""
@@ -131,7 +132,8 @@ class ManagedProcess:
 
     def _last_words(self) -> str:
         lines = [line.strip() for line in tail(self.log, _LAST_LINES, self._log_start) if line.strip()]
-        return f": {' / '.join(lines)[-400:]} (log: {self.log})" if lines else f" (log: {self.log})"
+        lines = [line for line in lines if '"critical"' in line] or lines  # what a service of ours ended by
+        return f": {' / '.join(lines)[-_LAST_CHARACTERS:]} (log: {self.log})" if lines else f" (log: {self.log})"
 
 
 def run_as(user: int | None, command: Sequence[str]) -> list[str]:

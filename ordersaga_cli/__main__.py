@@ -11,6 +11,7 @@ _COMMANDS = {
     "saga": "sagas",
     "dlq": "letters",
     "topics": "topics",
+    "claim": "claims",
     "schemas": "schemas",
     "status": "status",
 }

@@ -40,10 +40,10 @@ def config_of(admin: AdminClient, kind: ResourceType, name: str) -> dict[str, st
     return {entry.name: entry.value for entry in answer.result(10).values()}
 
 
-def test_the_six_topics_and_the_dead_letters_exist_and_no_others(admin: AdminClient) -> None:
+def test_the_six_topics_the_dead_letters_and_the_claims_exist_and_no_others(admin: AdminClient) -> None:
     found = {name for name in admin.list_topics(timeout=10).topics if not name.startswith((PREFIX, "__"))}
     registrys_own = {name for name in found if name.startswith("kafkasql-") or name == "registry-events"}
-    assert found - registrys_own == {*TOPICS, *(f"{service}.dlq" for service in SERVICES)}
+    assert found - registrys_own == {*TOPICS, *(f"{service}.dlq" for service in SERVICES), "consumer-group-claims"}
 
 
 def test_no_topic_is_made_by_writing_to_it(stack: Stack, admin: AdminClient) -> None:
@@ -62,7 +62,9 @@ def test_topics_are_shaped_as_the_contracts_say(admin: AdminClient) -> None:
     assert {name: len(found[name].partitions) for name in TOPICS} == dict.fromkeys(TOPICS, 6)
     assert {config_of(admin, ResourceType.TOPIC, name)["retention.ms"] for name in TOPICS} == {"604800000"}
     parked = [config_of(admin, ResourceType.TOPIC, f"{service}.dlq") for service in SERVICES]
-    assert {config["cleanup.policy"] for config in parked} == {"compact"}
+    parked_or_claims = [*parked, config_of(admin, ResourceType.TOPIC, "consumer-group-claims")]
+    assert {config["cleanup.policy"] for config in parked_or_claims} == {"compact"}
+    assert len(found["consumer-group-claims"].partitions) == 1
     assert {config["max.message.bytes"] for config in parked} == {"4194304"}
 
 

@@ -146,3 +146,13 @@ def committed(bootstrap: str, group: str, topic: str, partitions: int = 1) -> li
         return [found.offset for found in consumer.committed(asked, timeout=10)]
     finally:
         consumer.close()
+
+
+def ends(bootstrap: str, topic: str, partitions: int) -> list[int]:
+    """Return where each partition of a topic ends."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "never-joined"})
+    try:
+        asked = [TopicPartition(topic, number) for number in range(partitions)]
+        return [consumer.get_watermark_offsets(one, timeout=10)[1] for one in asked]
+    finally:
+        consumer.close()
