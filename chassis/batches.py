@@ -22,7 +22,7 @@ class Batches:
         self._most, self._last = most, 0
 
     def take(self, consumer: KafkaConsumer, wait_seconds: float) -> list[KafkaMessage]:
-        """Wait for one message, up to ``wait_seconds``, and take it with what else is there.
+        """Wait for one message or event, up to ``wait_seconds``, and take it with what else is there.
 
         ``consume(n, t)`` alone would wait for all n, or for t.
         """
@@ -31,12 +31,17 @@ class Batches:
             return []
         found = [first]
         self._add(found, consumer)
-        if self._last >= _CROWD and len(found) < self._most:
+        if self._last >= _CROWD and len(found) < self._most and _messages(found):
             time.sleep(_GATHER_SECONDS)
             self._add(found, consumer)
-        self._last = len(found)
+        self._last = _messages(found) or self._last
         return found
 
     def _add(self, found: list[KafkaMessage], consumer: KafkaConsumer) -> None:
         if len(found) < self._most:
             found += consumer.consume(self._most - len(found), 0)
+
+
+def _messages(found: list[KafkaMessage]) -> int:
+    """Count the messages; the others are events, such as the end of a partition, and make no crowd."""
+    return sum(one.error() is None for one in found)

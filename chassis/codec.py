@@ -113,8 +113,11 @@ def _read(value: bytes, writer: Writer, reader: Any, record_type: type[Record]) 
         # Read as it was written it needs no resolution, which takes longer than the reading.
         avro: Any = fastavro.schemaless_reader(body, writer.schema, None if own else reader)
         record = record_type.from_avro(avro)
+        beyond = record.out_of_range()
     except Exception as error:  # rubbish makes fastavro raise whatever its parsing trips over
         raise Poison("UNDECODABLE", f"not the Avro it says it is: {error!r:.200}") from error
     if body.tell() != len(value):
         raise Poison("UNDECODABLE", f"{len(value) - body.tell()} bytes are left over behind the record")
+    if beyond:
+        raise Poison("OUT_OF_RANGE", beyond)
     return record

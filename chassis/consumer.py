@@ -22,20 +22,22 @@ from chassis import metrics
 from chassis.batches import Batches
 from chassis.codec import Codec
 from chassis.database import Database
-from chassis.dead_letters import Place, dead_letter, source
+from chassis.dead_letters import Place, dead_letter, is_without_content, source, without_content
 from chassis.families import Family, family_of
 from chassis.halt import Halt
 from chassis.handling import Failed, Handling
 from chassis.hearing import Hearing
 from chassis.logs import logger, one_line
-from chassis.messages import Handle
-from chassis.offsets import COMMIT_SECONDS, Offsets
+from chassis.messages import Encoded, Handle
+from chassis.offsets import COMMIT_SECONDS, READING, Offsets
 from chassis.producer import Producer
 from chassis.watchdog import Watchdog
 
 log = logger("consumer")
 
 _PROPERTIES: dict[str, str | int | float | bool] = {
+    **READING,
+    "enable.partition.eof": True,
     "group.protocol": "consumer",  # KIP-848; its session time-out is the broker's setting
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
@@ -162,7 +164,7 @@ class Consumer:
 
         Nothing is asked of the consumer itself: that would wait behind its fetch, half a second each time.
         """
-        stalled = self._watchdog.stalled(self._consumer, self._owned)
+        stalled = self._watchdog.stalled(self._consumer, self._owned, self._offsets)
         lost = self._hearing.is_lost(lambda: self._connected)
         if stalled or lost:
             metrics.REJOINED.inc()
@@ -181,8 +183,9 @@ class Consumer:
         self._connected = any(broker["nodeid"] >= 0 and broker["state"] == "UP" for broker in brokers)
 
     def _turn(self) -> None:
-        batch = self._collect()
+        batch, ends = self._collect()
         if not batch:
+            self._offsets.end(ends)
             if self._halt.on and time.monotonic() - self._tried > _NOTHING_SECONDS:
                 self._halt.end()
             return
@@ -190,7 +193,7 @@ class Consumer:
         try:
             self._work(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing of it is lost or skipped
-            self._rewind(batch)
+            self._rewind(batch, ends)
             if family_of(error) is Family.OURS:
                 self._wait_for_mending(error)
             else:
@@ -200,6 +203,7 @@ class Consumer:
             self._parked.clear()
             self._halt.worked()
             self._offsets.add(batch)
+            self._offsets.end(ends)
             metrics.tally(metrics.CONSUMED, (source(message)[0] for message in batch))
             metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
             metrics.BATCH_MESSAGES.observe(len(batch))
@@ -208,20 +212,21 @@ class Consumer:
         if self._offsets.due:
             self._offsets.commit(self._consumer, wait=False)
 
-    def _collect(self) -> list[KafkaMessage]:
+    def _collect(self) -> tuple[list[KafkaMessage], list[KafkaMessage]]:
+        """Return the messages of a batch, and the ends of partitions that were reached with them or since."""
         found = self._batches.take(self._consumer, COMMIT_SECONDS if self._offsets.unsent else _POLL_SECONDS)
         if len(found) < self._batch_size:
             self._watchdog.drained()
-        batch = []
+        batch, ends = list[KafkaMessage](), list[KafkaMessage]()
         for message in found:
             error = message.error()
-            if error is not None:
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
                 if error.fatal():
                     raise KafkaException(error)
                 log.warning("Kafka trouble", error=str(error))
             elif source(message)[:2] in self._owned:  # else it was revoked while this batch was collected
-                batch.append(message)
-        return batch
+                (batch if error is None else ends).append(message)
+        return batch, ends
 
     def _work(self, batch: Sequence[KafkaMessage]) -> None:
         """Handle and publish. Returns only when every message has its effect or is parked.
@@ -247,14 +252,26 @@ class Consumer:
 
     def _park(self, failed: Failed) -> None:
         if failed:
-            self._producer.deliver([dead_letter(self._group, raw, error) for raw, error in failed])
+            self._deliver_letters([dead_letter(self._group, raw, error) for raw, error in failed])
             self._parked.update(source(raw) for raw, _ in failed)
 
-    def _rewind(self, batch: Sequence[KafkaMessage]) -> None:
+    def _deliver_letters(self, letters: Sequence[Encoded]) -> None:
+        try:
+            self._producer.deliver(letters)
+        except KafkaException as error:
+            if family_of(error) is not Family.DATA or all(map(is_without_content, letters)):
+                raise
+            # One is larger than its topic takes, and it is not known which; alone, it goes without its content.
+            for letter in letters if len(letters) > 1 else [without_content(letters[0])]:
+                self._deliver_letters([letter])
+
+    def _rewind(self, batch: Sequence[KafkaMessage], ends: Sequence[KafkaMessage]) -> None:
         first: dict[tuple[str, int], int] = {}
         for message in batch:
             topic, partition, offset = source(message)
             first.setdefault((topic, partition), offset)
+        self._offsets.rewound(first)
+        self._offsets.end(ends)
         for (topic, partition), offset in first.items():
             if (topic, partition) in self._owned:
                 self._consumer.seek(TopicPartition(topic, partition, offset))
@@ -281,7 +298,10 @@ class Consumer:
         self._consumer.pause(self._partitions())
         while time.monotonic() < until and not self._stopping.is_set():
             self._commit_if_due()  # what was handled before must not wait until this ends
-            self._consumer.poll(min(_POLL_SECONDS, max(0.0, until - time.monotonic())))
+            event = self._consumer.poll(min(_POLL_SECONDS, max(0.0, until - time.monotonic())))
+            error = event.error() if event else None
+            if event and error and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                self._offsets.end([event])
         self._paused = False
         self._consumer.resume(self._partitions())
         self._watchdog.forget()

@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from chassis.dead_letters import ROUND, Letter, read_letter, topic_of
 from chassis.errors import NotFound, Refused, Unavailable
+from chassis.offsets import READING
 from chassis.producer import PROPERTIES
 
 _ANSWER_SECONDS = 10.0
@@ -23,6 +24,7 @@ _FLUSH_SECONDS = 20.0
 _LOOK_SECONDS = 0.1
 _SILENT: dict[str, str | int | float | bool] = {"log_level": 0}  # what fails is raised
 _CONSUMER: dict[str, str | int | float | bool] = {
+    **READING,
     "enable.auto.commit": False,
     "enable.partition.eof": True,
     "allow.auto.create.topics": False,
@@ -161,6 +163,8 @@ class DeadLetterBox:
         topic, partition, _ = letter.source
         if not topic:
             raise Refused("NO_SOURCE", f"{letter.name} does not say where it came from; it can only be dropped")
+        if letter.omitted:
+            raise Refused("NO_VALUE", f"the value of {letter.name} was too large to be parked; it can only be dropped")
         value = self.value(letter)
         since = self._ends()
         headers = [*letter.headers, (ROUND, str(letter.round).encode())]

@@ -6,6 +6,7 @@ Their form is here, written and read; the topic of them, and what can be done wi
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import methodcaller
 
 from confluent_kafka import KafkaException
 from confluent_kafka import Message as KafkaMessage
@@ -20,6 +21,8 @@ log = logger("dead_letters")
 
 PREFIX = "dead-letter-"
 """Every header that parking adds begins so."""
+OMITTED = "dead-letter-omitted"
+"""The value's length in bytes, where neither it nor all headers could be parked."""
 ROUND = "dead-letter-round"
 """How often the message has been parked, in decimal; a replayed message carries it too, and so goes on counting."""
 HANDLER_ERROR = "HANDLER_ERROR"
@@ -31,11 +34,16 @@ UNPUBLISHABLE = "UNPUBLISHABLE"
 REASONS = (
     "NULL_VALUE", "NOT_FRAMED", "UNDECODABLE", "NO_MESSAGE_TYPE", "TYPE_NOT_ALLOWED", "TYPE_MISMATCH",
     "UNKNOWN_SCHEMA", "NOT_AVRO", "SCHEMA_REFUSED", "TOO_LARGE", "OUT_OF_RANGE", "BAD_HEADERS", "BAD_KEY",
-    "ANSWER_TOO_LARGE", "UNKNOWN_ORDER", "UNKNOWN_SAGA", "REUSED_ID", "NOT_HANDLED",
+    "UNKNOWN_ORDER", "UNKNOWN_SAGA", "REUSED_ID", "NOT_HANDLED",
     UNSTORABLE, UNPUBLISHABLE, HANDLER_ERROR,
 )  # fmt: skip
 """Why messages are parked: each reason that a `Poison` of ours gives. docs/architecture.md explains them."""
+# Where a name is not UTF-8, the client returns a list with holes and leaves the error standing. A call that Python has
+# specialized does not see that; one that is made from C does, and raises SystemError.
+_headers = methodcaller("headers")
 _LONGEST_ERROR = 1000
+_LONGEST_SHORT = 2000
+_MOST_SHORT = 100
 _KEY = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)-(?P<offset>\d+)")
 
 Place = tuple[str, int, int]
@@ -64,6 +72,8 @@ class Letter:
     """The value's length in bytes; -1 where there was none."""
     place: Place
     """Where it lies: the dead-letter topic, its partition and offset."""
+    omitted: bool = False
+    """Whether its value was too large to be parked: it lies only where it came from."""
 
     @property
     def name(self) -> str:
@@ -118,9 +128,27 @@ def _reason_of(error: Exception) -> str:
     return UNPUBLISHABLE if isinstance(error, KafkaException) else UNSTORABLE
 
 
+def without_content(letter: Encoded) -> Encoded:
+    """Return ``letter`` without its value and its long headers, for a dead-letter topic that does not hold it whole.
+
+    The header ``dead-letter-omitted`` says how many bytes the value has; it lies where the letter says it came from, as
+    long as its topic keeps it.
+    """
+    short = [(name, value) for name, value in letter.headers if len(name) + len(value or b"") <= _LONGEST_SHORT]
+    kept = [one for one in short if not one[0].startswith(PREFIX)][:_MOST_SHORT]
+    ours = [one for one in short if one[0].startswith(PREFIX)]
+    size = (OMITTED, str(len(letter.value or b"")).encode())
+    return letter._replace(value=b"", headers=(*kept, *ours, size))
+
+
+def is_without_content(letter: Encoded) -> bool:
+    """Say whether ``letter`` is what `without_content` made of one."""
+    return OMITTED in dict(letter.headers)
+
+
 def read_letter(message: KafkaMessage) -> Letter:
     """Read a letter back; what a stranger has put there is one too, though perhaps without a source."""
-    key, value, given = message.key() or b"", message.value() or b"", headers_of(message)
+    key, value, given = message.key() or b"", message.value() or b"", _headers_or_none(message)
     head = {name: (content or b"").decode(errors="replace") for name, content in given}
     from_key = _KEY.fullmatch(key.decode(errors="replace"))
     return Letter(
@@ -133,8 +161,16 @@ def read_letter(message: KafkaMessage) -> Letter:
         time=head.get("dead-letter-time", ""),
         round=max(1, round_of(given)),
         size=-1 if "dead-letter-null-value" in head else len(value),
+        omitted=OMITTED in head,
         place=source(message),
     )
+
+
+def _headers_or_none(message: KafkaMessage) -> list[tuple[str, bytes | None]]:
+    try:
+        return headers_of(message)
+    except Poison:
+        return []
 
 
 def original(headers: list[tuple[str, bytes | None]]) -> list[tuple[str, bytes | None]]:
@@ -158,7 +194,16 @@ def source(message: KafkaMessage) -> tuple[str, int, int]:
 
 
 def headers_of(message: KafkaMessage) -> list[tuple[str, bytes | None]]:
-    """Return a consumed message's headers, in their order; a header may have no value."""
-    given = message.headers() or []
+    """Return a consumed message's headers, in their order; a header may have no value.
+
+    Raises:
+        Poison: a name is not UTF-8, so that the client can read none of them. They are taken off the message: what the
+            client has left of them would end the process if anybody looked.
+    """
+    try:
+        given = _headers(message) or []
+    except (UnicodeDecodeError, SystemError) as error:
+        message.set_headers([])
+        raise Poison("BAD_HEADERS", "a header's name is not UTF-8; none can be read") from error
     pairs = given.items() if isinstance(given, dict) else given
     return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]

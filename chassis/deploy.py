@@ -42,17 +42,21 @@ def topics_of(folder: Path, replicas: int | None = None) -> list[NewTopic]:
     """
     contracts = yaml.safe_load((folder / "topics.yaml").read_text())
     topics = [
-        _topic(name, topic, replicas, {"retention.ms": str(topic["retention_ms"])})
+        _topic(name, topic, replicas, {"retention.ms": str(topic["retention_ms"]), **_largest(topic)})
         for name, topic in contracts["topics"].items()
     ]
     topics.append(_topic(claims.TOPIC, contracts["claims"], replicas, {"cleanup.policy": "compact"}))
     parked = contracts["dead_letters"]
-    largest = {"cleanup.policy": "compact", "max.message.bytes": str(parked["max_message_bytes"])}
-    return topics + [_topic(topic_of(group), parked, replicas, largest) for group in contracts["consumer_groups"]]
+    compact = {"cleanup.policy": "compact", **_largest(parked)}
+    return topics + [_topic(topic_of(group), parked, replicas, compact) for group in contracts["consumer_groups"]]
 
 
 def _topic(name: str, shape: dict[str, Any], replicas: int | None, config: dict[str, str]) -> NewTopic:
     return NewTopic(name, shape["partitions"], replicas or shape["replication_factor"], config=config)
+
+
+def _largest(shape: dict[str, Any]) -> dict[str, str]:
+    return {"max.message.bytes": str(shape["max_message_bytes"])}
 
 
 def create_topics(admin: AdminClient, topics: list[NewTopic]) -> None:

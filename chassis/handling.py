@@ -9,7 +9,7 @@ from chassis.codec import Codec
 from chassis.database import Database
 from chassis.dead_letters import headers_of, source
 from chassis.families import passes
-from chassis.messages import MESSAGE_ID, TRACEPARENT, Encoded, Handle, Message, Record
+from chassis.messages import TRACEPARENT, Encoded, Handle, Message, Record, id_of
 from chassis.pipeline import Transaction
 from chassis.producer import Producer
 
@@ -59,7 +59,7 @@ class Handling:
             topic,
             partition,
             offset,
-            (headers.get(MESSAGE_ID) or b"").decode(errors="replace"),
+            id_of(headers, topic, partition, offset),
             traceparent.decode(errors="replace") if traceparent else None,
         )
 

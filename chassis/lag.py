@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from chassis.errors import Unavailable
+from chassis.offsets import READING
 
 _ANSWER_SECONDS = 5.0
 _STALE_SECONDS = 10.0
@@ -26,7 +27,7 @@ class Lag:
 
     def __init__(self, client: Mapping[str, str | int | float | bool], group: str, topics: Sequence[str]) -> None:
         """Look with the Kafka properties ``client`` at the ``topics`` that ``group`` consumes."""
-        self._client = {**client, "group.id": group, "enable.auto.commit": False}
+        self._client = {**client, **READING, "group.id": group, "enable.auto.commit": False}
         self._asker = Consumer(self._client)
         self._topics = topics
         self._ends: _Offsets = {}

@@ -1,6 +1,7 @@
 """What travels over Kafka: typed records, and the bytes and headers they become."""
 
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
@@ -12,6 +13,7 @@ MESSAGE_TYPE = "message-type"
 CAUSATION_ID = "causation-id"
 SCHEMA_FINGERPRINT = "schema-fingerprint"
 TRACEPARENT = "traceparent"
+_ID = re.compile(rb"[!-~]{1,100}")
 
 
 class Record(Protocol):
@@ -35,6 +37,10 @@ class Record(Protocol):
         """Build the record from what an Avro decoder gives."""
         ...
 
+    def out_of_range(self) -> str | None:
+        """Return, in words, what is outside the limits of the contracts; None where nothing is."""
+        ...
+
 
 R_co = TypeVar("R_co", bound=Record, covariant=True)
 
@@ -47,6 +53,7 @@ class Message(NamedTuple, Generic[R_co]):
     partition: int
     offset: int
     message_id: str
+    """What it calls itself, as `id_of` has it."""
     traceparent: str | None
 
 
@@ -67,6 +74,15 @@ class Outgoing(NamedTuple):
         if self.cause:
             headers.append((CAUSATION_ID, self.cause.message_id.encode()))
         return tuple(headers)
+
+
+def id_of(headers: Mapping[str, bytes | None], topic: str, partition: int, offset: int) -> str:
+    """Return a consumed message's id, which goes into histories and into the headers of what it brings about.
+
+    Where it has none of up to 100 printable characters, it is called by its place, ``<topic>-<partition>-<offset>``.
+    """
+    given = headers.get(MESSAGE_ID)
+    return given.decode() if given and _ID.fullmatch(given) else f"{topic}-{partition}-{offset}"
 
 
 def _message_id() -> str:

@@ -16,6 +16,12 @@ from chassis.logs import logger
 
 log = logger("consumer")
 
+Partition = tuple[str, int]
+"""A topic, and the number of one of its partitions."""
+
+READING: dict[str, str | int | float | bool] = {"isolation.level": "read_uncommitted"}
+"""How everything is read. We write no transactions; one that a stranger leaves open would hold up all that lies behind
+it, for as long as its producer has asked for."""
 COMMIT_SECONDS = 0.1
 """How often offsets are committed at most. A commit costs the broker about as much as a batch's messages do; what it is
 behind by when a service is killed comes again, and is answered the same."""
@@ -28,7 +34,9 @@ class Offsets:
     """One consumer's; used by its thread alone."""
 
     def __init__(self) -> None:
-        self._handled: dict[tuple[str, int], int] = {}
+        self._handled: dict[Partition, int] = {}
+        self._reached: dict[Partition, int] = {}
+        self._rewound: set[Partition] = set()
         self._sent = 0.0
         self.unsent = False
         """Whether some were handled since the last commit was sent."""
@@ -42,13 +50,37 @@ class Offsets:
 
     def add(self, batch: Sequence[KafkaMessage]) -> None:
         """Count ``batch`` as handled."""
-        self._handled |= {source(message)[:2]: source(message)[2] + 1 for message in batch}
+        handled = {source(message)[:2]: source(message)[2] + 1 for message in batch}
+        self._handled |= handled
+        self._reached |= handled
+        self._rewound.difference_update(handled)
         self.unsent = True
 
-    def forget(self, partitions: Iterable[tuple[str, int]]) -> None:
+    def end(self, ends: Iterable[KafkaMessage]) -> None:
+        """Take it that nothing lies between what was handled and these ``ends``, events of the client.
+
+        It tells of an end once it has handed out all that lies before it. What is left is no message: the marker at a
+        transaction's end takes an offset too, and the group would seem to be behind for ever.
+        """
+        for partition, offset in ((source(one)[:2], source(one)[2]) for one in ends):
+            if offset > self._reached.get(partition, -1) and partition not in self._rewound:
+                self._handled[partition] = self._reached[partition] = offset
+                self.unsent = True
+
+    def rewound(self, partitions: Iterable[Partition]) -> None:
+        """Say that ``partitions`` are read again: no end counts until something of them has been handled."""
+        self._rewound.update(partitions)
+
+    def reached(self, partition: Partition) -> int:
+        """Return where reading ``partition`` goes on, as far as that is known; -1 where it is not."""
+        return self._reached.get(partition, -1)
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
         """Leave ``partitions`` to whoever has them now."""
         for partition in partitions:
             self._handled.pop(partition, None)
+            self._reached.pop(partition, None)
+            self._rewound.discard(partition)
 
     def commit(self, consumer: Consumer, *, wait: bool) -> None:
         """Send what is not committed yet; where it is refused, the messages come again, and are answered the same."""

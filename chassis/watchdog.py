@@ -12,9 +12,9 @@ from concurrent.futures import Future
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-_ANSWER_SECONDS = 5.0
+from chassis.offsets import READING, Offsets, Partition
 
-_Partition = tuple[str, int]
+_ANSWER_SECONDS = 5.0
 
 
 class Watchdog:
@@ -25,26 +25,30 @@ class Watchdog:
 
         Where partitions end is asked with the Kafka properties ``client``, by a client that never joins ``group``.
         """
-        self._client = {**client, "group.id": group, "enable.auto.commit": False, "log_level": 0}
+        self._client = {**client, **READING, "group.id": group, "enable.auto.commit": False, "log_level": 0}
         self._asker: Consumer | None = None
-        self._look: Future[dict[_Partition, int]] | None = None
+        self._look: Future[dict[Partition, int]] | None = None
         self._every = every_seconds
         self._next = time.monotonic() + every_seconds
-        self._behind: dict[_Partition, int] = {}
+        self._behind: dict[Partition, int] = {}
         self._drained = False
 
     def drained(self) -> None:
         """Say that the consumer has handed out all that it had fetched: what is still unread was not fetched."""
         self._drained = True
 
-    def stalled(self, consumer: Consumer, owned: Collection[_Partition]) -> list[_Partition]:
+    def stalled(self, consumer: Consumer, owned: Collection[Partition], offsets: Offsets) -> list[Partition]:
         """Return the partitions of ``owned`` that are stalled; none where it is not time to look, or nobody answers.
 
+        ``offsets`` know of what the consumer's own position does not: that it has passed what are no messages.
         Call it as often as you like: it never waits. A look is taken beside it, and told of once it is done.
         """
         if self._look is None:
             if time.monotonic() >= self._next:
-                self._look = self._begin_look(consumer.position([TopicPartition(*partition) for partition in owned]))
+                positions = consumer.position([TopicPartition(*partition) for partition in owned])
+                for one in positions:
+                    one.offset = max(one.offset, offsets.reached((one.topic, one.partition)))
+                self._look = self._begin_look(positions)
             return []
         if not self._look.done():
             return []
@@ -66,8 +70,8 @@ class Watchdog:
         self._behind = {}
         self._next = time.monotonic() + self._every
 
-    def _begin_look(self, positions: Sequence[TopicPartition]) -> Future[dict[_Partition, int]]:
-        look: Future[dict[_Partition, int]] = Future()
+    def _begin_look(self, positions: Sequence[TopicPartition]) -> Future[dict[Partition, int]]:
+        look: Future[dict[Partition, int]] = Future()
 
         def run() -> None:
             try:
@@ -78,10 +82,10 @@ class Watchdog:
         threading.Thread(target=run, name="watchdog", daemon=True).start()
         return look
 
-    def _compare(self, positions: Sequence[TopicPartition]) -> dict[_Partition, int]:
+    def _compare(self, positions: Sequence[TopicPartition]) -> dict[Partition, int]:
         """Return the partitions that are not at their end, which may lie before them, and where each is."""
         asker = self._asker = self._asker or Consumer(self._client)
-        behind: dict[_Partition, int] = {}
+        behind: dict[Partition, int] = {}
         for found in positions:
             at = found.offset
             begin, end = asker.get_watermark_offsets(found, timeout=_ANSWER_SECONDS)

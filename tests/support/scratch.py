@@ -48,6 +48,9 @@ class Ping:
     def from_avro(cls, value: Mapping[str, Any]) -> Self:
         return cls(value["number"])
 
+    def out_of_range(self) -> str | None:
+        return None
+
 
 def ping_on(topic: str, kind: type[Ping] = Ping) -> type[Ping]:
     """Return the record type for one topic."""
@@ -166,13 +169,17 @@ class Recorded:
 
 
 @contextmanager
-def scratch_group(stack: Stack, partitions: int = 1, largest: int = 1_048_588) -> Iterator[Group]:
+def scratch_group(
+    stack: Stack, partitions: int = 1, largest: int = 1_048_588, largest_letter: int = 4_194_304
+) -> Iterator[Group]:
     """Make a topic for messages up to ``largest`` bytes, its dead letters, a schema, a database; a group of them."""
     name = f"{PREFIX}{uuid.uuid4().hex[:12]}"
     with ExitStack() as cleanup:
         create_topic(stack.bootstrap, name, partitions, {"max.message.bytes": str(largest)})
         create_topic(
-            stack.bootstrap, f"{name}.dlq", config={"cleanup.policy": "compact", "max.message.bytes": "4194304"}
+            stack.bootstrap,
+            f"{name}.dlq",
+            config={"cleanup.policy": "compact", "max.message.bytes": str(largest_letter)},
         )
         cleanup.callback(delete_topics, stack.bootstrap, name, f"{name}.dlq")
         registry = cleanup.enter_context(registry_client(stack.registry_url))

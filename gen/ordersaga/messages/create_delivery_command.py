@@ -52,6 +52,16 @@ class CancelDeliveryCommand:
             address=value["address"],
         )
 
+    def out_of_range(self) -> str | None:
+        """What is outside its limits, in words; None where nothing is."""
+        if not 1 <= self.order_id:
+            return 'order_id is outside its limits: gte 1'
+        if not 1 <= self.user_id:
+            return 'user_id is outside its limits: gte 1'
+        if len(self.address) > 500 or "\0" in self.address:
+            return 'address is outside its limits: max_len 500, pattern ^[^\\x00]*$'
+        return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateDeliveryCommand:
@@ -96,3 +106,13 @@ class CreateDeliveryCommand:
             user_id=value["user_id"],
             address=value["address"],
         )
+
+    def out_of_range(self) -> str | None:
+        """What is outside its limits, in words; None where nothing is."""
+        if not 1 <= self.order_id:
+            return 'order_id is outside its limits: gte 1'
+        if not 1 <= self.user_id:
+            return 'user_id is outside its limits: gte 1'
+        if len(self.address) > 500 or "\0" in self.address:
+            return 'address is outside its limits: max_len 500, pattern ^[^\\x00]*$'
+        return None

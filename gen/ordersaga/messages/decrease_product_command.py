@@ -57,6 +57,18 @@ class DecreaseProductCommand:
             price=value["price"],
         )
 
+    def out_of_range(self) -> str | None:
+        """What is outside its limits, in words; None where nothing is."""
+        if not 1 <= self.order_id:
+            return 'order_id is outside its limits: gte 1'
+        if not 1 <= self.product_id:
+            return 'product_id is outside its limits: gte 1'
+        if not 1 <= self.quantity <= 1000000:
+            return 'quantity is outside its limits: gte 1, lte 1000000'
+        if not 0 <= self.price <= 1000000000000:
+            return 'price is outside its limits: gte 0, lte 1000000000000'
+        return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncreaseProductCommand:
@@ -101,3 +113,13 @@ class IncreaseProductCommand:
             product_id=value["product_id"],
             quantity=value["quantity"],
         )
+
+    def out_of_range(self) -> str | None:
+        """What is outside its limits, in words; None where nothing is."""
+        if not 1 <= self.order_id:
+            return 'order_id is outside its limits: gte 1'
+        if not 1 <= self.product_id:
+            return 'product_id is outside its limits: gte 1'
+        if not 1 <= self.quantity <= 1000000:
+            return 'quantity is outside its limits: gte 1, lte 1000000'
+        return None

@@ -89,6 +89,30 @@ class OrderCancelRequested:
             request_time=value["request_time"],
         )
 
+    def out_of_range(self) -> str | None:
+        """What is outside its limits, in words; None where nothing is."""
+        if not 1 <= self.order_id:
+            return 'order_id is outside its limits: gte 1'
+        if not 1 <= self.user_id:
+            return 'user_id is outside its limits: gte 1'
+        if not 1 <= self.product_id:
+            return 'product_id is outside its limits: gte 1'
+        if not 1 <= self.quantity <= 1000000:
+            return 'quantity is outside its limits: gte 1, lte 1000000'
+        if not 0 <= self.price <= 1000000000000:
+            return 'price is outside its limits: gte 0, lte 1000000000000'
+        if len(self.address) > 500 or "\0" in self.address:
+            return 'address is outside its limits: max_len 500, pattern ^[^\\x00]*$'
+        if not datetime.fromisoformat('2000-01-01T00:00:00+00:00') <= self.create_time <= datetime.fromisoformat('2199-12-31T23:59:59+00:00'):
+            return 'create_time is outside its limits: gte 2000-01-01 00:00:00+00:00, lte 2199-12-31 23:59:59+00:00'
+        if len(self.actor) > 100 or "\0" in self.actor:
+            return 'actor is outside its limits: max_len 100, pattern ^[^\\x00]*$'
+        if len(self.reason) > 500 or "\0" in self.reason:
+            return 'reason is outside its limits: max_len 500, pattern ^[^\\x00]*$'
+        if not datetime.fromisoformat('2000-01-01T00:00:00+00:00') <= self.request_time <= datetime.fromisoformat('2199-12-31T23:59:59+00:00'):
+            return 'request_time is outside its limits: gte 2000-01-01 00:00:00+00:00, lte 2199-12-31 23:59:59+00:00'
+        return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCreated:
@@ -153,3 +177,21 @@ class OrderCreated:
             address=value["address"],
             create_time=value["create_time"],
         )
+
+    def out_of_range(self) -> str | None:
+        """What is outside its limits, in words; None where nothing is."""
+        if not 1 <= self.order_id:
+            return 'order_id is outside its limits: gte 1'
+        if not 1 <= self.user_id:
+            return 'user_id is outside its limits: gte 1'
+        if not 1 <= self.product_id:
+            return 'product_id is outside its limits: gte 1'
+        if not 1 <= self.quantity <= 1000000:
+            return 'quantity is outside its limits: gte 1, lte 1000000'
+        if not 0 <= self.price <= 1000000000000:
+            return 'price is outside its limits: gte 0, lte 1000000000000'
+        if len(self.address) > 500 or "\0" in self.address:
+            return 'address is outside its limits: max_len 500, pattern ^[^\\x00]*$'
+        if not datetime.fromisoformat('2000-01-01T00:00:00+00:00') <= self.create_time <= datetime.fromisoformat('2199-12-31T23:59:59+00:00'):
+            return 'create_time is outside its limits: gte 2000-01-01 00:00:00+00:00, lte 2199-12-31 23:59:59+00:00'
+        return None

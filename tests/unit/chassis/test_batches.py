@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
@@ -9,17 +10,32 @@ import pytest
 from chassis.batches import Batches
 
 
+@dataclass(frozen=True)
+class One:
+    """Stands in for a message."""
+
+    number: int
+    ends: bool = False
+
+    def error(self) -> str | None:
+        """Return an error where it is not a message, but the event that a partition ends."""
+        return "partition end" if self.ends else None
+
+
 class Topic:
     """Stands in for a consumer: what is there, and what comes while somebody waits for it."""
 
     def __init__(self) -> None:
-        self.there: deque[int] = deque()
-        self.coming: deque[int] = deque()
+        self.there: deque[One] = deque()
+        self.coming: deque[One] = deque()
         self.waited = 0
 
     def fill(self, there: Iterable[int], coming: Iterable[int] = ()) -> None:
-        self.there.extend(there)
-        self.coming.extend(coming)
+        self.there.extend(map(One, there))
+        self.coming.extend(map(One, coming))
+
+    def end(self) -> None:
+        self.there.append(One(0, ends=True))
 
     def sleep(self, seconds: float) -> None:
         assert seconds <= 0.005
@@ -27,11 +43,11 @@ class Topic:
         self.there.extend(self.coming)
         self.coming.clear()
 
-    def poll(self, timeout: float) -> int | None:
+    def poll(self, timeout: float) -> One | None:
         assert timeout > 0
         return self.there.popleft() if self.there else None
 
-    def consume(self, num_messages: int, timeout: float) -> list[int]:
+    def consume(self, num_messages: int, timeout: float) -> list[One]:
         assert num_messages > 0
         assert timeout == 0
         return [self.there.popleft() for _ in range(min(num_messages, len(self.there)))]
@@ -45,7 +61,8 @@ def topic(monkeypatch: pytest.MonkeyPatch) -> Topic:
 
 
 def take(batches: Batches, topic: Topic) -> list[Any]:
-    return list(batches.take(cast("Any", topic), 0.1))
+    found: list[Any] = list(batches.take(cast("Any", topic), 0.1))
+    return ["end" if one.ends else one.number for one in found]
 
 
 def test_what_is_there_is_one_batch_of_no_more_than_the_most(topic: Topic) -> None:
@@ -93,3 +110,15 @@ def test_the_crowd_is_over_once_a_message_comes_alone(topic: Topic) -> None:
         topic.fill([message])
         assert take(some, topic) == [message]
     assert topic.waited == 1
+
+
+def test_the_end_of_a_partition_is_no_message_and_ends_no_crowd(topic: Topic) -> None:
+    some = Batches(100)
+    topic.fill(range(10))
+    take(some, topic)
+    for _ in range(5):
+        topic.end()
+    assert take(some, topic) == ["end"] * 5
+    assert topic.waited == 0
+    topic.fill([1], coming=[2])
+    assert take(some, topic) == [1, 2]

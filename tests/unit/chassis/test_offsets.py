@@ -76,3 +76,54 @@ def test_what_was_refused_because_the_topic_is_gone_is_not_sent_again(offsets: O
 def test_what_another_member_has_now_is_left_to_it(offsets: Offsets) -> None:
     offsets.forget([PLACE])
     assert not offsets.due
+
+
+def at(offset: int, number: int = PLACE[1]) -> Message:
+    """Return a message, or the event of an end, at an offset."""
+    return Message(topic=PLACE[0], partition=number, offset=offset)
+
+
+def committed_by(offsets: Offsets) -> list[list[int]]:
+    client = Client()
+    offsets.commit(cast("Consumer", client), wait=False)
+    return client.commits
+
+
+def test_an_end_behind_what_was_handled_is_committed(offsets: Offsets) -> None:
+    offsets.committed(None, answer(42))
+    offsets.end([at(43)])  # the marker of a transaction lies at 42
+    assert offsets.unsent
+    assert committed_by(offsets) == [[43]]
+    assert offsets.reached(PLACE) == 43
+
+
+@pytest.mark.parametrize("end", [42, 41, 0])
+def test_an_end_at_what_was_handled_is_no_news(offsets: Offsets, end: int) -> None:
+    offsets.committed(None, answer(42))
+    offsets.end([at(end)])
+    assert not offsets.due
+    assert offsets.reached(PLACE) == 42
+
+
+def test_an_end_where_nothing_was_handled_yet_is_committed() -> None:
+    offsets = Offsets()
+    offsets.end([at(1)])
+    assert committed_by(offsets) == [[1]]
+
+
+def test_an_end_that_was_told_of_before_a_batch_was_rewound_is_not_committed(offsets: Offsets) -> None:
+    offsets.committed(None, answer(42))
+    offsets.rewound([PLACE])
+    offsets.end([at(60), at(7, number=4)])
+    assert committed_by(offsets) == [[7]], "only the other partition's"
+    offsets.add([at(42)])
+    offsets.end([at(60)])
+    assert committed_by(offsets)[0][-1] == 60
+
+
+def test_an_end_is_forgotten_with_its_partition(offsets: Offsets) -> None:
+    offsets.end([at(60)])
+    offsets.forget([PLACE])
+    assert offsets.reached(PLACE) == -1
+    offsets.end([at(50)])
+    assert committed_by(offsets) == [[50]]

@@ -32,10 +32,18 @@ PARCEL = {
         },
     ],
 }
+LIMITS = """
+ParcelSent:
+  order_id: {gte: 1}
+  weight: {gte: 0, lte: 31.5}
+  note: {max_len: 5, pattern: '^[a-z]*$'}
+  sent_time: {gte: 2000-01-01T00:00:00Z}
+"""
 SENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
-def generate(root: Path, schema: dict[str, Any]) -> Path:
+def generate(root: Path, schema: dict[str, Any], limits: str = LIMITS) -> Path:
+    (root / "limits.yaml").write_text(limits)
     (root / "parcel-sent").mkdir(exist_ok=True)
     (root / "parcel-sent" / "ParcelSent.avsc").write_text(json.dumps(schema))
     (root / "topics.yaml").write_text("topics: {parcel-sent: {key: order_id}}")
@@ -96,6 +104,49 @@ def test_the_package_exports_every_record(tmp_path: Path) -> None:
     text = (generate(tmp_path, PARCEL) / "__init__.py").read_text()
     assert "from ordersaga.messages.parcel_sent import ParcelSent\n" in text
     assert "RECORDS = (\n    ParcelSent,\n)" in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, None),
+        ({"order_id": 0}, "order_id is outside its limits: gte 1"),
+        ({"order_id": -(2**63)}, "order_id is outside its limits: gte 1"),
+        ({"weight": 31.5}, None),
+        ({"weight": 31.6}, "weight is outside its limits: gte 0, lte 31.5"),
+        ({"weight": float("nan")}, "weight is outside its limits: gte 0, lte 31.5"),
+        ({"note": None}, None),
+        ({"note": "abcde"}, None),
+        ({"note": "abcdef"}, "note is outside its limits: max_len 5, pattern ^[a-z]*$"),
+        ({"note": "abc\n"}, "note is outside its limits: max_len 5, pattern ^[a-z]*$"),
+        (
+            {"sent_time": datetime(1999, 12, 31, tzinfo=UTC)},
+            "sent_time is outside its limits: gte 2000-01-01 00:00:00+00:00",
+        ),
+    ],
+    ids=str,
+)
+def test_a_record_says_what_is_outside_its_limits(
+    module: ModuleType, changed: dict[str, Any], said: str | None
+) -> None:
+    within = {"order_id": 1, "weight": 1.5, "sent_time": SENT, "kind": "BAG"}
+    assert module.ParcelSent(**{**within, **changed}).out_of_range() == said
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ("{}", "the field order_id needs limits"),
+        ("{ParcelSent: {order_id: {gte: 1}, colour: {max_len: 1}}}", "there is no field colour"),
+        ("{ParcelSent: {order_id: {max_len: 1}}}", "the field order_id needs limits, of gte, lte"),
+        ("{ParcelSent: {order_id: {gte: 1}, fragile: {gte: 1}}}", "the field fragile can have no limits"),
+        ("{ParcelGone: {order_id: {gte: 1}}}", "there is no record ParcelGone"),
+    ],
+    ids=["none", "unknown field", "of another type", "of a boolean", "unknown record"],
+)
+def test_a_field_without_limits_or_limits_without_a_field_are_refused(tmp_path: Path, limits: str, said: str) -> None:
+    with pytest.raises(ValueError, match=rf"limits\.yaml: .*{said}"):
+        generate(tmp_path, PARCEL, limits)
 
 
 @pytest.mark.parametrize(
