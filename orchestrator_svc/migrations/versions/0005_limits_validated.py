@@ -1,0 +1,18 @@
+"""The limits hold for what was stored before them, too."""
+
+from chassis.revisions import validate
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Read the tables, beside everybody. Where rows break the limits, that is logged, and the rows stay."""
+    validate("sagas", "sagas_limits")
+    validate("saga_events", "saga_events_limits")
+
+
+def downgrade() -> None:
+    """Leave it: what is known of the rows stays true."""
