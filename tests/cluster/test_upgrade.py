@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def storage_class() -> Iterator[None]:
     growing = {key: one for key, one in default.items() if key != "metadata"} | {"allowVolumeExpansion": True}
     cluster.kubectl("apply", "--filename", "-", stdin=json.dumps({**growing, "metadata": {"name": CLASS}}))
     yield
-    cluster.kubectl("delete", "storageclass", CLASS)
+    cluster.kubectl("delete", "storageclass", CLASS, "--ignore-not-found")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def released(storage_class: None, tmp_path_factory: pytest.TempPathFactory) -> I
     folder = tmp_path_factory.mktemp("before")
     checkout(folder)
     chart = folder / "helm" / "order-saga"
-    installed = Release("order-saga-before", values(chart), chart)
+    installed = Release(f"order-saga-{uuid.uuid4().hex[:6]}", values(chart), chart)
     try:
         installed.create()
         installed.install("--set", f"image.tag={tag()}-before")
