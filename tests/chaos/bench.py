@@ -1,6 +1,8 @@
 """Where a mutant is tried out: the four services as fault builds, one of them broken, and a customer of one test."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,6 +13,7 @@ from tests.chaos.evidence import Record
 from tests.chaos.faulty_fuse import EXIT_CODE
 from tests.chaos.faulty_service import FaultyService
 from tests.chaos.placing import Placing
+from tests.chaos.recorder_rows import Reader
 from tests.chaos.witness import Witness
 from tests.support.kafka import send
 from tests.support.shop import Shop
@@ -83,3 +86,18 @@ class Bench:
         else:
             self.placing.ended()
             self.placing.must_be_in_order()
+
+
+@contextmanager
+def failing(reader: Reader, service: str, table: str) -> Iterator[None]:
+    """Let every change of a table fail meanwhile for a reason that no message is to blame for: a trigger with a bug."""
+    function = "FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'a bug'; END $$"
+    trigger = f"TRIGGER fails BEFORE INSERT OR UPDATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION fails()"
+    with reader.connect(service) as owner:
+        owner.execute(b"SET default_transaction_read_only = off")
+        owner.execute(f"CREATE {function}; CREATE {trigger}".encode())
+    try:
+        yield
+    finally:
+        with reader.connect(service) as owner:
+            owner.execute(b"DROP FUNCTION fails CASCADE")

@@ -1,6 +1,7 @@
 """What can be deliberately broken in a fault build, by name: each mutant breaks one promise, and the checker tells."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -16,15 +17,18 @@ import delivery_svc.store
 import product_svc.handlers
 import product_svc.store
 import saga.store
-from chassis import avro_values, families, outbox, schemas
+from chassis import avro_values, claims, families, outbox, schemas
 from chassis.avro_schemas import Writer
 from chassis.consumer import Consumer
 from chassis.dead_letters import source
 from chassis.dispatch import Handler
 from chassis.errors import Unavailable
 from chassis.families import Family
+from chassis.halt import Halt
+from chassis.offsets import Offsets
 from chassis.outbox import Relay
 from chassis.pipeline import Transaction
+from chassis.schemas import Schemas
 from delivery_svc.deliveries import UNDONE, Delivery, Wanted
 from saga.instance import Instance
 from saga.store import SagaStore
@@ -157,6 +161,43 @@ def trusts_schemas() -> None:
     avro_values.check = lambda *_: None
 
 
+def believes_ids() -> None:
+    """A message is read by what its schema's id means to this process, and condemned where that is another type."""
+
+    def faulty(self: Schemas, schema_id: int, name: str, told: bytes | None) -> Writer:  # noqa: ARG001 - it is not believed
+        found = self._of_id(schema_id)
+        if isinstance(found, Writer) and found.name == name:
+            return found
+        raise self._verdict(schema_id, name)
+
+    Schemas.writer = faulty  # type: ignore[method-assign] # that is what a mutant does
+
+
+def counts_markers() -> None:
+    """The end of a partition counts only where a message lies before it: a transaction's marker stays unread."""
+    Offsets.end = lambda *_: None  # type: ignore[method-assign] # that is what a mutant does
+
+
+def checks_no_limits() -> None:
+    """A command to take stock may say whatever its Avro types allow."""
+
+    def faulty(self: DecreaseProductCommand) -> None:
+        pass
+
+    DecreaseProductCommand.out_of_range = faulty  # type: ignore[method-assign] # that is what a mutant does
+
+
+def halts_for_good() -> None:
+    """A consumer that is halted never tries again."""
+    failed = Halt.failed
+    Halt.failed = lambda self, error: failed(self, error) * math.inf  # type: ignore[method-assign] # the same
+
+
+def looks_at_no_claim() -> None:
+    """A service joins its consumer group, whoever it belongs to."""
+    claims.claim = lambda *_: None
+
+
 def _reword(module: ModuleType, statement: str, without: str) -> None:
     """Leave a clause out of one of a store's statements."""
     said: str = getattr(module, statement)
@@ -177,5 +218,10 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "blames-the-data": blames_the_data,
     "keeps-stale-statements": keeps_stale_statements,
     "trusts-schemas": trusts_schemas,
+    "believes-ids": believes_ids,
+    "counts-markers": counts_markers,
+    "checks-no-limits": checks_no_limits,
+    "halts-for-good": halts_for_good,
+    "looks-at-no-claim": looks_at_no_claim,
 }
 """By name: what breaks it, called before the service is run. ``locks-no-saga`` alone breaks no promise yet."""

@@ -30,17 +30,17 @@ class FaultyService:
         self._mutant = ""
         self._log_began = 0
 
-    def start(self, mutant: str = "") -> None:
+    def start(self, mutant: str = "", **settings: str) -> None:
         """Start it as the fault build, ``mutant`` broken, where it does not run as that; return when it is ready."""
-        environment = {**self._settings, "FAULT_FLAG": str(self._flag), "MUTANT": mutant}
+        environment = {**self._settings, **settings, "FAULT_FLAG": str(self._flag), "MUTANT": mutant}
         self.service.start(extra_env=environment, program=(*PROGRAM, self.service.module))
         self._mutant = mutant
 
-    def restart(self, mutant: str = "") -> None:
-        """Stop it in good order, whatever it runs as, and start the fault build."""
+    def restart(self, mutant: str = "", **settings: str) -> None:
+        """Stop it in good order, whatever it runs as, and start the fault build, with ``settings`` this time."""
         self.service.stop()
         self._log_began = self.service.log.stat().st_size
-        self.start(mutant)
+        self.start(mutant, **settings)
 
     def logs(self, words: str) -> None:
         """Wait until it has logged ``words`` since it was last restarted."""

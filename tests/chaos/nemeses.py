@@ -10,6 +10,7 @@ from tests.chaos import (
     nemeses_data,
     nemeses_database,
     nemeses_processes,
+    nemeses_strangers,
     nemeses_topics,
 )
 from tests.chaos.evidence import SERVICES
@@ -76,6 +77,12 @@ def _catalogue() -> Iterator[Nemesis]:
     yield Nemesis("refusing", frozenset({"postgres"}), (4, 8), 4, nemeses_database.refusing)
     yield Nemesis("altered", frozenset({"postgres"}), (2, 5), 2, nemeses_database.altered)
     yield Nemesis("poison-schema", kafka, (1, 1), 2, nemeses_bytes.poison_schema)
+    yield Nemesis("poison-values", kafka, (1, 1), 2, nemeses_bytes.poison_values)
+    everything = frozenset({*SERVERS, *SERVICES, *(f"{service}-2" for service in SERVICES)})
+    yield Nemesis("registry-rebuilt", everything - {"postgres"}, (1, 3), 5, nemeses_strangers.registry_rebuilt)
+    quiet = frozenset({*SERVERS, "orchestrator_svc", "orchestrator_svc-2", "product_svc", "product_svc-2"})
+    yield Nemesis("transactions", quiet, (12, 14), 4, nemeses_strangers.transactions)
+    yield Nemesis("second-installation", everything, (5, 8), 4, nemeses_strangers.second_installation)
 
 
 CATALOGUE = tuple(_catalogue())

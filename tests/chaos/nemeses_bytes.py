@@ -1,5 +1,6 @@
-"""Faults of bytes: records whose schemas are bombs to whoever reads by them."""
+"""Faults of bytes: schemas that are bombs, and records that are good Avro and say what no service would say."""
 
+import io
 import json
 import struct
 import uuid
@@ -8,6 +9,7 @@ from contextlib import contextmanager, suppress
 from random import Random
 from typing import Any
 
+import fastavro
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
@@ -18,8 +20,21 @@ from tests.chaos.stage import Stage
 
 _NODE = {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]}
 _NEST = {"type": "record", "name": "Nest", "fields": [{"name": "in", "type": {"type": "array", "items": "Nest"}}]}
+_NO_NUMBERS = (-1, -1000, -(2**62), 0)
+"""None of them is an id or a quantity; a price may be 0."""
 _DEEPEST_JSON = 300
 """Python, which writes the schema here, nests no deeper by far than a reader may have to."""
+_WITH_TEXT = {"OrderCreated": "address", "CreateDeliveryCommand": "address", "CancelOrderCommand": "reason"}
+_LIMITED = {
+    "OrderCreated": ("user_id", "product_id", "quantity", "price"),
+    "DecreaseProductCommand": ("product_id", "quantity", "price"),
+    "IncreaseProductCommand": ("product_id", "quantity"),
+    "CreateDeliveryCommand": ("user_id",),
+}
+"""Numbers that are positive in whatever a service writes, by record type."""
+_PLACEHOLDER = "~~~"
+_NO_TEXT = (b"a\x00b", b"\xed\xa0\x80")
+"""Bytes that no text may hold, for the placeholder: NUL, which no database stores; half of a surrogate pair."""
 
 
 def _bombs(depth: int) -> Mapping[str, tuple[dict[str, Any], bytes]]:
@@ -95,6 +110,35 @@ def bomb(registry_url: str, random: Random, model: Record, what: str, depth: int
     return model.place.topic, model.key, value, _headers(random, model)
 
 
+@contextmanager
+def poison_values(stage: Stage, random: Random) -> Iterator[str]:
+    """Write records that are good Avro, alone and in crowds, whose numbers or texts no service may obey or store."""
+    written: list[Raw] = []
+    with SchemaRegistryClient({"url": stage.stack.registry_url}) as registry:
+        for model in _models(stage, random):
+            written += [_forged(registry, random, model) for _ in range(random.choice([1, 2, 15]))]
+    random.shuffle(written)
+    forge(stage.recorder, stage.stack.bootstrap, written)
+    yield f"{len(written)} records with numbers out of their limits, or texts that are none"
+
+
+def _forged(registry: SchemaRegistryClient, random: Random, model: Record) -> Raw:
+    value = model.value or b""
+    found = registry.get_latest_version(f"{model.place.topic}-{model.headers['message-type'].decode()}")
+    schema = fastavro.parse_schema(json.loads(found.schema.schema_str or "{}"))
+    fields: Any = fastavro.schemaless_reader(io.BytesIO(value[5:]), schema, None)
+    if random.random() < 0.5:
+        fields["order_id"] = random.randrange(10**11, 10**12)
+    choices = ["order_id", *_LIMITED.get(model.type, ()), *filter(None, [_WITH_TEXT.get(model.type)])]
+    field = random.choice(choices)
+    text = field == _WITH_TEXT.get(model.type)
+    fields[field] = _PLACEHOLDER if text else random.choice(_NO_NUMBERS[: -1 if field == "price" else None])
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, schema, fields)
+    body = value[:5] + out.getvalue().replace(_PLACEHOLDER.encode(), random.choice(_NO_TEXT))
+    return model.place.topic, str(fields["order_id"]).encode(), body, _headers(random, model)
+
+
 def _models(stage: Stage, random: Random) -> list[Record]:
     """Return a good record of each topic that has one, in chance order."""
     known = [record for record in list(stage.recorder.tape.records) if record.type]
@@ -105,7 +149,8 @@ def _models(stage: Stage, random: Random) -> list[Record]:
 
 def _headers(random: Random, model: Record) -> Mapping[str, bytes]:
     message_id = str(uuid.UUID(int=random.getrandbits(128), version=4)).encode()
-    return {"message-id": message_id, "message-type": model.headers["message-type"]}
+    kept = model.headers if random.random() < 0.5 else {"message-type": model.headers["message-type"]}
+    return {**kept, "message-id": message_id}
 
 
 def forge(recorder: Recorder, bootstrap: str, written: Sequence[Raw]) -> None:

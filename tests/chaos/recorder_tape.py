@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from tests.chaos.evidence import SERVICES, TOPICS, DeadLetter, Place, Record
 from tests.chaos.recorder_decoding import Decoder
@@ -15,6 +15,8 @@ _SETTINGS: dict[str, str | int | float | bool] = {
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
     "allow.auto.create.topics": False,
+    "isolation.level": "read_uncommitted",
+    "enable.partition.eof": True,  # nothing else tells that only a transaction's marker was left to read
     "log_level": 0,
 }
 _LOOK_SECONDS = 5.0
@@ -76,8 +78,13 @@ class Tape:
     def _take(self, messages: Iterable[Message]) -> None:
         for message in messages:
             topic, partition, offset = message.topic(), message.partition(), message.offset()
-            if message.error() is not None or topic is None or partition is None or offset is None:
-                continue  # such as a broker that is away
+            error = message.error()
+            if topic is None or partition is None or offset is None:
+                continue
+            if error is not None:  # such as a broker that is away
+                if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - so librdkafka's own codes are named
+                    self._next[topic, partition] = max(offset, self._next.get((topic, partition), 0))
+                continue
             if offset < self._next.get((topic, partition), 0):
                 continue  # read before
             self._next[topic, partition] = offset + 1
@@ -121,6 +128,10 @@ class Tape:
                     return False
                 self._take(self._consumer.consume(500, 0.1))
         return True
+
+    def reached(self, topic: str, partition: int) -> int:
+        """Return the offset up to which a partition is read."""
+        return self._next.get((topic, partition), 0)
 
     def ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
         """Return the offset that the next record of each partition will get; empty where Kafka is away."""

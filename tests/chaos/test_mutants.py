@@ -5,22 +5,28 @@ So a verdict is about the mutant, and not about how it was provoked.
 """
 
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from random import Random
 
 import pytest
+from ordersaga.messages import DecreaseProductCommand
 from ordersaga.orchestrator.v1 import orchestrator_pb2
 
 from devstack.services import NAMES
 from devstack.stack import Stack
-from tests.chaos.bench import Bench, with_and_without
-from tests.chaos.faulty_service import FaultyService, fault_builds
+from tests.chaos.bench import Bench, failing, with_and_without
+from tests.chaos.faulty_service import PROGRAM, FaultyService, fault_builds
 from tests.chaos.nemeses_bytes import bomb, forge
 from tests.chaos.nemeses_database import failed_over, retyped
+from tests.chaos.nemeses_strangers import note_overdue, strange_database, strange_service, strange_transactions
 from tests.chaos.witness import Witness, witness
 from tests.conftest import FIRST_START_SECONDS
-from tests.support.shop import CANCELLED, PENDING, Shop
+from tests.support.registry import encode
+from tests.support.renumbered import renumbered
+from tests.support.shop import CANCELLED, PENDING, PRICE, Shop
 
 SETTINGS = {"OUTBOX_AGE_SECONDS": "1", "OUTBOX_INTERVAL_SECONDS": "0.2", "TIMER_INTERVAL_SECONDS": "0.2"}
 """Sagas wait a minute as usual: no timer heals what a mutant has broken before the checker has seen it."""
@@ -29,6 +35,9 @@ OVERTAKEN = {
     "delivery_svc": ("create-delivery-command", "DeliveryCreated", "and has a live delivery"),
 }
 """By service: the topic of the command that comes late, its answer, and what the checker says if it has its effect."""
+
+_LOOKS_SECONDS = 4.0
+"""Within which the timers look several times, and a service starts."""
 
 pytestmark = pytest.mark.timeout(FIRST_START_SECONDS)
 
@@ -210,3 +219,89 @@ def test_a_bomb_that_ends_the_process_breaks_9(bench: Bench, mutant: str, broken
     if broken:
         assert build.dies() == -signal.SIGSEGV
     bench.verdict(broken=broken, invariant=9, text="was forged, and was not parked")
+
+
+@with_and_without("believes-ids")
+def test_a_command_that_is_parked_because_its_schema_has_another_id_now_breaks_9(
+    bench: Bench, mutant: str, broken: bool
+) -> None:
+    build = bench.begin("product_svc", mutant)
+    with renumbered(bench.stack.registry_url) as door:
+        door.shift = 1  # each id means what another one meant
+        with bench.witness.tape.relearning(door.url):
+            build.restart(mutant, SCHEMA_REGISTRY_URL=door.url)
+        bench.placing.begin_good(2)
+        if broken:
+            build.logs("message parked")
+        else:
+            bench.placing.ended()
+        build.restart(mutant)
+    bench.verdict(broken=broken, invariant=9, text="is good, and was parked")
+
+
+@with_and_without("counts-markers")
+def test_a_saga_that_is_not_asked_again_because_of_a_transaction_marker_breaks_11(
+    bench: Bench, mutant: str, broken: bool
+) -> None:
+    bench.begin("orchestrator_svc", mutant)
+    silent = bench.builds["product_svc"]
+    silent.service.stop()
+    bench.placing.begin_good(1)
+    bench.saw("DecreaseProductCommand", 1)
+    with strange_transactions(bench.stack.bootstrap, Random(1), bench.records("OrderCreated")):
+        bench.let_pass(seconds=60)
+        time.sleep(_LOOKS_SECONDS)
+        note_overdue(bench.witness)
+    silent.start()
+    bench.verdict(broken=broken, invariant=11, text="was not asked again")
+
+
+@with_and_without("checks-no-limits")
+def test_a_forged_command_that_is_obeyed_breaks_9(bench: Bench, mutant: str, broken: bool) -> None:
+    build = bench.begin("product_svc", mutant)
+    late = bench.builds["orchestrator_svc"]
+    late.service.stop()
+    bench.placing.begin_good(1)
+    (order,) = bench.placing.answered()
+    command = DecreaseProductCommand(order_id=order.order_id, product_id=bench.placing.plenty, quantity=-5, price=PRICE)
+    with bench.witness.reader.connect("product_svc") as owner:  # the table's own limits would be a second wall
+        owner.execute(b"ALTER TABLE stock_movements DROP CONSTRAINT IF EXISTS stock_movements_limits")
+    encoded = encode(bench.stack.registry_url, command)
+    headers = {name: value or b"" for name, value in encoded.headers}
+    forge(bench.witness, bench.stack.bootstrap, [(encoded.topic, encoded.key, encoded.value, headers)])
+    if broken:
+        bench.saw("ProductDecreased", 1)
+    else:
+        build.logs("message parked")
+    late.start()
+    bench.verdict(broken=broken, invariant=9, text="was forged, and was not parked")
+
+
+@with_and_without("halts-for-good")
+def test_a_halt_that_outlives_its_cause_breaks_1(bench: Bench, mutant: str, broken: bool) -> None:
+    build = bench.begin("product_svc", mutant)
+    with ExitStack() as cause:
+        with failed_over(bench.stack, ["product_svc"], ended_again=False):  # so that many lie there at once
+            bench.placing.begin_good(12)
+            bench.saw("DecreaseProductCommand", 12)
+            cause.enter_context(failing(bench.witness.reader, "product_svc", "stock_movements"))
+        build.logs("consuming is halted")
+    bench.verdict(broken=broken, invariant=1, text="is PENDING after the bound")
+
+
+@with_and_without("looks-at-no-claim")
+def test_a_second_installation_that_is_let_in_breaks_8(bench: Bench, mutant: str, broken: bool) -> None:
+    bench.begin("product_svc", "")
+    ours = bench.builds["product_svc"]
+    with strange_database(bench.stack, "product_svc") as dsn:
+        ours.service.stop()
+        program, settings = (*PROGRAM, "product_svc"), {"MUTANT": mutant, "FAULT_FLAG": "never"}
+        with strange_service(bench.stack, "product_svc", dsn, *program, **settings):
+            bench.placing.begin_good(1)
+            bench.saw("DecreaseProductCommand", 1)
+            if broken:
+                bench.saw("ProductDecreased", 1)
+            else:
+                time.sleep(_LOOKS_SECONDS)
+        ours.start()
+    bench.verdict(broken=broken, invariant=8, text="there is no movement")

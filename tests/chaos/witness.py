@@ -1,7 +1,6 @@
 """What was seen of one customer's orders, and the checker's verdict on it, as soon as everything has come to rest."""
 
 import time
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -79,7 +78,8 @@ class Witness(Recorder):
         """Wait until every group has dealt with what lay in its topics, of whichever customer."""
 
         def read() -> None:
-            ends = self._ends()
+            self._catch_up()
+            ends = self._behind_the_last()
             for group in NAMES:
                 self.sample(group)
                 reached = self._committed(group)
@@ -87,7 +87,8 @@ class Witness(Recorder):
                     place for place, end in ends.items() if READERS[place[0]] == group and reached.get(place, 0) < end
                 ]
                 assert behind == [], f"{group} has yet to read {behind}"
-            assert self._ends() == ends  # else what was read has led to more
+            self._catch_up()
+            assert self._behind_the_last() == ends  # else what was read has led to more
 
         eventually(read, _READ_SECONDS, every=0.1)
 
@@ -99,6 +100,14 @@ class Witness(Recorder):
         self.tape.stop()
         for asker in self._askers.values():
             asker.close()
+
+    def _behind_the_last(self) -> dict[tuple[str, int, int], int]:
+        """Return the offset behind each partition's last record: a transaction's marker may follow it."""
+        ends: dict[tuple[str, int, int], int] = {}
+        for record in self.tape.records:
+            place = record.place
+            ends[place.topic, 0, place.partition] = place.offset + 1
+        return ends
 
     def _ends(self) -> dict[tuple[str, int, int], int]:
         """Return where the topics' partitions end now; they are of the first incarnation here."""
@@ -115,8 +124,7 @@ class Witness(Recorder):
         ends = self._ends()
 
         def caught_up() -> None:
-            taped = Counter((record.place.topic, 0, record.place.partition) for record in self.tape.records)
-            assert all(taped[place] >= end for place, end in ends.items())
+            assert all(self.tape.reached(topic, number) >= end for (topic, _, number), end in ends.items())
 
         eventually(caught_up)
 
