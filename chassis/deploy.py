@@ -21,6 +21,7 @@ from chassis import claims, logs, settings
 from chassis.dead_letters import topic_of
 from chassis.errors import Unavailable
 from chassis.patience import when_up
+from chassis.registry import ask
 from chassis.schemas import subject_of
 
 log = logs.logger("deploy")
@@ -87,8 +88,9 @@ def register_schemas(registry: SchemaRegistryClient, folder: Path) -> None:
         schema = json.loads(path.read_text())
         subject = subject_of(path.parent.name, f"{schema['namespace']}.{schema['name']}")
         try:
-            schema_id = registry.register_schema(subject, Schema(json.dumps(schema, separators=(",", ":")), "AVRO"))
-            registry.set_config(subject, _COMPATIBILITY)
+            text = Schema(json.dumps(schema, separators=(",", ":")), "AVRO")
+            schema_id = ask(int, registry.register_schema, subject, text)
+            ask(dict, registry.set_config, subject, _COMPATIBILITY)
         except (SchemaRegistryError, TransportError) as error:
             if isinstance(error, SchemaRegistryError) and error.http_status_code < _SERVER_ERROR:
                 raise

@@ -12,6 +12,7 @@ https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELIN
 
 import re
 import select
+import time
 from collections import deque, namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -32,6 +33,12 @@ Row: TypeAlias = Any
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _NUMBERS = count()
+_READ_ONLY = "25006"
+_SETTLED = (_READ_ONLY, "3F", "42")
+"""Errors, by how their SQLSTATE begins, that settings may bring about which a session got at its login, such as its
+search path, its role, or whether it is read-only: what has been mended since holds for other sessions alone."""
+_YOUNG_SECONDS = 1.0
+"""The age at which a session knows what there is to know, so that what stays away is not logged in for at each try."""
 
 
 class Statement(NamedTuple):
@@ -226,6 +233,7 @@ class Session:
         """Take over ``connection``, which is in autocommit mode."""
         self.connection = connection
         self._prepared: set[bytes] = set()
+        self._made = time.monotonic()
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -247,11 +255,15 @@ class Session:
             transaction.commit()
         except psycopg.Error as error:
             # What is prepared on it is forgotten with it, and another may reach the server that can be written to.
-            if family_of(error) is Family.STALE or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            if family_of(error) is Family.STALE or self._may_be_settled(error):
                 self.connection.close()
             raise
         finally:
             self._leave_pipeline()
+
+    def _may_be_settled(self, error: psycopg.Error) -> bool:
+        old = time.monotonic() - self._made >= _YOUNG_SECONDS
+        return (error.sqlstate or "").startswith(_SETTLED) and (old or error.sqlstate == _READ_ONLY)
 
     def check(self) -> None:
         """Ask the server whether the connection works; raises psycopg.OperationalError where it does not."""

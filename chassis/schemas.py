@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import fastavro
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry import RegisteredSchema, Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from httpx2 import TransportError
 
@@ -23,6 +23,7 @@ from chassis.errors import Poison, Unavailable
 from chassis.families import Family, family_of
 from chassis.logs import logger
 from chassis.messages import Record
+from chassis.registry import ask, must_have
 
 log = logger("schemas")
 
@@ -69,6 +70,7 @@ class Schemas:
         Raises:
             Unavailable: the registry is away, or a schema is not registered yet.
         """
+        self._ask_anew()
         for name in self._records.keys() - self.ids.keys():
             self._take(name, self._look_up(name))
 
@@ -133,17 +135,14 @@ class Schemas:
         record = self._records[name]
         subject = subject_of(record.TOPIC, name)
         try:
-            registered = self._registry.lookup_schema(subject, Schema(record.SCHEMA, "AVRO"))
+            found = ask(RegisteredSchema, self._registry.lookup_schema, subject, Schema(record.SCHEMA, "AVRO"))
         except SchemaRegistryError as error:
             msg = f"the schema registry does not know this version of {subject} ({error.error_message})"
             raise Unavailable(msg) from error
         except TransportError as error:
             msg = f"the schema registry cannot be reached: {error}"
             raise Unavailable(msg) from error
-        if registered.schema_id is None:
-            msg = f"the schema registry gave no id for {subject}"
-            raise Unavailable(msg)
-        return registered.schema_id
+        return must_have(int, found.schema_id, "id")
 
     def _fitting(self, found: Writer | Poison | None, name: str, told: bytes | None) -> Writer | None:
         """Return what was ``found`` where it is of the type ``name``, and has the fingerprint that was ``told``."""
@@ -170,7 +169,12 @@ class Schemas:
         """Return the schema of an id, or why it is not read; None where there is none."""
         if schema_id not in self._writers:
             try:
-                self._writers[schema_id] = examine(self._registry.get_schema(schema_id))
+                found = ask(Schema, self._registry.get_schema, schema_id)
+                must_have(str, found.schema_str, "schema")
+                self._writers[schema_id] = examine(found)
+            except Unavailable:
+                self._ask_anew()
+                raise
             except Poison as error:
                 self._writers[schema_id] = Poison(error.reason, f"schema {schema_id} is not read: {error}")
             except (SchemaRegistryError, TransportError) as error:
@@ -185,9 +189,9 @@ class Schemas:
             return None
         subject = subject_of(self._records[name].TOPIC, name)
         try:
-            for version in sorted(self._registry.get_versions(subject), reverse=True):
-                found = self._fitting(_examined(self._registry.get_version(subject, version).schema), name, told)
-                if found:
+            for version in sorted(ask(list, self._registry.get_versions, subject), reverse=True):
+                there = ask(RegisteredSchema, self._registry.get_version, subject, version)
+                if found := self._fitting(_examined(must_have(Schema, there.schema, "schema")), name, told):
                     return found
         except (SchemaRegistryError, TransportError) as error:
             self._must_be_of_the_question(error)
@@ -218,7 +222,7 @@ class Schemas:
         """
         record = next(iter(self._records.values()))
         try:
-            subjects = self._registry.get_subjects()
+            subjects = ask(list, self._registry.get_subjects)
         except (SchemaRegistryError, TransportError) as error:
             msg = f"the schema registry fails: {error}"
             raise Unavailable(msg) from error

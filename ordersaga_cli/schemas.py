@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry import RegisteredSchema, Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from httpx2 import TransportError
 
 from chassis import logs
 from chassis.deploy import register_schemas
 from chassis.errors import Unavailable
+from chassis.registry import ask
 from chassis.schemas import subject_of
 from ordersaga_cli import show
 from ordersaga_cli.clients import registry_client
@@ -80,22 +81,22 @@ def _check(client: SchemaRegistryClient, path: Path) -> dict[str, Any]:
         raise Failed(f"{path}: not an Avro record with a namespace and a name ({error!r})") from error
     schema = Schema(json.dumps(content, separators=(",", ":")), "AVRO")
     try:
-        known = client.lookup_schema(subject, schema)
+        known = ask(RegisteredSchema, client.lookup_schema, subject, schema)
     except SchemaRegistryError as error:
         if error.http_status_code != _NOT_FOUND:
             raise
     else:
         return _state(subject, "registered", id=known.schema_id, version=known.version)
     try:
-        versions = client.get_versions(subject)
+        versions = ask(list, client.get_versions, subject)
     except SchemaRegistryError as error:
         if error.http_status_code != _NOT_FOUND:
             raise
         return _state(subject, "new", reason="the first version")
-    clashes = [one for one in versions if not client.test_compatibility(subject, schema, one)]
+    clashes = [one for one in versions if not ask(bool, client.test_compatibility, subject, schema, one)]
     if not clashes:
         return _state(subject, "new", reason=f"compatible with version {', '.join(map(str, versions))}")
-    earlier = json.loads(client.get_version(subject, clashes[-1]).schema.schema_str or "{}")
+    earlier = json.loads(ask(RegisteredSchema, client.get_version, subject, clashes[-1]).schema.schema_str or "{}")
     why = "; ".join(_differences(earlier, content)) or "it is not FULL_TRANSITIVE compatible"
     return _state(subject, "incompatible", reason=f"with version {', '.join(map(str, clashes))}: {why}")
 
@@ -138,7 +139,9 @@ def _opened(registry: str) -> Iterator[SchemaRegistryClient]:
     try:
         with SchemaRegistryClient(registry_client(registry)) as client:
             yield client
-    except (Unavailable, TransportError) as error:
+    except Unavailable as error:
+        raise Failed(f"{error}, at {registry}; {REGISTRY.how_to_tell()}") from error
+    except TransportError as error:
         raise Failed(f"the schema registry cannot be reached at {registry}; {REGISTRY.how_to_tell()}") from error
     except SchemaRegistryError as error:
         raise Failed(f"the schema registry at {registry} refuses: {error.error_message}") from error

@@ -1,5 +1,6 @@
 """What has changed behind a connection's back: the transaction is done again, and nobody notices; or it passes."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -208,4 +209,26 @@ async def test_a_read_only_server_passes_and_nobody_keeps_its_connections(
     assert len(kept.transact(lambda tx: add(tx, 2))) == 2
     database.connect_anew()
     assert await database.is_writable()
+    kept.close()
+
+
+def test_what_a_session_got_at_its_login_goes_with_its_cause(
+    database: Database, admin: "psycopg.Connection[object]", dsn: str
+) -> None:
+    name = dsn.rsplit("/", 1)[1].partition("?")[0]
+    kept = database.kept()
+    admin.execute(f'ALTER DATABASE "{name}" SET search_path = nowhere')
+    try:
+        for transact in (database.transact, kept.transact):
+            with pytest.raises(psycopg.errors.UndefinedTable) as caught:
+                transact(add)
+            assert passes(caught.value)
+    finally:
+        admin.execute(f'ALTER DATABASE "{name}" RESET search_path')
+    time.sleep(1)  # a session that is younger is no reason to log in again
+    for transact in (database.transact, kept.transact):
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            transact(add)
+    assert len(database.transact(add)) == 1
+    assert len(kept.transact(lambda tx: add(tx, 2))) == 2
     kept.close()

@@ -23,6 +23,8 @@ class Renumbered:
         self.shift = 0
         self.fails_with = 0
         """The status of each answer, where it is not 0."""
+        self.says: bytes | None = None
+        """What stands in each answer, of the status 200, where it is not None."""
         self.asked: list[str] = []
         """What it was asked: the paths."""
         self._url, self._clients = registry_url, ExitStack()
@@ -55,6 +57,8 @@ class Renumbered:
         self.asked.append(path)
         if self.fails_with:
             return self.fails_with, b'{"error_code": %d, "message": "it fails"}' % self.fails_with
+        if self.says is not None:
+            return 200, self.says
         real = _ID.sub(lambda found: str(max(0, int(found[0]) - self.shift) or _UNKNOWN), path)
         request = urllib.request.Request(  # noqa: S310 - our own registry
             self._url + real, body, {"Content-Type": "application/vnd.schemaregistry.v1+json"} if body else {}
