@@ -20,7 +20,7 @@ _LAST_LINES = 3
 _LAST_CHARACTERS = 700
 _ZOMBIE_SECONDS = 1.0
 _CLOCK_SECONDS = 5.0
-"""By how much the time at which a process began may seem to change when the clock is set."""
+"""By how much the time at which a process began, by the machine's start, may seem to change: both are rounded."""
 
 _BECOME = """\
 import os, sys
@@ -74,7 +74,7 @@ class ManagedProcess:
                 run_as(user, command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd or "/",
                 env=dict(env), start_new_session=True,
             )  # fmt: skip
-        created = psutil.Process(started.pid).create_time()
+        created = _since_boot(psutil.Process(started.pid))
         full = {"pid": started.pid, **record, "log": str(self.log), "created": created}
         self._state.put(self.name, service=self._service, record=full)
 
@@ -124,7 +124,7 @@ class ManagedProcess:
         try:
             process = psutil.Process(record["pid"])
             _reap(process.pid)
-            same = abs(process.create_time() - record.get("created", 0.0)) < _CLOCK_SECONDS
+            same = abs(_since_boot(process) - record.get("created", 0.0)) < _CLOCK_SECONDS
             alive = process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return None
@@ -155,6 +155,11 @@ def tail(path: Path, lines: int, start: int = 0) -> list[str]:
             return file.read().decode(errors="replace").splitlines()[-lines:]
     except OSError:
         return []
+
+
+def _since_boot(process: psutil.Process) -> float:
+    """Return how many seconds after the machine's start ``process`` began: a clock that is set does not change it."""
+    return process.create_time() - psutil.boot_time()
 
 
 def _wait_gone(process: psutil.Process, seconds: float) -> None:

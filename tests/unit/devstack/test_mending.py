@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from devstack.errors import DevstackError
@@ -86,11 +87,14 @@ def test_what_was_stopped_has_no_pid_but_keeps_its_port(tmp_path: Path) -> None:
     assert state.get("kafka")["port"] == 9092
 
 
-def test_a_clock_that_is_set_does_not_make_a_process_a_stranger(tmp_path: Path) -> None:
-    state = State(tmp_path / "state.json")
-    process = ManagedProcess(state, "kafka", tmp_path / "kafka.log")
+@pytest.mark.parametrize("seconds", [-86_400.0, 1.0, 200.0])
+def test_a_clock_that_is_set_does_not_make_a_process_a_stranger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    process = ManagedProcess(State(tmp_path / "state.json"), "kafka", tmp_path / "kafka.log")
     process.launch([sys.executable, "-c", "import time; time.sleep(60)"], env=dict(os.environ), record={})
-    state.put("kafka", service=False, record={**process.record, "created": process.record["created"] + 1.0})
+    before = psutil.boot_time()  # which the kernel derives from the clock, as it is set now
+    monkeypatch.setattr("psutil._psplatform.boot_time", lambda: before + seconds)
     assert process.pid is not None
     process.stop(5)
 
