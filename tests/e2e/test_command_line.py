@@ -118,7 +118,12 @@ def test_a_dead_letter_is_listed_shown_decoded_replayed_and_dropped(line: Line, 
     shown = line("dlq", "show", "product_svc", letter["key"], "--json").json
     assert shown["value"] == {"order_id": 2**60, "product_id": 1, "quantity": 2, "price": 3}
     assert shown["schema"] == "ordersaga.messages.DecreaseProductCommand"
-    assert {header["name"] for header in shown["headers"]} == {"message-id", "message-type", "traceparent"}
+    assert {header["name"] for header in shown["headers"]} == {
+        "message-id",
+        "message-type",
+        "schema-fingerprint",
+        "traceparent",
+    }
     assert f'value       {{"order_id": {2**60}' in line("dlq", "show", "product_svc", letter["key"]).out
     replayed = line("dlq", "replay", "product_svc", letter["key"], "--wait", 60)
     assert replayed.code == 1

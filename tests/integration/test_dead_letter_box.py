@@ -65,7 +65,7 @@ def test_a_letter_tells_where_it_came_from_and_why(group: Group, box: DeadLetter
     assert (topic, letter.name) == (group.topic, f"{topic}-{partition}-{offset}")
     assert (letter.source_key, letter.reason, letter.round) == (b"4", "REUSED_ID", 1)
     assert letter.error == "one of [4] was used before"
-    assert {name for name, _ in letter.headers} == {"message-id", "message-type", "traceparent"}
+    assert {name for name, _ in letter.headers} == {"message-id", "message-type", "schema-fingerprint", "traceparent"}
     value = box.value(letter)
     assert value is not None
     assert letter.size == len(value)
