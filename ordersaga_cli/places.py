@@ -63,17 +63,24 @@ def address_option(place: Place, *, required: bool = True) -> Callable[[Function
 
 
 def running(place: Place) -> str:
-    """Return the address of ``place`` in the stack that runs in this folder; empty where none does."""
+    """Return the address of ``place`` in the stack that runs in this folder; empty where none does.
+
+    A part that has died while others run has its address still: the default's may be another stack's.
+    """
     folder = Path(os.environ.get("DEVSTACK_DATA") or ".devstack")
     try:
         state = json.loads((folder / "state.json").read_text())
-        record = state.get(place.key) or state["services"][place.key]
-        return str(record[place.field]) if _runs(record["pid"]) else ""
+        services = state.get("services", {})
+        record = state.get(place.key) or services[place.key]
+        parts = [part for name, part in state.items() if name != "services"] + list(services.values())
+        return str(record[place.field]) if any(_runs(part["pid"]) for part in parts) else ""
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""
 
 
-def _runs(pid: int) -> bool:
+def _runs(pid: int | None) -> bool:
+    if pid is None:
+        return False  # stopped, or a server that was there before
     try:
         os.kill(pid, 0)  # nothing is sent
     except PermissionError:

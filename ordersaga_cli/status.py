@@ -16,6 +16,7 @@ from ordersaga_cli.places import Place, running
 _SECONDS = 5.0
 _SERVICES = ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
 _FIRST_PORT = 9101
+_NOT_READY = "it starts or stops, or its database takes no writes: its log says which"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class _Status:
     since: str | None = None
     """Since when it is halted, in UTC."""
     reason: str | None = None
-    """Why it is halted, or that nothing answers."""
+    """Why it is halted, that nothing answers, or where it stands why it is not ready."""
     dead_letters: int = 0
     """Messages parked since it was started."""
 
@@ -80,18 +81,19 @@ def _look(name: str, address: str) -> _Status:
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=_SECONDS) as answer:
             families = list(text_string_to_metric_families(answer.read().decode()))
     except (OSError, ValueError) as error:
-        return _Status(name, address, reason=f"it does not answer: {error}")
+        return _Status(name, address, reason=f"it does not answer: {getattr(error, 'reason', error)}")
     samples = [sample for family in families for sample in family.samples]
     values = {sample.name: sample.value for sample in samples}
     since = values.get("ordersaga_consumer_halted_since_seconds")
     reasons = [s.labels["reason"] for s in samples if s.name == "ordersaga_consumer_halted_reason"]
+    ready = values.get("ordersaga_ready") == 1
     return _Status(
         name,
         address,
-        ready=values.get("ordersaga_ready") == 1,
+        ready=ready,
         halted=values.get("ordersaga_consumer_halted") == 1,
         since=datetime.fromtimestamp(since, UTC).isoformat(sep=" ", timespec="seconds")[:19] if since else None,
-        reason=reasons[0] if reasons else None,
+        reason=reasons[0] if reasons else None if ready else _NOT_READY,
         dead_letters=int(sum(s.value for s in samples if s.name == "ordersaga_dead_letters_total")),
     )
 

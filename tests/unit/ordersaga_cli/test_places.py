@@ -42,6 +42,14 @@ def test_a_stack_that_does_not_run_is_not_taken(state: Path, pid: int | None) ->
     assert running(KAFKA) == ""
 
 
+def test_a_part_that_has_died_is_looked_for_where_it_was_and_not_at_the_default(state: Path) -> None:
+    write(state, os.getpid())
+    content = json.loads(state.read_text())
+    content["services"]["order_svc"]["pid"] = DEAD
+    state.write_text(json.dumps(content))
+    assert running(ORDER_SVC) == "127.0.0.1:3"
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"kafka": 1}', '{"kafka": {"pid": "x"}}'])
 def test_a_state_file_that_is_broken_counts_as_none(state: Path, content: str) -> None:
     state.parent.mkdir()

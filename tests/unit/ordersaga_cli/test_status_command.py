@@ -45,8 +45,15 @@ def test_a_halt_is_told_with_since_when_and_why(service: str) -> None:
     assert typed(f"status --metrics {service} --json").json["services"][0]["reason"] is None
 
 
+def test_a_service_that_is_not_ready_says_where_the_reason_stands(service: str) -> None:
+    metrics.READY.set(0)
+    told = typed(f"status --metrics {service}")
+    assert told.code == 1
+    assert told.lines[1].endswith("its log says which")
+
+
 def test_a_service_that_does_not_answer_is_named(service: str) -> None:
     told = typed(f"status --metrics {service} --metrics 127.0.0.1:9")
     assert told.code == 1
-    assert "it does not answer" in told.lines[2]
+    assert "it does not answer: [Errno 111] Connection refused" in told.lines[2]
     assert "127.0.0.1:9" in told.lines[2]
