@@ -14,6 +14,10 @@ from chassis.connecting import DatabaseAddress
 from chassis.tls import authority_problems, pair_problems
 
 _HIGHEST_PORT = 65535
+_BROKER = re.compile(
+    r"(?:(?:SASL_)?(?:PLAINTEXT|SSL)://)?(?:\[(?P<ipv6>[^\[\]\s]+)\]|(?P<host>[^:;\[\]\s/]+))(?::(?P<port>[0-9]{1,5}))?"
+)
+_REGISTRY = re.compile(r"https?://[^\s/?#]\S*")
 _ADDRESS = re.compile(r"(?:\[(?P<ipv6>[^\[\]\s]+)\]|(?P<host>[^:\[\]\s/]+)):(?P<port>[0-9]{1,5})")
 
 
@@ -46,12 +50,36 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
+def _brokers(value: object) -> object:
+    entries = [entry for part in value.split(",") if (entry := part.strip())] if isinstance(value, str) else None
+    if entries is None or (entries and all(map(_is_broker, entries))):
+        return value
+    raise ValueError("must be host:port, several separated by commas, such as kafka-1:9092,kafka-2:9092")
+
+
+def _is_broker(entry: str) -> bool:
+    found = _BROKER.fullmatch(entry)
+    if found is None or not 0 < int(found["port"] or 1) <= _HIGHEST_PORT:
+        return False
+    return bool(found["host"]) or _is_ipv6(found["ipv6"])
+
+
+def _registry(value: object) -> object:
+    if not isinstance(value, str) or all(_REGISTRY.fullmatch(part.strip()) for part in value.split(",")):
+        return value
+    raise ValueError("must begin with http:// or https:// and name a host, such as http://registry:8081")
+
+
 def _database(value: object) -> object:
     return DatabaseAddress.parse(value) if isinstance(value, str) else value
 
 
 Address = Annotated[Listen, NoDecode, BeforeValidator(_listen)]
 """A ``host:port`` or ``[address]:port`` to listen on."""
+Brokers = Annotated[str, BeforeValidator(_brokers)]
+"""Kafka's addresses as librdkafka takes them, separated by commas; a port that is left out is 9092."""
+RegistryUrl = Annotated[str, BeforeValidator(_registry)]
+"""A base URL of the registry, or several separated by commas."""
 DatabaseUrl = Annotated[DatabaseAddress, NoDecode, BeforeValidator(_database)]
 """A PostgreSQL address in any form that libpq takes."""
 
@@ -91,7 +119,7 @@ _KAFKA_SSL = ("kafka_ssl_ca_location", *_KAFKA_PAIR)
 class KafkaSettings(_Settings):
     """How to reach Kafka. The security settings are librdkafka's, off by default."""
 
-    kafka_bootstrap_servers: str = Field(description="Brokers, host:port, separated by commas.")
+    kafka_bootstrap_servers: Brokers = Field(description="Brokers, host:port, separated by commas.")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     kafka_sasl_username: str | None = None
@@ -141,7 +169,7 @@ def _other_protocol(wanted: str, present: Sequence[str], protocol: str) -> str:
 class RegistrySettings(_Settings):
     """How to reach the schema registry (the Confluent-compatible API)."""
 
-    schema_registry_url: str = Field(pattern="^https?://", description="Base URL of the registry's API.")
+    schema_registry_url: RegistryUrl = Field(description="Base URL of the registry's API.")
     schema_registry_username: str | None = None
     schema_registry_password: SecretStr | None = None
     schema_registry_ca_location: str | None = None
@@ -235,5 +263,5 @@ def _lines(location: tuple[int | str, ...], kind: str, text: str, value: object)
     name = str(location[0]).upper()
     if kind == "missing":
         return [f"{name}: is not set"]
-    secret = "PASSWORD" in name or "DATABASE_URL" in name
+    secret = "PASSWORD" in name or "DATABASE_URL" in name or "@" in str(value)
     return [f"{name}: {text}" + ("" if secret else f" (it is {value!r})")]

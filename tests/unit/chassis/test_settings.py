@@ -71,6 +71,19 @@ def test_passwords_reach_the_clients_that_need_them(monkeypatch: pytest.MonkeyPa
         ("DATABASE_URL", "mysql://localhost/x"),
         ("DATABASE_URL", "postgresql://localhost"),
         ("SCHEMA_REGISTRY_URL", "registry:8081"),
+        ("SCHEMA_REGISTRY_URL", "http://"),
+        ("SCHEMA_REGISTRY_URL", "http:// registry"),
+        ("SCHEMA_REGISTRY_URL", "http://registry:8081,registry-2:8081"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "http://broker:9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "broker:9092;broker-2:9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "broker:9092 broker-2:9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "broker:port"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "broker:0"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "broker:65536"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "broker:"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "::1:9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "[broker]:9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", ","),
         ("KAFKA_SECURITY_PROTOCOL", "TLS"),
         ("CONSUMER_BATCH_SIZE", "0"),
         ("LOG_LEVEL", "loud"),
@@ -87,6 +100,21 @@ def test_a_bad_value_is_told_by_its_name(
     assert line.startswith(f"{name}: ")
 
 
+@pytest.mark.parametrize(
+    "brokers",
+    ["broker:9092", "a:1, b:2", "a:1,b:2,", "broker", "[::1]:9092", "[2001:db8::1]", "SASL_SSL://b.example:9093"],
+)
+def test_brokers_are_told_as_kafka_s_clients_take_them(monkeypatch: pytest.MonkeyPatch, brokers: str) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", brokers)
+    assert read(ServiceSettings).kafka_client()["bootstrap.servers"] == brokers
+
+
+@pytest.mark.parametrize("url", ["http://registry", "https://[::1]:8081/apis/ccompat/v7", "http://a:1,http://b:2"])
+def test_a_registry_is_told_by_its_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("SCHEMA_REGISTRY_URL", url)
+    assert read(ServiceSettings).registry_client()["url"] == url
+
+
 def test_every_missing_value_has_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for name in GOOD:
         monkeypatch.delenv(name)
@@ -95,8 +123,11 @@ def test_every_missing_value_has_a_line(monkeypatch: pytest.MonkeyPatch, capsys:
     assert sorted(capsys.readouterr().err.splitlines()) == sorted(f"{name}: is not set" for name in GOOD)
 
 
-def test_no_password_is_ever_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("DATABASE_URL", "mysql://user:geheim@db/x")
+@pytest.mark.parametrize("name", ["DATABASE_URL", "SCHEMA_REGISTRY_URL"])
+def test_no_password_is_ever_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.setenv(name, "mysql://user:geheim@db/x")
     with pytest.raises(SystemExit):
         read(ServiceSettings)
     assert "geheim" not in capsys.readouterr().err
