@@ -9,10 +9,13 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import psycopg
+from psycopg.abc import Buffer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.numeric import NumericLoader
 
 from chassis.errors import Unavailable
 
@@ -76,6 +79,14 @@ _SINCE = {"transaction_timeout": 170_000}
 """From which version on a server knows a setting."""
 
 
+class _WholeNumber(NumericLoader):
+    """Reads a whole `numeric` as an ``int``: our numbers are whole, whatever type somebody has altered a column to."""
+
+    def load(self, data: Buffer) -> Decimal | int:  # type: ignore[override]
+        read = super().load(data)
+        return int(read) if read.is_finite() and read == read.to_integral_value() else read
+
+
 class UnsupportedServer(Unavailable):
     """The database server, or what stands before it, cannot be worked with. At a start that is said, and ends it."""
 
@@ -117,6 +128,7 @@ class DatabaseAddress:
             UnsupportedServer: it is too old, or its encoding is not UTF8.
         """
         connection = psycopg.connect(self.whole(), autocommit=True)
+        connection.adapters.register_loader("numeric", _WholeNumber)
         try:
             connection.execute(_settle(connection.info, settings))
         except BaseException:

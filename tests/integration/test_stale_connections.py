@@ -73,6 +73,15 @@ CHANGES = {
 }
 
 
+def test_whole_numbers_stay_so_in_a_column_that_is_made_numeric(
+    database: Database, admin: "psycopg.Connection[object]"
+) -> None:
+    database.transact(add)
+    admin.execute("ALTER TABLE notes ALTER number TYPE numeric")
+    ((number, _),) = database.transact(read)
+    assert (number, type(number)) == (1, int)
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_changes_under_prepared_statements_is_noticed_by_nobody(
     database: Database, admin: "psycopg.Connection[object]", change: str
