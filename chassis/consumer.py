@@ -244,7 +244,8 @@ class Consumer:
         elif unforeseen and self._unforeseen + len(unforeseen) >= _BAD_DEPLOY_MESSAGES:
             self._park([one for one in failed if one not in unforeseen])
             first = unforeseen[0][1]
-            msg = f"{len(unforeseen)} messages fail, and none is handled; the first: {type(first).__name__}: {first}"
+            count = self._unforeseen + len(unforeseen)
+            msg = f"{count} messages in a row fail, and none is handled; here: {type(first).__name__}: {first}"
             raise BadDeployError(msg) from first
         self._park(failed)
         if not handled:

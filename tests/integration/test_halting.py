@@ -84,7 +84,7 @@ def test_a_bug_halts_it_and_once_it_is_gone_everything_goes_on_by_itself(stack: 
         assert halted == 1
         assert since > 1_700_000_000
         assert reasons == [
-            "BadDeployError: 12 messages fail, and none is handled; the first: ValueError: a bug of ours"
+            "BadDeployError: 12 messages in a row fail, and none is handled; here: ValueError: a bug of ours"
         ]
         assert group.effects() == []
         assert max(group.committed()) < 1
