@@ -97,6 +97,7 @@ _SQLSTATES: dict[str, tuple[Family, str]] = {
 
 _SQLSTATE_EXCEPTIONS: dict[str, Family] = {
     "2200H": Family.PASSING,  # a sequence that is used up
+    "23502": Family.OURS,  # no value of ours is missing: somebody has added a column that this version does not fill
     "25006": Family.PASSING,  # read-only: a standby, or a disk that is nearly full
     "25P02": Family.STALE,  # a connection that is not where we believe it to be
     "25P03": Family.PASSING,  # idle for too long in a transaction
