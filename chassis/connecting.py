@@ -64,6 +64,7 @@ SERVING = {
     "tcp_user_timeout": "30000",
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
+    "row_security": "off",  # rows that a policy would hide are an error, not rows that do not exist
 }
 """The session settings of a service's connections."""
 LISTENING = {**_FORMS, "statement_timeout": "0", "lock_timeout": "0"}

@@ -241,3 +241,15 @@ def test_what_a_session_got_at_its_login_goes_with_its_cause(
     assert len(database.transact(add)) == 1
     assert len(kept.transact(lambda tx: add(tx, 2))) == 2
     kept.close()
+
+
+def test_rows_that_a_policy_hides_are_not_taken_for_none(
+    database: Database, admin: "psycopg.Connection[object]"
+) -> None:
+    database.transact(add)
+    admin.execute("ALTER TABLE notes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege) as caught:
+        database.transact(read)
+    assert passes(caught.value)
+    admin.execute("ALTER TABLE notes DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY")
+    assert len(database.transact(read)) == 1
