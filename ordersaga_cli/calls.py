@@ -83,7 +83,7 @@ def _sentence(error: grpc.Call, place: Place, address: str) -> str:
         )
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return f"{place.name} at {address} does not know this call; it is older than this command line: upgrade it"
-    what_next = _NEXT.get(reason, "")
+    what_next = "" if text.endswith("try again") else _NEXT.get(reason, "")
     return f"{text} ({reason or code.name})" + (f"; {what_next}" if what_next else "")
 
 

@@ -39,6 +39,15 @@ def test_a_service_listens_on_50051_is_probed_by_grpc_and_migrates_first(service
     assert [port["port"] for port in ports] == [50051, 9101]
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_command_line_in_a_pod_finds_the_services_and_tells_the_pod_s_own_status(service: str) -> None:
+    (container,) = pod_specs(objects())[f"demo-{service}"]["containers"]
+    found = variables(container)
+    assert found["ORDER_SVC_ADDRESS"] == "demo-order-svc:50051"
+    assert found["ORCHESTRATOR_SVC_ADDRESS"] == "demo-orchestrator-svc:50051"
+    assert found["ORDERSAGA_METRICS"] == "127.0.0.1:9101"
+
+
 def test_each_service_has_a_database_and_a_password_of_its_own() -> None:
     found = objects()
     specs = pod_specs(found)
