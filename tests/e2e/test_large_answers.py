@@ -23,11 +23,11 @@ FIRST = 2**50
 MAKE_ORDERS = """
     INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, request_id, announce_time, status,
                         cancel_reason)
-    SELECT nextval('orders_order_id_seq'), %s, 1, 1, 1, repeat(%s, 500), NULL, now(), 'CANCELLED', repeat(%s, 1000)
+    SELECT nextval('orders_order_id_seq'), %s, 1, 1, 1, repeat(%s, 500), NULL, now(), 'CANCELLED', repeat(%s, 100)
     FROM generate_series(1, %s)
 """
 MAKE_SAGAS = """
-    INSERT INTO sagas SELECT n, start, 'COMPENSATED', NULL, repeat(%s, 1000), 1, NULL, NULL, false, repeat(%s, 1000), 9,
+    INSERT INTO sagas SELECT n, start, 'COMPENSATED', NULL, repeat(%s, 100), 1, NULL, NULL, false, repeat(%s, 1000), 9,
         create_time, update_time
     FROM (SELECT * FROM sagas ORDER BY saga_id DESC LIMIT 1) AS one, generate_series(%s, %s) AS n
 """
