@@ -127,7 +127,7 @@ def _write(client: _Client, group: str, *installations: str | None) -> None:
 
     for installation in installations:
         value = None if installation is None else installation.encode()
-        writer.produce(TOPIC, key=group.encode(), value=value, on_delivery=told)
+        writer.produce(TOPIC, key=group.encode(), value=value, partition=0, on_delivery=told)
     left = writer.flush(_ANSWER_SECONDS + 1)
     if failures or left:
         reason = failures[0].str() if failures else "no answer"
