@@ -74,6 +74,17 @@ class Bench:
             passed = "UPDATE sagas SET deadline = now() - make_interval(secs => %s) WHERE saga_id = ANY(%s)"
             sagas.execute(passed, [seconds, orders])
 
+    def asked_again(self) -> None:
+        """Wait until the timers have seen to every one of the customer's sagas that was overdue."""
+        orders = [order.order_id for order in self.placing.answered()]
+        overdue = "SELECT saga_id FROM sagas WHERE deadline < now() AND saga_id = ANY(%s)"
+
+        def none_is_overdue() -> None:
+            with self.witness.reader.connect("orchestrator_svc") as sagas:
+                assert sagas.execute(overdue, [orders]).fetchall() == []
+
+        eventually(none_is_overdue, 30.0)
+
     def send_again(self, record_type: str) -> None:
         """Send every record of a type about the customer's orders again, as it was."""
         for record in self.records(record_type):

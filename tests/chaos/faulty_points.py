@@ -16,6 +16,7 @@ from weakref import WeakSet
 import psycopg
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError
+from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import Producer as KafkaProducer
 
 import chassis.consumer
@@ -23,6 +24,7 @@ import chassis.producer
 from chassis.codec import Codec
 from chassis.errors import Unavailable
 from chassis.messages import Encoded, Record
+from chassis.offsets import Offsets
 from chassis.pipeline import Rows, Transaction
 from chassis.producer import Producer
 from tests.chaos.faulty_fuse import Fuse
@@ -169,13 +171,27 @@ def _reporting(fuse: Fuse) -> None:
 
 
 def _keeping_offsets(fuse: Fuse) -> None:
-    """``before-offset-commit``: a batch's effects and answers are out, its offsets are not committed."""
+    """``before-offset-commit``: a batch's effects and answers are out, its offsets are not committed.
+
+    A commit of partitions' ends alone, in which no message has been handled, is not that point.
+    """
+    uncommitted: list[object] = []
+
+    class FaultyOffsets(Offsets):
+        """The offsets of batches, which tell that one was handled."""
+
+        def add(self, batch: Sequence[KafkaMessage]) -> None:
+            super().add(batch)
+            uncommitted.append(batch)
 
     class FaultyConsumer(KafkaConsumer):
         """Kafka's consumer, that may not live to commit."""
 
         def commit(self, *arguments: Any, **options: Any) -> Any:
-            fuse.dies(f"{where()}:before-offset-commit")
+            if uncommitted:
+                fuse.dies(f"{where()}:before-offset-commit")
+                uncommitted.clear()
             return super().commit(*arguments, **options)
 
+    setattr(chassis.consumer, "Offsets", FaultyOffsets)  # noqa: B010 - its name there is its own
     setattr(chassis.consumer, "KafkaConsumer", FaultyConsumer)  # noqa: B010 - its name there is its own
