@@ -237,19 +237,19 @@ class Consumer:
         if self._parked:
             batch = [raw for raw in batch if source(raw) not in self._parked]
         handled, failed = self._handling.handle(batch)
-        # What is the data's fault says nothing against the code, however often it comes, and is parked in any case.
-        unforeseen = [one for one in failed if family_of(one[1]) is Family.OURS]
+        ours = [error for _, error in failed if family_of(error) is Family.OURS]
         if handled:
             self._unforeseen = 0
-        elif unforeseen and self._unforeseen + len(unforeseen) >= _BAD_DEPLOY_MESSAGES:
-            self._park([one for one in failed if one not in unforeseen])
-            first = unforeseen[0][1]
-            count = self._unforeseen + len(unforeseen)
+        count = self._unforeseen + len(ours)
+        # What is the data's fault says nothing against the code, however often it comes, and is parked in any case.
+        if not handled and ours and count >= _BAD_DEPLOY_MESSAGES:
+            self._park([one for one in failed if family_of(one[1]) is not Family.OURS])
+            first = ours[0]
             msg = f"{count} messages in a row fail, and none is handled; here: {type(first).__name__}: {first}"
             raise BadDeployError(msg) from first
         self._park(failed)
         if not handled:
-            self._unforeseen += len(unforeseen)
+            self._unforeseen = count
 
     def _park(self, failed: Failed) -> None:
         if failed:
