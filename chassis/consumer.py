@@ -31,6 +31,7 @@ from chassis.logs import logger, one_line
 from chassis.messages import Encoded, Handle
 from chassis.offsets import COMMIT_SECONDS, READING, Offsets
 from chassis.producer import Producer
+from chassis.suspects import Suspects, parted
 from chassis.watchdog import Watchdog
 
 log = logger("consumer")
@@ -48,14 +49,8 @@ _PROPERTIES: dict[str, str | int | float | bool] = {
 _POLL_SECONDS = 0.25
 _FIRST_BACKOFF_SECONDS = 0.1
 _LONGEST_BACKOFF_SECONDS = 5.0
-_BAD_DEPLOY_MESSAGES = 10
-"""Where so many messages in a row fail for no known reason and not one succeeds, the code is bad, not the data."""
 _NOTHING_SECONDS = 5.0
 """A halt ends where nothing comes any more for so long: another member has the partitions, or they were emptied."""
-
-
-class BadDeployError(Exception):
-    """Message after message fails for no known reason: parking them would empty the topic into the dead letters."""
 
 
 class Consumer:
@@ -91,8 +86,7 @@ class Consumer:
         self._paused = False
         self._failures = 0
         self._halt, self._tried = Halt(), 0.0
-        self._unforeseen = 0
-        """Messages parked for no known reason since one was handled."""
+        self._suspects = Suspects()
         self._parked: set[Place] = set()
         """What is parked already of a batch that comes again."""
         self._stopping = threading.Event()
@@ -174,6 +168,7 @@ class Consumer:
             self._offsets.forget(self._owned)
             self._owned.clear()
             self._parked.clear()
+            self._suspects.clear()
             self._consumer = self._connect()
             self._subscribe()
 
@@ -186,27 +181,31 @@ class Consumer:
         batch, ends = self._collect()
         if not batch:
             self._offsets.end(ends)
-            if self._halt.on and time.monotonic() - self._tried > _NOTHING_SECONDS:
+            if time.monotonic() - self._tried > _NOTHING_SECONDS:
+                self._suspects.clear()
                 self._halt.end()
             return
         began = time.perf_counter()
         try:
-            self._work(batch)
+            held = self._work(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing of it is lost or skipped
             self._rewind(batch, ends)
-            if family_of(error) is Family.OURS:
-                self._wait_for_mending(error)
-            else:
-                self._wait_out(error)
-        else:
-            self._failures = 0
+            self._wait_for_better(error)
+            return
+        done, back = parted(batch, held) if held else (batch, [])
+        self._offsets.add(done)
+        self._rewind(back, ends)
+        metrics.tally(metrics.CONSUMED, (source(message)[0] for message in done))
+        metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
+        metrics.BATCH_MESSAGES.observe(len(done))
+        if held:
+            self._handling.forget()  # it may fail because of what is stale
+            self._wait_for_better(self._suspects.suspicion(held[0][1]))
+            return
+        self._failures = 0
+        if not self._suspects.count:
             self._parked.clear()
             self._halt.worked()
-            self._offsets.add(batch)
-            self._offsets.end(ends)
-            metrics.tally(metrics.CONSUMED, (source(message)[0] for message in batch))
-            metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
-            metrics.BATCH_MESSAGES.observe(len(batch))
 
     def _commit_if_due(self) -> None:
         if self._offsets.due:
@@ -228,28 +227,13 @@ class Consumer:
                 (batch if error is None else ends).append(message)
         return batch, ends
 
-    def _work(self, batch: Sequence[KafkaMessage]) -> None:
-        """Handle and publish. Returns only when every message has its effect or is parked.
-
-        Raises:
-            BadDeployError: none has its effect, and that is the fault of too many for it to be theirs.
-        """
+    def _work(self, batch: Sequence[KafkaMessage]) -> Failed:
+        """Handle and publish. What it does not return has its effect, or is parked."""
         if self._parked:
             batch = [raw for raw in batch if source(raw) not in self._parked]
-        handled, failed = self._handling.handle(batch)
-        ours = [error for _, error in failed if family_of(error) is Family.OURS]
-        if handled:
-            self._unforeseen = 0
-        count = self._unforeseen + len(ours)
-        # What is the data's fault says nothing against the code, however often it comes, and is parked in any case.
-        if not handled and ours and count >= _BAD_DEPLOY_MESSAGES:
-            self._park([one for one in failed if family_of(one[1]) is not Family.OURS])
-            first = ours[0]
-            msg = f"{count} messages in a row fail, and none is handled; here: {type(first).__name__}: {first}"
-            raise BadDeployError(msg) from first
-        self._park(failed)
-        if not handled:
-            self._unforeseen = count
+        parked, held = self._suspects.judge(batch, self._handling.handle(batch))
+        self._park(parked)
+        return held
 
     def _park(self, failed: Failed) -> None:
         if failed:
@@ -277,24 +261,22 @@ class Consumer:
             if (topic, partition) in self._owned:
                 self._consumer.seek(TopicPartition(topic, partition, offset))
 
-    def _wait_out(self, error: Exception) -> None:
-        """Back off, paused, but polling all the while, so that the group does not give this member up."""
-        self._failures += 1
-        longest = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** min(self._failures, 10))
-        seconds = longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
-        text = one_line(error)
-        metrics.REWOUND.labels(type(error).__name__).inc()
-        log.warning("batch rewound", error=text, again_in_seconds=round(seconds, 2), failures=self._failures)
+    def _wait_for_better(self, error: Exception) -> None:
+        """Back off where ``error`` passes; else halt, and forget what may be stale, so that the next try is fresh."""
+        if family_of(error) is Family.OURS:
+            self._handling.forget()
+            seconds = self._halt.failed(error)
+        else:
+            self._failures += 1
+            longest = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** min(self._failures, 10))
+            seconds = longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
+            metrics.REWOUND.labels(type(error).__name__).inc()
+            text = one_line(error)
+            log.warning("batch rewound", error=text, again_in_seconds=round(seconds, 2), failures=self._failures)
         self._idle(time.monotonic() + seconds)
-
-    def _wait_for_mending(self, error: Exception) -> None:
-        """Halt, and forget what may be stale, so that the next try begins afresh."""
-        seconds = self._halt.failed(error)
-        self._handling.forget()
-        self._idle(time.monotonic() + seconds)
-        self._tried = time.monotonic()
 
     def _idle(self, until: float) -> None:
+        """Stand still, paused, but polling all the while, so that the group does not give this member up."""
         self._paused = True
         self._consumer.pause(self._partitions())
         while time.monotonic() < until and not self._stopping.is_set():
@@ -303,7 +285,7 @@ class Consumer:
             error = event.error() if event else None
             if event and error and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
                 self._offsets.end([event])
-        self._paused = False
+        self._paused, self._tried = False, time.monotonic()
         self._consumer.resume(self._partitions())
         self._watchdog.forget()
 
@@ -326,6 +308,7 @@ class Consumer:
         revoked = {(p.topic, p.partition) for p in partitions}
         self._owned -= revoked
         self._parked = {place for place in self._parked if place[:2] not in revoked}
+        self._suspects.forget(revoked)
         self._offsets.forget(revoked)
         consumer.incremental_unassign(partitions)
         log.info("partitions revoked", removed=len(partitions), owned=len(self._owned))

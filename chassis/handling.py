@@ -26,8 +26,8 @@ class Handling:
         self._handle, self._codec, self._producer = handle, codec, producer
         self._connection = database.kept()
 
-    def handle(self, batch: Sequence[KafkaMessage]) -> tuple[int, Failed]:
-        """Handle each message of ``batch``; return how many have their effect, and those that fail alone, twice.
+    def handle(self, batch: Sequence[KafkaMessage]) -> Failed:
+        """Handle each message of ``batch``; return those that fail alone, twice: the others have their effect.
 
         Raises:
             Exception: one that passes by itself. What of the batch has its effect may be handled again.
@@ -41,8 +41,7 @@ class Handling:
                 if passes(error):
                     raise
                 failed.append((raw, error))
-        refused = self._try(pairs)
-        return len(pairs) - len(refused), failed + refused
+        return failed + self._try(pairs)
 
     def forget(self) -> None:
         """Forget what may be stale: the connection, with what is prepared on it, and the registry's answers."""

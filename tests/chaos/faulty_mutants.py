@@ -25,6 +25,7 @@ from chassis.dispatch import Handler
 from chassis.errors import Unavailable
 from chassis.families import Family
 from chassis.halt import Halt
+from chassis.handling import Failed
 from chassis.offsets import Offsets
 from chassis.outbox import Relay
 from chassis.pipeline import Transaction
@@ -55,14 +56,14 @@ def commits_offsets_first() -> None:
     """A consumer commits a batch's offsets before it does anything about the batch."""
     work = Consumer._work  # noqa: SLF001 - a mutant knows what it breaks
 
-    def faulty(self: Consumer, batch: Sequence[KafkaMessage]) -> None:
+    def faulty(self: Consumer, batch: Sequence[KafkaMessage]) -> Failed:
         reached = {source(message)[:2]: source(message)[2] + 1 for message in batch}
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in reached.items()]
         done = self._consumer.commit(offsets=offsets, asynchronous=False)
         if any(one.error for one in done):  # in a rebalance it is refused partition by partition, without a word
             msg = "offsets are not committed yet"
             raise Unavailable(msg)
-        work(self, batch)
+        return work(self, batch)
 
     Consumer._work = faulty  # type: ignore[method-assign] # noqa: SLF001 - that is what a mutant does
 

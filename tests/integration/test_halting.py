@@ -60,6 +60,13 @@ def has_effects(group: Group, numbers: list[int]) -> None:
     eventually(check, 40)
 
 
+def has_tried(handle: Recorded, number: int, *, times: int = 1) -> None:
+    def check() -> None:
+        assert len([call for call in handle.calls if call == [number]]) >= times
+
+    eventually(check, 30)
+
+
 def has_committed(group: Group, offset: int) -> None:
     def check() -> None:
         assert group.committed() == [offset]
@@ -136,12 +143,43 @@ def test_bad_data_among_what_a_bug_keeps_back_is_parked_once_and_the_rest_comes_
         assert len(tape.until(2)) == 2, "it was parked at each try"
 
 
-def test_bugs_that_come_one_by_one_halt_it_as_well(stack: Stack, group: Group) -> None:
+def test_bugs_that_come_one_by_one_are_held_back_until_they_halt_it_and_none_is_parked(
+    stack: Stack, group: Group
+) -> None:
+    handle = Recorded(fault := Fault(a_bug))
     with taped(stack.bootstrap, f"{group.name}.dlq") as tape:
-        consumer = group.consume(Recorded(Fault(a_bug)), batch_size=1)
-        group.send(range(BAD))
+        consumer = group.consume(handle)
+        for number in range(3):
+            group.send([number])
+            has_tried(handle, number)
+        group.send(range(3, BAD))
         is_halted(consumer)
-        assert len(tape.until(9)) == 9, "nobody could tell of the first nine"
+        fault.mended.set()
+        has_effects(group, list(range(BAD)))
+        has_committed(group, BAD)
+        assert tape.until(0) == []
+    assert consumer.state == "running"
+
+
+def test_a_message_that_fails_alone_waits_for_another_one_and_is_parked_if_that_is_handled(
+    stack: Stack, group: Group
+) -> None:
+    def fail(numbers: list[int]) -> Exception | None:
+        return a_bug(numbers) if 0 in numbers else None
+
+    handle = Recorded(Fault(fail))
+    with taped(stack.bootstrap, f"{group.name}.dlq") as tape:
+        consumer = group.consume(handle)
+        group.send([0])
+        has_tried(handle, 0, times=5)
+        assert tape.until(0) == []
+        assert consumer.state == "running", "others can be served"
+        assert max(group.committed()) < 1
+        group.send([1])
+        has_effects(group, [1])
+        (letter,) = tape.until(1)
+        assert headers(letter)["dead-letter-reason"] == b"HANDLER_ERROR"
+    has_committed(group, 2)
 
 
 def test_a_message_that_brings_a_bug_to_light_is_parked_where_others_are_handled(stack: Stack, group: Group) -> None:
