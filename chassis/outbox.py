@@ -12,11 +12,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from chassis import metrics
+from chassis.aside import Aside, Claim
 from chassis.database import Database, array
 from chassis.logs import logger
 from chassis.messages import Encoded
 from chassis.periodic import Periodic
-from chassis.pipeline import Transaction
+from chassis.pipeline import Row, Transaction
 from chassis.producer import Producer
 
 log = logger("outbox")
@@ -39,7 +40,7 @@ _REMOVE_UNCLAIMED = """
 """
 _CLAIM = """
     SELECT outbox_id, topic, key, value, headers FROM outbox
-    WHERE create_time < now() - make_interval(secs => %(age)s)
+    WHERE create_time < now() - make_interval(secs => %(age)s) AND outbox_id <> ALL(%(aside)s::bigint[])
     ORDER BY outbox_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
@@ -77,6 +78,7 @@ class Relay(Periodic):
         """Look every ``interval_seconds`` for rows older than ``age_seconds``; `start` begins."""
         super().__init__("relay", lambda: self.relay_once() == _BATCH, interval_seconds=interval_seconds)
         self._database, self._producer, self._age = database, producer, age_seconds
+        self._aside = Aside("message", _BATCH)
 
     def relay_once(self) -> int:
         """Publish and remove up to 1,000 rows; return how many.
@@ -85,26 +87,22 @@ class Relay(Periodic):
             Unavailable: Kafka did not take them; they stay.
             psycopg.OperationalError: the database is away; they stay.
         """
-        relayed = self._database.transact(self._relay)
+        relayed = self._aside.work(lambda claim: self._database.transact(lambda tx: self._relay(tx, claim)))
         if relayed:
             metrics.OUTBOX_RELAYED.inc(relayed)
             log.info("outbox relayed", messages=relayed)
         return relayed
 
-    def _relay(self, transaction: Transaction) -> int:
-        rows = _claim(transaction, self._age)
+    def _relay(self, transaction: Transaction, claim: Claim) -> int:
+        parameters = {"age": self._age, "limit": claim.limit, "aside": array(claim.aside)}
+        rows = transaction.execute(_CLAIM, parameters).fetchall()
+        claim.ids = [row.outbox_id for row in rows]
         if rows:
-            self._producer.deliver([message for _, message in rows], _PATIENCE_SECONDS)
-            transaction.execute(_REMOVE, {"ids": array([row_id for row_id, _ in rows])})
+            self._producer.deliver([_message(row) for row in rows], _PATIENCE_SECONDS)
+            transaction.execute(_REMOVE, {"ids": array(claim.ids)})
         return len(rows)
 
 
-def _claim(transaction: Transaction, age: float) -> list[tuple[int, Encoded]]:
-    rows = transaction.execute(_CLAIM, {"age": age, "limit": _BATCH})
-    return [
-        (
-            row.outbox_id,
-            Encoded(row.topic, row.key, row.value, tuple((n, v.encode()) for n, v in json.loads(row.headers))),
-        )
-        for row in rows
-    ]
+def _message(row: Row) -> Encoded:
+    headers = tuple((name, value.encode()) for name, value in json.loads(row.headers))
+    return Encoded(row.topic, row.key, row.value, headers)

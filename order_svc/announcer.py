@@ -5,6 +5,7 @@ The saga answers a repeat with its pending or final command, so whatever was los
 
 from prometheus_client import Counter
 
+from chassis.aside import Aside, Claim
 from chassis.codec import Codec
 from chassis.database import Database
 from chassis.logs import logger
@@ -49,7 +50,7 @@ class Announcer(Periodic):
             longest_backoff_seconds=_LONGEST_BACKOFF_SECONDS,
         )
         self._database, self._codec, self._producer = database, codec, producer
-        self._after, self._limit = after_seconds, limit
+        self._after, self._aside = after_seconds, Aside("order", limit)
 
     def announce_once(self) -> int:
         """Announce the orders that are due; return how many.
@@ -60,15 +61,15 @@ class Announcer(Periodic):
             Unavailable: Kafka did not take it in time.
             psycopg.OperationalError: the database is away.
         """
-        announced = self._database.transact(self._announce)
+        announced = self._aside.work(lambda claim: self._database.transact(lambda tx: self._announce(tx, claim)))
         if announced:
             _ANNOUNCED.inc(len(announced))
             log.warning("orders announced again", orders=len(announced), first=min(announced))
         return len(announced)
 
-    def _announce(self, tx: Transaction) -> list[int]:
-        orders = store.claim_unannounced(tx, self._limit)
-        ids = [order.order_id for order in orders]
+    def _announce(self, tx: Transaction, claim: Claim) -> list[int]:
+        orders = store.claim_unannounced(tx, claim.limit, claim.aside)
+        claim.ids = ids = [order.order_id for order in orders]
         if orders:
             messages = [self._codec.encode(Outgoing(record)) for order in orders for record in announcements(order)]
             self._producer.deliver(messages, _PATIENCE_SECONDS)

@@ -54,7 +54,8 @@ _REQUEST_CANCEL = f"""
     RETURNING {_COLUMNS}
 """  # noqa: S608 - a constant
 _CLAIM = f"""
-    SELECT {_COLUMNS} FROM orders WHERE status = 'PENDING' AND announce_time <= now()
+    SELECT {_COLUMNS} FROM orders
+    WHERE status = 'PENDING' AND announce_time <= now() AND order_id <> ALL(%(aside)s::bigint[])
     ORDER BY announce_time LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - a constant
 _ANNOUNCED = """
@@ -122,9 +123,12 @@ def request_cancel(tx: Transaction, order_id: int, *, actor: str, note: str) -> 
     return _order(tx.execute(_REQUEST_CANCEL, {"order_id": order_id, "actor": actor, "note": note}).fetchone())
 
 
-def claim_unannounced(tx: Transaction, limit: int) -> list[Order]:
-    """Lock up to ``limit`` PENDING orders that are due to be announced again, and that nobody else has in hand."""
-    return [_order(row) for row in tx.execute(_CLAIM, {"limit": limit})]
+def claim_unannounced(tx: Transaction, limit: int, aside: Sequence[int] = ()) -> list[Order]:
+    """Lock up to ``limit`` PENDING orders that are due to be announced again.
+
+    Those that somebody else has in hand and those that are set ``aside`` are left out.
+    """
+    return [_order(row) for row in tx.execute(_CLAIM, {"limit": limit, "aside": array(aside)})]
 
 
 def announced(tx: Transaction, ids: Sequence[int], *, after: float, longest: float) -> None:

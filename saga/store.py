@@ -25,11 +25,12 @@ CHANNEL = "sagas"
 
 _NOW = "SELECT now()"
 _LOAD = f"SELECT {_COLUMNS} FROM sagas WHERE saga_id = ANY(%(ids)s::bigint[]) ORDER BY saga_id FOR UPDATE"  # noqa: S608 - a constant
-_ANY_DUE = "SELECT EXISTS (SELECT FROM sagas WHERE deadline <= now())"
+_ANY_DUE = "SELECT EXISTS (SELECT FROM sagas WHERE deadline <= now() AND saga_id <> ALL(%(aside)s::bigint[]))"
 # The timers wait with what is merely overdue while replies may lie unread; what an operator asked for goes out at once.
 _CLAIM = f"""
     SELECT {_COLUMNS} FROM sagas
     WHERE deadline <= now() AND (%(all_due)s OR attempt = 0 OR step IS NULL)
+      AND saga_id <> ALL(%(aside)s::bigint[])
     ORDER BY deadline LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - a constant
 _GET = f"SELECT {_COLUMNS} FROM sagas WHERE saga_id = ANY(%(ids)s::bigint[])"  # noqa: S608 - a constant
@@ -165,16 +166,18 @@ class SagaStore:
         return written
 
     @staticmethod
-    def any_due(tx: Transaction) -> bool:
-        """Say whether the deadline of any saga has passed."""
-        return bool(_value(tx.execute(_ANY_DUE)))
+    def any_due(tx: Transaction, aside: Sequence[int] = ()) -> bool:
+        """Say whether the deadline of any saga has passed that is not set ``aside``."""
+        return bool(_value(tx.execute(_ANY_DUE, {"aside": array(aside)})))
 
-    def claim_due(self, tx: Transaction, *, limit: int, all_due: bool) -> dict[int, Instance]:
-        """Lock and return up to ``limit`` sagas whose deadline has passed, leaving out those that another replica has.
+    def claim_due(
+        self, tx: Transaction, *, limit: int, all_due: bool, aside: Sequence[int] = ()
+    ) -> dict[int, Instance]:
+        """Lock and return up to ``limit`` sagas whose deadline has passed, but those that are set ``aside``.
 
-        Without ``all_due`` only those that an operator asked for.
+        Those that another replica has in hand are left out, and without ``all_due`` all that no operator asked for.
         """
-        rows = tx.execute(_CLAIM, {"limit": limit, "all_due": all_due})
+        rows = tx.execute(_CLAIM, {"limit": limit, "all_due": all_due, "aside": array(aside)})
         return {row.saga_id: self._instance(row) for row in rows}
 
     def get(self, tx: Transaction, ids: Collection[int]) -> dict[int, Instance]:

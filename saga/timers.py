@@ -4,6 +4,7 @@ from typing import Protocol
 
 from prometheus_client import Counter, Gauge
 
+from chassis.aside import Aside, Claim
 from chassis.codec import Codec
 from chassis.database import Database
 from chassis.errors import Unavailable
@@ -59,7 +60,7 @@ class Timers(Periodic):
         super().__init__("timers", self._pass, interval_seconds=interval_seconds)
         self._database, self._saga, self._store = database, saga, store
         self._codec, self._producer, self._lag = codec, producer, lag
-        self._limit = limit
+        self._aside = Aside("saga", limit)
 
     def _pass(self) -> bool:
         self.fire_once()
@@ -81,7 +82,7 @@ class Timers(Periodic):
         return len(messages)
 
     def _something_is_due(self) -> bool:
-        return self._database.transact(self._store.any_due)
+        return self._database.transact(lambda tx: self._store.any_due(tx, self._aside.ids))
 
     def _silence_means_something(self) -> bool:
         try:
@@ -92,13 +93,16 @@ class Timers(Periodic):
         return handled
 
     def _advance(self, *, all_due: bool) -> list[Encoded]:
-        transitions, messages = self._database.transact(lambda tx: self._let_go_on(tx, all_due=all_due))
+        transitions, messages = self._aside.work(
+            lambda claim: self._database.transact(lambda tx: self._let_go_on(tx, claim, all_due=all_due))
+        )
         for transition in transitions:
             _tell(transition)
         return messages
 
-    def _let_go_on(self, tx: Transaction, *, all_due: bool) -> tuple[list[Transition], list[Encoded]]:
-        loaded = self._store.claim_due(tx, limit=self._limit, all_due=all_due)
+    def _let_go_on(self, tx: Transaction, claim: Claim, *, all_due: bool) -> tuple[list[Transition], list[Encoded]]:
+        loaded = self._store.claim_due(tx, limit=claim.limit, all_due=all_due, aside=claim.aside)
+        claim.ids = list(loaded)
         now = self._store.now(tx)
         transitions = [overdue(self._saga, instance, now) for instance in loaded.values()]
         changed = [transition.saga for transition in transitions]

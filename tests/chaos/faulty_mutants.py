@@ -94,8 +94,10 @@ def locks_no_saga() -> None:
     claim = SagaStore.claim_due
     lingered: list[Instance] = []
 
-    def faulty(self: SagaStore, tx: Transaction, *, limit: int, all_due: bool) -> dict[int, Instance]:
-        claimed = claim(self, tx, limit=limit, all_due=all_due)
+    def faulty(
+        self: SagaStore, tx: Transaction, *, limit: int, all_due: bool, aside: Sequence[int] = ()
+    ) -> dict[int, Instance]:
+        claimed = claim(self, tx, limit=limit, all_due=all_due, aside=aside)
         asked = [instance for instance in claimed.values() if instance.attempt == 0]
         if asked and not lingered:
             lingered.extend(asked)
@@ -131,10 +133,10 @@ def removes_before_it_relays() -> None:
 
     def faulty(self: Relay) -> int:
         with self._database.transaction() as tx:
-            rows = outbox._claim(tx, self._age)  # noqa: SLF001 - a mutant knows what it breaks
-            tx.execute(outbox._REMOVE, {"ids": [row_id for row_id, _ in rows]})  # noqa: SLF001 - the same
+            rows = tx.execute(outbox._CLAIM, {"age": self._age, "limit": 1000, "aside": "{}"}).fetchall()  # noqa: SLF001 - a mutant knows what it breaks
+            tx.execute(outbox._REMOVE, {"ids": [row.outbox_id for row in rows]})  # noqa: SLF001 - the same
         if rows:
-            self._producer.deliver([message for _, message in rows], _PATIENCE_SECONDS)
+            self._producer.deliver([outbox._message(row) for row in rows], _PATIENCE_SECONDS)  # noqa: SLF001 - the same
         return len(rows)
 
     Relay.relay_once = faulty  # type: ignore[method-assign] # that is what a mutant does

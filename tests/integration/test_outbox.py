@@ -107,6 +107,18 @@ def test_what_kafka_did_not_take_stays(stack: Stack, left: Left) -> None:
     producer.close(1)
 
 
+def test_a_row_that_kafka_never_takes_is_set_aside_and_keeps_no_other_waiting(left: Left) -> None:
+    (first, *_) = left.leave(*(str(number) for number in range(20)))
+    with left.database.transaction() as tx:
+        too_large = "UPDATE outbox SET value = convert_to(repeat('x', 5000000), 'UTF8') WHERE outbox_id = %(id)s"
+        tx.execute(too_large, {"id": first})
+    relay = left.relay()
+    while left.rows() > 1:
+        relay.relay_once()
+    assert {message.key() for message in left.published(19)} >= {str(number).encode() for number in range(1, 20)}
+    assert relay.relay_once() == 0, "it waits for a minute"
+
+
 def test_a_running_relay_finds_what_is_left_by_itself(left: Left) -> None:
     relay = left.relay()
     relay.start()

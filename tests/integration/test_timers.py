@@ -11,7 +11,7 @@ import pytest
 from ordersaga.messages import OrderCreated
 
 from chassis.codec import Codec
-from chassis.database import Database
+from chassis.database import Database, array
 from chassis.errors import Unavailable
 from chassis.messages import Encoded
 from chassis.producer import Producer
@@ -185,6 +185,23 @@ def test_what_an_operator_asks_for_goes_out_at_once_all_the_same(clockwork: Cloc
     assert clockwork.timers(Said(handled=False)).fire_once() == 1
     assert clockwork.sent(1) == [6]
     assert clockwork.stored(6).attempt == 1
+
+
+def test_sagas_that_cannot_go_on_are_set_aside_and_keep_no_other_waiting(clockwork: Clockwork) -> None:
+    clockwork.waiting(*range(200, 240))
+    broken = [200, 213, 239]
+    with clockwork.database.transaction() as tx:  # their next version is there already
+        tx.execute(
+            "INSERT INTO saga_events (create_time, saga_id, version, type, message_id) "
+            "SELECT now(), unnest(%(ids)s::bigint[]), 2, 'RETRIED', ''",
+            {"ids": array(broken)},
+        )
+    timers = clockwork.timers()
+    while timers.fire_once():
+        pass
+    good = [one for one in range(200, 240) if one not in broken]
+    assert clockwork.sent(len(good)) == good
+    assert {clockwork.stored(one).attempt for one in broken} == {1}
 
 
 def test_a_command_that_kafka_did_not_take_goes_out_at_its_next_deadline(clockwork: Clockwork) -> None:

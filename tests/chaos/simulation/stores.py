@@ -156,7 +156,10 @@ class MemorySagaStore(SagaStore):
                 history[event.saga_id, event.version] = event
         return stored
 
-    def claim_due(self, tx: Transaction, *, limit: int, all_due: bool) -> dict[int, Instance]:
+    def claim_due(
+        self, tx: Transaction, *, limit: int, all_due: bool, aside: Sequence[int] = ()
+    ) -> dict[int, Instance]:
+        assert not aside
         now = of(tx).now
         due = [
             one

@@ -1,0 +1,77 @@
+"""Work on rows that are due, again and again: one that fails by a fault of its own must not keep the others waiting.
+
+As the consumer does with a batch (`chassis.handling`), fewer and fewer rows are taken until the one that fails is
+alone. It is set aside for a minute, and then tried again: whatever its fault was may be mended by then.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from chassis import metrics
+from chassis.families import passes
+from chassis.logs import logger, one_line
+
+log = logger("aside")
+
+_SECONDS = 60.0
+_MOST_IN_A_ROW = 10
+"""Where so many fail alone and none is done, more of them can wait for the next pass: the fault may be ours."""
+
+T = TypeVar("T")
+
+
+@dataclass
+class Claim:
+    """Which rows to lock: up to ``limit`` of those that are due and not set ``aside``; ``ids`` are those that were."""
+
+    limit: int
+    aside: Sequence[int]
+    ids: Sequence[int] = ()
+
+
+class Aside:
+    """The rows of one table that are set aside; for the thread that works on it."""
+
+    def __init__(self, what: str, most: int) -> None:
+        """Work on up to ``most`` rows at once; ``what`` one of them is, logs and metrics say."""
+        self._what, self._most, self._limit = what, most, most
+        self._until: dict[int, float] = {}
+        metrics.SET_ASIDE.labels(what)
+
+    @property
+    def ids(self) -> list[int]:
+        """Those that are set aside now."""
+        now = time.monotonic()
+        self._until = {one: until for one, until in self._until.items() if until > now}
+        return list(self._until)
+
+    def work(self, do: Callable[[Claim], T]) -> T:
+        """Return what ``do`` returns, which locks what the claim says, notes the ids in it, and does it or raises.
+
+        Raises:
+            Exception: what ``do`` raises, where that passes by itself or row after row fails.
+        """
+        alone = 0
+        while True:
+            claim = Claim(self._limit, self.ids)
+            try:
+                done = do(claim)
+            except Exception as error:
+                if passes(error) or not claim.ids or alone == _MOST_IN_A_ROW:
+                    raise
+                if len(claim.ids) > 1:
+                    self._limit = len(claim.ids) // 2
+                else:
+                    alone += 1
+                    self._set_aside(claim.ids[0], error)
+            else:
+                self._limit = min(self._most, 2 * self._limit)
+                return done
+
+    def _set_aside(self, one: int, error: Exception) -> None:
+        self._until[one] = time.monotonic() + _SECONDS
+        metrics.SET_ASIDE.labels(self._what).inc()
+        text = f"{type(error).__name__}: {one_line(error)}"
+        log.error("set aside", what=self._what, id=one, again_in_seconds=_SECONDS, error=text, exc_info=error)

@@ -1,0 +1,77 @@
+"""Rows that fail by a fault of their own are left out for a while, and the others are done."""
+
+import time
+
+import psycopg
+import pytest
+
+from chassis.aside import Aside, Claim
+
+BUG = ValueError("a bug")
+
+
+class Table:
+    """Rows that are due, some of which fail."""
+
+    def __init__(self, rows: int, *bad: int, error: Exception = BUG) -> None:
+        self.due, self.bad, self._error = list(range(rows)), set(bad), error
+        self.tries = 0
+
+    def do(self, claim: Claim) -> list[int]:
+        self.tries += 1
+        claim.ids = [row for row in self.due if row not in claim.aside][: claim.limit]
+        if self.bad & set(claim.ids):
+            raise self._error
+        self.due = [row for row in self.due if row not in claim.ids]
+        return list(claim.ids)
+
+
+def work_off(rows: Aside, table: Table) -> None:
+    while rows.work(table.do):
+        pass
+
+
+def pass_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = time.monotonic() + 61
+    monkeypatch.setattr("chassis.aside.time.monotonic", lambda: later)
+
+
+def test_what_is_due_is_done_at_once() -> None:
+    table = Table(100)
+    assert Aside("row", 100).work(table.do) == list(range(100))
+    assert table.tries == 1
+
+
+def test_those_that_fail_are_set_aside_and_all_others_are_done() -> None:
+    table, rows = Table(100, 0, 41, 99), Aside("row", 100)
+    work_off(rows, table)
+    assert table.due == rows.ids == [0, 41, 99]
+
+
+def test_those_that_are_set_aside_are_tried_again_once_a_minute_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, rows = Table(10, 5), Aside("row", 10)
+    work_off(rows, table)
+    table.bad.clear()
+    assert rows.work(table.do) == []
+    pass_a_minute(monkeypatch)
+    assert rows.work(table.do) == [5]
+
+
+def test_what_passes_by_itself_is_nobodys_fault() -> None:
+    table, rows = Table(10, 5, error=psycopg.OperationalError("away")), Aside("row", 10)
+    with pytest.raises(psycopg.OperationalError):
+        rows.work(table.do)
+    assert (table.tries, rows.ids) == (1, [])
+
+
+def test_where_row_after_row_fails_the_pass_ends_and_all_is_done_once_that_is_mended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table, rows = Table(100, *range(100)), Aside("row", 100)
+    with pytest.raises(ValueError, match="a bug"):
+        rows.work(table.do)
+    assert len(rows.ids) == 10
+    table.bad.clear()
+    pass_a_minute(monkeypatch)
+    work_off(rows, table)
+    assert table.due == []
