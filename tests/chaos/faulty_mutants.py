@@ -148,9 +148,9 @@ def blames_the_data() -> None:
 
 
 def keeps_stale_statements() -> None:
-    """A statement that was prepared before its table changed is taken for a bug, and stays prepared."""
-    families._SQLSTATES["0A"] = (Family.OURS, "000")  # noqa: SLF001 - a mutant knows what it breaks
-    families._SQLSTATE_EXCEPTIONS["42P05"] = Family.OURS  # noqa: SLF001 - the same: it is prepared already
+    """A statement that was prepared before its table changed stays prepared, and its failure is the data's fault."""
+    families._SQLSTATES["0A"] = (Family.DATA, "000")  # noqa: SLF001 - a mutant knows what it breaks
+    families._SQLSTATE_EXCEPTIONS["42P05"] = Family.DATA  # noqa: SLF001 - the same: it is prepared already
 
 
 def trusts_schemas() -> None:

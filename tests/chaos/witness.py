@@ -1,7 +1,7 @@
 """What was seen of one customer's orders, and the checker's verdict on it, as soon as everything has come to rest."""
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from confluent_kafka import TopicPartition
@@ -74,13 +74,13 @@ class Witness(Recorder):
         time.sleep(_SETTLED_SECONDS)  # what is only passing through proves nothing
         finds()
 
-    def wait_until_read(self) -> None:
-        """Wait until every group has dealt with what lay in its topics, of whichever customer."""
+    def wait_until_read(self, groups: Sequence[str] = NAMES) -> None:
+        """Wait until each of ``groups`` has dealt with what lay in its topics, of whichever customer."""
 
         def read() -> None:
             self._catch_up()
             ends = self._behind_the_last()
-            for group in NAMES:
+            for group in groups:
                 self.sample(group)
                 reached = self._committed(group)
                 behind = [
