@@ -95,12 +95,12 @@ class Postgres(Server):
 
     def _create_missing(self, admin: psycopg.Connection, names: list[str]) -> None:
         for name in names:
-            owner = sql.SQL("CURRENT_USER") if self._external else sql.Identifier(name)
+            owned = sql.SQL("" if self._external else "OWNER {}").format(sql.Identifier(name))
             if not self._external and not admin.execute(_ROLE, [name]).fetchone():
-                password = sql.Literal(self._password())
-                admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(owner, password))
+                role = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
+                admin.execute(role.format(sql.Identifier(name), sql.Literal(self._password())))
             if not admin.execute(_DATABASE, [name]).fetchone():
-                admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), owner))
+                admin.execute(sql.SQL("CREATE DATABASE {} ").format(sql.Identifier(name)) + owned)
 
     def stop(self) -> None:
         """Stop it in good order: its fast shutdown, which ends sessions and loses nothing."""
