@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 from confluent_kafka import Consumer as KafkaConsumer
@@ -29,9 +29,10 @@ from chassis.handling import Failed, Handling
 from chassis.hearing import Hearing
 from chassis.logs import logger, one_line
 from chassis.messages import Encoded, Handle
-from chassis.offsets import COMMIT_SECONDS, READING, Offsets
+from chassis.offsets import COMMIT_SECONDS, READING, Offsets, Partition
 from chassis.producer import Producer
-from chassis.suspects import Suspects, parted
+from chassis.standing import Standing
+from chassis.suspects import BadDeployError, HeldBackError, Suspects, parted
 from chassis.watchdog import Watchdog
 
 log = logger("consumer")
@@ -86,7 +87,7 @@ class Consumer:
         self._paused = False
         self._failures = 0
         self._halt, self._tried = Halt(), 0.0
-        self._suspects = Suspects()
+        self._suspects, self._standing = Suspects(), Standing()
         self._parked: set[Place] = set()
         """What is parked already of a batch that comes again."""
         self._stopping = threading.Event()
@@ -158,17 +159,16 @@ class Consumer:
 
         Nothing is asked of the consumer itself: that would wait behind its fetch, half a second each time.
         """
-        stalled = self._watchdog.stalled(self._consumer, self._owned, self._offsets)
+        going = [partition for partition in self._owned if partition not in self._standing]
+        stalled = self._watchdog.stalled(self._consumer, going, self._offsets)
         lost = self._hearing.is_lost(lambda: self._connected)
         if stalled or lost:
             metrics.REJOINED.inc()
             reason = f"nothing comes of {', '.join(f'{t}-{n}' for t, n in stalled)}" if stalled else "no broker answers"
             log.error("consumer is stalled, joining the group anew", reason=reason)
             self._consumer.close()
-            self._offsets.forget(self._owned)
+            self._forget(self._owned)
             self._owned.clear()
-            self._parked.clear()
-            self._suspects.clear()
             self._consumer = self._connect()
             self._subscribe()
 
@@ -178,10 +178,12 @@ class Consumer:
         self._connected = any(broker["nodeid"] >= 0 and broker["state"] == "UP" for broker in brokers)
 
     def _turn(self) -> None:
+        if self._standing.resume(self._consumer):
+            self._tried = time.monotonic()
         batch, ends = self._collect()
         if not batch:
             self._offsets.end(ends)
-            if time.monotonic() - self._tried > _NOTHING_SECONDS:
+            if not self._standing.waits and time.monotonic() - self._tried > _NOTHING_SECONDS:
                 self._suspects.clear()
                 self._halt.end()
             return
@@ -198,12 +200,11 @@ class Consumer:
         metrics.tally(metrics.CONSUMED, (source(message)[0] for message in done))
         metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
         metrics.BATCH_MESSAGES.observe(len(done))
-        if held:
-            self._handling.forget()  # it may fail because of what is stale
-            self._wait_for_better(self._suspects.suspicion(held[0][1]))
-            return
         self._failures = 0
-        if not self._suspects.count:
+        self._standing.forget({source(message)[:2] for message in done})
+        if held:
+            self._hold(back, self._suspects.reason(held))
+        elif not self._suspects.count:
             self._parked.clear()
             self._halt.worked()
 
@@ -261,6 +262,16 @@ class Consumer:
             if (topic, partition) in self._owned:
                 self._consumer.seek(TopicPartition(topic, partition, offset))
 
+    def _hold(self, back: Sequence[KafkaMessage], reason: Exception) -> None:
+        """Let the partitions of ``back`` stand still for a while, and the others go on; or halt for a bad deploy."""
+        if isinstance(reason, BadDeployError):
+            self._wait_for_better(reason)
+            return
+        if isinstance(reason, HeldBackError):
+            self._handling.forget()  # what looks like a bug may be what is stale
+        seconds = _backoff(reason, self._standing.tries + 1)
+        self._standing.stop(self._consumer, {source(message)[:2] for message in back}, seconds)
+
     def _wait_for_better(self, error: Exception) -> None:
         """Back off where ``error`` passes; else halt, and forget what may be stale, so that the next try is fresh."""
         if family_of(error) is Family.OURS:
@@ -268,11 +279,7 @@ class Consumer:
             seconds = self._halt.failed(error)
         else:
             self._failures += 1
-            longest = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** min(self._failures, 10))
-            seconds = longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
-            metrics.REWOUND.labels(type(error).__name__).inc()
-            text = one_line(error)
-            log.warning("batch rewound", error=text, again_in_seconds=round(seconds, 2), failures=self._failures)
+            seconds = _backoff(error, self._failures)
         self._idle(time.monotonic() + seconds)
 
     def _idle(self, until: float) -> None:
@@ -287,6 +294,7 @@ class Consumer:
                 self._offsets.end([event])
         self._paused, self._tried = False, time.monotonic()
         self._consumer.resume(self._partitions())
+        self._standing.resumed()
         self._watchdog.forget()
 
     def _partitions(self) -> list[TopicPartition]:
@@ -307,11 +315,25 @@ class Consumer:
     def _lost(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
         revoked = {(p.topic, p.partition) for p in partitions}
         self._owned -= revoked
-        self._parked = {place for place in self._parked if place[:2] not in revoked}
-        self._suspects.forget(revoked)
-        self._offsets.forget(revoked)
+        self._forget(revoked)
         consumer.incremental_unassign(partitions)
         log.info("partitions revoked", removed=len(partitions), owned=len(self._owned))
+
+    def _forget(self, partitions: Collection[Partition]) -> None:
+        """Leave ``partitions`` to whoever has them now."""
+        self._parked = {place for place in self._parked if place[:2] not in partitions}
+        self._suspects.forget(partitions)
+        self._standing.forget(partitions)
+        self._offsets.forget(partitions)
+
+
+def _backoff(error: Exception, failures: int) -> float:
+    """Count and log that something is done again because of ``error``; return in how many seconds."""
+    longest: float = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** min(failures, 10))
+    seconds = longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
+    metrics.REWOUND.labels(type(error).__name__).inc()
+    log.warning("batch rewound", error=one_line(error), again_in_seconds=round(seconds, 2), failures=failures)
+    return seconds
 
 
 def _log_error(error: KafkaError) -> None:

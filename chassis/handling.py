@@ -1,5 +1,6 @@
 """What is done with a batch: decode, one transaction, publish; and what cannot be handled is isolated."""
 
+import time
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -15,6 +16,8 @@ from chassis.producer import Producer
 
 Failed: TypeAlias = list[tuple[KafkaMessage, Exception]]
 """Messages that cannot be handled, each with the error that it fails with by itself."""
+_PATIENCE_SECONDS = 2.0
+"""How long a batch may be held up by asking the registry in vain."""
 _Pair = tuple[KafkaMessage, Message[Record]]
 
 
@@ -29,18 +32,29 @@ class Handling:
     def handle(self, batch: Sequence[KafkaMessage]) -> Failed:
         """Handle each message of ``batch``; return those that fail alone, twice: the others have their effect.
 
+        One that cannot be decoded for now, such as by a schema that is new while the registry is away, is among those
+        that are returned, and so is what lies behind it in its partition.
+
         Raises:
             Exception: one that passes by itself. What of the batch has its effect may be handled again.
         """
         pairs: list[_Pair] = []
         failed: Failed = []
+        waiting: dict[tuple[str, int], Exception] = {}
+        give_up = time.monotonic() + _PATIENCE_SECONDS
         for raw in batch:
+            partition = source(raw)[:2]
+            if partition in waiting:
+                failed.append((raw, waiting[partition]))
+                continue
             try:
                 pairs.append((raw, self._decode(raw)))
             except Exception as error:
-                if passes(error):
-                    raise
                 failed.append((raw, error))
+                if passes(error):
+                    if time.monotonic() > give_up:
+                        raise
+                    waiting[partition] = error
         return failed + self._try(pairs)
 
     def forget(self) -> None:

@@ -10,7 +10,7 @@ from confluent_kafka import Message as KafkaMessage
 
 from chassis.dead_letters import Place, source
 from chassis.errors import Unavailable
-from chassis.families import Family, family_of
+from chassis.families import Family, family_of, passes
 from chassis.handling import Failed
 
 _BAD_DEPLOY_MESSAGES = 10
@@ -39,7 +39,7 @@ class Suspects:
         return len(self._held)
 
     def judge(self, batch: Sequence[KafkaMessage], failed: Failed) -> tuple[Failed, Failed]:
-        """Return which of ``failed`` are to be parked, and which are held back.
+        """Return which of ``failed`` are to be parked, and which are held back, also those whose error passes.
 
         The rest of ``batch`` was handled. That clears the code which handles its topic, for those of ``failed`` and for
         what was held back before and comes again.
@@ -51,16 +51,18 @@ class Suspects:
         self._guilty |= {place for place in self._held if place[0] in cleared}
         parked, held = Failed(), Failed()
         for raw, error in failed:
-            foreseen = family_of(error) is not Family.OURS
-            to_blame = foreseen or source(raw)[0] in cleared or source(raw) in self._guilty
-            (parked if to_blame else held).append((raw, error))
-        back = {source(raw) for raw, _ in held}
+            guilty = family_of(error) is Family.DATA or source(raw)[0] in cleared or source(raw) in self._guilty
+            (parked if guilty and not passes(error) else held).append((raw, error))
+        back = {source(raw) for raw, error in held if not passes(error)}
         self._guilty -= places
         self._held = (self._held - places - self._guilty) | back
         return parked, held
 
-    def suspicion(self, error: Exception) -> Exception:
-        """Return what is to be said of those that are held back, one of which fails with ``error``."""
+    def reason(self, held: Failed) -> Exception:
+        """Return why ``held`` are held back."""
+        error = next((error for _, error in held if not passes(error)), None)
+        if error is None:
+            return held[0][1]
         kind = HeldBackError if self.count < _BAD_DEPLOY_MESSAGES else BadDeployError
         what = f"{self.count} messages in a row fail, and none is handled; here: {type(error).__name__}: {error}"
         suspicion = kind(what)

@@ -3,7 +3,7 @@
 import pytest
 from confluent_kafka import Message
 
-from chassis.errors import Poison
+from chassis.errors import Poison, Unavailable
 from chassis.suspects import BadDeployError, HeldBackError, Suspects, parted
 
 BUG = ValueError("a bug")
@@ -64,16 +64,25 @@ def test_a_message_that_was_held_back_and_is_handled_after_all_is_forgotten(susp
 
 def test_a_message_that_is_tried_again_and_again_counts_once(suspects: Suspects) -> None:
     for _ in range(20):
-        suspects.judge([at(0)], [(at(0), BUG)])
-    assert isinstance(suspects.suspicion(BUG), HeldBackError)
+        _, held = suspects.judge([at(0)], [(at(0), BUG)])
+        assert isinstance(suspects.reason(held), HeldBackError)
+
+
+def test_what_cannot_be_decoded_for_now_is_held_back_and_is_nobodys_fault(suspects: Suspects) -> None:
+    away = Unavailable("the registry is away")
+    for offset in range(10):
+        parked, held = suspects.judge([at(offset), at(99, partition=1)], [(at(offset), away)])
+        assert (offsets(parked), offsets(held), suspects.count) == ([], [offset], 0)
+        assert suspects.reason(held) is away
 
 
 def test_ten_messages_are_a_bad_deploy(suspects: Suspects) -> None:
-    for offset in range(10):
+    for offset in range(9):
         suspects.judge([at(offset)], [(at(offset), BUG)])
-    suspicion = suspects.suspicion(BUG)
-    assert isinstance(suspicion, BadDeployError)
-    assert str(suspicion) == "10 messages in a row fail, and none is handled; here: ValueError: a bug"
+    _, held = suspects.judge([at(9)], [(at(9), BUG)])
+    reason = suspects.reason(held)
+    assert isinstance(reason, BadDeployError)
+    assert str(reason) == "10 messages in a row fail, and none is handled; here: ValueError: a bug"
 
 
 def test_partitions_that_another_member_has_now_are_its_own_affair(suspects: Suspects) -> None:
