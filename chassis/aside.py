@@ -1,7 +1,8 @@
 """Work on rows that are due, again and again: one that fails by a fault of its own must not keep the others waiting.
 
 As the consumer does with a batch (`chassis.handling`), fewer and fewer rows are taken until the one that fails is
-alone. It is set aside for a minute, and then tried again: whatever its fault was may be mended by then.
+alone. It is set aside for a minute, each further time for twice as long up to ten minutes, and then tried again:
+whatever its fault was may be mended by then.
 """
 
 import time
@@ -15,7 +16,8 @@ from chassis.logs import logger, one_line
 
 log = logger("aside")
 
-_SECONDS = 60.0
+_FIRST_SECONDS = 60.0
+_LONGEST_SECONDS = 600.0
 _MOST_IN_A_ROW = 10
 """Where so many fail alone and none is done, more of them can wait for the next pass: the fault may be ours."""
 
@@ -38,14 +40,14 @@ class Aside:
         """Work on up to ``most`` rows at once; ``what`` one of them is, logs and metrics say."""
         self._what, self._most, self._limit = what, most, most
         self._until: dict[int, float] = {}
+        self._failures: dict[int, int] = {}
         metrics.SET_ASIDE.labels(what)
 
     @property
     def ids(self) -> list[int]:
         """Those that are set aside now."""
         now = time.monotonic()
-        self._until = {one: until for one, until in self._until.items() if until > now}
-        return list(self._until)
+        return [one for one, until in self._until.items() if until > now]
 
     def work(self, do: Callable[[Claim], T]) -> T:
         """Return what ``do`` returns, which locks what the claim says, notes the ids in it, and does it or raises.
@@ -68,10 +70,18 @@ class Aside:
                     self._set_aside(claim.ids[0], error)
             else:
                 self._limit = min(self._most, 2 * self._limit)
+                for one in self._failures.keys() & set(claim.ids):
+                    del self._failures[one], self._until[one]
                 return done
 
     def _set_aside(self, one: int, error: Exception) -> None:
-        self._until[one] = time.monotonic() + _SECONDS
+        given_up = time.monotonic() - _LONGEST_SECONDS  # those have been dealt with elsewhere
+        self._until = {other: until for other, until in self._until.items() if until > given_up}
+        self._failures = {other: count for other, count in self._failures.items() if other in self._until}
+        failures = self._failures.get(one, 0)
+        seconds = min(_LONGEST_SECONDS, _FIRST_SECONDS * 2.0**failures)
+        self._failures[one], self._until[one] = failures + 1, time.monotonic() + seconds
         metrics.SET_ASIDE.labels(self._what).inc()
         text = f"{type(error).__name__}: {one_line(error)}"
-        log.error("set aside", what=self._what, id=one, again_in_seconds=_SECONDS, error=text, exc_info=error)
+        trace = None if failures else error
+        log.error("set aside", what=self._what, id=one, again_in_seconds=seconds, error=text, exc_info=trace)

@@ -51,7 +51,7 @@ _POLL_SECONDS = 0.25
 _FIRST_BACKOFF_SECONDS = 0.1
 _LONGEST_BACKOFF_SECONDS = 5.0
 _NOTHING_SECONDS = 5.0
-"""A halt ends where nothing comes any more for so long: another member has the partitions, or they were emptied."""
+"""Where what failed does not come again for so long, another member has it, or it was deleted."""
 
 
 class Consumer:
@@ -178,14 +178,14 @@ class Consumer:
         self._connected = any(broker["nodeid"] >= 0 and broker["state"] == "UP" for broker in brokers)
 
     def _turn(self) -> None:
-        if self._standing.resume(self._consumer):
+        if self._standing.resume(self._consumer, self._suspects.convicted):
             self._tried = time.monotonic()
+        elif (self._suspects or self._halt.on) and self._nothing_comes():
+            self._suspects.clear()
+            self._halt.end()
         batch, ends = self._collect()
         if not batch:
             self._offsets.end(ends)
-            if not self._standing.waits and time.monotonic() - self._tried > _NOTHING_SECONDS:
-                self._suspects.clear()
-                self._halt.end()
             return
         began = time.perf_counter()
         try:
@@ -195,18 +195,30 @@ class Consumer:
             self._wait_for_better(error)
             return
         done, back = parted(batch, held) if held else (batch, [])
-        self._offsets.add(done)
+        if done:
+            self._offsets.add(done)
         self._rewind(back, ends)
         metrics.tally(metrics.CONSUMED, (source(message)[0] for message in done))
         metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
         metrics.BATCH_MESSAGES.observe(len(done))
         self._failures = 0
-        self._standing.forget({source(message)[:2] for message in done})
+        self._settle(done)
         if held:
             self._hold(back, self._suspects.reason(held))
         elif not self._suspects.count:
-            self._parked.clear()
             self._halt.worked()
+
+    def _nothing_comes(self) -> bool:
+        """Whether what failed has not come again: another member has it, or it was deleted."""
+        return not self._standing.waits and time.monotonic() - self._tried > _NOTHING_SECONDS
+
+    def _settle(self, done: Sequence[KafkaMessage]) -> None:
+        """Forget of ``done`` what was noted as long as it might come again."""
+        if self._parked:
+            self._parked.difference_update(map(source, done))
+        if self._suspects:
+            self._suspects.settle(done)
+        self._standing.forget({source(message)[:2] for message in done})
 
     def _commit_if_due(self) -> None:
         if self._offsets.due:
@@ -263,13 +275,14 @@ class Consumer:
                 self._consumer.seek(TopicPartition(topic, partition, offset))
 
     def _hold(self, back: Sequence[KafkaMessage], reason: Exception) -> None:
-        """Let the partitions of ``back`` stand still for a while, and the others go on; or halt for a bad deploy."""
+        """Let the partitions of ``back`` stand still for a while; the others go on, as they may clear the code."""
         if isinstance(reason, BadDeployError):
-            self._wait_for_better(reason)
-            return
-        if isinstance(reason, HeldBackError):
+            seconds = self._halt.failed(reason)
+        else:
+            self._halt.end()
+            seconds = _backoff(reason, self._standing.tries + 1)
+        if isinstance(reason, BadDeployError | HeldBackError):
             self._handling.forget()  # what looks like a bug may be what is stale
-        seconds = _backoff(reason, self._standing.tries + 1)
         self._standing.stop(self._consumer, {source(message)[:2] for message in back}, seconds)
 
     def _wait_for_better(self, error: Exception) -> None:

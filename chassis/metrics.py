@@ -20,6 +20,9 @@ RECONNECTED = Counter(
     "ordersaga_producer_reconnects_total", "Times that a producer which no broker answered connected anew."
 )
 REWOUND = Counter("ordersaga_batches_rewound_total", "Batches that failed and are done again.", ["error"])
+HELD_BACK = Gauge(
+    "ordersaga_messages_held_back", "Messages that fail for no known reason, until another of their kind is handled."
+)
 HALTED = Gauge("ordersaga_consumer_halted", "1 where consuming is halted, because no message can be handled.")
 HALTED_SINCE = Gauge("ordersaga_consumer_halted_since_seconds", "When that began, in Unix time; 0 where it is not so.")
 HALTED_REASON = Gauge("ordersaga_consumer_halted_reason", "1 with the reason why consuming is halted.", ["reason"])

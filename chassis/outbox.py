@@ -76,7 +76,7 @@ class Relay(Periodic):
 
     def __init__(self, database: Database, producer: Producer, *, age_seconds: float, interval_seconds: float) -> None:
         """Look every ``interval_seconds`` for rows older than ``age_seconds``; `start` begins."""
-        super().__init__("relay", lambda: self.relay_once() == _BATCH, interval_seconds=interval_seconds)
+        super().__init__("relay", lambda: self.relay_once() > 0, interval_seconds=interval_seconds)
         self._database, self._producer, self._age = database, producer, age_seconds
         self._aside = Aside("message", _BATCH)
 

@@ -37,10 +37,12 @@ class Standing:
         self._tries += 1
         consumer.pause([TopicPartition(*partition) for partition in stopped])
 
-    def resume(self, consumer: Consumer) -> bool:
-        """Have those fetched again whose time has passed, and say whether there are any."""
+    def resume(self, consumer: Consumer, at_once: Container[Partition] = ()) -> bool:
+        """Have those fetched again whose time has passed, or that are to be tried ``at_once``; say whether any were."""
+        if not self._until:
+            return False
         now = time.monotonic()
-        due = [partition for partition, until in self._until.items() if 0 < until <= now]
+        due = [one for one, until in self._until.items() if until and (until <= now or one in at_once)]
         if due:
             consumer.resume([TopicPartition(*partition) for partition in due])
             self._until |= dict.fromkeys(due, 0)
@@ -52,6 +54,8 @@ class Standing:
 
     def forget(self, partitions: Container[Partition]) -> None:
         """Say that ``partitions`` have gone on, or that another member has them now."""
+        if not self._until:
+            return
         self._until = {partition: until for partition, until in self._until.items() if partition not in partitions}
         if not self._until:
             self._tries = 0

@@ -1,24 +1,31 @@
 """Which messages fail by a fault of their own, and which only meet a bug.
 
 Where nobody has foreseen the error, nothing that the message says of itself tells the two apart. What does is whether
-the same code handles another message of that topic: until then it is held back, and neither parked nor passed.
+the same code handles another message of that topic and type, later: until then it is held back, and neither parked nor
+passed.
 """
 
 from collections.abc import Container, Sequence
 
 from confluent_kafka import Message as KafkaMessage
 
-from chassis.dead_letters import Place, source
+from chassis import metrics
+from chassis.dead_letters import Place, headers_of, source
 from chassis.errors import Unavailable
 from chassis.families import Family, family_of, passes
 from chassis.handling import Failed
+from chassis.messages import MESSAGE_TYPE
+from chassis.offsets import Partition
+
+_Kind = tuple[str, bytes | None]
+"""A topic, and a type of message."""
 
 _BAD_DEPLOY_MESSAGES = 10
-"""Where so many fail for no known reason and not one of their topics is handled, the code is bad, not the data."""
+"""Where so many fail for no known reason and not one of their kind is handled, the code is bad, not the data."""
 
 
 class HeldBackError(Unavailable):
-    """A few messages fail for no known reason; it passes once another one of their topic has been handled."""
+    """A few messages fail for no known reason; it passes once another one of their kind has been handled."""
 
 
 class BadDeployError(Exception):
@@ -30,33 +37,55 @@ class Suspects:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._held: set[Place] = set()
+        self._held: dict[Place, _Kind] = {}
         self._guilty: set[Place] = set()
+        self._tell()
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._held or self._guilty)
 
     @property
     def count(self) -> int:
-        """How many are held back."""
+        """How many are held back, and not found guilty."""
         return len(self._held)
+
+    @property
+    def convicted(self) -> set[Partition]:
+        """The partitions in which one lies that is found guilty."""
+        return {place[:2] for place in self._guilty}
 
     def judge(self, batch: Sequence[KafkaMessage], failed: Failed) -> tuple[Failed, Failed]:
         """Return which of ``failed`` are to be parked, and which are held back, also those whose error passes.
 
-        The rest of ``batch`` was handled. That clears the code which handles its topic, for those of ``failed`` and for
-        what was held back before and comes again.
+        The rest of ``batch`` was handled. That clears the code, and convicts those of its kind that were held back
+        before. It says nothing of those that fail in this batch for the first time: the bug may be younger.
         """
-        if not (failed or self._held or self._guilty):
+        if not (failed or self):
             return [], []
-        places, fails = {source(raw) for raw in batch}, {source(raw) for raw, _ in failed}
-        cleared = {topic for topic, _, _ in places - fails}
-        self._guilty |= {place for place in self._held if place[0] in cleared}
+        fails = {source(raw) for raw, _ in failed}
+        handled = [raw for raw in batch if source(raw) not in fails]
+        cleared = {_kind(raw) for raw in handled}
+        self._guilty |= {place for place, kind in self._held.items() if kind in cleared}
         parked, held = Failed(), Failed()
         for raw, error in failed:
-            guilty = family_of(error) is Family.DATA or source(raw)[0] in cleared or source(raw) in self._guilty
-            (parked if guilty and not passes(error) else held).append((raw, error))
-        back = {source(raw) for raw, error in held if not passes(error)}
-        self._guilty -= places
-        self._held = (self._held - places - self._guilty) | back
+            if passes(error):
+                self._guilty.discard(source(raw))
+                held.append((raw, error))
+            else:
+                guilty = family_of(error) is Family.DATA or source(raw) in self._guilty
+                (parked if guilty else held).append((raw, error))
+        self._held |= {source(raw): _kind(raw) for raw, error in held if not passes(error)}
+        self._held = {place: kind for place, kind in self._held.items() if place not in self._guilty}
+        self.settle(handled)
         return parked, held
+
+    def settle(self, done: Sequence[KafkaMessage]) -> None:
+        """Say that ``done`` are handled, or parked."""
+        for place in map(source, done):
+            self._held.pop(place, None)
+            self._guilty.discard(place)
+        self._tell()
 
     def reason(self, held: Failed) -> Exception:
         """Return why ``held`` are held back."""
@@ -69,15 +98,24 @@ class Suspects:
         suspicion.__cause__ = error
         return suspicion
 
-    def forget(self, partitions: Container[tuple[str, int]]) -> None:
+    def forget(self, partitions: Container[Partition]) -> None:
         """Leave what lies in ``partitions`` to whoever has them now."""
-        self._held = {place for place in self._held if place[:2] not in partitions}
+        self._held = {place: kind for place, kind in self._held.items() if place[:2] not in partitions}
         self._guilty = {place for place in self._guilty if place[:2] not in partitions}
+        self._tell()
 
     def clear(self) -> None:
         """Begin anew: what was held back does not come again."""
         self._held.clear()
         self._guilty.clear()
+        self._tell()
+
+    def _tell(self) -> None:
+        metrics.HELD_BACK.set(self.count)
+
+
+def _kind(raw: KafkaMessage) -> _Kind:
+    return source(raw)[0], dict(headers_of(raw)).get(MESSAGE_TYPE)
 
 
 def parted(batch: Sequence[KafkaMessage], held: Failed) -> tuple[list[KafkaMessage], list[KafkaMessage]]:

@@ -68,13 +68,12 @@ class Announcer(Periodic):
         return len(announced)
 
     def _announce(self, tx: Transaction, claim: Claim) -> list[int]:
-        orders = store.claim_unannounced(tx, claim.limit, claim.aside)
-        claim.ids = ids = [order.order_id for order in orders]
+        orders = store.claim_unannounced(tx, claim)
         if orders:
             messages = [self._codec.encode(Outgoing(record)) for order in orders for record in announcements(order)]
             self._producer.deliver(messages, _PATIENCE_SECONDS)
-            store.announced(tx, ids, after=self._after, longest=_LONGEST_SECONDS)
-        return ids
+            store.announced(tx, claim.ids, after=self._after, longest=_LONGEST_SECONDS)
+        return list(claim.ids)
 
     def _pass(self) -> bool:
         self.announce_once()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from chassis.aside import Claim
 from chassis.changes import notify_news
 from chassis.database import array, columns, where
 from chassis.pipeline import Row, Transaction
@@ -53,11 +54,12 @@ _REQUEST_CANCEL = f"""
     WHERE order_id = %(order_id)s AND status = 'PENDING' AND cancel_request_time IS NULL
     RETURNING {_COLUMNS}
 """  # noqa: S608 - a constant
-_CLAIM = f"""
-    SELECT {_COLUMNS} FROM orders
+# It tells ids alone: a row that cannot be read must have one, or nobody could leave it out.
+_CLAIM = """
+    SELECT order_id FROM orders
     WHERE status = 'PENDING' AND announce_time <= now() AND order_id <> ALL(%(aside)s::bigint[])
     ORDER BY announce_time LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-"""  # noqa: S608 - a constant
+"""
 _ANNOUNCED = """
     UPDATE orders SET announcements = announcements + 1, announce_time = now() + make_interval(
         secs => least(%(longest)s, %(after)s * power(2.0, least(announcements, 30) + 1)))
@@ -123,12 +125,14 @@ def request_cancel(tx: Transaction, order_id: int, *, actor: str, note: str) -> 
     return _order(tx.execute(_REQUEST_CANCEL, {"order_id": order_id, "actor": actor, "note": note}).fetchone())
 
 
-def claim_unannounced(tx: Transaction, limit: int, aside: Sequence[int] = ()) -> list[Order]:
-    """Lock up to ``limit`` PENDING orders that are due to be announced again.
+def claim_unannounced(tx: Transaction, claim: Claim) -> list[Order]:
+    """Lock PENDING orders that are due to be announced again, as many as ``claim`` says, and note their ids in it.
 
-    Those that somebody else has in hand and those that are set ``aside`` are left out.
+    Those that somebody else has in hand are left out.
     """
-    return [_order(row) for row in tx.execute(_CLAIM, {"limit": limit, "aside": array(aside)})]
+    rows = tx.execute(_CLAIM, {"limit": claim.limit, "aside": array(claim.aside)})
+    claim.ids = [row.order_id for row in rows]
+    return [_order(row) for row in tx.execute(_GET, {"ids": array(claim.ids)})] if claim.ids else []
 
 
 def announced(tx: Transaction, ids: Sequence[int], *, after: float, longest: float) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from chassis.aside import Claim
 from chassis.changes import notify
 from chassis.database import array, columns, where
 from chassis.errors import Unavailable
@@ -27,12 +28,13 @@ _NOW = "SELECT now()"
 _LOAD = f"SELECT {_COLUMNS} FROM sagas WHERE saga_id = ANY(%(ids)s::bigint[]) ORDER BY saga_id FOR UPDATE"  # noqa: S608 - a constant
 _ANY_DUE = "SELECT EXISTS (SELECT FROM sagas WHERE deadline <= now() AND saga_id <> ALL(%(aside)s::bigint[]))"
 # The timers wait with what is merely overdue while replies may lie unread; what an operator asked for goes out at once.
-_CLAIM = f"""
-    SELECT {_COLUMNS} FROM sagas
+# It tells ids alone: a row that cannot be read must have one, or nobody could leave it out.
+_CLAIM = """
+    SELECT saga_id FROM sagas
     WHERE deadline <= now() AND (%(all_due)s OR attempt = 0 OR step IS NULL)
       AND saga_id <> ALL(%(aside)s::bigint[])
     ORDER BY deadline LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-"""  # noqa: S608 - a constant
+"""
 _GET = f"SELECT {_COLUMNS} FROM sagas WHERE saga_id = ANY(%(ids)s::bigint[])"  # noqa: S608 - a constant
 _EVENTS = """
     INSERT INTO saga_events (create_time, saga_id, version, type, step, reason, message_id)
@@ -170,15 +172,14 @@ class SagaStore:
         """Say whether the deadline of any saga has passed that is not set ``aside``."""
         return bool(_value(tx.execute(_ANY_DUE, {"aside": array(aside)})))
 
-    def claim_due(
-        self, tx: Transaction, *, limit: int, all_due: bool, aside: Sequence[int] = ()
-    ) -> dict[int, Instance]:
-        """Lock and return up to ``limit`` sagas whose deadline has passed, but those that are set ``aside``.
+    def claim_due(self, tx: Transaction, claim: Claim, *, all_due: bool) -> dict[int, Instance]:
+        """Lock and return sagas whose deadline has passed, as many as ``claim`` says, and note their ids in it.
 
         Those that another replica has in hand are left out, and without ``all_due`` all that no operator asked for.
         """
-        rows = tx.execute(_CLAIM, {"limit": limit, "all_due": all_due, "aside": array(aside)})
-        return {row.saga_id: self._instance(row) for row in rows}
+        asked = {"limit": claim.limit, "all_due": all_due, "aside": array(claim.aside)}
+        claim.ids = [row.saga_id for row in tx.execute(_CLAIM, asked)]
+        return self.get(tx, claim.ids) if claim.ids else {}
 
     def get(self, tx: Transaction, ids: Collection[int]) -> dict[int, Instance]:
         """Return those of the sagas ``ids`` that exist."""

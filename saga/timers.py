@@ -101,8 +101,7 @@ class Timers(Periodic):
         return messages
 
     def _let_go_on(self, tx: Transaction, claim: Claim, *, all_due: bool) -> tuple[list[Transition], list[Encoded]]:
-        loaded = self._store.claim_due(tx, limit=claim.limit, all_due=all_due, aside=claim.aside)
-        claim.ids = list(loaded)
+        loaded = self._store.claim_due(tx, claim, all_due=all_due)
         now = self._store.now(tx)
         transitions = [overdue(self._saga, instance, now) for instance in loaded.values()]
         changed = [transition.saga for transition in transitions]

@@ -18,6 +18,7 @@ import product_svc.handlers
 import product_svc.store
 import saga.store
 from chassis import avro_values, claims, families, outbox, schemas
+from chassis.aside import Claim
 from chassis.avro_schemas import Writer
 from chassis.consumer import Consumer
 from chassis.dead_letters import source
@@ -91,13 +92,11 @@ def locks_no_saga() -> None:
     _reword(saga.store, "_LOAD", " FOR UPDATE")
     _reword(saga.store, "_CLAIM", " FOR UPDATE SKIP LOCKED")
     SagaStore.recent_now = lambda *_: None  # type: ignore[method-assign] # so nothing that is remembered is of use
-    claim = SagaStore.claim_due
+    claim_due = SagaStore.claim_due
     lingered: list[Instance] = []
 
-    def faulty(
-        self: SagaStore, tx: Transaction, *, limit: int, all_due: bool, aside: Sequence[int] = ()
-    ) -> dict[int, Instance]:
-        claimed = claim(self, tx, limit=limit, all_due=all_due, aside=aside)
+    def faulty(self: SagaStore, tx: Transaction, claim: Claim, *, all_due: bool) -> dict[int, Instance]:
+        claimed = claim_due(self, tx, claim, all_due=all_due)
         asked = [instance for instance in claimed.values() if instance.attempt == 0]
         if asked and not lingered:
             lingered.extend(asked)

@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import Message
 from ordersaga.messages import OrderCancelRequested, OrderCreated
 
+from chassis.aside import Claim
 from chassis.codec import Codec
 from chassis.database import Database
 from chassis.errors import Unavailable
@@ -90,6 +91,16 @@ def desk(stack: Stack) -> Iterator[Desk]:
     delete_topics(stack.bootstrap, topic)
 
 
+def test_an_order_that_somebody_has_changed_by_hand_keeps_no_other_waiting(desk: Desk) -> None:
+    orders = desk.orders(9)
+    with desk.database.transaction() as tx:
+        tx.execute("UPDATE orders SET create_time = 'infinity' WHERE order_id = %(id)s", {"id": orders[4].order_id})
+    announcer = desk.announcer()
+    while announcer.announce_once():
+        pass
+    assert {desk.due(order)[0] for order in orders[:4] + orders[5:]} == {1}
+
+
 def test_an_order_that_is_due_is_announced_again_in_the_same_words(desk: Desk) -> None:
     (order,) = desk.orders(1)
     assert desk.announcer().announce_once() == 1
@@ -167,7 +178,7 @@ def test_with_kafka_away_orders_are_soon_free_for_others(desk: Desk) -> None:
 
         def in_hand() -> None:
             with desk.database.transaction() as tx:
-                assert store.claim_unannounced(tx, 1) == []
+                assert store.claim_unannounced(tx, Claim(1, ())) == []
 
         eventually(in_hand)
         with desk.database.transaction() as tx:

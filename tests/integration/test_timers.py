@@ -204,6 +204,19 @@ def test_sagas_that_cannot_go_on_are_set_aside_and_keep_no_other_waiting(clockwo
     assert {clockwork.stored(one).attempt for one in broken} == {1}
 
 
+@pytest.mark.parametrize(
+    "harm", ["start = '{}'", "waiting_since = 'infinity'", "deadline = '-infinity'", "step = 'no-such-step'"]
+)
+def test_a_row_that_somebody_has_changed_by_hand_keeps_no_other_waiting(clockwork: Clockwork, harm: str) -> None:
+    clockwork.waiting(*range(300, 310))
+    with clockwork.database.transaction() as tx:
+        tx.execute(f"UPDATE sagas SET {harm} WHERE saga_id = 305")  # noqa: S608 - constants
+    timers = clockwork.timers()
+    while timers.fire_once():
+        pass
+    assert clockwork.sent(9) == [one for one in range(300, 310) if one != 305]
+
+
 def test_a_command_that_kafka_did_not_take_goes_out_at_its_next_deadline(clockwork: Clockwork) -> None:
     deaf = Deaf({"bootstrap.servers": "127.0.0.1:1"}, lambda _: None)
     clockwork.waiting(8)

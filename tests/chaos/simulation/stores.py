@@ -16,6 +16,7 @@ import order_svc.handlers
 import product_svc.handlers
 import saga.engine
 import saga.operators
+from chassis.aside import Claim
 from chassis.errors import Unavailable
 from chassis.pipeline import Transaction
 from delivery_svc.deliveries import Delivery, DeliveryStatus
@@ -156,17 +157,14 @@ class MemorySagaStore(SagaStore):
                 history[event.saga_id, event.version] = event
         return stored
 
-    def claim_due(
-        self, tx: Transaction, *, limit: int, all_due: bool, aside: Sequence[int] = ()
-    ) -> dict[int, Instance]:
-        assert not aside
+    def claim_due(self, tx: Transaction, claim: Claim, *, all_due: bool) -> dict[int, Instance]:
         now = of(tx).now
         due = [
             one
             for one in of(tx).read("sagas").values()
             if one.deadline and one.deadline <= now and (all_due or one.attempt == 0 or one.ended)
         ]
-        return {one.saga_id: one for one in due[:limit]}
+        return {one.saga_id: one for one in due[: claim.limit]}
 
     def pick(self, tx: Transaction, wanted: Filter, *, limit: int) -> dict[int, Instance]:
         now = of(tx).now

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from chassis.aside import Claim
 from chassis.messages import Outgoing, Record
 from chassis.pipeline import Transaction
 from orchestrator_svc.order_saga import ORDER_SAGA
@@ -145,7 +146,7 @@ class World:
         handled = not self.log.fetch(self.orchestrator.name, self.orchestrator.topics, first=0, limit=1)
 
         def fire(tx: Transaction) -> list[Outgoing]:
-            loaded = SAGAS.claim_due(tx, limit=_LIMIT, all_due=hasty or handled)
+            loaded = SAGAS.claim_due(tx, Claim(_LIMIT, ()), all_due=hasty or handled)
             transitions = [overdue(ORDER_SAGA, instance, self.now) for instance in loaded.values()]
             changed = [transition.saga for transition in transitions]
             SAGAS.save(tx, changed, loaded, [one.event for one in transitions if one.event])

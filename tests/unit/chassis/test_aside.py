@@ -1,9 +1,11 @@
 """Rows that fail by a fault of their own are left out for a while, and the others are done."""
 
 import time
+from contextlib import suppress
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from chassis.aside import Aside, Claim
 
@@ -31,8 +33,8 @@ def work_off(rows: Aside, table: Table) -> None:
         pass
 
 
-def pass_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    later = time.monotonic() + 61
+def pass_a_minute(monkeypatch: pytest.MonkeyPatch, seconds: float = 61) -> None:
+    later = time.monotonic() + seconds
     monkeypatch.setattr("chassis.aside.time.monotonic", lambda: later)
 
 
@@ -75,3 +77,29 @@ def test_where_row_after_row_fails_the_pass_ends_and_all_is_done_once_that_is_me
     pass_a_minute(monkeypatch)
     work_off(rows, table)
     assert table.due == []
+
+
+def test_those_that_fail_again_and_again_are_left_out_for_longer_and_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, rows = Table(10, 5), Aside("row", 10)
+    work_off(rows, table)
+    pass_a_minute(monkeypatch)
+    assert rows.ids == []
+    work_off(rows, table)
+    pass_a_minute(monkeypatch)
+    assert rows.ids == [5]
+    pass_a_minute(monkeypatch, 60)
+    assert rows.ids == []
+
+
+@pytest.mark.parametrize("bad", [50, 200])
+def test_many_bad_rows_do_not_starve_the_good_ones_behind_them(monkeypatch: pytest.MonkeyPatch, bad: int) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("chassis.aside.time.monotonic", lambda: now[0])
+    table, rows = Table(bad + 10, *range(bad)), Aside("row", 100)
+    for _ in range(100):
+        now[0] += 5
+        with suppress(ValueError), capture_logs():
+            rows.work(table.do)
+        if table.due == list(range(bad)):
+            return
+    pytest.fail(f"{len(table.due) - bad} good rows still wait")
