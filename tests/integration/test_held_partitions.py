@@ -2,6 +2,7 @@
 
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -33,8 +34,8 @@ def group(stack: Stack) -> Iterator[Group]:
         yield group
 
 
-def of_an_unknown_schema(group: Group) -> Encoded:
-    message = group.codec.encode(Outgoing(group.ping(0)))
+def of_an_unknown_schema(group: Group, number: int = 0) -> Encoded:
+    message = group.codec.encode(Outgoing(group.ping(number)))
     return by_a_stranger(message._replace(value=struct.pack(">bI", 0, UNKNOWN) + (message.value or b"")[5:]))
 
 
@@ -108,6 +109,24 @@ def test_partitions_that_stand_still_are_handed_over_with_what_waits_in_them(sta
         assert [headers(letter)["dead-letter-reason"] for letter in tape.until(1)] == [b"UNKNOWN_SCHEMA"]
         effects(group, lambda found: found == GOOD)
     assert second.state == "running"
+
+
+def test_partitions_that_stand_still_come_back_from_another_member_and_go_on(stack: Stack, group: Group) -> None:
+    with renumbered(stack.registry_url) as registry, taped(stack.bootstrap, f"{group.name}.dlq") as tape:
+        group.codec = Codec(registry.client(), [group.ping])
+        group.codec.load()
+        registry.says = b""
+        group.consume(store)
+        several = range(PARTITIONS * 4)  # some in each partition
+        group.publish([of_an_unknown_schema(group, number) for number in several])
+        other = group.consume(store)
+        eventually(lambda: must_be(other, "running"), 30)
+        time.sleep(3)  # until it has got its share
+        other.stop()
+        registry.says = None
+        group.send(GOOD)
+        effects(group, lambda found: found == GOOD)
+        assert {headers(letter)["dead-letter-reason"] for letter in tape.until(len(several))} == {b"UNKNOWN_SCHEMA"}
 
 
 BAD = 1000
