@@ -178,7 +178,7 @@ class Consumer:
         self._connected = any(broker["nodeid"] >= 0 and broker["state"] == "UP" for broker in brokers)
 
     def _turn(self) -> None:
-        if self._standing.resume(self._consumer, self._suspects.convicted):
+        if self._standing and self._standing.resume(self._consumer, self._suspects.convicted):
             self._tried = time.monotonic()
         elif (self._suspects or self._halt.on) and self._nothing_comes():
             self._suspects.clear()
@@ -218,7 +218,8 @@ class Consumer:
             self._parked.difference_update(map(source, done))
         if self._suspects:
             self._suspects.settle(done)
-        self._standing.forget({source(message)[:2] for message in done})
+        if self._standing:
+            self._standing.forget({source(message)[:2] for message in done})
 
     def _commit_if_due(self) -> None:
         if self._offsets.due:

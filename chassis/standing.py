@@ -16,6 +16,10 @@ class Standing:
         self._until: dict[Partition, float] = {}
         self._tries = 0
 
+    def __bool__(self) -> bool:
+        """Whether any stands, or is being tried again."""
+        return bool(self._until)
+
     def __contains__(self, partition: object) -> bool:
         """Whether ``partition`` stands, or is being tried again."""
         return partition in self._until
@@ -39,8 +43,6 @@ class Standing:
 
     def resume(self, consumer: Consumer, at_once: Container[Partition] = ()) -> bool:
         """Have those fetched again whose time has passed, or that are to be tried ``at_once``; say whether any were."""
-        if not self._until:
-            return False
         now = time.monotonic()
         due = [one for one, until in self._until.items() if until and (until <= now or one in at_once)]
         if due:
@@ -54,8 +56,6 @@ class Standing:
 
     def forget(self, partitions: Container[Partition]) -> None:
         """Say that ``partitions`` have gone on, or that another member has them now."""
-        if not self._until:
-            return
         self._until = {partition: until for partition, until in self._until.items() if partition not in partitions}
         if not self._until:
             self._tries = 0
