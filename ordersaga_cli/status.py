@@ -31,6 +31,8 @@ class _Status:
     """Since when it is halted, in UTC."""
     reason: str | None = None
     """Why it is halted, that nothing answers, or where it stands why it is not ready."""
+    held_back: int = 0
+    """Messages that fail for no known reason, and wait until another of their kind is handled."""
     dead_letters: int = 0
     """Messages parked since it was started."""
 
@@ -62,7 +64,7 @@ def status(ctx: click.Context, told: Sequence[str], *, as_json: bool) -> None:
     if as_json:
         show.document({"services": [asdict(one) for one in found]})
     else:
-        columns = ("service", "metrics", "ready", "consuming", "dead letters", "why")
+        columns = ("service", "metrics", "ready", "consuming", "parked since its start", "why")
         show.table(columns, [(*_row(one), one.reason or "") for one in found])
     if not all(one.ready for one in found):
         ctx.exit(1)
@@ -94,10 +96,13 @@ def _look(name: str, address: str) -> _Status:
         halted=values.get("ordersaga_consumer_halted") == 1,
         since=datetime.fromtimestamp(since, UTC).isoformat(sep=" ", timespec="seconds")[:19] if since else None,
         reason=reasons[0] if reasons else None if ready else _NOT_READY,
+        held_back=int(values.get("ordersaga_messages_held_back", 0)),
         dead_letters=int(sum(s.value for s in samples if s.name == "ordersaga_dead_letters_total")),
     )
 
 
 def _row(one: _Status) -> tuple[str, str, str, str, int]:
     consuming = f"halted since {one.since}" if one.halted else "yes" if one.ready else "no"
+    if one.held_back:
+        consuming += f", {one.held_back} held back"
     return one.service, one.metrics, "yes" if one.ready else "no", consuming, one.dead_letters

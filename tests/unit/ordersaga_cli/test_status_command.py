@@ -45,6 +45,15 @@ def test_a_halt_is_told_with_since_when_and_why(service: str) -> None:
     assert typed(f"status --metrics {service} --json").json["services"][0]["reason"] is None
 
 
+def test_messages_that_are_held_back_are_told(service: str) -> None:
+    metrics.HELD_BACK.set(3)
+    told = typed(f"status --metrics {service}")
+    metrics.HELD_BACK.set(0)
+    assert told.code == 0
+    assert "yes, 3 held back" in told.out
+    assert typed(f"status --metrics {service} --json").json["services"][0]["held_back"] == 0
+
+
 def test_a_service_that_is_not_ready_says_where_the_reason_stands(service: str) -> None:
     metrics.READY.set(0)
     told = typed(f"status --metrics {service}")
