@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from chassis import metrics
+from prometheus_client import Counter
+
 from chassis.families import passes
 from chassis.logs import logger, one_line
 
 log = logger("aside")
 
+_SET_ASIDE = Counter("ordersaga_rows_set_aside_total", "Times that a row failed alone and was left out.", ["what"])
 _FIRST_SECONDS = 60.0
 _LONGEST_SECONDS = 600.0
 _MOST_IN_A_ROW = 10
@@ -41,7 +43,7 @@ class Aside:
         self._what, self._most, self._limit = what, most, most
         self._until: dict[int, float] = {}
         self._failures: dict[int, int] = {}
-        metrics.SET_ASIDE.labels(what)
+        _SET_ASIDE.labels(what)
 
     @property
     def ids(self) -> list[int]:
@@ -81,7 +83,7 @@ class Aside:
         failures = self._failures.get(one, 0)
         seconds = min(_LONGEST_SECONDS, _FIRST_SECONDS * 2.0**failures)
         self._failures[one], self._until[one] = failures + 1, time.monotonic() + seconds
-        metrics.SET_ASIDE.labels(self._what).inc()
+        _SET_ASIDE.labels(self._what).inc()
         text = f"{type(error).__name__}: {one_line(error)}"
         trace = None if failures else error
         log.error("set aside", what=self._what, id=one, again_in_seconds=seconds, error=text, exc_info=trace)

@@ -27,9 +27,6 @@ HALTED = Gauge("ordersaga_consumer_halted", "1 where consuming is halted, becaus
 HALTED_SINCE = Gauge("ordersaga_consumer_halted_since_seconds", "When that began, in Unix time; 0 where it is not so.")
 HALTED_REASON = Gauge("ordersaga_consumer_halted_reason", "1 with the reason why consuming is halted.", ["reason"])
 DEAD_LETTERS = Counter("ordersaga_dead_letters_total", "Messages parked in the dead-letter topic.", ["topic", "reason"])
-SET_ASIDE = Counter(
-    "ordersaga_rows_set_aside_total", "Times that a row failed alone and was left out for a minute.", ["what"]
-)
 OUTBOX_RELAYED = Counter("ordersaga_outbox_relayed_total", "Outbox rows that the relay published, not the fast path.")
 COALESCED = Histogram(
     "ordersaga_coalesced_calls", "Calls, or items of lists, in one round trip.", ["what"], buckets=_SIZES

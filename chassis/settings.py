@@ -219,7 +219,7 @@ class ServiceSettings(KafkaSettings, RegistrySettings, DatabaseSettings):
         default="auto", description="auto is console on a terminal and json elsewhere."
     )
     consumer_batch_size: int = Field(
-        default=500, ge=20, le=10_000, description="Most messages handled in one transaction."
+        default=500, ge=1, le=10_000, description="Most messages handled in one transaction."
     )
     shutdown_grace_seconds: float = Field(
         default=10.0, gt=0, le=600, description="How long calls under way may go on after SIGTERM, in seconds."

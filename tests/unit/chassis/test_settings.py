@@ -85,7 +85,7 @@ def test_passwords_reach_the_clients_that_need_them(monkeypatch: pytest.MonkeyPa
         ("KAFKA_BOOTSTRAP_SERVERS", "[broker]:9092"),
         ("KAFKA_BOOTSTRAP_SERVERS", ","),
         ("KAFKA_SECURITY_PROTOCOL", "TLS"),
-        ("CONSUMER_BATCH_SIZE", "19"),
+        ("CONSUMER_BATCH_SIZE", "0"),
         ("LOG_LEVEL", "loud"),
     ],
 )
