@@ -18,7 +18,7 @@ from chassis.messages import Encoded, Outgoing
 from devstack.stack import Stack
 from tests.support.kafka import headers, taped
 from tests.support.registry import by_a_stranger
-from tests.support.renumbered import renumbered
+from tests.support.renumbered import Renumbered, renumbered
 from tests.support.scratch import Group, Recorded, scratch_group, store
 from tests.support.two_topics import PONGS, TwoTopics, two_topics
 from tests.support.wait import eventually
@@ -32,6 +32,16 @@ UNKNOWN = 987_654
 def group(stack: Stack) -> Iterator[Group]:
     with scratch_group(stack, PARTITIONS) as group:
         yield group
+
+
+@contextmanager
+def registry_away(group: Group) -> Iterator[Renumbered]:
+    """Let the group know its own schema, and have a registry that gives no answers until ``says`` is None."""
+    with renumbered(group.stack.registry_url) as registry:
+        group.codec = Codec(registry.client(), [group.ping])
+        group.codec.load()
+        registry.says = b""
+        yield registry
 
 
 def of_an_unknown_schema(group: Group, number: int = 0) -> Encoded:
@@ -53,10 +63,7 @@ def must_be(consumer: Consumer, state: str) -> None:
 def test_a_message_of_an_unknown_schema_waits_for_the_registry_and_other_partitions_do_not(
     stack: Stack, group: Group
 ) -> None:
-    with renumbered(stack.registry_url) as registry, taped(stack.bootstrap, f"{group.name}.dlq") as tape:
-        group.codec = Codec(registry.client(), [group.ping])
-        group.codec.load()
-        registry.says = b""
+    with registry_away(group) as registry, taped(stack.bootstrap, f"{group.name}.dlq") as tape:
         group.publish([of_an_unknown_schema(group)])
         consumer = group.consume(store)
         group.send(GOOD)
@@ -95,10 +102,7 @@ def test_a_message_that_meets_a_bug_holds_up_what_lies_behind_it_and_nothing_is_
 
 
 def test_partitions_that_stand_still_are_handed_over_with_what_waits_in_them(stack: Stack, group: Group) -> None:
-    with renumbered(stack.registry_url) as registry, taped(stack.bootstrap, f"{group.name}.dlq") as tape:
-        group.codec = Codec(registry.client(), [group.ping])
-        group.codec.load()
-        registry.says = b""
+    with registry_away(group) as registry, taped(stack.bootstrap, f"{group.name}.dlq") as tape:
         group.publish([of_an_unknown_schema(group)])
         first = group.consume(store)
         group.send(GOOD)
@@ -112,10 +116,7 @@ def test_partitions_that_stand_still_are_handed_over_with_what_waits_in_them(sta
 
 
 def test_partitions_that_stand_still_come_back_from_another_member_and_go_on(stack: Stack, group: Group) -> None:
-    with renumbered(stack.registry_url) as registry, taped(stack.bootstrap, f"{group.name}.dlq") as tape:
-        group.codec = Codec(registry.client(), [group.ping])
-        group.codec.load()
-        registry.says = b""
+    with registry_away(group) as registry, taped(stack.bootstrap, f"{group.name}.dlq") as tape:
         group.consume(store)
         several = range(PARTITIONS * 4)  # some in each partition
         group.publish([of_an_unknown_schema(group, number) for number in several])
