@@ -55,8 +55,13 @@ class Lag:
         self._looked = time.monotonic()
         if self._looked - looked > _STALE_SECONDS:
             return False
-        # What is behind the group was committed, or deleted by the topic's retention.
-        return all(max(begins[one], committed[one]) >= end for one, end in ends.items() if one in begins)
+        # What is behind the group was committed, or deleted by the topic's retention. An offset beyond the end
+        # speaks of a topic that is no more: a commit names its topic, and may come when that has been made anew.
+        return all(
+            max(begins[one], committed[one]) >= end and committed[one] <= self._ends[one]
+            for one, end in ends.items()
+            if one in begins
+        )
 
     def _partitions(self) -> list[tuple[str, int]]:
         known = self._asker.list_topics(timeout=_ANSWER_SECONDS).topics

@@ -86,10 +86,11 @@ class Recorder:
             incarnations = dict(self.tape.incarnations)
             places = [TopicPartition(t, p) for t, reader in READERS.items() if reader == group for p in range(6)]
             try:
+                found = [one for one in asker.committed(places, timeout=5) if one.offset >= 0 and one.error is None]
                 committed = {
                     (one.topic, incarnations[one.topic], one.partition): one.offset
-                    for one in asker.committed(places, timeout=5)
-                    if one.offset >= 0 and one.error is None
+                    for one in found
+                    if not incarnations[one.topic] or self._is_within(asker, one)
                 }
                 when = self.now()
                 rows = self.reader.sample(group)
@@ -98,6 +99,14 @@ class Recorder:
                 self._askers.pop(group).close()  # it may have forgotten every broker: see chassis.hearing
                 return
             self.evidence.offsets.append(OffsetSample(group, when, committed, rows))
+
+    def _is_within(self, asker: Consumer, committed: TopicPartition) -> bool:
+        """Say whether an offset lies in its topic as it is now.
+
+        A commit names its topic, so one that comes too late speaks of the topic before. A consumer finds it out
+        of range, and reads all. Where the new topic has grown past it, it counts: a consumer would skip what is there.
+        """
+        return committed.offset <= asker.get_watermark_offsets(committed, timeout=5)[1]
 
     @contextmanager
     def remaking(self, topic: str) -> Iterator[None]:

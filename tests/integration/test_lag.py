@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from chassis.errors import Unavailable
 from chassis.lag import Lag
@@ -59,6 +60,16 @@ def test_what_comes_all_the_time_does_not_count_as_a_backlog_while_it_is_handled
     lag.is_handled()
     group.send(range(10, 12))
     assert lag.is_handled(), "what came after the last look does not matter"
+
+
+def test_an_offset_of_a_topic_that_is_no_more_says_nothing_of_the_one_made_anew(group: Group, lag: Lag) -> None:
+    """A commit names its topic, so one that comes a moment too late is taken for the new one."""
+    group.send(range(20))
+    late = Consumer({"bootstrap.servers": group.stack.bootstrap, "group.id": group.name})
+    late.commit(offsets=[TopicPartition(group.topic, number, 1000) for number in range(2)], asynchronous=False)
+    late.close()
+    assert not lag.is_handled()
+    assert not lag.is_handled(), "nothing was handled"
 
 
 def test_brokers_that_do_not_answer_say_so() -> None:
