@@ -7,13 +7,13 @@ than its size.
 Specification: https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
 """
 
-import re
 from collections.abc import Callable
 
 from chassis.avro_schemas import PRIMITIVES, Avro, Writer
 
-OVERLONG = re.compile(rb"[\x80-\xff]{9}")
-"""What a number of 64 bits, written in more than nine bytes, cannot do without; text can hold it too."""
+_HIGHEST_BIT = bytes(128) + b"\1" * 128
+"""By byte: whether its highest bit is set."""
+_OVERLONG = b"\1" * 9
 _MOST_BYTES = 10
 _INT = 2**31
 _LONG = 2**63
@@ -22,6 +22,14 @@ _SPARE_STEPS = 10_000
 
 class BrokenValueError(Exception):
     """The bytes are not a value of their schema."""
+
+
+def may_be_overlong(value: bytes) -> bool:
+    """Say whether a number of 64 bits may be written in more than nine bytes somewhere in ``value``.
+
+    It takes nine bytes in a row whose highest bit is set; text can hold them too.
+    """
+    return _OVERLONG in value.translate(_HIGHEST_BIT)
 
 
 def check(value: bytes, begin: int, writer: Writer) -> None:

@@ -108,7 +108,7 @@ def _read(value: bytes, writer: Writer, reader: Any, record_type: type[Record]) 
     body.seek(_HEADER.size)
     try:
         # fastavro checks what it reads of our own schemas, which are flat, but not what it skips of others.
-        if not own or avro_values.OVERLONG.search(value):
+        if not own or avro_values.may_be_overlong(value):
             avro_values.check(value, _HEADER.size, writer)
         # Read as it was written it needs no resolution, which takes longer than the reading.
         avro: Any = fastavro.schemaless_reader(body, writer.schema, None if own else reader)

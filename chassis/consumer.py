@@ -198,7 +198,7 @@ class Consumer:
         if done:
             self._offsets.add(done)
         self._rewind(back, ends)
-        metrics.tally(metrics.CONSUMED, (source(message)[0] for message in done))
+        metrics.tally(metrics.CONSUMED, (message.topic() or "" for message in done))
         metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
         metrics.BATCH_MESSAGES.observe(len(done))
         self._failures = 0

@@ -43,9 +43,8 @@ class Handling:
         waiting: dict[tuple[str, int], Exception] = {}
         give_up = time.monotonic() + _PATIENCE_SECONDS
         for raw in batch:
-            partition = source(raw)[:2]
-            if partition in waiting:
-                failed.append((raw, waiting[partition]))
+            if waiting and (before := waiting.get(source(raw)[:2])):
+                failed.append((raw, before))
                 continue
             try:
                 pairs.append((raw, self._decode(raw)))
@@ -54,7 +53,7 @@ class Handling:
                 if passes(error):
                     if time.monotonic() > give_up:
                         raise
-                    waiting[partition] = error
+                    waiting[source(raw)[:2]] = error
         return failed + self._try(pairs)
 
     def forget(self) -> None:

@@ -50,7 +50,7 @@ class Offsets:
 
     def add(self, batch: Sequence[KafkaMessage]) -> None:
         """Count ``batch`` as handled."""
-        handled = {source(message)[:2]: source(message)[2] + 1 for message in batch}
+        handled = {(topic, partition): offset + 1 for topic, partition, offset in map(source, batch)}
         self._handled |= handled
         self._reached |= handled
         self._rewound.difference_update(handled)

@@ -97,19 +97,19 @@ def _package(by_topic: dict[str, list[Record]]) -> str:
 
 
 def _topic_module(topic: str, records: list[Record], limits: dict[str, dict[str, Limits]]) -> str:
-    patterns: dict[str, str] = {}
-    classes = "".join(_class(record, limits.get(record.name, {}), patterns) for record in records)
+    limiting: dict[str, str] = {}
+    classes = "".join(_class(record, limits.get(record.name, {}), limiting) for record in records)
     typing = ["Any", "ClassVar", *(["Literal"] if "Literal[" in classes else []), "Self"]
-    imports = ["import re"] if patterns else []
+    imports = ["import re"] if any(expression.startswith("re.") for expression in limiting) else []
     imports += ["from collections.abc import Mapping", "from dataclasses import dataclass"]
     imports += ["from datetime import datetime"] if ": datetime" in classes else []
     imports += [f"from typing import {', '.join(typing)}"]
-    constants = "".join(f"\n{name} = re.compile({pattern!r})" for pattern, name in patterns.items())
+    constants = "".join(f"\n{name} = {expression}" for expression, name in limiting.items())
     head = f'"""The records of the topic {topic}.\n\n{GENERATED}\n"""\n\n' + "\n".join(imports) + "\n"
     return f"{head}{constants}\n{classes}" if constants else head + classes
 
 
-def _class(record: Record, limits: dict[str, Limits], patterns: dict[str, str]) -> str:
+def _class(record: Record, limits: dict[str, Limits], constants: dict[str, str]) -> str:
     names = [field["name"] for field in record.fields]
     return CLASS.format(
         name=record.name,
@@ -121,7 +121,7 @@ def _class(record: Record, limits: dict[str, Limits], patterns: dict[str, str]) 
         fields="\n".join(line for field in record.fields for line in _field(record, field)),
         to_avro="\n".join(f'            "{name}": self.{name},' for name in names),
         from_avro="\n".join(f'            {name}=value["{name}"],' for name in names),
-        checks="\n".join(_checks(record, limits, patterns)),
+        checks="\n".join(_checks(record, limits, constants)),
     )
 
 
@@ -136,9 +136,9 @@ def _field(record: Record, field: dict[str, Any]) -> Iterator[str]:
     yield f'    """{_doc(field["doc"])}"""\n'
 
 
-def _checks(record: Record, limits: dict[str, Limits], patterns: dict[str, str]) -> list[str]:
+def _checks(record: Record, limits: dict[str, Limits], constants: dict[str, str]) -> list[str]:
     try:
-        return list(checks({field["name"]: _type(field["type"]) for field in record.fields}, limits, patterns))
+        return list(checks({field["name"]: _type(field["type"]) for field in record.fields}, limits, constants))
     except ValueError as error:
         raise ValueError(f"{record.path}: {error}") from None
 

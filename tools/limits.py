@@ -20,11 +20,11 @@ def read_limits(schemas: Path) -> dict[str, dict[str, Limits]]:
     return dict(yaml.safe_load((schemas / "limits.yaml").read_text()))
 
 
-def checks(fields: Mapping[str, str], limits: Mapping[str, Limits], patterns: dict[str, str]) -> Iterator[str]:
+def checks(fields: Mapping[str, str], limits: Mapping[str, Limits], constants: dict[str, str]) -> Iterator[str]:
     """Yield the lines of a function that returns what is wrong with the first field that is outside its limits.
 
-    ``fields`` are the Python types of a record's fields. A regular expression becomes a constant, whose name is taken
-    from ``patterns`` or added to it.
+    ``fields`` are the Python types of a record's fields. What takes time to make, a time or a regular expression, is a
+    constant: by its expression its name is taken from ``constants``, or added to them.
 
     Raises:
         ValueError: a field has no limits, or such as its type cannot have, or a field of ``limits`` does not exist.
@@ -40,25 +40,31 @@ def checks(fields: Mapping[str, str], limits: Mapping[str, Limits], patterns: di
         given = limits.get(name, {})
         if not given or given.keys() - _KNOWN[kind]:
             raise ValueError(f"limits.yaml: the field {name} needs limits, of {', '.join(sorted(_KNOWN[kind]))}")
-        broken = " or ".join(_broken(f"self.{name}", given, patterns))
+        broken = " or ".join(_broken(f"self.{name}", given, constants))
         yield f"        if {broken}:" if annotation == kind else f"        if self.{name} is not None and ({broken}):"
         words = ", ".join(f"{limit} {value}" for limit, value in given.items())
         yield f"            return {f'{name} is outside its limits: {words}'!r}"
 
 
-def _broken(value: str, limits: Limits, patterns: dict[str, str]) -> Iterator[str]:
+def _broken(value: str, limits: Limits, constants: dict[str, str]) -> Iterator[str]:
     if "gte" in limits or "lte" in limits:
-        low = f"{_literal(limits['gte'])} <= " if "gte" in limits else ""
-        high = f" <= {_literal(limits['lte'])}" if "lte" in limits else ""
+        low = f"{_literal(limits['gte'], constants)} <= " if "gte" in limits else ""
+        high = f" <= {_literal(limits['lte'], constants)}" if "lte" in limits else ""
         yield f"not {low}{value}{high}"
     if "max_len" in limits:
         yield f"len({value}) > {limits['max_len']}"
     if limits.get("pattern") == _NO_NUL:  # the same, at an eighth of the time
         yield f'"\\0" in {value}'
     elif "pattern" in limits:
-        constant = patterns.setdefault(limits["pattern"], f"_PATTERN_{len(patterns) + 1}")
-        yield f"not {constant}.fullmatch({value})"
+        pattern = _constant(f"re.compile({limits['pattern']!r})", constants)
+        yield f"not {pattern}.fullmatch({value})"
 
 
-def _literal(limit: Any) -> str:  # noqa: ANN401 - a number or a time
-    return f"datetime.fromisoformat({limit.isoformat()!r})" if isinstance(limit, datetime) else repr(limit)
+def _literal(limit: Any, constants: dict[str, str]) -> str:  # noqa: ANN401 - a number or a time
+    if isinstance(limit, datetime):
+        return _constant(f"datetime.fromisoformat({limit.isoformat()!r})", constants)
+    return repr(limit)
+
+
+def _constant(expression: str, constants: dict[str, str]) -> str:
+    return constants.setdefault(expression, f"_LIMIT_{len(constants) + 1}")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-_PATTERN_1 = re.compile('^[A-Z][A-Z0-9_]*$')
+_LIMIT_1 = re.compile('^[A-Z][A-Z0-9_]*$')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class CancelOrderCommand:
         """What is outside its limits, in words; None where nothing is."""
         if not 1 <= self.order_id:
             return 'order_id is outside its limits: gte 1'
-        if len(self.reason) > 100 or not _PATTERN_1.fullmatch(self.reason):
+        if len(self.reason) > 100 or not _LIMIT_1.fullmatch(self.reason):
             return 'reason is outside its limits: max_len 100, pattern ^[A-Z][A-Z0-9_]*$'
         return None
 

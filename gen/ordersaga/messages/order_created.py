@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
+_LIMIT_1 = datetime.fromisoformat('2000-01-01T00:00:00+00:00')
+_LIMIT_2 = datetime.fromisoformat('2199-12-31T23:59:59+00:00')
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCancelRequested:
@@ -103,13 +106,13 @@ class OrderCancelRequested:
             return 'price is outside its limits: gte 0, lte 1000000000000'
         if len(self.address) > 500 or "\0" in self.address:
             return 'address is outside its limits: max_len 500, pattern ^[^\\x00]*$'
-        if not datetime.fromisoformat('2000-01-01T00:00:00+00:00') <= self.create_time <= datetime.fromisoformat('2199-12-31T23:59:59+00:00'):
+        if not _LIMIT_1 <= self.create_time <= _LIMIT_2:
             return 'create_time is outside its limits: gte 2000-01-01 00:00:00+00:00, lte 2199-12-31 23:59:59+00:00'
         if len(self.actor) > 100 or "\0" in self.actor:
             return 'actor is outside its limits: max_len 100, pattern ^[^\\x00]*$'
         if len(self.reason) > 500 or "\0" in self.reason:
             return 'reason is outside its limits: max_len 500, pattern ^[^\\x00]*$'
-        if not datetime.fromisoformat('2000-01-01T00:00:00+00:00') <= self.request_time <= datetime.fromisoformat('2199-12-31T23:59:59+00:00'):
+        if not _LIMIT_1 <= self.request_time <= _LIMIT_2:
             return 'request_time is outside its limits: gte 2000-01-01 00:00:00+00:00, lte 2199-12-31 23:59:59+00:00'
         return None
 
@@ -192,6 +195,6 @@ class OrderCreated:
             return 'price is outside its limits: gte 0, lte 1000000000000'
         if len(self.address) > 500 or "\0" in self.address:
             return 'address is outside its limits: max_len 500, pattern ^[^\\x00]*$'
-        if not datetime.fromisoformat('2000-01-01T00:00:00+00:00') <= self.create_time <= datetime.fromisoformat('2199-12-31T23:59:59+00:00'):
+        if not _LIMIT_1 <= self.create_time <= _LIMIT_2:
             return 'create_time is outside its limits: gte 2000-01-01 00:00:00+00:00, lte 2199-12-31 23:59:59+00:00'
         return None

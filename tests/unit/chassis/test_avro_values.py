@@ -195,3 +195,17 @@ def test_whatever_passes_is_read_and_skipped_to_its_end_and_nothing_else_is_read
         assert ends(writer, value) == (len(value), len(value))
     except OverflowError:
         assert "timestamp" in json.dumps(schema)
+
+
+@pytest.mark.parametrize(
+    ("value", "overlong"),
+    [
+        (b"\x80" * 9 + b"\1", True),
+        (b"ab" + b"\xff" * 9, True),
+        (b"\xff" * 8 + b"\1" + b"\xff" * 8, False),
+        (number(2**61), False),
+        (b"", False),
+    ],
+)
+def test_nine_bytes_in_a_row_with_their_highest_bit_set_may_be_an_overlong_number(value: bytes, overlong: bool) -> None:
+    assert avro_values.may_be_overlong(value) is overlong
