@@ -30,6 +30,14 @@ class Codec:
         """Make a codec for ``records``, each on the topic it names."""
         self._records = {record.FULL_NAME: record for record in records}
         self._schemas = Schemas(registry, self._records)
+        self._own: dict[tuple[str, bytes | None, bytes | None], tuple[Writer, type[Record]]] = {
+            (record.TOPIC, name.encode(), self._schemas.fingerprints[name]): (
+                Writer(name, self._schemas.own[name], {}),
+                record,
+            )
+            for name, record in self._records.items()
+        }
+        """By topic, type and fingerprint: what was written as this process would write it; nothing else is asked."""
 
     def load(self) -> None:
         """Look up the id of every record type.
@@ -64,7 +72,7 @@ class Codec:
         out.write(_HEADER.pack(0, schema_id))
         fastavro.schemaless_writer(out, self._schemas.own[name], record.to_avro())
         headers = (*message.headers(), (SCHEMA_FINGERPRINT, self._schemas.fingerprints[name]))
-        return Encoded(record.TOPIC, str(record.key).encode(), out.getvalue(), headers)
+        return Encoded(record.TOPIC, b"%d" % record.key, out.getvalue(), headers)
 
     def decode(self, topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes | None]) -> Record:
         """Turn a Kafka message into its record.
@@ -75,6 +83,18 @@ class Codec:
         """
         if value is None:
             raise Poison("NULL_VALUE", "the message has no value")
+        own = self._own.get((topic, headers.get(MESSAGE_TYPE), headers.get(SCHEMA_FINGERPRINT)))
+        if own:
+            _must_be_framed(value)
+            writer, record_type = own
+            record = _read(value, writer, writer.schema, record_type)
+        else:
+            record = self._decode_by_registry(topic, value, headers)
+        if key != b"%d" % record.key:
+            raise Poison("BAD_KEY", f"the key is not the record's own, {record.key}")
+        return record
+
+    def _decode_by_registry(self, topic: str, value: bytes, headers: Mapping[str, bytes | None]) -> Record:
         named = headers.get(MESSAGE_TYPE)
         if named is None:
             raise Poison("NO_MESSAGE_TYPE", f"the header {MESSAGE_TYPE} is missing")
@@ -82,24 +102,25 @@ class Codec:
         record_type = self._records.get(name)
         if record_type is None or topic != record_type.TOPIC:
             raise Poison("TYPE_NOT_ALLOWED", f"{name[:200]!r} does not belong on the topic {topic}")
-        if len(value) <= _HEADER.size or value[0] != 0:
-            raise Poison("NOT_FRAMED", "the value does not begin with a zero byte and a schema id")
-        if len(value) > LARGEST_VALUE:
-            raise Poison("TOO_LARGE", f"the value has {len(value)} bytes, more than {LARGEST_VALUE}")
+        _must_be_framed(value)
         schema_id: int = _HEADER.unpack_from(value)[1]
         told = headers.get(SCHEMA_FINGERPRINT)
         if told and len(told) != FINGERPRINT_LENGTH:  # a stranger's, of another kind
             told = None
         writer, reader = self._schemas.writer(schema_id, name, told), self._schemas.own[name]
         try:
-            record = _read(value, writer, reader, record_type)
+            return _read(value, writer, reader, record_type)
         except Poison:
             if told or not self._schemas.changed(schema_id, writer):
                 raise
-            record = _read(value, self._schemas.writer(schema_id, name, told), reader, record_type)
-        if key != str(record.key).encode():
-            raise Poison("BAD_KEY", f"the key is not the record's own, {record.key}")
-        return record
+            return _read(value, self._schemas.writer(schema_id, name, told), reader, record_type)
+
+
+def _must_be_framed(value: bytes) -> None:
+    if len(value) <= _HEADER.size or value[0] != 0:
+        raise Poison("NOT_FRAMED", "the value does not begin with a zero byte and a schema id")
+    if len(value) > LARGEST_VALUE:
+        raise Poison("TOO_LARGE", f"the value has {len(value)} bytes, more than {LARGEST_VALUE}")
 
 
 def _read(value: bytes, writer: Writer, reader: Any, record_type: type[Record]) -> Record:  # noqa: ANN401 - fastavro's

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import methodcaller
+from typing import cast
 
 from confluent_kafka import KafkaException
 from confluent_kafka import Message as KafkaMessage
@@ -201,9 +202,8 @@ def headers_of(message: KafkaMessage) -> list[tuple[str, bytes | None]]:
             client has left of them would end the process if anybody looked.
     """
     try:
-        given = _headers(message) or []
+        # A message takes its headers in other forms too, but a consumed one has them in this.
+        return cast("list[tuple[str, bytes | None]]", _headers(message) or [])
     except (UnicodeDecodeError, SystemError) as error:
         message.set_headers([])
         raise Poison("BAD_HEADERS", "a header's name is not UTF-8; none can be read") from error
-    pairs = given.items() if isinstance(given, dict) else given
-    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]

@@ -66,14 +66,13 @@ class Outgoing(NamedTuple):
 
     def headers(self) -> tuple[tuple[str, bytes], ...]:
         """Return the headers of a new message: its id, its type, its trace and its cause."""
-        headers = [
+        cause = self.cause
+        headers = (
             (MESSAGE_ID, _message_id().encode()),
             (MESSAGE_TYPE, self.record.FULL_NAME.encode()),
-            (TRACEPARENT, child_of(self.cause.traceparent if self.cause else self.traceparent).encode()),
-        ]
-        if self.cause:
-            headers.append((CAUSATION_ID, self.cause.message_id.encode()))
-        return tuple(headers)
+            (TRACEPARENT, child_of(cause.traceparent if cause else self.traceparent).encode()),
+        )
+        return (*headers, (CAUSATION_ID, cause.message_id.encode())) if cause else headers
 
 
 def id_of(headers: Mapping[str, bytes | None], topic: str, partition: int, offset: int) -> str:

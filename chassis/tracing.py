@@ -3,7 +3,9 @@
 import random
 import re
 
-_FORM = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
+_FORM = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_SPAN = slice(36, 52)
+"""Where the span's id stands."""
 
 
 def new_traceparent() -> str:
@@ -13,5 +15,6 @@ def new_traceparent() -> str:
 
 def child_of(traceparent: str | None) -> str:
     """Go on in the trace of ``traceparent`` with a span of its own; begin one where it is absent or malformed."""
-    match = _FORM.fullmatch(traceparent or "")
-    return f"00-{match[1]}-{random.getrandbits(64):016x}-{match[2]}" if match else new_traceparent()
+    if traceparent and _FORM.fullmatch(traceparent):
+        return f"{traceparent[: _SPAN.start]}{random.getrandbits(64):016x}{traceparent[_SPAN.stop :]}"
+    return new_traceparent()
