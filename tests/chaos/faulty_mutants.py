@@ -3,14 +3,14 @@
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
 import fastavro
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import TopicPartition
-from confluent_kafka.schema_registry import Schema
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from ordersaga.messages import DecreaseProductCommand, ProductDecreased
 
 import delivery_svc.store
@@ -20,6 +20,7 @@ import saga.store
 from chassis import avro_values, claims, families, outbox, schemas
 from chassis.aside import Claim
 from chassis.avro_schemas import Writer
+from chassis.codec import Codec
 from chassis.consumer import Consumer
 from chassis.dead_letters import source
 from chassis.dispatch import Handler
@@ -27,6 +28,7 @@ from chassis.errors import Unavailable
 from chassis.families import Family
 from chassis.halt import Halt
 from chassis.handling import Failed
+from chassis.messages import Record
 from chassis.offsets import Offsets
 from chassis.outbox import Relay
 from chassis.pipeline import Transaction
@@ -172,7 +174,16 @@ def believes_ids() -> None:
             return found
         raise self._verdict(schema_id, name)
 
-    Schemas.writer = faulty  # type: ignore[method-assign] # that is what a mutant does
+    begin = Codec.__init__
+
+    def begin_without_fingerprints(
+        self: Codec, registry: SchemaRegistryClient, records: Iterable[type[Record]]
+    ) -> None:
+        begin(self, registry, records)
+        self._own.clear()
+
+    Codec.__init__ = begin_without_fingerprints  # type: ignore[method-assign] # that is what a mutant does
+    Schemas.writer = faulty  # type: ignore[method-assign] # so is this
 
 
 def counts_markers() -> None:
