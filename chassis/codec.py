@@ -32,12 +32,12 @@ class Codec:
         self._schemas = Schemas(registry, self._records)
         self._own: dict[tuple[str, bytes | None, bytes | None], tuple[Writer, type[Record]]] = {
             (record.TOPIC, name.encode(), self._schemas.fingerprints[name]): (
-                Writer(name, self._schemas.own[name], {}),
+                self._schemas.own_writers[name],
                 record,
             )
             for name, record in self._records.items()
         }
-        """By topic, type and fingerprint: what was written as this process would write it; nothing else is asked."""
+        """By topic, type and fingerprint: how a message is read that this process could have written itself."""
 
     def load(self) -> None:
         """Look up the id of every record type.

@@ -53,6 +53,8 @@ class Schemas:
         self._registry, self._records = registry, records
         self.own = {name: fastavro.parse_schema(json.loads(record.SCHEMA)) for name, record in records.items()}
         """Each record type's schema as this process knows it."""
+        self.own_writers = {name: Writer(name, schema, {}) for name, schema in self.own.items()}
+        """What those messages were written with that this process could have written."""
         self.fingerprints = {name: fingerprint(schema) for name, schema in self.own.items()}
         self.ids: dict[str, int] = {}
         """The ids to write with."""
@@ -60,7 +62,7 @@ class Schemas:
         """What the registry said of ids; where a schema is not read, why."""
         self._before: dict[tuple[int, str], Writer] = {}
         """What ids stood for, before they moved."""
-        self._known = {(name, self.fingerprints[name]): Writer(name, schema, {}) for name, schema in self.own.items()}
+        self._known = {(name, self.fingerprints[name]): writer for name, writer in self.own_writers.items()}
         """By record type and fingerprint."""
         self._asked: dict[object, float] = {}
 
@@ -90,7 +92,7 @@ class Schemas:
         """Forget what the registry has said of others' ids: it is asked anew."""
         self._ask_anew()
         self._asked.clear()
-        self._writers = {self.ids[name]: Writer(name, self.own[name], {}) for name in self.ids}
+        self._writers = {self.ids[name]: self.own_writers[name] for name in self.ids}
 
     def writer(self, schema_id: int, name: str, told: bytes | None) -> Writer:
         """Return what a message was written with: its ``schema_id``, its record type, and what its fingerprint tells.
@@ -129,7 +131,7 @@ class Schemas:
     def _take(self, name: str, schema_id: int) -> None:
         self.ids[name] = schema_id
         # What is written as it is read needs no further question, also while the registry is away.
-        self._writers[schema_id] = Writer(name, self.own[name], {})
+        self._writers[schema_id] = self.own_writers[name]
 
     def _look_up(self, name: str) -> int:
         record = self._records[name]

@@ -23,8 +23,8 @@ def read_limits(schemas: Path) -> dict[str, dict[str, Limits]]:
 def checks(fields: Mapping[str, str], limits: Mapping[str, Limits], constants: dict[str, str]) -> Iterator[str]:
     """Yield the lines of a function that returns what is wrong with the first field that is outside its limits.
 
-    ``fields`` are the Python types of a record's fields. What takes time to make, a time or a regular expression, is a
-    constant: by its expression its name is taken from ``constants``, or added to them.
+    ``fields`` are the Python types of a record's fields. A time or a regular expression takes long to make, so it
+    becomes a constant of the module. ``constants`` has their names by their expressions; new ones are added.
 
     Raises:
         ValueError: a field has no limits, or such as its type cannot have, or a field of ``limits`` does not exist.
