@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from confluent_kafka import Consumer as KafkaConsumer
@@ -20,18 +20,22 @@ from confluent_kafka import Message as KafkaMessage
 
 from chassis import metrics
 from chassis.batches import Batches
+from chassis.books import Books
 from chassis.codec import Codec
 from chassis.database import Database
-from chassis.dead_letters import Place, dead_letter, is_without_content, source, without_content
+from chassis.dead_letters import source
 from chassis.families import Family, family_of
 from chassis.halt import Halt
 from chassis.handling import Failed, Handling
 from chassis.hearing import Hearing
 from chassis.logs import logger, one_line
-from chassis.messages import Encoded, Handle
-from chassis.offsets import COMMIT_SECONDS, READING, Offsets, Partition
+from chassis.messages import Handle
+from chassis.offsets import COMMIT_SECONDS, READING, Offsets, WentBackError
+from chassis.parking import Parking
+from chassis.places import Start, is_behind, places
 from chassis.producer import Producer
 from chassis.standing import Standing
+from chassis.stored_offsets import Partition
 from chassis.suspects import BadDeployError, HeldBackError, Suspects, parted
 from chassis.watchdog import Watchdog
 
@@ -79,17 +83,19 @@ class Consumer:
         does not answer for so long, though it answers others.
         """
         self._group, self._topics = group, list(topics)
-        self._handling, self._producer = Handling(handle, codec, database, producer), producer
+        self._offsets = Offsets()
+        self._handling = Handling(handle, codec, database, producer, self._offsets)
+        self._parking = Parking(group, producer)
+        self._books = Books(self._offsets, self._handling)
         self._batch_size, self._on_crash = batch_size, on_crash
         self._batches = Batches(batch_size)
-        self._owned: set[tuple[str, int]] = set()
-        self._offsets = Offsets()
-        self._paused = False
+        self._owned: set[Partition] = set()
+        self._unplaced: set[Partition] = set()
+        """Those of which it is not known yet where they are to be read on; they stand still."""
+        self._idling = False
         self._failures = 0
         self._halt, self._tried = Halt(), 0.0
         self._suspects, self._standing = Suspects(), Standing()
-        self._parked: set[Place] = set()
-        """What is parked already of a batch that comes again."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="consumer", daemon=True)
         self._state: Literal["starting", "running", "ended"] = "starting"
@@ -124,11 +130,11 @@ class Consumer:
             self._subscribe()
             self._state = "running"
             while not self._stopping.is_set():
-                self._turn()
-                self._commit_if_due()
+                if not self._unplaced or self._place():
+                    self._turn()
+                self._keep_books()
                 self._look_for_stalls()
-            if self._offsets.unsent:
-                self._offsets.commit(self._consumer, wait=True)
+            self._books.close(self._consumer, wait=True)
             self._consumer.close()
             self._handling.forget()
             self._state = "ended"
@@ -159,7 +165,9 @@ class Consumer:
 
         Nothing is asked of the consumer itself: that would wait behind its fetch, half a second each time.
         """
-        going = [partition for partition in self._owned if partition not in self._standing]
+        going = self._owned
+        if self._standing or self._unplaced:
+            going = {one for one in self._owned if one not in self._standing and one not in self._unplaced}
         stalled = self._watchdog.stalled(self._consumer, going, self._offsets)
         lost = self._hearing.is_lost(lambda: self._connected)
         if stalled or lost:
@@ -169,6 +177,7 @@ class Consumer:
             self._consumer.close()
             self._forget(self._owned)
             self._owned.clear()
+            self._unplaced.clear()
             self._consumer = self._connect()
             self._subscribe()
 
@@ -197,7 +206,8 @@ class Consumer:
         done, back = parted(batch, held) if held else (batch, [])
         if done:
             self._offsets.add(done)
-        self._rewind(back, ends)
+        if back or ends:
+            self._rewind(back, ends)
         metrics.tally(metrics.CONSUMED, (message.topic() or "" for message in done))
         metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
         metrics.BATCH_MESSAGES.observe(len(done))
@@ -214,20 +224,50 @@ class Consumer:
 
     def _settle(self, done: Sequence[KafkaMessage]) -> None:
         """Forget of ``done`` what was noted as long as it might come again."""
-        if self._parked:
-            self._parked.difference_update(map(source, done))
+        self._parking.settle(done)
         if self._suspects:
             self._suspects.settle(done)
         if self._standing:
             self._standing.forget({source(message)[:2] for message in done})
 
-    def _commit_if_due(self) -> None:
-        if self._offsets.due:
-            self._offsets.commit(self._consumer, wait=False)
+    def _keep_books(self) -> None:
+        try:
+            self._books.keep(self._consumer)
+        except WentBackError as error:
+            self._lose_places(error)
+
+    def _place(self) -> bool:
+        """Have partitions that stand still read on from where they are to be; say whether that is done."""
+        try:
+            found = places(self._consumer, self._unplaced, self._handling.stored())
+        except Exception as error:  # noqa: BLE001 - whatever it is, they stand still until it is known
+            self._wait_for_better(error)
+            return False
+        # They are assigned anew, not sought: what a client has fetched before it was paused may move a seek's place.
+        again = self._partitions(found)
+        self._consumer.incremental_unassign(again)
+        self._assign(found)
+        self._unplaced -= found.keys()
+        self._consumer.resume(again)
+        return True
+
+    def _assign(self, found: Mapping[Partition, Start]) -> None:
+        self._consumer.incremental_assign([TopicPartition(*partition, place.at) for partition, place in found.items()])
+        for partition, place in found.items():
+            self._offsets.begin(partition, place.at, stored=place.stored, once=place.once)
+        self._books.tell()
+        self._watchdog.forget()
+
+    def _lose_places(self, error: WentBackError) -> None:
+        """Have all partitions placed anew, as the database does not have what it had."""
+        log.error("the database went back", error=str(error))
+        self._forget(self._owned)
+        self._unplaced |= self._owned
+        self._consumer.pause(self._partitions(self._unplaced))
 
     def _collect(self) -> tuple[list[KafkaMessage], list[KafkaMessage]]:
         """Return the messages of a batch, and the ends of partitions that were reached with them or since."""
-        found = self._batches.take(self._consumer, COMMIT_SECONDS if self._offsets.unsent else _POLL_SECONDS)
+        found = self._batches.take(self._consumer, COMMIT_SECONDS if self._offsets.pending else _POLL_SECONDS)
         if len(found) < self._batch_size:
             self._watchdog.drained()
         batch, ends = list[KafkaMessage](), list[KafkaMessage]()
@@ -237,32 +277,18 @@ class Consumer:
                 if error.fatal():
                     raise KafkaException(error)
                 log.warning("Kafka trouble", error=str(error))
-            elif source(message)[:2] in self._owned:  # else it was revoked while this batch was collected
-                (batch if error is None else ends).append(message)
+            elif (
+                partition := (message.topic(), message.partition())
+            ) in self._owned and partition not in self._unplaced:
+                (batch if error is None else ends).append(message)  # else it was revoked while they were collected
         return batch, ends
 
     def _work(self, batch: Sequence[KafkaMessage]) -> Failed:
         """Handle and publish. What it does not return has its effect, or is parked."""
-        if self._parked:
-            batch = [raw for raw in batch if source(raw) not in self._parked]
+        batch = self._parking.without(batch)
         parked, held = self._suspects.judge(batch, self._handling.handle(batch))
-        self._park(parked)
+        self._parking.park(parked, lambda: is_behind(self._consumer, self._topics, self._handling.stored()))
         return held
-
-    def _park(self, failed: Failed) -> None:
-        if failed:
-            self._deliver_letters([dead_letter(self._group, raw, error) for raw, error in failed])
-            self._parked.update(source(raw) for raw, _ in failed)
-
-    def _deliver_letters(self, letters: Sequence[Encoded]) -> None:
-        try:
-            self._producer.deliver(letters)
-        except KafkaException as error:
-            if family_of(error) is not Family.DATA or all(map(is_without_content, letters)):
-                raise
-            # One is larger than its topic takes, and it is not known which; alone, it goes without its content.
-            for letter in letters if len(letters) > 1 else [without_content(letters[0])]:
-                self._deliver_letters([letter])
 
     def _rewind(self, batch: Sequence[KafkaMessage], ends: Sequence[KafkaMessage]) -> None:
         first: dict[tuple[str, int], int] = {}
@@ -288,6 +314,9 @@ class Consumer:
 
     def _wait_for_better(self, error: Exception) -> None:
         """Back off where ``error`` passes; else halt, and forget what may be stale, so that the next try is fresh."""
+        if isinstance(error, WentBackError):
+            self._lose_places(error)
+            return
         if family_of(error) is Family.OURS:
             self._handling.forget()
             seconds = self._halt.failed(error)
@@ -298,44 +327,52 @@ class Consumer:
 
     def _idle(self, until: float) -> None:
         """Stand still, paused, but polling all the while, so that the group does not give this member up."""
-        self._paused = True
-        self._consumer.pause(self._partitions())
+        self._idling = True
+        self._consumer.pause(self._partitions(self._owned))
         while time.monotonic() < until and not self._stopping.is_set():
-            self._commit_if_due()  # what was handled before must not wait until this ends
+            self._keep_books()  # what was handled before must not wait until this ends
             event = self._consumer.poll(min(_POLL_SECONDS, max(0.0, until - time.monotonic())))
             error = event.error() if event else None
             if event and error and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
                 self._offsets.end([event])
-        self._paused, self._tried = False, time.monotonic()
-        self._consumer.resume(self._partitions())
+        self._idling, self._tried = False, time.monotonic()
+        self._consumer.resume(self._partitions(self._owned - self._unplaced))
         self._standing.resumed()
         self._watchdog.forget()
 
-    def _partitions(self) -> list[TopicPartition]:
-        return [TopicPartition(topic, partition) for topic, partition in self._owned]
+    @staticmethod
+    def _partitions(of: Iterable[Partition]) -> list[TopicPartition]:
+        return [TopicPartition(topic, partition) for topic, partition in of]
 
     def _assigned(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
-        consumer.incremental_assign(partitions)
-        self._owned |= {(p.topic, p.partition) for p in partitions}
-        if self._paused:
+        assigned = {(p.topic, p.partition) for p in partitions}
+        self._owned |= assigned
+        try:
+            self._assign(places(consumer, assigned, self._handling.stored()))
+        except Exception as error:  # noqa: BLE001 - whatever it is, they stand still until it is known
+            log.warning("partitions wait until the database and Kafka answer", error=one_line(error))
+            consumer.incremental_assign(partitions)
+            self._unplaced |= assigned
+        if self._idling:
             consumer.pause(partitions)
+        consumer.pause(self._partitions(self._unplaced))
         log.info("partitions assigned", added=len(partitions), owned=len(self._owned))
 
     def _revoked(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
-        if self._offsets.unsent:  # else their next owner would begin a little too early
-            self._offsets.commit(consumer, wait=False)
+        self._books.close(consumer, wait=False)
         self._lost(consumer, partitions)
 
     def _lost(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
         revoked = {(p.topic, p.partition) for p in partitions}
         self._owned -= revoked
+        self._unplaced -= revoked
         self._forget(revoked)
         consumer.incremental_unassign(partitions)
         log.info("partitions revoked", removed=len(partitions), owned=len(self._owned))
 
     def _forget(self, partitions: Collection[Partition]) -> None:
         """Leave ``partitions`` to whoever has them now."""
-        self._parked = {place for place in self._parked if place[:2] not in partitions}
+        self._parking.forget(partitions)
         self._suspects.forget(partitions)
         self._standing.forget(partitions)
         self._offsets.forget(partitions)

@@ -111,9 +111,9 @@ class Database:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._pool.dispose()
 
-    def kept(self) -> "Kept":
-        """Return a connection for one thread to keep."""
-        return Kept(self._connect)
+    def kept(self, begin: Callable[[Session], None] = lambda _: None) -> "Kept":
+        """Return a connection for one thread to keep; ``begin`` looks at each new one before it is used."""
+        return Kept(self._connect, begin)
 
     def _connect(self) -> Session:
         return Session(self._address.connect(SERVING))
@@ -133,9 +133,9 @@ class Database:
 class Kept:
     """A connection that one thread keeps: to take one from the pool is a twelfth of what a lone message costs."""
 
-    def __init__(self, connect: Callable[[], Session]) -> None:
-        """Connect by ``connect`` when first asked."""
-        self._connect = connect
+    def __init__(self, connect: Callable[[], Session], begin: Callable[[Session], None]) -> None:
+        """Connect by ``connect`` when first asked, and have ``begin`` look at the connection."""
+        self._connect, self._begin = connect, begin
         self._session: Session | None = None
         self._used = 0.0
 
@@ -144,6 +144,7 @@ class Kept:
 
         Raises:
             psycopg.OperationalError: the database is away.
+            Exception: what the look at a new connection raises.
         """
         used, self._used = self._used, time.monotonic()
         if self._session:
@@ -153,8 +154,13 @@ class Kept:
                 self._session.close()
             else:
                 return self._session
-        self._session = self._connect()
-        return self._session
+        session = self._session = self._connect()
+        try:
+            self._begin(session)
+        except BaseException:
+            session.close()
+            raise
+        return session
 
     def transact(self, function: Callable[[Transaction], T]) -> T:
         """Run ``function`` in a transaction, and commit; return its result. It may run again as in `Database`."""

@@ -10,6 +10,7 @@
     ├── Exhausted             there is no room for it now: nothing was done, retry with a longer backoff
     ├── Unavailable           something is away for now: nothing was done, retry with backoff
     └── Poison                this message will never work: park it in the dead-letter topic
+        └── NotHeardOf        … because of what it is about nothing is known here
 """
 
 from typing import NamedTuple
@@ -74,3 +75,7 @@ class Poison(ChassisError):
         """Condemn with a stable ``reason`` in capitals, for programs, and a ``message`` for people."""
         super().__init__(message)
         self.reason = reason
+
+
+class NotHeardOf(Poison):
+    """Nothing is known of what this message is about. While a database that went back is catching up, it will be."""

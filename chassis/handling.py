@@ -1,18 +1,21 @@
 """What is done with a batch: decode, one transaction, publish; and what cannot be handled is isolated."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from confluent_kafka import Message as KafkaMessage
 
+from chassis import stored_offsets
 from chassis.codec import Codec
 from chassis.database import Database
 from chassis.dead_letters import headers_of, source
 from chassis.families import passes
 from chassis.messages import TRACEPARENT, Encoded, Handle, Message, Record, id_of
-from chassis.pipeline import Transaction
+from chassis.offsets import Offsets
+from chassis.pipeline import Session, Transaction
 from chassis.producer import Producer
+from chassis.stored_offsets import Partition
 
 Failed: TypeAlias = list[tuple[KafkaMessage, Exception]]
 """Messages that cannot be handled, each with the error that it fails with by itself."""
@@ -24,10 +27,13 @@ _Pair = tuple[KafkaMessage, Message[Record]]
 class Handling:
     """Handles the batches of one consumer; for its thread alone."""
 
-    def __init__(self, handle: Handle, codec: Codec, database: Database, producer: Producer) -> None:
-        """Have ``handle`` react in transactions of ``database``, and publish what it answers by ``producer``."""
-        self._handle, self._codec, self._producer = handle, codec, producer
-        self._connection = database.kept()
+    def __init__(self, handle: Handle, codec: Codec, database: Database, producer: Producer, offsets: Offsets) -> None:
+        """Have ``handle`` react in transactions of ``database``, and publish what it answers by ``producer``.
+
+        The ``offsets`` of earlier batches are stored with the next one's effects.
+        """
+        self._handle, self._codec, self._producer, self._offsets = handle, codec, producer, offsets
+        self._connection = database.kept(self._must_not_be_back)
 
     def handle(self, batch: Sequence[KafkaMessage]) -> Failed:
         """Handle each message of ``batch``; return those that fail alone, twice: the others have their effect.
@@ -55,6 +61,25 @@ class Handling:
                         raise
                     waiting[source(raw)[:2]] = error
         return failed + self._try(pairs)
+
+    def stored(self) -> dict[Partition, int]:
+        """Return how far the database is; raises psycopg.Error where it does not answer."""
+        return self._connection.transact(stored_offsets.read)
+
+    def store(self) -> None:
+        """Store the offsets of what was handled, where no batch takes them along.
+
+        Raises:
+            psycopg.Error: the database is away.
+            WentBackError: it does not have what it had.
+        """
+        offsets = self._offsets.unstored()
+        self._connection.transact(lambda tx: stored_offsets.write(tx, offsets))
+        self._offsets.stored(offsets)
+
+    def look(self) -> None:
+        """See that the database is there and has what it had; raises what `store` does."""
+        self._connection.session()
 
     def forget(self) -> None:
         """Forget what may be stale: the connection, with what is prepared on it, and the registry's answers."""
@@ -92,7 +117,18 @@ class Handling:
 
     def _apply(self, messages: Sequence[Message[Record]]) -> None:
         """Commit the effects of ``messages``, then publish what they answer and wait until Kafka has it."""
-        self._producer.deliver(self._connection.transact(lambda tx: self._react(messages, tx)))
+        before = self._offsets.unstored()
+        encoded = self._connection.transact(lambda tx: self._react(messages, tx, before))
+        self._offsets.stored(before)
+        self._producer.deliver(encoded)
 
-    def _react(self, messages: Sequence[Message[Record]], transaction: Transaction) -> list[Encoded]:
-        return [self._codec.encode(message) for message in self._handle(messages, transaction)]
+    def _react(
+        self, messages: Sequence[Message[Record]], tx: Transaction, before: Mapping[Partition, int]
+    ) -> list[Encoded]:
+        stored_offsets.write(tx, before)
+        return [self._codec.encode(message) for message in self._handle(messages, tx)]
+
+    def _must_not_be_back(self, session: Session) -> None:
+        """See that the database of a new connection has what the one of the last connection had."""
+        with session.transaction() as tx:
+            self._offsets.must_be_in(stored_offsets.read(tx))

@@ -4,6 +4,7 @@ Whoever acts because nothing was heard has to know first that nothing lies unrea
 be there, waiting in the topics.
 """
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 
@@ -11,11 +12,13 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from chassis.errors import Unavailable
 from chassis.offsets import READING
+from chassis.places import committed, forgotten
+from chassis.stored_offsets import Partition
 
 _ANSWER_SECONDS = 5.0
 _STALE_SECONDS = 10.0
 
-_Offsets = dict[tuple[str, int], int]
+_Offsets = dict[Partition, int]
 
 
 class Lag:
@@ -29,8 +32,10 @@ class Lag:
         """Look with the Kafka properties ``client`` at the ``topics`` that ``group`` consumes."""
         self._client = {**client, **READING, "group.id": group, "enable.auto.commit": False}
         self._asker = Consumer(self._client)
+        self._asking = threading.Lock()
         self._topics = topics
         self._ends: _Offsets = {}
+        self._committed: dict[Partition, tuple[int, bool]] | None = None
         self._looked = float("-inf")
 
     def is_handled(self) -> bool:
@@ -42,37 +47,58 @@ class Lag:
             Unavailable: the brokers do not answer.
         """
         ends, looked = self._ends, self._looked
-        try:
-            partitions = self._partitions()
-            committed = self._committed(partitions)
-            begins, self._ends = self._bounds(partitions)
-        except KafkaException as error:
-            self._looked = float("-inf")
-            self._asker.close()
-            self._asker = Consumer(self._client)  # this one may have forgotten every broker: see chassis.hearing
-            msg = f"Kafka cannot be asked for offsets: {error}"
-            raise Unavailable(msg) from error
+        with self._asking:
+            try:
+                partitions = self._ask_for_committed()
+                begins, self._ends = self._bounds(partitions)
+            except KafkaException as error:
+                self._looked = float("-inf")
+                raise self._unanswered(error) from error
         self._looked = time.monotonic()
         if self._looked - looked > _STALE_SECONDS:
             return False
+        group = {partition: offset for partition, (offset, _) in (self._committed or {}).items()}
         # What is behind the group was committed, or deleted by the topic's retention. An offset beyond the end
         # speaks of a topic that is no more: a commit names its topic, and may come when that has been made anew.
         return all(
-            max(begins[one], committed[one]) >= end and committed[one] <= self._ends[one]
+            max(begins[one], group[one]) >= end and group[one] <= self._ends[one]
             for one, end in ends.items()
             if one in begins
         )
 
-    def _partitions(self) -> list[tuple[str, int]]:
+    def look(self) -> None:
+        """Learn how far the group is; where the brokers do not answer, what was learned last counts.
+
+        Raises:
+            Unavailable: they have never answered.
+        """
+        with self._asking:
+            try:
+                self._ask_for_committed()
+            except KafkaException as error:
+                unanswered = self._unanswered(error)
+                if self._committed is None:
+                    raise unanswered from error
+
+    def is_missing(self, stored: Mapping[Partition, int]) -> bool:
+        """Say whether a database that has ``stored`` went back and lacks what the group had handled by the last look.
+
+        It takes ``stored`` from the transaction that is to rely on the answer.
+        """
+        return self._committed is None or bool(forgotten(self._committed, stored))
+
+    def _ask_for_committed(self) -> list[Partition]:
         known = self._asker.list_topics(timeout=_ANSWER_SECONDS).topics
-        return [(topic, number) for topic in self._topics if topic in known for number in known[topic].partitions]
+        partitions = [(topic, number) for topic in self._topics if topic in known for number in known[topic].partitions]
+        self._committed = committed(self._asker, partitions)
+        return partitions
 
-    def _committed(self, partitions: Sequence[tuple[str, int]]) -> _Offsets:
-        asked = [TopicPartition(*partition) for partition in partitions]
-        found = self._asker.committed(asked, timeout=_ANSWER_SECONDS)
-        return {(one.topic, one.partition): one.offset for one in found}
+    def _unanswered(self, error: KafkaException) -> Unavailable:
+        self._asker.close()
+        self._asker = Consumer(self._client)  # this one may have forgotten every broker: see chassis.hearing
+        return Unavailable(f"Kafka cannot be asked for offsets: {error}")
 
-    def _bounds(self, partitions: Sequence[tuple[str, int]]) -> tuple[_Offsets, _Offsets]:
+    def _bounds(self, partitions: Sequence[Partition]) -> tuple[_Offsets, _Offsets]:
         """Return where each partition begins and where it ends."""
         begins, ends = _Offsets(), _Offsets()
         for partition in partitions:

@@ -1,23 +1,24 @@
-"""The offsets that a consumer has handled, until the broker says that they are committed.
+"""The offsets that a consumer has handled, until its database has them, and the broker says that they are committed.
 
-A commit may be refused, as in a rebalance. Were it left at that, the group would seem to be behind until the next
-message of the partition, and those who act on silence (`chassis.lag`) would wait for that.
+First the database is told, with the next batch or once no more come (`chassis.stored_offsets`), and then the broker
+what the database has: so the broker never knows of more. A commit may be refused, as in a rebalance. Were it left at
+that, the group would seem to be behind until the next message of the partition, and those who act on silence
+(`chassis.lag`) would wait for that.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from chassis.dead_letters import source
+from chassis.errors import Unavailable
 from chassis.families import passes
 from chassis.logs import logger
+from chassis.stored_offsets import MARK, Partition
 
 log = logger("consumer")
-
-Partition = tuple[str, int]
-"""A topic, and the number of one of its partitions."""
 
 READING: dict[str, str | int | float | bool] = {"isolation.level": "read_uncommitted"}
 """How everything is read. We write no transactions; one that a stranger leaves open would hold up all that lies behind
@@ -30,31 +31,75 @@ _GONE = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID}
 """Refusals after which nothing is sent again: the topic may be made anew, and begin at zero."""
 
 
+class WentBackError(Unavailable):
+    """The database does not have what it had: what it has forgotten is to be read again."""
+
+
 class Offsets:
     """One consumer's; used by its thread alone."""
 
     def __init__(self) -> None:
-        self._handled: dict[Partition, int] = {}
         self._reached: dict[Partition, int] = {}
         self._rewound: set[Partition] = set()
+        self._unstored: dict[Partition, int] = {}
+        self._added = 0.0
+        self._known: dict[Partition, int] = {}
+        """What the database has, as far as we know."""
+        self._once: dict[Partition, int] = {}
+        """Where the group was before the database went back, as long as that is not reached again."""
+        self._uncommitted: dict[Partition, int] = {}
         self._sent = 0.0
-        self.unsent = False
-        """Whether some were handled since the last commit was sent."""
+        self._unsent = False
+        """Whether some were stored since the last commit was sent."""
 
     @property
     def due(self) -> bool:
         """Whether some are to be committed: for the first time, or because that has not been answered for a second."""
-        return bool(self._handled) and time.monotonic() - self._sent > (
-            COMMIT_SECONDS if self.unsent else _AGAIN_SECONDS
+        return bool(self._uncommitted) and time.monotonic() - self._sent > (
+            COMMIT_SECONDS if self._unsent else _AGAIN_SECONDS
         )
+
+    @property
+    def waits_for_store(self) -> bool:
+        """Whether some wait to be stored, and no batch has come for a while that could have taken them along."""
+        return bool(self._unstored) and time.monotonic() - self._added > COMMIT_SECONDS
+
+    @property
+    def pending(self) -> bool:
+        """Whether some are to be stored or committed soon."""
+        return bool(self._unstored) or self._unsent
+
+    @property
+    def catching_up(self) -> bool:
+        """Whether the database has less than the group has handled once."""
+        return bool(self._once)
+
+    @property
+    def missing(self) -> int:
+        """How many messages are to be read again, because the database went back."""
+        return sum(until - (self._known.get(partition) or 0) for partition, until in self._once.items())
+
+    def begin(self, partition: Partition, at: int, *, stored: int | None, once: int | None) -> None:
+        """Say that ``partition`` is read from ``at`` on; the database has ``stored``.
+
+        Where it went back, ``once`` is how far the group has been: until then nothing is committed to the broker, as
+        the offset that it has tells everybody else that something is missing here.
+        """
+        if stored is not None:
+            self._known[partition] = stored
+        if once is not None:
+            self._once[partition] = once
+        if at >= 0 and at != stored:
+            self._unstored[partition] = at
 
     def add(self, batch: Sequence[KafkaMessage]) -> None:
         """Count ``batch`` as handled."""
         handled = {(topic, partition): offset + 1 for topic, partition, offset in map(source, batch)}
-        self._handled |= handled
+        self._unstored |= handled
         self._reached |= handled
-        self._rewound.difference_update(handled)
-        self.unsent = True
+        if self._rewound:
+            self._rewound.difference_update(handled)
+        self._added = time.monotonic()
 
     def end(self, ends: Iterable[KafkaMessage]) -> None:
         """Take it that nothing lies between what was handled and these ``ends``, events of the client.
@@ -64,8 +109,8 @@ class Offsets:
         """
         for partition, offset in ((source(one)[:2], source(one)[2]) for one in ends):
             if offset > self._reached.get(partition, -1) and partition not in self._rewound:
-                self._handled[partition] = self._reached[partition] = offset
-                self.unsent = True
+                self._unstored[partition] = self._reached[partition] = offset
+                self._added = time.monotonic()
 
     def rewound(self, partitions: Iterable[Partition]) -> None:
         """Say that ``partitions`` are read again: no end counts until something of them has been handled."""
@@ -78,14 +123,42 @@ class Offsets:
     def forget(self, partitions: Iterable[Partition]) -> None:
         """Leave ``partitions`` to whoever has them now."""
         for partition in partitions:
-            self._handled.pop(partition, None)
-            self._reached.pop(partition, None)
+            for known in (self._reached, self._unstored, self._known, self._once, self._uncommitted):
+                known.pop(partition, None)
             self._rewound.discard(partition)
+
+    def unstored(self) -> dict[Partition, int]:
+        """Return what is handled, its replies published, and the database has not been told of."""
+        return self._unstored.copy()
+
+    def stored(self, offsets: Mapping[Partition, int]) -> None:
+        """Take it that the database has ``offsets`` now, which `unstored` gave."""
+        for partition, offset in offsets.items():
+            if self._unstored.get(partition) == offset:
+                del self._unstored[partition]
+            if self._once and self._once.get(partition, -1) > offset:
+                continue
+            self._once.pop(partition, None)
+            self._uncommitted[partition] = offset
+            self._unsent = True
+        self._known.update(offsets)
+
+    def must_be_in(self, stored: Mapping[Partition, int]) -> None:
+        """See that the database, which has ``stored``, has all that we know it to have had.
+
+        Raises:
+            WentBackError: it does not.
+        """
+        back = [partition for partition, offset in self._known.items() if stored.get(partition, -1) < offset]
+        if back:
+            raise WentBackError(f"the database has forgotten what was handled of {_names(back)}")
 
     def commit(self, consumer: Consumer, *, wait: bool) -> None:
         """Send what is not committed yet; where it is refused, the messages come again, and are answered the same."""
-        self._sent, self.unsent = time.monotonic(), False
-        offsets = [TopicPartition(*partition, offset) for partition, offset in self._handled.items()]
+        self._sent, self._unsent = time.monotonic(), False
+        offsets = [TopicPartition(*partition, offset, MARK) for partition, offset in self._uncommitted.items()]
+        if not offsets:
+            return
         try:
             if wait:
                 consumer.commit(offsets=offsets, asynchronous=False)
@@ -102,5 +175,9 @@ class Offsets:
                 log.info("offset not committed", topic=one.topic, partition=one.partition, error=str(refusal))
                 if passes(KafkaException(refusal)) and refusal.code() not in _GONE:
                     continue
-            if self._handled.get((one.topic, one.partition)) == one.offset:
-                del self._handled[one.topic, one.partition]
+            if self._uncommitted.get((one.topic, one.partition)) == one.offset:
+                del self._uncommitted[one.topic, one.partition]
+
+
+def _names(partitions: Iterable[Partition]) -> str:
+    return ", ".join(sorted(f"{topic}-{number}" for topic, number in partitions))

@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable
 
 from confluent_kafka import Consumer, TopicPartition
 
-from chassis.offsets import Partition
+from chassis.stored_offsets import Partition
 
 
 class Standing:

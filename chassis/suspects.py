@@ -15,7 +15,7 @@ from chassis.errors import Unavailable
 from chassis.families import Family, family_of, passes
 from chassis.handling import Failed
 from chassis.messages import MESSAGE_TYPE
-from chassis.offsets import Partition
+from chassis.stored_offsets import Partition
 
 _Kind = tuple[str, bytes | None]
 """A topic, and a type of message."""

@@ -12,7 +12,8 @@ from concurrent.futures import Future
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from chassis.offsets import READING, Offsets, Partition
+from chassis.offsets import READING, Offsets
+from chassis.stored_offsets import Partition
 
 _ANSWER_SECONDS = 5.0
 

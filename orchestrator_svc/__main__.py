@@ -41,15 +41,16 @@ def wire(parts: Parts[OrchestratorSettings]) -> Wiring:
     saga = ORDER_SAGA.scaled(read.saga_time_scale)
     store = SagaStore(saga.start)
     feed = ChangeFeed(read.database_url, CHANNEL)
-    service = OrchestratorService(parts.database, saga, store, feed)
     topics = [OrderCreated.TOPIC, ProductDecreased.TOPIC, DeliveryCreated.TOPIC]
+    lag = Lag(read.kafka_client(), NAME, topics)
+    service = OrchestratorService(parts.database, saga, store, feed, lag)
     timers = Timers(
         parts.database,
         saga,
         store,
         parts.codec,
         parts.producer,
-        lag=Lag(read.kafka_client(), NAME, topics),
+        lag=lag,
         interval_seconds=read.timer_interval_seconds,
         limit=read.timer_limit,
     )

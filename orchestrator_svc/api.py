@@ -1,5 +1,6 @@
 """gRPC in: ``ordersaga.orchestrator.v1.OrchestratorService``."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,7 +11,8 @@ from ordersaga.orchestrator.v1 import orchestrator_pb2_grpc
 
 from chassis.changes import ChangeFeed
 from chassis.database import Database
-from chassis.errors import NotFound, Refused
+from chassis.errors import NotFound, Refused, Unavailable
+from chassis.lag import Lag
 from chassis.paging import last_id, next_page_token, one_page, page_size
 from chassis.pipeline import Transaction
 from chassis.rpc_errors import Context
@@ -32,9 +34,9 @@ _Act = Callable[..., tuple[Results, bool]]
 class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     """Translates between proto and sagas."""
 
-    def __init__(self, database: Database, saga: Saga, store: SagaStore, feed: ChangeFeed) -> None:
-        """Serve the sagas of ``saga`` in ``database``; ``feed`` tells which have changed."""
-        self._database, self._saga, self._store, self._feed = database, saga, store, feed
+    def __init__(self, database: Database, saga: Saga, store: SagaStore, feed: ChangeFeed, lag: Lag) -> None:
+        """Serve the sagas of ``saga`` in ``database``; ``feed`` tells which have changed, ``lag`` what is missing."""
+        self._database, self._saga, self._store, self._feed, self._lag = database, saga, store, feed, lag
         self._operators = Operators(saga, store, self._fitting)
 
     async def GetSaga(self, request: pb.GetSagaRequest, context: Context) -> pb.GetSagaResponse:
@@ -109,7 +111,7 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
 
     async def _act_on_one(self, act: _Act, request: pb.RetrySagaRequest | pb.CancelSagaRequest) -> Instance:
         wanted, note = Filter(ids=[request.order_id]), _note(request.actor, request.reason)
-        results, _ = await self._database.run(lambda tx: act(tx, wanted, note, limit=1))
+        results, _ = await self._caught_up(lambda tx: act(tx, wanted, note, limit=1))
         if request.order_id not in results:
             raise _unknown(request.order_id)
         result = results[request.order_id]
@@ -122,8 +124,23 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     ) -> tuple[list[pb.SagaResult], bool]:
         wanted, note = filter_of(request.filter), _note(request.actor, request.reason)
         limit = min(request.limit or _DEFAULT_ACTIONS, _MOST_ACTIONS)
-        results, more = await self._database.run(lambda tx: act(tx, wanted, note, limit=limit))
+        results, more = await self._caught_up(lambda tx: act(tx, wanted, note, limit=limit))
         return [result_view(self._saga, saga_id, result) for saga_id, result in results.items()], more
+
+    async def _caught_up(self, act: Callable[[Transaction], tuple[Results, bool]]) -> tuple[Results, bool]:
+        """Run ``act`` in a transaction, unless the database went back: what it says of a saga may long be untrue.
+
+        Raises:
+            Unavailable: it did, and is catching up.
+        """
+
+        def run(tx: Transaction) -> tuple[Results, bool]:
+            if self._lag.is_missing(self._store.offsets(tx)):
+                raise Unavailable("the database went back, and reads again what it has forgotten")
+            return act(tx)
+
+        await asyncio.to_thread(self._lag.look)
+        return await self._database.run(run)
 
     def _fitting(self, instances: Sequence[Instance]) -> int:
         """Return of how many of ``instances`` the results fit into one answer."""

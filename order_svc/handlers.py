@@ -6,7 +6,7 @@ from ordersaga.messages import CancelOrderCommand, CompleteOrderCommand
 from prometheus_client import Counter
 
 from chassis.dispatch import handles
-from chassis.errors import Poison
+from chassis.errors import NotHeardOf
 from chassis.logs import logger
 from chassis.messages import Record
 from chassis.metrics import begin_at_zero, tally
@@ -49,12 +49,12 @@ def _must_have_ended(orders: Mapping[int, Order], endings: Sequence[Ending]) -> 
     """Count and log those that have ended otherwise than they were told to.
 
     Raises:
-        Poison: one does not exist.
+        NotHeardOf: one does not exist.
     """
     for ending in endings:
         order = orders.get(ending.order_id)
         if order is None:
-            raise Poison("UNKNOWN_ORDER", f"there is no order {ending.order_id}")
+            raise NotHeardOf("UNKNOWN_ORDER", f"there is no order {ending.order_id}")
         if ending.contradicts(order):
             _CONTRADICTIONS.inc()
             log.error("contradiction", order_id=order.order_id, status=order.status, told=ending.status)

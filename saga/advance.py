@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chassis.errors import Poison
+from chassis.errors import NotHeardOf, Poison
 from chassis.messages import Record
 from saga.declaration import Saga, Step
 from saga.instance import EventType, Instance, Status
@@ -30,7 +30,7 @@ class _Advance(Moves):
         if isinstance(message, self.saga.cancel.message):
             return self._cancelled(instance, message)
         if instance is None:
-            raise Poison("UNKNOWN_SAGA", f"{type(message).__name__} for saga {message.key}, which never began")
+            raise NotHeardOf("UNKNOWN_SAGA", f"{type(message).__name__} for saga {message.key}, which never began")
         for step in self.saga.steps:
             if isinstance(message, step.done):
                 return self._replied(instance, step, message)
@@ -48,23 +48,24 @@ class _Advance(Moves):
     def _cancelled(self, instance: Instance | None, message: Record) -> Transition:
         start, note = self.saga.cancel.start(message), self.saga.cancel.note(message)
         if instance is None:
-            ended = {"reason": CANCEL_REQUESTED, "status": Status.COMPENSATED}
-            return self.told(self._new(start), ended, EventType.CANCEL_ACCEPTED, reason=note)
+            return self.told(self._new(start), self.undo_all(CANCEL_REQUESTED), EventType.CANCEL_ACCEPTED, reason=note)
         _must_be_same(instance.start, start)
         if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:
             return Transition(instance, None, Fit.REPEATED_CANCEL)
         if instance.step is None or self.saga.position(instance.step) > self.saga.pivot:
             return self.told(instance, {}, EventType.CANCEL_TOO_LATE, reason=note, fit=Fit.NOTED)
-        # Whether the pending step is done is not known: it is undone as well.
-        undoing = self.compensate(self.saga.position(instance.step), CANCEL_REQUESTED)
+        undoing = self.undo_all(CANCEL_REQUESTED)
         return self.told(instance, undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)
 
     def _replied(self, instance: Instance, step: Step, reply: Any) -> Transition:  # noqa: ANN401 - a step's Reply
         if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:
             return Transition(instance, None, Fit.LATE_REPLY)
-        if instance.status is not Status.RUNNING or instance.step != step.name:
-            return Transition(instance, None, Fit.UNEXPECTED_REPLY)
         position = self.saga.position(step.name)
+        if instance.status is not Status.RUNNING or instance.step != step.name:
+            done = instance.step is None or position < self.saga.position(instance.step)
+            if done and not reply.success:
+                return self._taken_back(instance, step, reply.reason or "REFUSED")
+            return Transition(instance, None, Fit.UNEXPECTED_REPLY)
         if reply.success:
             return self.told(instance, self.forward(position + 1), EventType.STEP_DONE, step=step.name)
         reason = reply.reason or "REFUSED"
@@ -74,6 +75,20 @@ class _Advance(Moves):
             return self.told(instance, held, EventType.STEP_REFUSED, step=step.name, reason=reason, fit=fit)
         undoing = self.compensate(position - 1, reason)
         return self.told(instance, undoing, EventType.STEP_REFUSED, step=step.name, reason=reason)
+
+    def _taken_back(self, instance: Instance, step: Step, reason: str) -> Transition:
+        """Take it that ``step``, which was done, is refused now.
+
+        Its participant's database went back, and what it forgot could not be done a second time. Where it is not too
+        late the saga is undone; else somebody has to look.
+        """
+        told = f"{step.name} was done before, and is refused now: {reason}"
+        if instance.step is not None and self.saga.position(instance.step) <= self.saga.pivot:
+            return self.told(instance, self.undo_all(reason), EventType.STEP_REFUSED, step=step.name, reason=told)
+        if instance.stuck and instance.last_error == told:
+            return Transition(instance, None, Fit.UNEXPECTED_REPLY)
+        held, fit = {"stuck": True, "last_error": told}, Fit.REFUSED_AFTER_PIVOT
+        return self.told(instance, held, EventType.STEP_REFUSED, step=step.name, reason=told, fit=fit)
 
     def _undone(self, instance: Instance, step: Step) -> Transition:
         if instance.status is not Status.COMPENSATING or instance.step != step.name:

@@ -26,7 +26,7 @@ def retry(saga: Saga, instance: Instance, note: str, now: datetime) -> Transitio
 
 
 def cancel(saga: Saga, instance: Instance, note: str, now: datetime) -> Transition | None:
-    """Have everything undone, the pending step included; None where that is under way or done already.
+    """Have every step up to the pivot undone, as `Moves.undo_all` says; None where that is under way or done already.
 
     Raises:
         Refused: TOO_LATE, the saga is past its pivot and only goes forward, or has.
@@ -37,5 +37,5 @@ def cancel(saga: Saga, instance: Instance, note: str, now: datetime) -> Transiti
         where = "is COMPLETED" if instance.step is None else f"is past its pivot, at {instance.step}"
         raise Refused(TOO_LATE, f"the saga of order {instance.saga_id} {where}: it cannot be cancelled any more")
     moves = Moves(saga, now)
-    undoing = moves.compensate(saga.position(instance.step), CANCEL_REQUESTED) | {"attempt": 0, "deadline": now}
+    undoing = moves.undo_all(CANCEL_REQUESTED) | {"attempt": 0, "deadline": now}
     return moves.told(instance, undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)

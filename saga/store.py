@@ -8,12 +8,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from chassis import stored_offsets
 from chassis.aside import Claim
 from chassis.changes import notify
 from chassis.database import array, columns, where
 from chassis.errors import Unavailable
 from chassis.messages import Record
 from chassis.pipeline import Row, Rows, Transaction
+from chassis.stored_offsets import Partition
 from saga.clock import RemoteClock
 from saga.find import Filter
 from saga.instance import Event, EventType, Instance, Status
@@ -168,6 +170,11 @@ class SagaStore:
         return written
 
     @staticmethod
+    def offsets(tx: Transaction) -> dict[Partition, int]:
+        """Return how far this database knows the topics."""
+        return stored_offsets.read(tx)
+
+    @staticmethod
     def any_due(tx: Transaction, aside: Sequence[int] = ()) -> bool:
         """Say whether the deadline of any saga has passed that is not set ``aside``."""
         return bool(_value(tx.execute(_ANY_DUE, {"aside": array(aside)})))
@@ -215,11 +222,12 @@ class SagaStore:
 
 def _conditions(wanted: Filter) -> dict[str, object]:
     # Said outright, because the index by deadline, which holds only sagas under way, finds a few among millions.
-    under_way = wanted.under_way or wanted.stuck is True or wanted.step is not None
+    under_way = wanted.under_way or wanted.step is not None
     return {
         f"status = '{wanted.status}'": wanted.status,  # said outright as well: those that failed have an index, too
         "step = %(step)s::text": wanted.step,
-        "stuck = %(stuck)s::boolean": wanted.stuck,
+        "stuck": wanted.stuck or None,  # as it has an index of its own
+        "NOT stuck": None if wanted.stuck is None else not wanted.stuck or None,
         "create_time <= now() - %(min_age)s::interval": wanted.min_age,
         "saga_id = ANY(%(ids)s::bigint[])": wanted.ids,
         "deadline IS NOT NULL AND status IN ('RUNNING', 'COMPENSATING')": under_way or None,

@@ -1,5 +1,6 @@
 """The timers: sagas whose deadline has passed, claimed row by row, so that any number of replicas may share them."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from prometheus_client import Counter, Gauge
@@ -14,6 +15,7 @@ from chassis.metrics import begin_at_zero
 from chassis.periodic import Periodic
 from chassis.pipeline import Transaction
 from chassis.producer import Producer
+from chassis.stored_offsets import Partition
 from saga.declaration import Saga
 from saga.instance import pending_command
 from saga.overdue import overdue
@@ -30,10 +32,14 @@ _WAITING = Gauge(
 
 
 class Readiness(Protocol):
-    """Tells whether silence means something."""
+    """Tells whether silence means something; `chassis.lag.Lag` does."""
 
     def is_handled(self) -> bool:
-        """Say whether nothing lies unread; `chassis.lag.Lag` does."""
+        """Say whether nothing lies unread."""
+        ...
+
+    def is_missing(self, stored: Mapping[Partition, int]) -> bool:
+        """Say whether a database with these stored offsets went back, and does not know yet what it knew."""
         ...
 
 
@@ -42,6 +48,7 @@ class Timers(Periodic):
 
     What an operator asked for goes out at once. What is merely overdue waits while messages to the sagas lie unhandled
     or the brokers do not answer: a backlog or an outage must not become a storm of repeats, let alone of compensations.
+    Where the database went back, everything waits until it has caught up.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part that it is wired from
@@ -101,6 +108,8 @@ class Timers(Periodic):
         return messages
 
     def _let_go_on(self, tx: Transaction, claim: Claim, *, all_due: bool) -> tuple[list[Transition], list[Encoded]]:
+        if self._lag.is_missing(self._store.offsets(tx)):
+            return [], []  # what is due in a database that went back may long be done
         loaded = self._store.claim_due(tx, claim, all_due=all_due)
         now = self._store.now(tx)
         transitions = [overdue(self._saga, instance, now) for instance in loaded.values()]

@@ -72,6 +72,14 @@ class Moves:
         )
         return undoing | {"reason": reason, "last_error": reason}
 
+    def undo_all(self, reason: str) -> Changes:
+        """Undo every step up to the pivot, those too of which nothing is known here.
+
+        A saga may have come further than its database remembers, and what it takes for the start may be its middle. To
+        undo what never was does no harm: the participant notes it, and refuses to do it later.
+        """
+        return self.compensate(self.saga.pivot, reason)
+
     def wait(self, status: Status, step: Step) -> Changes:
         """Wait for the first reply to ``step``'s command, or to its undo's."""
         return {

@@ -37,7 +37,7 @@ def after(state: State | None, event: SagaEvent) -> set[State]:
     if state is None:
         return {
             "STARTED": {State("RUNNING", TAKE)},
-            "CANCEL_ACCEPTED": {State("COMPENSATED", None, "CANCEL_REQUESTED")},
+            "CANCEL_ACCEPTED": {State("COMPENSATING", DELIVER, "CANCEL_REQUESTED")},
         }.get(event.type, set())
     if event.type == "RETRIED":
         return {state}
@@ -57,7 +57,7 @@ def _running(step: str, event: SagaEvent) -> set[State]:
         "STEP_DONE": {State("RUNNING", DELIVER) if step == TAKE else State("COMPLETED")},
         "STEP_REFUSED": {refused},
         "STEP_TIMED_OUT": {here, State("COMPENSATING", step, "TIMED_OUT")},  # it does not say whether it gave up
-        "CANCEL_ACCEPTED": {State("COMPENSATING", step, "CANCEL_REQUESTED")},
+        "CANCEL_ACCEPTED": {State("COMPENSATING", DELIVER, "CANCEL_REQUESTED")},
         "STUCK": {here},
     }.get(event.type, set())
 

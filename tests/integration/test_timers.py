@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -33,13 +33,16 @@ STORE = SagaStore(OrderCreated)
 class Said:
     """Says whether silence means something, as it was told to."""
 
-    def __init__(self, *, handled: bool = True, away: bool = False) -> None:
-        self.handled, self.away = handled, away
+    def __init__(self, *, handled: bool = True, away: bool = False, missing: bool = False) -> None:
+        self.handled, self.away, self.missing = handled, away, missing
 
     def is_handled(self) -> bool:
         if self.away:
             raise Unavailable("the brokers do not answer")
         return self.handled
+
+    def is_missing(self, _: Mapping[tuple[str, int], int]) -> bool:
+        return self.missing
 
 
 class Deaf(Producer):
@@ -185,6 +188,13 @@ def test_what_an_operator_asks_for_goes_out_at_once_all_the_same(clockwork: Cloc
     assert clockwork.timers(Said(handled=False)).fire_once() == 1
     assert clockwork.sent(1) == [6]
     assert clockwork.stored(6).attempt == 1
+
+
+def test_in_a_database_that_went_back_nothing_fires_until_it_has_caught_up(clockwork: Clockwork) -> None:
+    """What is due there may long be done, also where an operator asked for it."""
+    assert clockwork.timers(Said(missing=True)).fire_once() == 0
+    assert clockwork.sent(0) == []
+    assert clockwork.timers().fire_once() > 0
 
 
 def test_sagas_that_cannot_go_on_are_set_aside_and_keep_no_other_waiting(clockwork: Clockwork) -> None:

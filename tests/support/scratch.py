@@ -18,6 +18,7 @@ from chassis.pipeline import Transaction
 from chassis.producer import Producer
 from chassis.schemas import subject_of
 from chassis.settings import DatabaseSettings
+from chassis.stored_offsets import TABLE
 from devstack.stack import Stack
 from tests.support.kafka import committed, create_topic, delete_topics
 from tests.support.registry import registry_client
@@ -191,6 +192,7 @@ def scratch_group(
         cleanup.callback(database.close)
         with database.transaction() as tx:
             tx.execute("CREATE TABLE effects (number bigint PRIMARY KEY)")
+            tx.execute(TABLE)
         crashes: list[str] = []
         producer = Producer({"bootstrap.servers": stack.bootstrap}, crashes.append)
         cleanup.callback(producer.close, 5)

@@ -13,14 +13,19 @@ UNDOING_FIRST, UNDOING_SECOND = ("COMPENSATING", DECREASE), ("COMPENSATING", DEL
 COMPLETED, COMPENSATED = ("COMPLETED", None), ("COMPENSATED", None)
 _ALL: list[Stage] = [RUNNING_FIRST, RUNNING_SECOND, UNDOING_FIRST, UNDOING_SECOND, COMPLETED, COMPENSATED]
 
-FIRST = {"STARTED": RUNNING_FIRST, "CANCEL_ACCEPTED": COMPENSATED}
+FIRST = {"STARTED": RUNNING_FIRST, "CANCEL_ACCEPTED": UNDOING_SECOND}
 """How a history may begin."""
 
 LEGAL: dict[tuple[str, str | None], dict[Stage, set[Stage]]] = {
     ("STEP_DONE", DECREASE): {RUNNING_FIRST: {RUNNING_SECOND}},
     ("STEP_DONE", DELIVER): {RUNNING_SECOND: {COMPLETED}},
-    ("STEP_REFUSED", DECREASE): {RUNNING_FIRST: {COMPENSATED}},
-    ("STEP_REFUSED", DELIVER): {RUNNING_SECOND: {UNDOING_FIRST}},
+    ("STEP_REFUSED", DECREASE): {
+        RUNNING_FIRST: {COMPENSATED},
+        # It was done, and its participant's database went back.
+        RUNNING_SECOND: {UNDOING_SECOND},
+        COMPLETED: {COMPLETED},
+    },
+    ("STEP_REFUSED", DELIVER): {RUNNING_SECOND: {UNDOING_FIRST}, COMPLETED: {COMPLETED}},
     ("STEP_UNDONE", DELIVER): {UNDOING_SECOND: {UNDOING_FIRST}},
     ("STEP_UNDONE", DECREASE): {UNDOING_FIRST: {COMPENSATED}},
     ("STEP_TIMED_OUT", DECREASE): {
@@ -33,7 +38,7 @@ LEGAL: dict[tuple[str, str | None], dict[Stage, set[Stage]]] = {
     },
     ("STUCK", DECREASE): {UNDOING_FIRST: {UNDOING_FIRST}},
     ("STUCK", DELIVER): {UNDOING_SECOND: {UNDOING_SECOND}},
-    ("CANCEL_ACCEPTED", DECREASE): {RUNNING_FIRST: {UNDOING_FIRST}},
+    ("CANCEL_ACCEPTED", DECREASE): {RUNNING_FIRST: {UNDOING_SECOND}},
     ("CANCEL_ACCEPTED", DELIVER): {RUNNING_SECOND: {UNDOING_SECOND}},
     ("CANCEL_TOO_LATE", None): {COMPLETED: {COMPLETED}},
     **{("RETRIED", step): {stage: {stage} for stage in _ALL if stage[1] == step} for step in (DECREASE, DELIVER, None)},
@@ -48,7 +53,7 @@ def why_illegal(saga: Instance, events: Sequence[Event]) -> str | None:
         return f"the versions {versions} do not lead to {saga.version}"
     if events[0].type not in FIRST:
         return f"it begins with {events[0].type}"
-    stages = {FIRST[events[0].type]}
+    stages: set[Stage] = {FIRST[events[0].type]}
     for event in events[1:]:
         stages = {to for stage in stages for to in LEGAL.get((event.type, event.step), {}).get(stage, set())}
         if not stages:

@@ -1,4 +1,4 @@
-"""When offsets are committed, and which are committed again."""
+"""When offsets are stored in the database, when what is stored is committed, and which are committed again."""
 
 import time
 from typing import cast
@@ -6,17 +6,24 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from chassis.offsets import COMMIT_SECONDS, Offsets
+from chassis.offsets import COMMIT_SECONDS, Offsets, WentBackError
+from chassis.stored_offsets import MARK
 
 PLACE = ("product-decreased", 3)
 
 
 @pytest.fixture
 def offsets() -> Offsets:
-    """Offsets 40 and 41 of one partition are handled."""
+    """Offsets 40 and 41 of one partition are handled, and the database has that."""
     found = Offsets()
     found.add([Message(topic=PLACE[0], partition=PLACE[1], offset=offset) for offset in (40, 41)])
+    store(found)
     return found
+
+
+def store(offsets: Offsets) -> None:
+    """Have the database take what is handled."""
+    offsets.stored(offsets.unstored())
 
 
 class Client:
@@ -26,6 +33,7 @@ class Client:
         self.commits: list[list[int]] = []
 
     def commit(self, offsets: list[TopicPartition]) -> None:
+        assert {one.metadata for one in offsets} == {MARK}
         self.commits.append([one.offset for one in offsets])
 
 
@@ -42,13 +50,14 @@ def test_batches_that_follow_each_other_soon_are_committed_together(offsets: Off
     offsets.commit(cast("Consumer", client), wait=False)
     for offset in (42, 43):
         offsets.add([Message(topic=PLACE[0], partition=PLACE[1], offset=offset)])
-        assert offsets.unsent
+        store(offsets)
+        assert offsets.pending
         assert not offsets.due
     time.sleep(COMMIT_SECONDS)
     assert offsets.due
     offsets.commit(cast("Consumer", client), wait=False)
     assert client.commits == [[42], [44]]
-    assert not offsets.unsent
+    assert not offsets.pending
 
 
 def test_what_is_committed_is_not_sent_again(offsets: Offsets) -> None:
@@ -85,6 +94,7 @@ def at(offset: int, number: int = PLACE[1]) -> Message:
 
 def committed_by(offsets: Offsets) -> list[list[int]]:
     client = Client()
+    store(offsets)
     offsets.commit(cast("Consumer", client), wait=False)
     return client.commits
 
@@ -92,7 +102,7 @@ def committed_by(offsets: Offsets) -> list[list[int]]:
 def test_an_end_behind_what_was_handled_is_committed(offsets: Offsets) -> None:
     offsets.committed(None, answer(42))
     offsets.end([at(43)])  # the marker of a transaction lies at 42
-    assert offsets.unsent
+    assert offsets.pending
     assert committed_by(offsets) == [[43]]
     assert offsets.reached(PLACE) == 43
 
@@ -127,3 +137,59 @@ def test_an_end_is_forgotten_with_its_partition(offsets: Offsets) -> None:
     assert offsets.reached(PLACE) == -1
     offsets.end([at(50)])
     assert committed_by(offsets) == [[50]]
+
+
+def test_nothing_is_committed_that_the_database_does_not_have(offsets: Offsets) -> None:
+    client = Client()
+    offsets.add([at(42)])
+    offsets.commit(cast("Consumer", client), wait=False)
+    assert client.commits == [[42]]
+    assert offsets.unstored() == {PLACE: 43}
+
+
+def test_what_no_batch_takes_along_is_to_be_stored_soon(offsets: Offsets) -> None:
+    assert not offsets.waits_for_store
+    offsets.add([at(42)])
+    assert not offsets.waits_for_store
+    time.sleep(COMMIT_SECONDS * 1.1)
+    assert offsets.waits_for_store
+    store(offsets)
+    assert not offsets.waits_for_store
+
+
+def test_what_was_handled_while_the_database_was_told_waits_for_the_next_time(offsets: Offsets) -> None:
+    told = offsets.unstored()
+    offsets.add([at(42)])
+    offsets.stored(told)
+    assert offsets.unstored() == {PLACE: 43}
+
+
+@pytest.mark.parametrize("stored", [{}, {PLACE: 41}], ids=["nothing", "less"])
+def test_a_database_that_has_less_than_it_had_went_back(offsets: Offsets, stored: dict[tuple[str, int], int]) -> None:
+    with pytest.raises(WentBackError, match="product-decreased-3"):
+        offsets.must_be_in(stored)
+
+
+@pytest.mark.parametrize("stored", [42, 50])
+def test_a_database_that_has_as_much_or_more_did_not(offsets: Offsets, stored: int) -> None:
+    offsets.must_be_in({PLACE: stored})
+
+
+def test_until_it_has_caught_up_nothing_is_committed() -> None:
+    """The committed offset is what tells the other replicas that something is missing."""
+    offsets = Offsets()
+    offsets.begin(PLACE, 40, stored=40, once=44)
+    assert offsets.catching_up
+    offsets.add([at(40), at(41)])
+    assert committed_by(offsets) == []
+    assert offsets.missing == 2
+    offsets.add([at(42), at(43)])
+    assert committed_by(offsets) == [[44]]
+    assert not offsets.catching_up
+    assert offsets.missing == 0
+
+
+def test_a_partition_that_the_database_does_not_know_is_stored_as_it_begins() -> None:
+    offsets = Offsets()
+    offsets.begin(PLACE, 40, stored=None, once=None)
+    assert offsets.unstored() == {PLACE: 40}

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chassis.errors import Poison
+from chassis.messages import Record
 from orchestrator_svc.order_saga import ORDER_SAGA
 from saga.instance import EventType, Status, remaining_steps
 from saga.transition import Fit
@@ -84,7 +85,7 @@ def test_a_reply_that_comes_twice_advances_once(delivering: Conversation) -> Non
     delivering.expects(DELIVER)
 
 
-@pytest.mark.parametrize("late", [DECREASED, DELIVERED, INCREASED, UNDELIVERED, refused_stock("OUT_OF_STOCK")])
+@pytest.mark.parametrize("late", [DECREASED, DELIVERED, INCREASED, UNDELIVERED])
 def test_no_reply_changes_a_saga_that_has_ended(delivering: Conversation, late: object) -> None:
     delivering.replies(DELIVERED)
     ended = delivering.instance
@@ -113,8 +114,10 @@ def test_a_reply_to_a_saga_that_never_began_is_poison(order: Conversation) -> No
     assert caught.value.reason == "UNKNOWN_SAGA"
 
 
-def test_a_cancel_before_the_first_reply_undoes_the_pending_step_too(order: Conversation) -> None:
+def test_a_cancel_before_the_first_reply_undoes_every_step_too(order: Conversation) -> None:
+    """The saga may have come further than its database remembers."""
     order.hears(CREATED).hears(CANCEL)
+    order.expects(UNDELIVER).replies(UNDELIVERED)
     order.expects(INCREASE).replies(INCREASED)
     order.ends_with(cancel_with("CANCEL_REQUESTED"), Status.COMPENSATED)
 
@@ -134,10 +137,36 @@ def test_a_cancel_after_the_pivot_changes_nothing_but_is_remembered(delivering: 
     assert delivering.history[-1].type is EventType.CANCEL_TOO_LATE
 
 
-def test_a_cancel_that_overtakes_its_order_stores_the_saga_as_cancelled(order: Conversation) -> None:
-    order.hears(CANCEL).ends_with(cancel_with("CANCEL_REQUESTED"), Status.COMPENSATED)
-    order.hears(CREATED).ends_with(cancel_with("CANCEL_REQUESTED"), Status.COMPENSATED)
-    assert order.fits == [Fit.ADVANCED, Fit.REPEATED_START]
+def test_a_cancel_of_a_saga_never_heard_of_undoes_every_step(order: Conversation) -> None:
+    """It overtook its order; or the saga is forgotten, and its pieces are taken and its parcel is on the way."""
+    order.hears(CANCEL).expects(UNDELIVER)
+    order.hears(CREATED).expects(UNDELIVER).replies(UNDELIVERED)
+    order.expects(INCREASE).replies(INCREASED)
+    order.ends_with(cancel_with("CANCEL_REQUESTED"), Status.COMPENSATED)
+    assert order.fits[:2] == [Fit.ADVANCED, Fit.REPEATED_START]
+
+
+def test_a_step_that_was_done_and_is_refused_later_has_the_saga_undone_up_to_the_pivot(
+    delivering: Conversation,
+) -> None:
+    """Its participant's database went back, and what it forgot could not be done a second time."""
+    delivering.hears(refused_stock("OUT_OF_STOCK")).expects(UNDELIVER).replies(UNDELIVERED)
+    delivering.expects(INCREASE).replies(INCREASED)
+    delivering.ends_with(cancel_with("OUT_OF_STOCK"), Status.COMPENSATED)
+
+
+@pytest.mark.parametrize(
+    "late", [refused_stock("OUT_OF_STOCK"), refused_delivery("UNDONE")], ids=["pieces", "delivery"]
+)
+def test_one_that_is_refused_once_the_saga_is_completed_is_told_to_somebody(
+    delivering: Conversation, late: Record
+) -> None:
+    delivering.replies(DELIVERED).hears(late).hears(late)
+    assert delivering.instance is not None
+    assert delivering.instance.status is Status.COMPLETED
+    assert delivering.instance.stuck
+    assert "was done before, and is refused now" in (delivering.instance.last_error or "")
+    assert delivering.told(EventType.STEP_REFUSED) == [delivering.instance.last_error], "once"
 
 
 def test_the_steps_that_remain_begin_with_the_pending_one(order: Conversation) -> None:

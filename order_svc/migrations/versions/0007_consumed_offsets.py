@@ -1,0 +1,20 @@
+"""How far the topics are handled that the service consumes."""
+
+from alembic import op
+
+from chassis.stored_offsets import TABLE
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the table, empty: until a partition is stored, the group's committed offset counts."""
+    op.execute(TABLE)
+
+
+def downgrade() -> None:
+    """Drop it."""
+    op.execute("DROP TABLE consumed_offsets")

@@ -1,0 +1,38 @@
+"""A database that goes back: it is kept as it is at some moment, and later put where the present one was.
+
+That is what a restore does, and a failover to a standby that lacks the last seconds: connections end, and what comes
+after them finds an earlier state.
+"""
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from devstack.postgres import Postgres
+
+
+class Earlier:
+    """One database as it was when this was made."""
+
+    def __init__(self, postgres: Postgres, name: str) -> None:
+        """Keep a copy of the database ``name``. Its connections are ended, as nobody may be in it meanwhile."""
+        self._name, self._then = name, f"{name}_then"
+        self._admin = postgres.dsn("postgres")
+        with psycopg.connect(self._admin, autocommit=True) as admin:
+            self._shut(admin, self._name)
+            self._run(admin, "CREATE DATABASE {} TEMPLATE {} OWNER {}", self._then, self._name, self._name)
+            self._run(admin, "ALTER DATABASE {} ALLOW_CONNECTIONS true", self._name)
+
+    def restore(self) -> None:
+        """Put the copy where the present database is."""
+        with psycopg.connect(self._admin, autocommit=True) as admin:
+            self._shut(admin, self._name)
+            self._run(admin, "DROP DATABASE {} WITH (FORCE)", self._name)
+            self._run(admin, "ALTER DATABASE {} RENAME TO {}", self._then, self._name)
+
+    def _shut(self, admin: psycopg.Connection, name: str) -> None:
+        self._run(admin, "ALTER DATABASE {} ALLOW_CONNECTIONS false", name)
+        admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
+
+    @staticmethod
+    def _run(admin: psycopg.Connection, statement: str, *names: str) -> None:
+        admin.execute(SQL(statement).format(*map(Identifier, names)))
