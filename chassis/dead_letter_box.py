@@ -14,7 +14,7 @@ from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import Producer as KafkaProducer
 from confluent_kafka.admin import AdminClient
 
-from chassis.dead_letters import ROUND, Letter, read_letter, topic_of
+from chassis.dead_letters import ROUND, Letter, Place, read_letter, topic_of
 from chassis.errors import NotFound, Refused, Unavailable
 from chassis.offsets import READING
 from chassis.producer import PROPERTIES
@@ -55,10 +55,10 @@ class Replay:
     """Where the dead-letter topic's partitions ended when it was sent."""
 
     @property
-    def again(self) -> bytes:
-        """The key that it would have as a dead letter, were it parked again."""
+    def place(self) -> Place:
+        """The topic, partition and offset where it lies now."""
         topic, partition, _ = self.letter.source
-        return f"{topic}-{partition}-{self.offset}".encode()
+        return topic, partition, self.offset
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class DeadLetterBox:
             time.sleep(_LOOK_SECONDS)
             passed = self._passed(replays)
         parked = self._parked_since(replays[0].since) if passed else {}
-        return [_outcome(replay.again, position in passed, parked) for position, replay in enumerate(replays)]
+        return [_outcome(position in passed, parked.get(replay.place)) for position, replay in enumerate(replays)]
 
     def _passed(self, replays: Sequence[Replay]) -> set[int]:
         """Return the positions of those ``replays`` that the group's committed offsets have passed."""
@@ -208,9 +208,9 @@ class DeadLetterBox:
         reached = {(one.topic, one.partition): one.offset for one in found}
         return {n for n, replay in enumerate(replays) if reached[replay.letter.source[:2]] > replay.offset}
 
-    def _parked_since(self, since: dict[int, int]) -> dict[bytes, Letter]:
+    def _parked_since(self, since: dict[int, int]) -> dict[Place, Letter]:
         parked = [read_letter(message) for message in self._read(since) if message.value() is not None]
-        return {letter.key: letter for letter in parked}
+        return {letter.source: letter for letter in parked}
 
     def _ends(self) -> dict[int, int]:
         try:
@@ -261,10 +261,10 @@ class DeadLetterBox:
         return offset
 
 
-def _outcome(again: bytes, passed: bool, parked: dict[bytes, Letter]) -> Outcome:  # noqa: FBT001 - named where it is called
+def _outcome(passed: bool, parked: Letter | None) -> Outcome:  # noqa: FBT001 - named where it is called
     if not passed:
         return Outcome("pending")
-    return Outcome("parked", parked[again]) if again in parked else Outcome("processed")
+    return Outcome("parked", parked) if parked else Outcome("processed")
 
 
 def _away(error: KafkaException) -> Unavailable:

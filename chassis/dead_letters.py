@@ -6,6 +6,8 @@ Their form is here, written and read; the topic of them, and what can be done wi
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import chain
 from operator import methodcaller
 from typing import cast
 
@@ -45,7 +47,9 @@ _headers = methodcaller("headers")
 _LONGEST_ERROR = 1000
 _LONGEST_SHORT = 2000
 _MOST_SHORT = 100
-_KEY = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)-(?P<offset>\d+)")
+_KEY = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)-(?P<offset>\d+)(?:@[0-9a-f]+)?")
+"""Letters of earlier versions have no fingerprint; no topic's name holds an ``@``."""
+_FINGERPRINT_DIGITS = 12
 
 Place = tuple[str, int, int]
 """A topic, a partition and an offset."""
@@ -90,7 +94,7 @@ def topic_of(group: str) -> str:
 def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
     """Return the dead letter for ``message``, and count and log it.
 
-    Its key is ``<topic>-<partition>-<offset>``; its headers are the original ones and, with the prefix
+    Its key is ``<topic>-<partition>-<offset>@<fingerprint>``; its headers are the original ones and, with the prefix
     ``dead-letter-``, the source, the original key, the reason, the error's text, the time and the round. What an
     earlier round added is replaced.
     """
@@ -118,7 +122,23 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
         added.append(("dead-letter-key", key))
     if value is None:  # it is parked as an empty one: a null would be a tombstone, which marks what was dealt with
         added.append(("dead-letter-null-value", b"true"))
-    return Encoded(topic_of(group), f"{topic}-{partition}-{offset}".encode(), value or b"", (*original(given), *added))
+    name = f"{topic}-{partition}-{offset}@{_fingerprint(message, given)}"
+    return Encoded(topic_of(group), name.encode(), value or b"", (*original(given), *added))
+
+
+def _fingerprint(message: KafkaMessage, headers: list[tuple[str, bytes | None]]) -> str:
+    """Return a short hash of what lies at ``message``'s place.
+
+    It is the same whenever the message is parked, and another for another message, which a topic that is made anew puts
+    at the same place: so compaction drops a letter only for one of the same message.
+    """
+    _, written = message.timestamp()
+    parts = [b"%d" % written, message.key(), message.value()]
+    parts += chain.from_iterable((name.encode(), value) for name, value in headers)
+    digest = sha256()
+    for part in parts:
+        digest.update(b"-" if part is None else b"%d:%b" % (len(part), part))
+    return digest.hexdigest()[:_FINGERPRINT_DIGITS]
 
 
 def _reason_of(error: Exception) -> str:

@@ -31,7 +31,8 @@ def dlq() -> None:
 
     A dead letter is a message that a consumer group could not process, with the reason.
 
-    A group is named like its service; a letter's KEY is the topic, partition and offset it came from.
+    A group is named like its service; a letter's KEY is the topic, partition and offset it came from, and behind an @ a
+    short hash of the message.
     """
 
 
@@ -43,7 +44,7 @@ class Result:
     state: str
     """``processed``, ``parked``, ``pending``, ``sent``, ``dropped`` or ``failed``."""
     sent_as: str = ""
-    """Where it lies now, written like a key."""
+    """Where it lies now: a topic, partition and offset; where it was parked again, the new letter's key."""
     reason: str = ""
     round: int = 0
     error: str = ""
@@ -92,7 +93,7 @@ def list_(*, group: str | None, as_json: bool, kafka: str) -> None:
 
 @dlq.command(
     "show",
-    examples=["ordersaga dlq show product_svc decrease-product-command-3-17"],
+    examples=["ordersaga dlq show product_svc decrease-product-command-3-17@5f0c1d9e27ab"],
     then="mend what is told as the error, then `ordersaga dlq replay GROUP KEY`; or `ordersaga dlq drop GROUP KEY`.",
 )
 @click.argument("group")
@@ -118,7 +119,7 @@ def show_(*, group: str, key: str, as_json: bool, kafka: str, registry: str) -> 
 
 @dlq.command(
     examples=[
-        "ordersaga dlq replay product_svc decrease-product-command-3-17",
+        "ordersaga dlq replay product_svc decrease-product-command-3-17@5f0c1d9e27ab",
         "ordersaga dlq replay product_svc --reason HANDLER_ERROR --yes",
     ],
     then="what is parked again has a new key and a higher round: `ordersaga dlq show GROUP KEY` tells why.",
@@ -166,7 +167,7 @@ def replay(
 
 
 @dlq.command(
-    examples=["ordersaga dlq drop product_svc decrease-product-command-3-17"],
+    examples=["ordersaga dlq drop product_svc decrease-product-command-3-17@5f0c1d9e27ab"],
     then="nothing: a dropped letter is gone. The saga that waits for it goes on by its time-outs.",
 )
 @click.argument("group")
@@ -207,13 +208,13 @@ def _replay(box: DeadLetterBox, letters: list[Letter | str], wait: float) -> lis
 
 
 def _result(replay: Replay, outcome: Outcome | None) -> Result:
-    sent_as = replay.again.decode()
+    sent_as = "-".join(map(str, replay.place))
     if outcome is None:
         return Result(replay.letter.name, "sent", sent_as)
     if outcome.letter is None:
         return Result(replay.letter.name, outcome.state, sent_as)
     again = outcome.letter
-    return Result(replay.letter.name, outcome.state, sent_as, again.reason, again.round, again.error)
+    return Result(replay.letter.name, outcome.state, again.name, again.reason, again.round, again.error)
 
 
 def _drop(box: DeadLetterBox, letter: Letter | str) -> Result:

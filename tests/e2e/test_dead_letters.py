@@ -10,7 +10,7 @@ from confluent_kafka.schema_registry import Schema
 from ordersaga.messages import CompleteOrderCommand, DecreaseProductCommand
 
 from devstack.stack import Stack
-from tests.support.kafka import headers, send, taped
+from tests.support.kafka import headers, parked_from, send, taped
 from tests.support.metrics import metric
 from tests.support.registry import encode, registry_client
 from tests.support.shop import COMPLETED, Shop
@@ -52,7 +52,7 @@ def parked(stack: Stack, group: str, topic: str, bad: Bad) -> dict[str, bytes]:
     assert letter.value() == (bad.value or b"")
     head = headers(letter)
     where = f"{topic}-{head['dead-letter-partition'].decode()}-{head['dead-letter-offset'].decode()}"
-    assert letter.key() == where.encode()
+    assert parked_from(letter) == where
     assert head["dead-letter-topic"] == topic.encode()
     assert head.get("dead-letter-key") == bad.key
     assert bad.head().keys() <= head.keys()

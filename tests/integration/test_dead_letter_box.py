@@ -8,9 +8,9 @@ import pytest
 from chassis.dead_letter_box import DeadLetterBox, groups_with_letters
 from chassis.dead_letters import Letter
 from chassis.errors import NotFound, Poison, Refused, Unavailable
-from chassis.messages import Encoded
+from chassis.messages import Encoded, Outgoing
 from devstack.stack import Stack
-from tests.support.kafka import send, taped
+from tests.support.kafka import create_topic, delete_topics, send, taped
 from tests.support.scratch import Group, Recorded, scratch_group, store
 from tests.support.wait import eventually
 
@@ -62,7 +62,8 @@ def has_effects(group: Group, numbers: list[int]) -> None:
 def test_a_letter_tells_where_it_came_from_and_why(group: Group, box: DeadLetterBox) -> None:
     (letter,) = parked(group, box, Judge(4), [4, 5])
     topic, partition, offset = letter.source
-    assert (topic, letter.name) == (group.topic, f"{topic}-{partition}-{offset}")
+    assert topic == group.topic
+    assert letter.name.startswith(f"{topic}-{partition}-{offset}@")
     assert (letter.source_key, letter.reason, letter.round) == (b"4", "REUSED_ID", 1)
     assert letter.error == "one of [4] was used before"
     assert {name for name, _ in letter.headers} == {"message-id", "message-type", "schema-fingerprint", "traceparent"}
@@ -98,7 +99,7 @@ def test_what_fails_again_is_parked_again_with_the_next_round(group: Group, box:
         assert again == outcome.letter
         assert (again.reason, again.headers, again.source_key) == ("REUSED_ID", letter.headers, letter.source_key)
         assert again.source[:2] == letter.source[:2]
-        assert again.key == replay.again
+        assert again.source == replay.place
         letter = again
 
 
@@ -154,6 +155,43 @@ def test_what_a_stranger_put_there_can_be_dropped_but_not_replayed(group: Group,
     with pytest.raises(Refused, match="can only be dropped"):
         box.replay(letter)
     box.drop(letter)
+    assert box.letters() == []
+
+
+def test_a_topic_that_is_made_anew_puts_no_letter_in_the_place_of_another(stack: Stack) -> None:
+    first, second = b"the first that nobody can decode", b"the first of the topic that was made anew"
+    with scratch_group(stack) as group, DeadLetterBox({"bootstrap.servers": stack.bootstrap}, group.name) as box:
+
+        def letters(count: int) -> list[Letter]:
+            found = box.letters()
+            assert len(found) == count
+            return found
+
+        group.consume(Recorded(), watchdog_seconds=3)
+        send(stack.bootstrap, group.topic, b"1", first)
+        eventually(lambda: letters(1), 30, every=0.3)
+        delete_topics(stack.bootstrap, group.topic)
+        create_topic(stack.bootstrap, group.topic)
+        send(stack.bootstrap, group.topic, b"1", second)
+        both = eventually(lambda: letters(2), 60, every=0.5)
+        assert [letter.source for letter in both] == [(group.topic, 0, 0)] * 2
+        assert [box.value(letter) for letter in both] == [first, second]
+        box.drop(both[0])
+        assert letters(1) == both[1:]
+
+
+def test_a_letter_of_an_earlier_version_is_read_replayed_and_dropped(group: Group, box: DeadLetterBox) -> None:
+    message = group.codec.encode(Outgoing(group.ping(4)))
+    added = (("dead-letter-reason", b"HANDLER_ERROR"), ("dead-letter-key", b"4"), ("dead-letter-round", b"1"))
+    old = [f"{group.topic}-1-{offset}".encode() for offset in (5, 6)]
+    group.publish([Encoded(f"{group.name}.dlq", key, message.value, (*message.headers, *added)) for key in old])
+    letter, other = box.letters()
+    assert (letter.key, letter.source, letter.reason) == (old[0], (group.topic, 1, 5), "HANDLER_ERROR")
+    assert box.value(letter) == message.value
+    group.consume(Recorded())
+    (outcome,) = box.outcomes([box.replay(letter)], 20)
+    assert (outcome.state, group.effects()) == ("processed", [4])
+    box.drop(other)
     assert box.letters() == []
 
 

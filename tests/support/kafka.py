@@ -86,6 +86,13 @@ def headers(message: Message) -> dict[str, bytes]:
     return {name: value.encode() if isinstance(value, str) else value or b"" for name, value in pairs}
 
 
+def parked_from(letter: Message) -> str:
+    """Return the place that a dead letter came from, which its key begins with: ``<topic>-<partition>-<offset>``."""
+    place, _, fingerprint = (letter.key() or b"").decode().partition("@")
+    assert fingerprint, "two messages at one place would have one letter"
+    return place
+
+
 def send(
     bootstrap: str, topic: str, key: bytes | None, value: bytes | None, head: Mapping[str, bytes | None] | None = None
 ) -> None:
