@@ -20,7 +20,7 @@ _ADD = f"""
     RETURNING {_COLUMNS}
 """  # noqa: S608 - a constant
 _CANCEL = """
-    UPDATE deliveries SET status = 'CANCELLED', update_time = now()
+    UPDATE deliveries SET status = 'CANCELLED', update_time = greatest(update_time, now())
     WHERE order_id = ANY(%(ids)s::bigint[]) AND status = 'SCHEDULED'
 """
 _GET = f"""

@@ -38,7 +38,7 @@ _REQUESTED = f"""
 _GET = f"SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(%(ids)s::bigint[])"  # noqa: S608 - a constant
 _LOCK = f"SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(%(ids)s::bigint[]) ORDER BY order_id FOR UPDATE"  # noqa: S608 - a constant
 _END = """
-    UPDATE orders SET status = ending.status, cancel_reason = ending.reason, update_time = now()
+    UPDATE orders SET status = ending.status, cancel_reason = ending.reason, update_time = greatest(update_time, now())
     FROM unnest(%(order_id)s::bigint[], %(status)s::text[], %(reason)s::text[])
          AS ending (order_id, status, reason)
     WHERE orders.order_id = ending.order_id AND orders.status = 'PENDING'
@@ -50,7 +50,8 @@ _NEWS = """
     FROM orders WHERE order_id = ANY(%(ids)s::bigint[]) AND status <> 'PENDING'
 """
 _REQUEST_CANCEL = f"""
-    UPDATE orders SET cancel_actor = %(actor)s, cancel_note = %(note)s, cancel_request_time = now(), update_time = now()
+    UPDATE orders SET cancel_actor = %(actor)s, cancel_note = %(note)s,
+        cancel_request_time = greatest(update_time, now()), update_time = greatest(update_time, now())
     WHERE order_id = %(order_id)s AND status = 'PENDING' AND cancel_request_time IS NULL
     RETURNING {_COLUMNS}
 """  # noqa: S608 - a constant

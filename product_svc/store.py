@@ -18,7 +18,9 @@ _CREATE = f"""
     INSERT INTO products (name, price, stock) VALUES (%(name)s, %(price)s, %(stock)s) RETURNING {_COLUMNS}
 """  # noqa: S608 - a constant
 _RESTOCK = """
-    INSERT INTO restocks (product_id, quantity, request_id) VALUES (%(product_id)s, %(quantity)s, %(request_id)s)
+    INSERT INTO restocks (product_id, quantity, request_id, create_time)
+    SELECT product_id, %(quantity)s::bigint, %(request_id)s::uuid, greatest(update_time, now())
+    FROM products WHERE product_id = %(product_id)s::bigint
     ON CONFLICT (request_id) DO NOTHING RETURNING restock_id
 """
 _RESTOCKED = "SELECT product_id, quantity FROM restocks WHERE request_id = %(request_id)s::uuid"
@@ -46,7 +48,7 @@ _TAKE = """
         WHERE product_id IN (SELECT product_id FROM plenty)
         ON CONFLICT (order_id) DO NOTHING RETURNING order_id, product_id, quantity
     ), taken AS (
-        UPDATE products SET stock = stock - gone.pieces, update_time = now()
+        UPDATE products SET stock = stock - gone.pieces, update_time = greatest(update_time, now())
         FROM (SELECT product_id, sum(quantity) AS pieces FROM stored GROUP BY product_id) AS gone
         WHERE products.product_id = gone.product_id
     )
@@ -57,9 +59,12 @@ _ADD_MOVEMENTS = f"""
     SELECT * FROM unnest(%(order_id)s::bigint[], %(product_id)s::bigint[], %(quantity)s::bigint[],
                          %(price)s::bigint[], %(refusal)s::text[], %(undone)s::boolean[])
 """  # noqa: S608 - a constant
-_UNDO = "UPDATE stock_movements SET undone = true, update_time = now() WHERE order_id = ANY(%(ids)s::bigint[])"
+_UNDO = """
+    UPDATE stock_movements SET undone = true, update_time = greatest(update_time, now())
+    WHERE order_id = ANY(%(ids)s::bigint[])
+"""
 _CHANGE_STOCK = """
-    UPDATE products SET stock = stock + change.pieces, update_time = now()
+    UPDATE products SET stock = stock + change.pieces, update_time = greatest(update_time, now())
     FROM unnest(%(ids)s::bigint[], %(pieces)s::bigint[]) AS change (product_id, pieces)
     WHERE products.product_id = change.product_id
 """

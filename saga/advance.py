@@ -19,7 +19,7 @@ def advance(saga: Saga, instance: Instance | None, message: Record, message_id: 
         Poison: the message is for a saga that does not exist, repeats a start with other content, or is of no type
             that the saga knows.
     """
-    return _Advance(saga, now, message_id).take(instance, message)
+    return _Advance(saga, instance.moment(now) if instance else now, message_id).take(instance, message)
 
 
 @dataclass(frozen=True)

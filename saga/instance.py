@@ -58,6 +58,14 @@ class Instance:
     create_time: datetime
     update_time: datetime
 
+    def moment(self, now: datetime) -> datetime:
+        """Return ``now``, or the time of the last change where the clock is behind it: no later line is an earlier one.
+
+        A clock falls behind by being set, by a failover to a server whose clock is another, or because it tells when
+        a transaction began that has waited since.
+        """
+        return max(now, self.update_time)
+
     @property
     def ended(self) -> bool:
         """Whether the saga has come to its end."""

@@ -22,7 +22,8 @@ def retry(saga: Saga, instance: Instance, note: str, now: datetime) -> Transitio
     ``note`` says who asks and why, for the history.
     """
     asked = {"attempt": 0 if instance.step else instance.attempt, "deadline": now, "stuck": False}
-    return Moves(saga, now).told(instance, asked, EventType.RETRIED, step=instance.step, reason=note)
+    moves = Moves(saga, instance.moment(now))
+    return moves.told(instance, asked, EventType.RETRIED, step=instance.step, reason=note)
 
 
 def cancel(saga: Saga, instance: Instance, note: str, now: datetime) -> Transition | None:
@@ -36,6 +37,6 @@ def cancel(saga: Saga, instance: Instance, note: str, now: datetime) -> Transiti
     if instance.step is None or saga.position(instance.step) > saga.pivot:
         where = "is COMPLETED" if instance.step is None else f"is past its pivot, at {instance.step}"
         raise Refused(TOO_LATE, f"the saga of order {instance.saga_id} {where}: it cannot be cancelled any more")
-    moves = Moves(saga, now)
+    moves = Moves(saga, instance.moment(now))
     undoing = moves.undo_all(CANCEL_REQUESTED) | {"attempt": 0, "deadline": now}
     return moves.told(instance, undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)

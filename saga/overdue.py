@@ -34,7 +34,7 @@ def patience(step: Step, attempt: int, saga_id: int) -> timedelta:
 
 def overdue(saga: Saga, instance: Instance, now: datetime) -> Transition:
     """Return what becomes of ``instance``, whose deadline has passed at ``now``. Its command is always to be sent."""
-    moves = Moves(saga, now)
+    moves = Moves(saga, instance.moment(now))
     if instance.step is None:  # an operator wants the final command sent again
         return moves.silent(instance, {"deadline": None}, Fit.RESENT)
     position = saga.position(instance.step)

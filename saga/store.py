@@ -40,10 +40,10 @@ _CLAIM = """
 _GET = f"SELECT {_COLUMNS} FROM sagas WHERE saga_id = ANY(%(ids)s::bigint[])"  # noqa: S608 - a constant
 _EVENTS = """
     INSERT INTO saga_events (create_time, saga_id, version, type, step, reason, message_id)
-    SELECT %(now)s, event.* FROM unnest(%(event_saga_id)s::bigint[], %(event_version)s::bigint[],
+    SELECT stored.update_time, event.* FROM unnest(%(event_saga_id)s::bigint[], %(event_version)s::bigint[],
         %(event_type)s::text[], %(event_step)s::text[], %(event_reason)s::text[], %(event_message_id)s::text[])
         AS event (saga_id, version, type, step, reason, message_id)
-    WHERE saga_id IN (SELECT saga_id FROM stored)
+    JOIN stored USING (saga_id)
 """
 _STORED = "SELECT saga_id, now() AS now FROM stored"
 _INSERT = f"""
@@ -55,16 +55,17 @@ _INSERT = f"""
             %(waiting_since)s::timestamptz[], %(deadline)s::timestamptz[], %(stuck)s::boolean[],
             %(last_error)s::text[], %(version)s::bigint[]),
             (SELECT %(now)s::timestamptz AS create_time, %(now)s::timestamptz AS update_time) AS times
-        ON CONFLICT (saga_id) DO NOTHING RETURNING saga_id
+        ON CONFLICT (saga_id) DO NOTHING RETURNING saga_id, update_time
     ), told AS ({_EVENTS})
     {_STORED}
 """  # noqa: S608 - constants
-# The version alone would tell, were it not for databases that are restored to an earlier time.
+# The version alone would tell, were it not for databases that are restored to an earlier time. `Instance.moment` has
+# said the same about the time, so what is remembered of a saga is what is stored.
 _UPDATE = f"""
     WITH stored AS (
         UPDATE sagas SET status = new.status, step = new.step, reason = new.reason, attempt = new.attempt,
             waiting_since = new.waiting_since, deadline = new.deadline, stuck = new.stuck, last_error = new.last_error,
-            version = new.version, update_time = %(now)s
+            version = new.version, update_time = greatest(sagas.update_time, %(now)s)
         FROM unnest(%(saga_id)s::bigint[], %(status)s::text[], %(step)s::text[], %(reason)s::text[],
             %(attempt)s::integer[], %(waiting_since)s::timestamptz[], %(deadline)s::timestamptz[],
             %(stuck)s::boolean[], %(last_error)s::text[], %(version)s::bigint[],
@@ -73,7 +74,7 @@ _UPDATE = f"""
                     loaded_version, loaded_time)
         WHERE sagas.saga_id = new.saga_id
             AND (sagas.version, sagas.update_time) = (new.loaded_version, new.loaded_time)
-        RETURNING sagas.saga_id
+        RETURNING sagas.saga_id, sagas.update_time
     ), told AS ({_EVENTS})
     {_STORED}
 """  # noqa: S608 - constants
@@ -120,7 +121,8 @@ class SagaStore:
 
         Args:
             tx: the transaction that loaded them.
-            changed: the sagas as they are to be stored, all changed at one moment; new ones are not in ``loaded``.
+            changed: the sagas as they are to be stored, all changed at one moment, or at the time of their last change
+                where that is later; new ones are not in ``loaded``.
             loaded: the sagas as they were loaded.
             events: what happened to them, at that moment.
 
@@ -152,7 +154,7 @@ class SagaStore:
     ) -> list[Rows]:
         if not changed:
             return []
-        now = changed[0].update_time
+        now = min(one.update_time for one in changed)  # some may have changed last at a later time, and then keep that
         notify(tx, CHANNEL, (instance.saga_id for instance in changed))
         told: dict[str, object] = {f"event_{name}": values for name, values in columns(events, _EVENT_COLUMNS).items()}
         told["now"] = now

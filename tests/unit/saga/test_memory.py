@@ -1,6 +1,7 @@
 """What is remembered of sagas: the newest that were stored, and nothing of what has ended."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -46,9 +47,21 @@ def test_the_other_clock_goes_on_from_what_it_said_until_that_is_long_ago(monkey
     monkeypatch.setattr("saga.clock.time.monotonic", lambda: here)
     there = RemoteClock()
     assert there.now() is None
-    there.told(NOW, at=999.0)
+    there.told(NOW, asked=999.5)
     told = there.now()
     assert told is not None
-    assert (told - NOW).total_seconds() == 1
+    assert (told - NOW).total_seconds() == 0.5
     here = 1009.5
     assert there.now() is None
+
+
+def test_the_other_clock_is_not_taken_from_an_answer_that_was_long_in_coming(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = 1000.0
+    monkeypatch.setattr("saga.clock.time.monotonic", lambda: here)
+    there = RemoteClock()
+    there.told(NOW, asked=here)
+    here = 1006.0
+    there.told(NOW + timedelta(seconds=6), asked=1002.0)  # it stood still, and then looked at its clock
+    told = there.now()
+    assert told is not None
+    assert (told - NOW).total_seconds() == 6

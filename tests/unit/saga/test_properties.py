@@ -131,6 +131,24 @@ def test_the_history_is_the_changes_each_with_its_version(beginning: Record, sto
 
 
 @thorough(max_examples=500)
+@given(BEGINNINGS, st.lists(st.tuples(st.sampled_from(HAPPENINGS), st.integers(-60, 60)), max_size=25))
+def test_no_line_is_earlier_than_the_one_before_it_whatever_the_clock_says(
+    beginning: Record, story: list[tuple[Happening, int]]
+) -> None:
+    transitions = [advance(ORDER_SAGA, None, beginning, "id", START)]
+    for happening, minute in story:
+        now = START + timedelta(minutes=minute)
+        before = transitions[-1].saga
+        transition = happening(before, now)
+        if transition:
+            after = transition.saga
+            assert after.update_time >= (max(now, before.update_time) if after != before else before.update_time)
+            assert transition.event is None or transition.event.create_time == after.update_time
+            assert after.waiting_since is None or before.create_time <= after.waiting_since <= after.update_time
+            transitions.append(transition)
+
+
+@thorough(max_examples=500)
 @given(BEGINNINGS, STORIES, st.sampled_from(REPLIES))
 def test_a_reply_that_comes_again_changes_nothing(beginning: Record, story: list[Happening], reply: Record) -> None:
     once = advance(ORDER_SAGA, told(beginning, story)[-1].saga, reply, "id", START)
