@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from chassis import metrics
-from chassis.families import passes
+from chassis.families import is_separable, passes
 from chassis.pace import Pace
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _Waiting = tuple[Item, asyncio.Future[Result | Exception]]
+_MOST_TROUBLED = 3
+"""Where so many fail alone by what passes, such as locks, it is not theirs alone; each may have waited ten seconds."""
 
 
 class Coalescer(Generic[Item, Result]):
@@ -29,9 +31,9 @@ class Coalescer(Generic[Item, Result]):
     ) -> None:
         """Coalesce calls of ``run``, which gets up to ``largest`` items and returns a result or an error for each.
 
-        Where ``run`` fails for a whole group, each of its items is tried alone, so that a bad one fails alone; unless
-        something is away, which is every item's error. ``what`` names the calls in the metrics. ``pace`` may hold
-        groups up; else each begins when the last has ended.
+        Where ``run`` fails for a whole group, each of its items is tried alone, so that a bad one fails alone, and so
+        does one that waits in vain for a lock; unless something is away, which is every item's error. ``what`` names
+        the calls in the metrics. ``pace`` may hold groups up; else each begins when the last has ended.
         """
         self._run, self._largest, self._pace = run, largest, pace
         self._waiting: list[_Waiting[Item, Result]] = []
@@ -81,15 +83,36 @@ class Coalescer(Generic[Item, Result]):
             self._worker = None
 
     async def _settle(self, group: "list[_Waiting[Item, Result]]") -> None:
-        results: Sequence[Result | Exception]
         try:
             results = await self._run([item for item, _ in group])
         except Exception as error:  # noqa: BLE001 - it is handed to its caller
-            if len(group) > 1 and not passes(error):
-                for member in group:
-                    await self._settle([member])
-                return
-            results = [error] * len(group)
-        for (_, future), result in zip(group, results, strict=True):
-            if not future.done():
-                future.set_result(result)
+            if len(group) > 1 and is_separable(error):
+                await self._settle_each(group)
+            else:
+                _tell(group, [error] * len(group))
+        else:
+            _tell(group, results)
+
+    async def _settle_each(self, group: "list[_Waiting[Item, Result]]") -> None:
+        """Try each alone; where that shows that the trouble is everybody's, the rest gets the last one's error."""
+        troubled = 0
+        for place, (item, future) in enumerate(group):
+            if future.done():
+                continue
+            try:
+                results = await self._run([item])
+            except Exception as error:  # noqa: BLE001 - it is handed to its caller
+                _tell([(item, future)], [error])
+                troubled += passes(error)
+                if troubled == _MOST_TROUBLED or not is_separable(error):
+                    rest = group[place + 1 :]
+                    _tell(rest, [error] * len(rest))
+                    return
+            else:
+                _tell([(item, future)], results)
+
+
+def _tell(group: "Sequence[_Waiting[Item, Result]]", results: Sequence[Result | Exception]) -> None:
+    for (_, future), result in zip(group, results, strict=True):
+        if not future.done():
+            future.set_result(result)

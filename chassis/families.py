@@ -125,6 +125,12 @@ _SQLSTATE_ORIGINS: dict[tuple[str, str], Family] = {
 }
 """Codes that stand for more than one thing, by the function of the server that raised them, which no locale changes."""
 
+_LOCKS = {"55P03", "57014"}
+"""Passing errors, beside those of class 40, after which a transaction is surely rolled back: a row that it wanted was
+locked for longer than a lock or a statement is waited for, or an operator ended its statement."""
+_UNKNOWN_END = "40003"
+"""The one code of class 40 after which a transaction may be committed."""
+
 _KAFKA: dict[Family, str] = {
     Family.PASSING: """
         _DESTROY _FAIL _TRANSPORT _CRIT_SYS_RESOURCE _RESOLVE _MSG_TIMED_OUT _PARTITION_EOF _FS _UNKNOWN_TOPIC
@@ -229,6 +235,18 @@ def passes(error: BaseException) -> bool:
     What is stale has then been tried again at once, by those who can, and has not come right yet.
     """
     return family_of(error) in {Family.PASSING, Family.STALE}
+
+
+def is_separable(error: BaseException) -> bool:
+    """Say whether ``error`` may be the trouble of one of many that were done together, so that each is better alone.
+
+    What passes is everybody's, such as a database that is away; but for waiting in vain for what others have locked.
+    """
+    return not passes(error) or (isinstance(error, psycopg.Error) and _of_locks(error.sqlstate or error.diag.sqlstate))
+
+
+def _of_locks(code: str | None) -> bool:
+    return code in _LOCKS or (code is not None and code.startswith("40") and code != _UNKNOWN_END)
 
 
 def _of_sqlstate(code: str, raised_by: str) -> Family:

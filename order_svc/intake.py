@@ -56,7 +56,11 @@ class Intake:
             new.get(place) or earlier.get((request.user_id, str(request.request_id))) or self._backlog.full()
             for place, request in enumerate(requests)
         ]
-        messages = [Outgoing(order_created(o), traceparent=requests[place].traceparent) for place, o in new.items()]
+        messages = [
+            Outgoing(order_created(new[place]), traceparent=request.traceparent)
+            for place, request in enumerate(requests)
+            if place in new
+        ]
         return answers, messages
 
 

@@ -14,7 +14,9 @@ CHANNEL = "orders"
 _REQUEST = ("user_id", "product_id", "quantity", "price", "address", "request_id")
 _COLUMNS = """order_id, user_id, product_id, quantity, price, address, status, cancel_reason, create_time,
               update_time, cancel_actor, cancel_note, cancel_request_time"""
-# The ids are drawn before the insert, so that each row can be told from its neighbours when it comes back.
+# The ids are drawn before the insert, so that each row can be told from its neighbours when it comes back. Whoever
+# stores the same requests at once waits at their unique keys: all come to these in one order, or they would wait for
+# each other.
 _INSERT = """
     WITH request AS MATERIALIZED (
         SELECT nextval('orders_order_id_seq') AS order_id, r.*
@@ -25,7 +27,7 @@ _INSERT = """
         INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, request_id, announce_time)
         SELECT order_id, user_id, product_id, quantity, price, address, request_id,
                now() + make_interval(secs => %(announce_after)s)
-        FROM request ORDER BY place
+        FROM request ORDER BY request_id, user_id, place
         ON CONFLICT (user_id, request_id) DO NOTHING
         RETURNING order_id, create_time
     )

@@ -45,7 +45,7 @@ _TAKE = """
     ), stored AS (
         INSERT INTO stock_movements (order_id, product_id, quantity, price, undone)
         SELECT order_id, product_id, quantity, price, false FROM wanted
-        WHERE product_id IN (SELECT product_id FROM plenty)
+        WHERE product_id IN (SELECT product_id FROM plenty) ORDER BY order_id
         ON CONFLICT (order_id) DO NOTHING RETURNING order_id, product_id, quantity
     ), taken AS (
         UPDATE products SET stock = stock - gone.pieces, update_time = greatest(update_time, now())

@@ -1,9 +1,11 @@
 """Coalescing: whoever waits while one round trip is under way shares the next one."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import psycopg
 import pytest
+from psycopg import errors
 
 from chassis.coalesce import Coalescer
 
@@ -98,6 +100,59 @@ async def test_a_trip_that_fails_is_told_to_each_item_of_a_list(coalescer: Coale
     trips.breaks = True
     trips.open.set()
     assert [type(one) for one in await coalescer.all([2, 4, 6, 8])] == [ConnectionError] * 4
+
+
+class Locked:
+    """Doubles numbers; the group fails by a lock, and so does each of ``held`` alone, by its own error."""
+
+    def __init__(self, held: Mapping[int, Exception]) -> None:
+        self.groups: list[list[int]] = []
+        self._held = held
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def __call__(self, items: Sequence[int]) -> Sequence[int | Exception]:
+        self.groups.append(list(items))
+        await self.open.wait()
+        if len(items) > 1:
+            raise errors.DeadlockDetected("the victim")
+        if items[0] in self._held:
+            raise self._held[items[0]]
+        return [items[0] * 2]
+
+
+async def test_one_that_waits_in_vain_for_a_lock_fails_alone() -> None:
+    trips = Locked({3: errors.LockNotAvailable("it is held")})
+    results = await Coalescer("test", trips, largest=5).all([1, 2, 3, 4, 5])
+    assert [results[0], results[1], results[3], results[4]] == [2, 4, 8, 10]
+    assert isinstance(results[2], errors.LockNotAvailable)
+    assert trips.groups == [[1, 2, 3, 4, 5], [1], [2], [3], [4], [5]]
+
+
+async def test_where_one_after_the_other_waits_in_vain_the_rest_is_not_tried() -> None:
+    trips = Locked({number: errors.LockNotAvailable(f"{number} is held") for number in range(2, 100)})
+    results = await Coalescer("test", trips, largest=100).all(range(1, 100))
+    assert results[0] == 2
+    assert {type(result) for result in results[1:]} == {errors.LockNotAvailable}
+    assert trips.groups[1:] == [[1], [2], [3], [4]]
+
+
+async def test_once_the_database_is_away_nobody_else_is_tried() -> None:
+    trips = Locked({3: psycopg.OperationalError("the connection is lost")})
+    results = await Coalescer("test", trips, largest=500).all(range(500))
+    assert results[:3] == [0, 2, 4]
+    assert {type(result) for result in results[3:]} == {psycopg.OperationalError}
+    assert trips.groups[1:] == [[0], [1], [2], [3]]
+
+
+async def test_whoever_hangs_up_before_each_is_tried_alone_has_no_effect() -> None:
+    trips = Locked({})
+    trips.open.clear()
+    first, second, third = await begin(Coalescer("test", trips, largest=3), 1, 2, 3)
+    second.cancel()
+    trips.open.set()
+    assert [await first, await third] == [2, 6]
+    assert trips.groups == [[1, 2, 3], [1], [3]]
 
 
 async def test_an_empty_list_costs_no_trip(coalescer: Coalescer[int, int], trips: Trips) -> None:

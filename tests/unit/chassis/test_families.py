@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chassis.errors import Exhausted, NotFound, Poison, Unavailable
-from chassis.families import KAFKA_CODES, SQLSTATES, Family, family_of, passes
+from chassis.families import KAFKA_CODES, SQLSTATES, Family, family_of, is_separable, passes
 
 PSYCOPGS = {
     error.sqlstate
@@ -52,6 +52,14 @@ OURS = "23502 42601 42702 42P18 21000 25001 25P01 54023 P0001 2D000"
 )
 def test_what_the_database_says_is_told_apart(codes: str, family: Family) -> None:
     assert {code: family_of(of_code(code)) for code in codes.split()} == dict.fromkeys(codes.split(), family)
+
+
+def test_locks_may_be_the_trouble_of_one_among_many_and_what_is_away_is_everybodys() -> None:
+    assert all(is_separable(of_code(code)) for code in ("40001", "40P01", "55P03", "57014", *DATA.split()))
+    everybodys = ("40003", "08006", "53300", "55006", "57P01", "57P03", "25006", "42P01", *STALE.split())
+    assert not any(is_separable(of_code(code)) for code in everybodys)
+    assert not is_separable(psycopg.OperationalError("the connection is lost"))
+    assert is_separable(Poison("REUSED_ID", "an id was used twice"))
 
 
 @pytest.mark.parametrize(
