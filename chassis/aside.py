@@ -81,7 +81,7 @@ class Aside:
         self._until = {other: until for other, until in self._until.items() if until > given_up}
         self._failures = {other: count for other, count in self._failures.items() if other in self._until}
         failures = self._failures.get(one, 0)
-        seconds = min(_LONGEST_SECONDS, _FIRST_SECONDS * 2.0**failures)
+        seconds = min(_LONGEST_SECONDS, _FIRST_SECONDS * 2.0 ** min(failures, 10))
         self._failures[one], self._until[one] = failures + 1, time.monotonic() + seconds
         _SET_ASIDE.labels(self._what).inc()
         text = f"{type(error).__name__}: {one_line(error)}"

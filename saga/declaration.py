@@ -11,6 +11,9 @@ from typing import Any, Protocol
 
 from chassis.messages import Record
 
+LONGEST_WAIT = timedelta(days=3650)
+"""Of one attempt. No deadline is then beyond what a time can be, whatever the declaration and its scale."""
+
 
 class Reply(Record, Protocol):
     """A participant's answer to a step's command."""
@@ -80,7 +83,8 @@ class Saga:
     """A saga, to be read aloud. The functions of its steps take the start message and return a command.
 
     Raises:
-        ValueError: there is no step, two have one name, or more than one is the pivot.
+        ValueError: there is no step, two have one name, more than one is the pivot, or one waits longer than
+            `LONGEST_WAIT`.
     """
 
     name: str
@@ -97,6 +101,9 @@ class Saga:
         if not names or len(set(names)) < len(names) or sum(step.pivot for step in self.steps) > 1:
             msg = f"saga {self.name}: needs steps, each with a name of its own, and one pivot at most"
             raise ValueError(msg)
+        if any(max(step.timeout, step.retry.cap) > LONGEST_WAIT for step in self.steps):
+            msg = f"saga {self.name}: no step waits longer than {LONGEST_WAIT.days} days"
+            raise ValueError(msg)
 
     def position(self, step: str) -> int:
         """Return where in the order of steps ``step`` stands.
@@ -111,13 +118,13 @@ class Saga:
         raise ValueError(msg)
 
     def scaled(self, factor: float) -> "Saga":
-        """Return the same saga with every time-out and cap multiplied by ``factor``."""
+        """Return the same saga with every time-out and cap multiplied by ``factor``, up to `LONGEST_WAIT`."""
+
+        def times(wait: timedelta) -> timedelta:
+            return timedelta(seconds=min(wait.total_seconds() * factor, LONGEST_WAIT.total_seconds()))
+
         steps = tuple(
-            replace(
-                step,
-                timeout=step.timeout * factor,
-                retry=replace(step.retry, cap=step.retry.cap * factor),
-            )
+            replace(step, timeout=times(step.timeout), retry=replace(step.retry, cap=times(step.retry.cap)))
             for step in self.steps
         )
         return replace(self, steps=steps)

@@ -17,6 +17,8 @@ TIMED_OUT = "TIMED_OUT"
 
 _SPREAD = 0.4
 _MOST_DOUBLINGS = 32
+_MOST_ATTEMPTS = 2**31 - 1
+"""What the column holds, and the API's field: it counts no further."""
 
 
 def patience(step: Step, attempt: int, saga_id: int) -> timedelta:
@@ -27,9 +29,9 @@ def patience(step: Step, attempt: int, saga_id: int) -> timedelta:
     """
     if attempt <= 1:
         return step.timeout
-    doubled = min(step.retry.cap, step.timeout * float(2 ** min(attempt - 1, _MOST_DOUBLINGS)))
+    doubled = step.timeout.total_seconds() * 2.0 ** min(attempt - 1, _MOST_DOUBLINGS)
     drawn = crc32(f"{saga_id}/{attempt}".encode()) / 2**32
-    return doubled * (1 - _SPREAD / 2 + _SPREAD * drawn)
+    return timedelta(seconds=min(step.retry.cap.total_seconds(), doubled) * (1 - _SPREAD / 2 + _SPREAD * drawn))
 
 
 def overdue(saga: Saga, instance: Instance, now: datetime) -> Transition:
@@ -58,5 +60,5 @@ def overdue(saga: Saga, instance: Instance, now: datetime) -> Transition:
 
 
 def _again(instance: Instance, step: Step, now: datetime) -> Changes:
-    attempt = instance.attempt + 1
+    attempt = min(instance.attempt + 1, _MOST_ATTEMPTS)
     return {"attempt": attempt, "deadline": now + patience(step, attempt, instance.saga_id)}

@@ -101,4 +101,4 @@ def _wait(error: grpc.RpcError, failures: int, passing: set[grpc.StatusCode]) ->
         return info.retry_delay.ToTimedelta().total_seconds()
     if call.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return 0.0  # it has waited
-    return min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0**failures) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+    return min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** min(failures, 10)) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret

@@ -103,3 +103,13 @@ def test_many_bad_rows_do_not_starve_the_good_ones_behind_them(monkeypatch: pyte
         if table.due == list(range(bad)):
             return
     pytest.fail(f"{len(table.due) - bad} good rows still wait")
+
+
+def test_a_row_that_has_failed_for_weeks_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, rows = Table(2, 1), Aside("row", 2)
+    for _ in range(1100):
+        table.due = [0, 1]
+        with capture_logs():
+            work_off(rows, table)
+        assert table.due == rows.ids == [1]
+        pass_a_minute(monkeypatch, 601)

@@ -1,11 +1,13 @@
 """A declaration that cannot work is refused at once."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from orchestrator_svc.order_saga import ORDER_SAGA
-from saga import minutes, seconds
+from saga import Backoff, Step, minutes, seconds
+from saga.declaration import LONGEST_WAIT
 
 FIRST, SECOND = ORDER_SAGA.steps
 
@@ -18,6 +20,16 @@ FIRST, SECOND = ORDER_SAGA.steps
 def test_a_saga_needs_steps_with_names_of_their_own_and_one_pivot_at_most(steps: tuple[object, ...]) -> None:
     with pytest.raises(ValueError, match="saga order"):
         replace(ORDER_SAGA, steps=steps)  # type: ignore[arg-type] # steps, or none
+
+
+@pytest.mark.parametrize(
+    "step",
+    [replace(FIRST, timeout=timedelta.max), replace(FIRST, retry=Backoff(attempts=1, cap=2 * LONGEST_WAIT))],
+    ids=["timeout", "cap"],
+)
+def test_no_step_waits_for_longer_than_a_deadline_can_tell(step: Step) -> None:
+    with pytest.raises(ValueError, match="no step waits longer than 3650 days"):
+        replace(ORDER_SAGA, steps=(step, SECOND))
 
 
 def test_progress_is_found_by_name() -> None:
