@@ -38,9 +38,12 @@ class Claim:
 class Aside:
     """The rows of one table that are set aside; for the thread that works on it."""
 
-    def __init__(self, what: str, most: int) -> None:
-        """Work on up to ``most`` rows at once; ``what`` one of them is, logs and metrics say."""
-        self._what, self._most, self._limit = what, most, most
+    def __init__(self, what: str, most: int, tell: Callable[[int, str], None] = lambda _, __: None) -> None:
+        """Work on up to ``most`` rows at once; ``what`` one of them is, logs and metrics say.
+
+        ``tell`` is called with each row that is set aside, and its error.
+        """
+        self._what, self._most, self._limit, self._tell = what, most, most, tell
         self._until: dict[int, float] = {}
         self._failures: dict[int, int] = {}
         _SET_ASIDE.labels(what)
@@ -87,3 +90,4 @@ class Aside:
         text = f"{type(error).__name__}: {one_line(error)}"
         trace = None if failures else error
         log.error("set aside", what=self._what, id=one, again_in_seconds=seconds, error=text, exc_info=trace)
+        self._tell(one, text)

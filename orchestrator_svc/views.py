@@ -7,8 +7,9 @@ from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 
 from chassis.errors import Refused
 from saga import Saga
+from saga.faults import fault_of
 from saga.find import Filter
-from saga.instance import Event, Instance, Status, pending_command, remaining_steps
+from saga.instance import Event, EventType, Instance, Status, pending_command, remaining_steps
 
 _NAMES = {
     pb.SAGA_STATUS_RUNNING: "RUNNING",
@@ -39,19 +40,20 @@ def filter_of(asked: pb.SagaFilter) -> Filter:
 
 
 def saga_view(saga: Saga, instance: Instance) -> pb.Saga:
-    """Return one saga."""
+    """Return one saga; of one that this version can make nothing of, what stands on its row, and why."""
+    fault = fault_of(saga, instance)
     return pb.Saga(
         order_id=instance.saga_id,
-        status=_STATUSES[instance.status],
-        step=instance.step or "",
+        status=_STATUSES.get(instance.status, pb.SAGA_STATUS_UNSPECIFIED),
+        step=_shown(instance.step),
         stuck=instance.stuck,
         reason=_shown(instance.reason),
-        pending_command=type(pending_command(saga, instance)).__name__,
+        pending_command="" if fault else type(pending_command(saga, instance)).__name__,
         attempt=instance.attempt,
         waiting_since=_time(instance.waiting_since),
         deadline=_time(instance.deadline),
-        last_error=_shown(instance.last_error),
-        remaining_steps=remaining_steps(saga, instance),
+        last_error=_shown(fault or instance.last_error),
+        remaining_steps=[] if fault else remaining_steps(saga, instance),
         version=instance.version,
         create_time=_time(instance.create_time),
         update_time=_time(instance.update_time),
@@ -60,11 +62,12 @@ def saga_view(saga: Saga, instance: Instance) -> pb.Saga:
 
 def event_view(event: Event) -> pb.SagaEvent:
     """Return one line of a history."""
+    known = event.type is not EventType.UNKNOWN
     return pb.SagaEvent(
         version=event.version,
         create_time=_time(event.create_time),
-        type=pb.SagaEventType.Value(f"SAGA_EVENT_TYPE_{event.type}"),
-        step=event.step or "",
+        type=pb.SagaEventType.Value(f"SAGA_EVENT_TYPE_{event.type if known else 'UNSPECIFIED'}"),
+        step=_shown(event.step),
         reason=_shown(event.reason),
         message_id=event.message_id,
     )

@@ -100,6 +100,11 @@ def _facts(saga: pb.Saga) -> list[tuple[str, str]]:
 def hint(saga: pb.Saga) -> str:
     """Say what an operator can do about a saga."""
     retry = f"`ordersaga saga retry {saga.order_id}`"
+    if not saga.pending_command:
+        return (
+            "run the version of orchestrator_svc that knows it, or mend its row in the table sagas; then it goes on by"
+            f" itself within ten minutes, or at once by {retry}"
+        )
     if saga.status in _ENDED:
         return f"nothing, it has ended; should its order still be PENDING, {retry} sends {saga.pending_command} again"
     if saga.stuck:

@@ -114,6 +114,6 @@ class _Advance(Moves):
         )
 
 
-def _must_be_same(stored: Record, message: Record) -> None:
+def _must_be_same(stored: Record | None, message: Record) -> None:
     if stored != message:
         raise Poison("REUSED_ID", f"saga {message.key} began with other content")

@@ -14,6 +14,7 @@ from chassis.metrics import begin_at_zero, tally
 from chassis.pipeline import Transaction
 from saga.advance import advance
 from saga.declaration import Saga
+from saga.faults import faults_in, flag
 from saga.instance import Event, Instance, Status, pending_command
 from saga.memory import Memory
 from saga.store import SagaStore
@@ -110,8 +111,17 @@ class SagaEngine:
         return courses
 
     def _as_stored(self, groups: Mapping[int, Sequence[Message[Record]]], tx: Transaction) -> dict[int, _Course]:
+        """Lock and read the sagas, and advance them; those of which nothing can be made are flagged and passed over."""
         loaded, now = self._store.load(tx, groups.keys())
-        courses = {saga_id: self._course(loaded.get(saga_id), group, now) for saga_id, group in groups.items()}
+        faults = faults_in(self._saga, loaded)
+        if faults:
+            flag(tx, self._store, faults)
+            _MESSAGES.labels(Fit.NOT_UNDERSTOOD.value).inc(sum(len(groups[saga_id]) for saga_id in faults))
+        courses = {
+            saga_id: self._course(loaded.get(saga_id), group, now)
+            for saga_id, group in groups.items()
+            if saga_id not in faults
+        }
         changed, events = _changes(courses.values())
         self._store.save(tx, changed, loaded, events)
         _count(courses.values())

@@ -16,6 +16,8 @@ class Status(StrEnum):
     COMPENSATING = "COMPENSATING"
     COMPLETED = "COMPLETED"
     COMPENSATED = "COMPENSATED"
+    UNKNOWN = "UNKNOWN"
+    """A later version's; it is only read so, never stored."""
 
 
 class EventType(StrEnum):
@@ -30,6 +32,8 @@ class EventType(StrEnum):
     STEP_TIMED_OUT = "STEP_TIMED_OUT"
     STUCK = "STUCK"
     RETRIED = "RETRIED"
+    UNKNOWN = "UNKNOWN"
+    """A later version's; it is only read so, never stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,8 @@ class Instance:
 
     saga_id: int
     """The key of its messages."""
-    start: Record
-    """The message that began it; every command is made from it."""
+    start: Record | None
+    """The message that began it; every command is made from it. None where this version cannot read it."""
     status: Status
     step: str | None
     """The step whose reply is awaited; None once the saga has ended."""
@@ -57,6 +61,8 @@ class Instance:
     """Counts the changes, from 1."""
     create_time: datetime
     update_time: datetime
+    fault: str | None = None
+    """Why this version cannot read its row whole; None where it can. `saga.faults` finds what else may be wrong."""
 
     def moment(self, now: datetime) -> datetime:
         """Return ``now``, or the time of the last change where the clock is behind it: no later line is an earlier one.

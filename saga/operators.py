@@ -10,6 +10,7 @@ from chassis.logs import logger
 from chassis.metrics import begin_at_zero
 from chassis.pipeline import Transaction
 from saga.declaration import Saga
+from saga.faults import NOT_UNDERSTOOD, fault_of
 from saga.find import Filter
 from saga.instance import Event, Instance
 from saga.interventions import TOO_LATE, cancel, retry
@@ -19,7 +20,7 @@ from saga.transition import Transition
 log = logger("operators")
 
 _ACTIONS = Counter("ordersaga_saga_actions_total", "Operators' actions on sagas.", ["action", "outcome"])
-begin_at_zero(_ACTIONS, ("retry", "cancel"), ("done", TOO_LATE))
+begin_at_zero(_ACTIONS, ("retry", "cancel"), ("done", TOO_LATE, NOT_UNDERSTOOD))
 
 Results = dict[int, Instance | Refused]
 """By saga id: the saga as it is now, or why it was refused."""
@@ -54,6 +55,7 @@ class Operators:
         events: list[Event] = []
         for saga_id, instance in picked.items():
             try:
+                _must_be_understood(self._saga, instance)
                 transition = action(self._saga, instance, note, now)
             except Refused as error:
                 results[saga_id] = error
@@ -65,6 +67,11 @@ class Operators:
         self._store.save(tx, changed, picked, events)
         _tell(action.__name__, results, note)
         return results, len(found) > len(picked)
+
+
+def _must_be_understood(saga: Saga, instance: Instance) -> None:
+    if fault := fault_of(saga, instance):
+        raise Refused(NOT_UNDERSTOOD, f"this version can make nothing of the saga of order {instance.saga_id}: {fault}")
 
 
 def _tell(action: str, results: Results, note: str) -> None:

@@ -6,8 +6,6 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from chassis import stored_offsets
 from chassis.aside import Claim
 from chassis.changes import notify
@@ -18,17 +16,20 @@ from chassis.pipeline import Row, Rows, Transaction
 from chassis.stored_offsets import Partition
 from saga.clock import RemoteClock
 from saga.find import Filter
-from saga.instance import Event, EventType, Instance, Status
+from saga.instance import Event, Instance
+from saga.rows import COLUMNS, EVENT_COLUMNS, LAST_TIME, SagaRows, bounded, event
 
-_COLUMNS = """saga_id, start::text, status, step, reason, attempt, waiting_since, deadline, stuck, last_error, version,
-              create_time, update_time"""
 _ANY_VERSION = 2**63 - 1
+_NEVER = LAST_TIME.isoformat()
 CHANNEL = "sagas"
 """What is notified when sagas have changed, with their ids."""
 
 _NOW = "SELECT now()"
-_LOAD = f"SELECT {_COLUMNS} FROM sagas WHERE saga_id = ANY(%(ids)s::bigint[]) ORDER BY saga_id FOR UPDATE"  # noqa: S608 - a constant
-_ANY_DUE = "SELECT EXISTS (SELECT FROM sagas WHERE deadline <= now() AND saga_id <> ALL(%(aside)s::bigint[]))"
+_LOAD = f"SELECT {COLUMNS} FROM sagas WHERE saga_id = ANY(%(ids)s::bigint[]) ORDER BY saga_id FOR UPDATE"  # noqa: S608 - a constant
+_ANY_DUE = """
+    SELECT EXISTS (SELECT FROM sagas WHERE deadline <= now() AND saga_id <> ALL(%(aside)s::bigint[]))
+        OR EXISTS (SELECT FROM sagas WHERE deadline > %(never)s::timestamptz AND saga_id <> ALL(%(aside)s::bigint[]))
+"""
 # The timers wait with what is merely overdue while replies may lie unread; what an operator asked for goes out at once.
 # It tells ids alone: a row that cannot be read must have one, or nobody could leave it out.
 _CLAIM = """
@@ -37,7 +38,13 @@ _CLAIM = """
       AND saga_id <> ALL(%(aside)s::bigint[])
     ORDER BY deadline LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
-_GET = f"SELECT {_COLUMNS} FROM sagas WHERE saga_id = ANY(%(ids)s::bigint[])"  # noqa: S608 - a constant
+# A deadline that never comes would leave its saga waiting unseen for ever. By itself, so that both are found by index.
+_CLAIM_NEVER_DUE = """
+    SELECT saga_id FROM sagas
+    WHERE deadline > %(never)s::timestamptz AND %(all_due)s AND saga_id <> ALL(%(aside)s::bigint[])
+    LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+_GET = f"SELECT {COLUMNS} FROM sagas WHERE saga_id = ANY(%(ids)s::bigint[])"  # noqa: S608 - a constant
 _EVENTS = """
     INSERT INTO saga_events (create_time, saga_id, version, type, step, reason, message_id)
     SELECT stored.update_time, event.* FROM unnest(%(event_saga_id)s::bigint[], %(event_version)s::bigint[],
@@ -73,15 +80,35 @@ _UPDATE = f"""
             AS new (saga_id, status, step, reason, attempt, waiting_since, deadline, stuck, last_error, version,
                     loaded_version, loaded_time)
         WHERE sagas.saga_id = new.saga_id
-            AND (sagas.version, sagas.update_time) = (new.loaded_version, new.loaded_time)
+            AND (sagas.version, {bounded("sagas.update_time")}) = (new.loaded_version, new.loaded_time)
         RETURNING sagas.saga_id, sagas.update_time
     ), told AS ({_EVENTS})
     {_STORED}
 """  # noqa: S608 - constants
-_HISTORY = """
-    SELECT saga_id, version, create_time, type, step, reason, message_id FROM saga_events
-    WHERE saga_id = %(id)s AND version < %(before)s ORDER BY version DESC LIMIT %(limit)s
+# Whoever is flagged as before is only put off. A line of the history that is there already is not ours to judge.
+_FLAG = """
+    WITH stored AS (
+        UPDATE sagas SET stuck = true, last_error = bad.fault, version = sagas.version + 1,
+            update_time = greatest(sagas.update_time, now()),
+            deadline = CASE WHEN before.due THEN now() + interval '10 minutes' ELSE sagas.deadline END
+        FROM unnest(%(saga_id)s::bigint[], %(fault)s::text[]) AS bad (saga_id, fault) JOIN (
+            SELECT saga_id, stuck, last_error, deadline <= now() OR deadline > %(never)s::timestamptz AS due FROM sagas
+        ) AS before USING (saga_id)
+        WHERE sagas.saga_id = bad.saga_id
+            AND (before.due OR NOT sagas.stuck OR sagas.last_error IS DISTINCT FROM bad.fault)
+        RETURNING sagas.saga_id, sagas.version, sagas.step, bad.fault,
+            before.stuck AND before.last_error IS NOT DISTINCT FROM bad.fault AS flagged_before
+    ), told AS (
+        INSERT INTO saga_events (create_time, saga_id, version, type, step, reason, message_id)
+        SELECT now(), saga_id, version, 'STUCK', step, fault, '' FROM stored WHERE NOT flagged_before
+        ON CONFLICT DO NOTHING
+    )
+    SELECT saga_id FROM stored WHERE NOT flagged_before
 """
+_HISTORY = f"""
+    SELECT {EVENT_COLUMNS} FROM saga_events
+    WHERE saga_id = %(id)s AND version < %(before)s ORDER BY version DESC LIMIT %(limit)s
+"""  # noqa: S608 - a constant
 _EVENT_COLUMNS = ("saga_id", "version", "type", "step", "reason", "message_id")
 _CHANGING = (
     "saga_id", "status", "step", "reason", "attempt", "waiting_since", "deadline", "stuck", "last_error", "version",
@@ -93,7 +120,7 @@ class SagaStore:
 
     def __init__(self, start: type[Record]) -> None:
         """Make a store of sagas that begin with ``start``, which is kept as JSON."""
-        self._start: TypeAdapter[Any] = TypeAdapter(start)
+        self._rows = SagaRows(start)
         self._clock = RemoteClock()
 
     @staticmethod
@@ -110,7 +137,7 @@ class SagaStore:
         """Lock the sagas ``ids``, in key order; return those that exist, and what `now` does, in one round trip."""
         asked = time.monotonic()
         rows, now = tx.execute(_LOAD, {"ids": array(ids)}), tx.execute(_NOW)
-        loaded = {row.saga_id: self._instance(row) for row in rows}
+        loaded = {row.saga_id: self._rows.saga(row) for row in rows}
         self._clock.told(_value(now), asked)
         return loaded, _value(now)
 
@@ -162,7 +189,7 @@ class SagaStore:
         old = [instance for instance in changed if instance.saga_id in known]
         written = []
         if new:
-            start = array([self._start.dump_json(instance.start).decode() for instance in new])
+            start = array([self._rows.start(instance) for instance in new])
             written.append(tx.execute(_INSERT, {**columns(new, _CHANGING), **told, "start": start}))
         if old:
             before = [known[instance.saga_id] for instance in old]
@@ -179,47 +206,50 @@ class SagaStore:
     @staticmethod
     def any_due(tx: Transaction, aside: Sequence[int] = ()) -> bool:
         """Say whether the deadline of any saga has passed that is not set ``aside``."""
-        return bool(_value(tx.execute(_ANY_DUE, {"aside": array(aside)})))
+        return bool(_value(tx.execute(_ANY_DUE, {"aside": array(aside), "never": _NEVER})))
 
     def claim_due(self, tx: Transaction, claim: Claim, *, all_due: bool) -> dict[int, Instance]:
         """Lock and return sagas whose deadline has passed, as many as ``claim`` says, and note their ids in it.
 
         Those that another replica has in hand are left out, and without ``all_due`` all that no operator asked for.
         """
-        asked = {"limit": claim.limit, "all_due": all_due, "aside": array(claim.aside)}
-        claim.ids = [row.saga_id for row in tx.execute(_CLAIM, asked)]
+        asked = {"limit": claim.limit, "all_due": all_due, "aside": array(claim.aside), "never": _NEVER}
+        due, never_due = tx.execute(_CLAIM, asked), tx.execute(_CLAIM_NEVER_DUE, asked)
+        claim.ids = [row.saga_id for rows in (due, never_due) for row in rows][: claim.limit]
         return self.get(tx, claim.ids) if claim.ids else {}
 
     def get(self, tx: Transaction, ids: Collection[int]) -> dict[int, Instance]:
         """Return those of the sagas ``ids`` that exist."""
-        return {row.saga_id: self._instance(row) for row in tx.execute(_GET, {"ids": array(ids)})}
+        return {row.saga_id: self._rows.saga(row) for row in tx.execute(_GET, {"ids": array(ids)})}
 
     @staticmethod
     def history(tx: Transaction, saga_id: int, *, limit: int, before: int | None = None) -> list[Event]:
         """Return the last ``limit`` things that happened to a saga, below version ``before``, the oldest first."""
-        newest_first = [
-            Event(r.saga_id, r.version, r.create_time, EventType(r.type), r.step, r.reason, r.message_id)
-            for r in tx.execute(_HISTORY, {"id": saga_id, "before": before or _ANY_VERSION, "limit": limit})
-        ]
-        return newest_first[::-1]
+        rows = tx.execute(_HISTORY, {"id": saga_id, "before": before or _ANY_VERSION, "limit": limit})
+        return [event(row) for row in rows][::-1]
 
     def find(self, tx: Transaction, wanted: Filter, *, before: int | None, limit: int) -> list[Instance]:
         """Return up to ``limit`` sagas with ids below ``before`` that pass ``wanted``, by descending id."""
         fits = where({"saga_id < %(before)s::bigint": before} | _conditions(wanted))
-        query = f"SELECT {_COLUMNS} FROM sagas {fits} ORDER BY saga_id DESC LIMIT %(limit)s"  # noqa: S608 - constants
+        query = f"SELECT {COLUMNS} FROM sagas {fits} ORDER BY saga_id DESC LIMIT %(limit)s"  # noqa: S608 - constants
         found = tx.execute(query, {**_parameters(wanted), "before": before, "limit": limit})
-        return [self._instance(row) for row in found]
+        return [self._rows.saga(row) for row in found]
 
     def pick(self, tx: Transaction, wanted: Filter, *, limit: int) -> dict[int, Instance]:
         """Lock up to ``limit`` sagas that pass ``wanted``, the lowest ids first, in key order, and return them."""
         fits = where(_conditions(wanted))
-        query = f"SELECT {_COLUMNS} FROM sagas {fits} ORDER BY saga_id LIMIT %(limit)s FOR UPDATE"  # noqa: S608 - constants
+        query = f"SELECT {COLUMNS} FROM sagas {fits} ORDER BY saga_id LIMIT %(limit)s FOR UPDATE"  # noqa: S608 - constants
         rows = tx.execute(query, {**_parameters(wanted), "limit": limit})
-        return {row.saga_id: self._instance(row) for row in rows}
+        return {row.saga_id: self._rows.saga(row) for row in rows}
 
-    def _instance(self, row: Row) -> Instance:
-        saga_id, start, status, *others = row  # in the order of _COLUMNS, which is that of the fields
-        return Instance(saga_id, self._start.validate_json(start), Status(status), *others)
+    @staticmethod
+    def flag(tx: Transaction, faults: Mapping[int, str]) -> Rows:
+        """Note on sagas why nothing can be made of them, by id, and wake who watches; they are due in ten minutes.
+
+        Returns the ids of those of which that was not noted before; best read after the commit.
+        """
+        notify(tx, CHANNEL, faults)
+        return tx.execute(_FLAG, {"saga_id": array(faults), "fault": array(faults.values()), "never": _NEVER})
 
 
 def _conditions(wanted: Filter) -> dict[str, object]:
@@ -232,7 +262,7 @@ def _conditions(wanted: Filter) -> dict[str, object]:
         "NOT stuck": None if wanted.stuck is None else not wanted.stuck or None,
         "create_time <= now() - %(min_age)s::interval": wanted.min_age,
         "saga_id = ANY(%(ids)s::bigint[])": wanted.ids,
-        "deadline IS NOT NULL AND status IN ('RUNNING', 'COMPENSATING')": under_way or None,
+        "deadline IS NOT NULL AND status NOT IN ('COMPLETED', 'COMPENSATED')": under_way or None,
     }
 
 

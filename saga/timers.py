@@ -1,15 +1,16 @@
 """The timers: sagas whose deadline has passed, claimed row by row, so that any number of replicas may share them."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+import psycopg
 from prometheus_client import Counter, Gauge
 
 from chassis.aside import Aside, Claim
 from chassis.codec import Codec
 from chassis.database import Database
 from chassis.errors import Unavailable
-from chassis.logs import logger
+from chassis.logs import logger, one_line
 from chassis.messages import Encoded, Outgoing
 from chassis.metrics import begin_at_zero
 from chassis.periodic import Periodic
@@ -17,6 +18,7 @@ from chassis.pipeline import Transaction
 from chassis.producer import Producer
 from chassis.stored_offsets import Partition
 from saga.declaration import Saga
+from saga.faults import faults_in, flag
 from saga.instance import pending_command
 from saga.overdue import overdue
 from saga.store import SagaStore
@@ -25,7 +27,7 @@ from saga.transition import Fit, Transition
 log = logger("timers")
 
 _FIRED = Counter("ordersaga_saga_timers_total", "Deadlines that passed, by what became of the saga.", ["outcome"])
-begin_at_zero(_FIRED, (Fit.RESENT, Fit.GAVE_UP, Fit.STUCK))
+begin_at_zero(_FIRED, (Fit.RESENT, Fit.GAVE_UP, Fit.STUCK, Fit.NOT_UNDERSTOOD))
 _WAITING = Gauge(
     "ordersaga_saga_timers_waiting", "1 while overdue sagas wait, because replies may lie unread in Kafka."
 )
@@ -41,6 +43,15 @@ class Readiness(Protocol):
     def is_missing(self, stored: Mapping[Partition, int]) -> bool:
         """Say whether a database with these stored offsets went back, and does not know yet what it knew."""
         ...
+
+
+class _Done(NamedTuple):
+    """What became of the sagas that were due."""
+
+    transitions: list[Transition]
+    faults: dict[int, str]
+    """Those of which nothing could be made, and why."""
+    messages: list[Encoded]
 
 
 class Timers(Periodic):
@@ -67,7 +78,7 @@ class Timers(Periodic):
         super().__init__("timers", self._pass, interval_seconds=interval_seconds)
         self._database, self._saga, self._store = database, saga, store
         self._codec, self._producer, self._lag = codec, producer, lag
-        self._aside = Aside("saga", limit)
+        self._aside = Aside("saga", limit, self._flag)
 
     def _pass(self) -> bool:
         self.fire_once()
@@ -84,9 +95,9 @@ class Timers(Periodic):
         """
         if not self._something_is_due():
             return 0
-        messages = self._advance(all_due=self._silence_means_something())
-        self._producer.deliver(messages)
-        return len(messages)
+        done = self._advance(all_due=self._silence_means_something())
+        self._producer.deliver(done.messages)
+        return len(done.transitions) + len(done.faults)
 
     def _something_is_due(self) -> bool:
         return self._database.transact(lambda tx: self._store.any_due(tx, self._aside.ids))
@@ -99,23 +110,36 @@ class Timers(Periodic):
         _WAITING.set(not handled)
         return handled
 
-    def _advance(self, *, all_due: bool) -> list[Encoded]:
-        transitions, messages = self._aside.work(
+    def _advance(self, *, all_due: bool) -> _Done:
+        done = self._aside.work(
             lambda claim: self._database.transact(lambda tx: self._let_go_on(tx, claim, all_due=all_due))
         )
-        for transition in transitions:
+        for transition in done.transitions:
             _tell(transition)
-        return messages
+        _FIRED.labels(Fit.NOT_UNDERSTOOD.value).inc(len(done.faults))
+        return done
 
-    def _let_go_on(self, tx: Transaction, claim: Claim, *, all_due: bool) -> tuple[list[Transition], list[Encoded]]:
+    def _let_go_on(self, tx: Transaction, claim: Claim, *, all_due: bool) -> _Done:
+        """Let the sagas of ``claim`` go on; those of which nothing can be made are flagged."""
         if self._lag.is_missing(self._store.offsets(tx)):
-            return [], []  # what is due in a database that went back may long be done
+            return _Done([], {}, [])  # what is due in a database that went back may long be done
         loaded = self._store.claim_due(tx, claim, all_due=all_due)
         now = self._store.now(tx)
-        transitions = [overdue(self._saga, instance, now) for instance in loaded.values()]
+        faults = faults_in(self._saga, loaded)
+        transitions = [overdue(self._saga, one, now) for saga_id, one in loaded.items() if saga_id not in faults]
         changed = [transition.saga for transition in transitions]
         self._store.save(tx, changed, loaded, [t.event for t in transitions if t.event])
-        return transitions, [self._codec.encode(Outgoing(pending_command(self._saga, one))) for one in changed]
+        if faults:
+            flag(tx, self._store, faults)
+        messages = [self._codec.encode(Outgoing(pending_command(self._saga, one))) for one in changed]
+        return _Done(transitions, faults, messages)
+
+    def _flag(self, saga_id: int, error: str) -> None:
+        """Note on a saga that is set aside why it fails."""
+        try:
+            self._database.transact(lambda tx: flag(tx, self._store, {saga_id: error}))
+        except psycopg.Error as why:
+            log.warning("saga cannot be flagged", saga_id=saga_id, error=one_line(why))
 
 
 def _tell(transition: Transition) -> None:

@@ -28,6 +28,8 @@ class Fit(StrEnum):
     """The last attempt before the pivot stayed without reply: the saga compensates."""
     STUCK = "stuck"
     """The attempts of a command that is never given up are used up; it goes out again all the same."""
+    NOT_UNDERSTOOD = "not_understood"
+    """This version can make nothing of the saga: it is flagged, and stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,9 +215,17 @@ def test_sagas_that_cannot_go_on_are_set_aside_and_keep_no_other_waiting(clockwo
 
 
 @pytest.mark.parametrize(
-    "harm", ["start = '{}'", "waiting_since = 'infinity'", "deadline = '-infinity'", "step = 'no-such-step'"]
+    ("harm", "reason"),
+    [
+        ("start = '{}'", "its start cannot be read: order_id: Field required"),
+        ("step = 'charge-card'", "this version cannot go on with it: saga order has no step 'charge-card'"),
+        ("start = jsonb_set(start, '{order_id}', to_jsonb(1e30::numeric))", "OverflowError"),
+    ],
+    ids=["start", "step", "command"],
 )
-def test_a_row_that_somebody_has_changed_by_hand_keeps_no_other_waiting(clockwork: Clockwork, harm: str) -> None:
+def test_a_saga_that_this_version_does_not_understand_is_flagged_and_keeps_no_other_waiting(
+    clockwork: Clockwork, harm: str, reason: str
+) -> None:
     clockwork.waiting(*range(300, 310))
     with clockwork.database.transaction() as tx:
         tx.execute(f"UPDATE sagas SET {harm} WHERE saga_id = 305")  # noqa: S608 - constants
@@ -225,6 +233,48 @@ def test_a_row_that_somebody_has_changed_by_hand_keeps_no_other_waiting(clockwor
     while timers.fire_once():
         pass
     assert clockwork.sent(9) == [one for one in range(300, 310) if one != 305]
+    flagged = clockwork.stored(305)
+    assert (flagged.stuck, flagged.attempt) == (True, 1)
+    assert reason in (flagged.last_error or "")
+    assert flagged.deadline is not None
+    assert timedelta(minutes=9) < flagged.deadline - datetime.now(UTC) <= timedelta(minutes=10)
+    with clockwork.database.transaction() as tx:
+        assert [event.type for event in STORE.history(tx, 305, limit=9)] == [EventType.STARTED, EventType.STUCK]
+
+
+def test_it_goes_on_once_a_version_runs_that_knows_it(clockwork: Clockwork) -> None:
+    clockwork.waiting(310)
+    for step in ("charge-card", "decrease-product"):
+        with clockwork.database.transaction() as tx:
+            tx.execute("UPDATE sagas SET step = %(step)s, deadline = now() WHERE saga_id = 310", {"step": step})
+        clockwork.timers().fire_once()
+    assert clockwork.sent(1) == [310]
+    assert clockwork.stored(310).attempt == 2
+
+
+@pytest.mark.parametrize("beyond", ["infinity", "-infinity"])
+@pytest.mark.parametrize("column", ["waiting_since", "deadline", "create_time", "update_time"])
+def test_a_time_that_no_python_can_tell_holds_up_nobody(clockwork: Clockwork, column: str, beyond: str) -> None:
+    clockwork.waiting(*range(320, 323))
+    with clockwork.database.transaction() as tx:
+        tx.execute(f"UPDATE sagas SET {column} = '{beyond}' WHERE saga_id = 321")  # noqa: S608 - constants
+    timers = clockwork.timers()
+    while timers.fire_once():
+        pass
+    assert clockwork.sent(3) == [320, 321, 322]
+    assert clockwork.stored(321).attempt == 2
+
+
+def test_the_most_attempts_that_a_row_holds_are_not_too_many(clockwork: Clockwork) -> None:
+    clockwork.waiting(330, attempt=2**31 - 1)
+    clockwork.waiting(331)
+    with clockwork.database.transaction() as tx:
+        tx.execute("UPDATE sagas SET status = 'COMPENSATING', stuck = true WHERE saga_id = 330")
+    undone = replace(clockwork.saga.steps[0], undo=clockwork.saga.steps[0].do)
+    clockwork.saga = replace(clockwork.saga, steps=(undone, *clockwork.saga.steps[1:]))
+    clockwork.timers().fire_once()
+    assert clockwork.sent(2) == [330, 331]
+    assert clockwork.stored(330).attempt == 2**31 - 1
 
 
 def test_a_command_that_kafka_did_not_take_goes_out_at_its_next_deadline(clockwork: Clockwork) -> None:

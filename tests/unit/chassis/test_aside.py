@@ -113,3 +113,10 @@ def test_a_row_that_has_failed_for_weeks_keeps_no_other_waiting(monkeypatch: pyt
             work_off(rows, table)
         assert table.due == rows.ids == [1]
         pass_a_minute(monkeypatch, 601)
+
+
+def test_whoever_wants_to_know_is_told_why_a_row_is_set_aside() -> None:
+    told: list[tuple[int, str]] = []
+    with capture_logs():
+        work_off(Aside("row", 10, lambda row, error: told.append((row, error))), Table(10, 5))
+    assert told == [(5, "ValueError: a bug")]

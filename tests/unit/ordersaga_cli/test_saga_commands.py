@@ -149,10 +149,11 @@ def test_show_reads_a_long_history_from_its_newest_event_back_to_its_limit(
     ("changes", "words"),
     [
         ({"status": pb.SAGA_STATUS_COMPLETED, "stuck": False}, "nothing, it has ended"),
+        ({"pending_command": "", "step": "charge-card"}, "run the version of orchestrator_svc that knows it"),
         ({"stuck": False}, "wait, it is undoing by itself"),
         (RUNNING, '`ordersaga saga cancel 42 --reason "…"` undoes it'),
     ],
-    ids=["ended", "compensating", "running"],
+    ids=["ended", "not understood", "compensating", "running"],
 )
 def test_the_hint_fits_the_saga(changes: dict[str, object], words: str) -> None:
     result, _ = ask("saga show 42", GetSaga=pb.GetSagaResponse(saga=saga(**changes)))  # type: ignore[arg-type] # by name

@@ -28,7 +28,7 @@ class _SagaStatus:
 class _SagaStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SagaStatus.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SAGA_STATUS_UNSPECIFIED: _SagaStatus.ValueType  # 0
-    """Not given; in a filter: any status."""
+    """Not given; in a filter: any status. Of a saga: a later version's, which last_error names."""
     SAGA_STATUS_RUNNING: _SagaStatus.ValueType  # 1
     """Going forward, step by step."""
     SAGA_STATUS_COMPENSATING: _SagaStatus.ValueType  # 2
@@ -42,7 +42,7 @@ class SagaStatus(_SagaStatus, metaclass=_SagaStatusEnumTypeWrapper):
     """SagaStatus is where a saga stands. RUNNING ends in COMPLETED, or goes over COMPENSATING to COMPENSATED."""
 
 SAGA_STATUS_UNSPECIFIED: SagaStatus.ValueType  # 0
-"""Not given; in a filter: any status."""
+"""Not given; in a filter: any status. Of a saga: a later version's, which last_error names."""
 SAGA_STATUS_RUNNING: SagaStatus.ValueType  # 1
 """Going forward, step by step."""
 SAGA_STATUS_COMPENSATING: SagaStatus.ValueType  # 2
@@ -60,7 +60,7 @@ class _SagaEventType:
 class _SagaEventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SagaEventType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SAGA_EVENT_TYPE_UNSPECIFIED: _SagaEventType.ValueType  # 0
-    """Not given."""
+    """Not given; of an event: a later version's, which its reason names."""
     SAGA_EVENT_TYPE_STARTED: _SagaEventType.ValueType  # 1
     """The saga began."""
     SAGA_EVENT_TYPE_STEP_DONE: _SagaEventType.ValueType  # 2
@@ -76,7 +76,9 @@ class _SagaEventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SagaEve
     SAGA_EVENT_TYPE_STEP_TIMED_OUT: _SagaEventType.ValueType  # 7
     """A step's reply stayed out too long; its command was sent again or, where the attempts were used up, undone."""
     SAGA_EVENT_TYPE_STUCK: _SagaEventType.ValueType  # 8
-    """The attempts of a command that is never given up were used up: an operator should look. It is still sent again."""
+    """The attempts of a command that is never given up were used up, and it is still sent again; or the running version can
+    make nothing of the saga, and its reason says why: an operator should look.
+    """
     SAGA_EVENT_TYPE_RETRIED: _SagaEventType.ValueType  # 9
     """An operator had the pending command sent again."""
 
@@ -84,7 +86,7 @@ class SagaEventType(_SagaEventType, metaclass=_SagaEventTypeEnumTypeWrapper):
     """SagaEventType says what happened to a saga."""
 
 SAGA_EVENT_TYPE_UNSPECIFIED: SagaEventType.ValueType  # 0
-"""Not given."""
+"""Not given; of an event: a later version's, which its reason names."""
 SAGA_EVENT_TYPE_STARTED: SagaEventType.ValueType  # 1
 """The saga began."""
 SAGA_EVENT_TYPE_STEP_DONE: SagaEventType.ValueType  # 2
@@ -100,7 +102,9 @@ SAGA_EVENT_TYPE_CANCEL_TOO_LATE: SagaEventType.ValueType  # 6
 SAGA_EVENT_TYPE_STEP_TIMED_OUT: SagaEventType.ValueType  # 7
 """A step's reply stayed out too long; its command was sent again or, where the attempts were used up, undone."""
 SAGA_EVENT_TYPE_STUCK: SagaEventType.ValueType  # 8
-"""The attempts of a command that is never given up were used up: an operator should look. It is still sent again."""
+"""The attempts of a command that is never given up were used up, and it is still sent again; or the running version can
+make nothing of the saga, and its reason says why: an operator should look.
+"""
 SAGA_EVENT_TYPE_RETRIED: SagaEventType.ValueType  # 9
 """An operator had the pending command sent again."""
 Global___SagaEventType: _TypeAlias = SagaEventType  # noqa: Y015
@@ -136,7 +140,9 @@ class Saga(_message.Message):
     reason: _builtins.str
     """Why the saga compensates or compensated, such as OUT_OF_STOCK, at most 1000 characters; empty otherwise."""
     pending_command: _builtins.str
-    """Record type of the one command that is outstanding, or, once the saga has ended, of the final command to the order."""
+    """Record type of the one command that is outstanding, or, once the saga has ended, of the final command to the order.
+    Empty where the running version can make nothing of the saga, which then waits: last_error says why.
+    """
     attempt: _builtins.int
     """How often the pending command was sent because time ran out, plus one."""
     last_error: _builtins.str

@@ -108,7 +108,8 @@ class OrchestratorServiceServicer:
 
     def RetrySaga(self, request, context):
         """RetrySaga has the saga's pending command (once it has ended: its final command) sent again now, and its attempts
-        counted anew. It may be repeated safely. NOT_FOUND: no such saga.
+        counted anew. It may be repeated safely. NOT_FOUND: no such saga. FAILED_PRECONDITION, reason NOT_UNDERSTOOD: this
+        version can make nothing of the saga, its last_error says why; nothing changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,7 +117,8 @@ class OrchestratorServiceServicer:
 
     def CancelSaga(self, request, context):
         """CancelSaga has the saga undo what was done. A saga that already compensates, or has, is returned as it is.
-        NOT_FOUND: no such saga. FAILED_PRECONDITION, reason TOO_LATE: it is past the pivot or COMPLETED; nothing changed.
+        NOT_FOUND: no such saga. FAILED_PRECONDITION, reason TOO_LATE: it is past the pivot or COMPLETED; reason
+        NOT_UNDERSTOOD: this version can make nothing of it; nothing changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

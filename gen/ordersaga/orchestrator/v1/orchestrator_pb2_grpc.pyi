@@ -50,11 +50,13 @@ class OrchestratorServiceStub:
     """
     RetrySaga: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.RetrySagaRequest, _orchestrator_pb2.RetrySagaResponse]
     """RetrySaga has the saga's pending command (once it has ended: its final command) sent again now, and its attempts
-    counted anew. It may be repeated safely. NOT_FOUND: no such saga.
+    counted anew. It may be repeated safely. NOT_FOUND: no such saga. FAILED_PRECONDITION, reason NOT_UNDERSTOOD: this
+    version can make nothing of the saga, its last_error says why; nothing changed.
     """
     CancelSaga: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.CancelSagaRequest, _orchestrator_pb2.CancelSagaResponse]
     """CancelSaga has the saga undo what was done. A saga that already compensates, or has, is returned as it is.
-    NOT_FOUND: no such saga. FAILED_PRECONDITION, reason TOO_LATE: it is past the pivot or COMPLETED; nothing changed.
+    NOT_FOUND: no such saga. FAILED_PRECONDITION, reason TOO_LATE: it is past the pivot or COMPLETED; reason
+    NOT_UNDERSTOOD: this version can make nothing of it; nothing changed.
     """
     RetrySagas: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.RetrySagasRequest, _orchestrator_pb2.RetrySagasResponse]
     """RetrySagas does what RetrySaga does to every saga that passes the filter, each by itself, and tells each one's result."""
@@ -85,11 +87,13 @@ class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
     """
     RetrySaga: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.RetrySagaRequest, _orchestrator_pb2.RetrySagaResponse]  # type: ignore[assignment]
     """RetrySaga has the saga's pending command (once it has ended: its final command) sent again now, and its attempts
-    counted anew. It may be repeated safely. NOT_FOUND: no such saga.
+    counted anew. It may be repeated safely. NOT_FOUND: no such saga. FAILED_PRECONDITION, reason NOT_UNDERSTOOD: this
+    version can make nothing of the saga, its last_error says why; nothing changed.
     """
     CancelSaga: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.CancelSagaRequest, _orchestrator_pb2.CancelSagaResponse]  # type: ignore[assignment]
     """CancelSaga has the saga undo what was done. A saga that already compensates, or has, is returned as it is.
-    NOT_FOUND: no such saga. FAILED_PRECONDITION, reason TOO_LATE: it is past the pivot or COMPLETED; nothing changed.
+    NOT_FOUND: no such saga. FAILED_PRECONDITION, reason TOO_LATE: it is past the pivot or COMPLETED; reason
+    NOT_UNDERSTOOD: this version can make nothing of it; nothing changed.
     """
     RetrySagas: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.RetrySagasRequest, _orchestrator_pb2.RetrySagasResponse]  # type: ignore[assignment]
     """RetrySagas does what RetrySaga does to every saga that passes the filter, each by itself, and tells each one's result."""
@@ -141,7 +145,8 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orchestrator_pb2.RetrySagaResponse, _abc.Awaitable[_orchestrator_pb2.RetrySagaResponse]]:
         """RetrySaga has the saga's pending command (once it has ended: its final command) sent again now, and its attempts
-        counted anew. It may be repeated safely. NOT_FOUND: no such saga.
+        counted anew. It may be repeated safely. NOT_FOUND: no such saga. FAILED_PRECONDITION, reason NOT_UNDERSTOOD: this
+        version can make nothing of the saga, its last_error says why; nothing changed.
         """
 
     @_abc_1.abstractmethod
@@ -151,7 +156,8 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orchestrator_pb2.CancelSagaResponse, _abc.Awaitable[_orchestrator_pb2.CancelSagaResponse]]:
         """CancelSaga has the saga undo what was done. A saga that already compensates, or has, is returned as it is.
-        NOT_FOUND: no such saga. FAILED_PRECONDITION, reason TOO_LATE: it is past the pivot or COMPLETED; nothing changed.
+        NOT_FOUND: no such saga. FAILED_PRECONDITION, reason TOO_LATE: it is past the pivot or COMPLETED; reason
+        NOT_UNDERSTOOD: this version can make nothing of it; nothing changed.
         """
 
     @_abc_1.abstractmethod
