@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from chassis.errors import NotHeardOf, Poison
-from chassis.messages import Record
+from chassis.messages import Record, same
 from saga.declaration import Saga, Step
 from saga.instance import EventType, Instance, Status
 from saga.interventions import CANCEL_REQUESTED
@@ -115,5 +115,9 @@ class _Advance(Moves):
 
 
 def _must_be_same(stored: Record | None, message: Record) -> None:
-    if stored != message:
+    """See that ``message`` tells the start that is ``stored``, which stays as it is, also where more is told now.
+
+    Every command was made from what is stored: what participants have been told must not change on the way.
+    """
+    if stored is None or not same(stored, message):
         raise Poison("REUSED_ID", f"saga {message.key} began with other content")

@@ -1,5 +1,6 @@
 """The limits of the records' fields, from ``schemas/limits.yaml``, as lines of Python that check them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -44,6 +45,24 @@ def checks(fields: Mapping[str, str], limits: Mapping[str, Limits], constants: d
         yield f"        if {broken}:" if annotation == kind else f"        if self.{name} is not None and ({broken}):"
         words = ", ".join(f"{limit} {value}" for limit, value in given.items())
         yield f"            return {f'{name} is outside its limits: {words}'!r}"
+
+
+def must_hold(name: str, default: Any, limits: Limits) -> None:  # noqa: ANN401 - what JSON has
+    """See that the ``default`` of the field ``name`` is within its limits.
+
+    Raises:
+        ValueError: it is not. Every message of who does not know the field would be parked.
+    """
+    if default is None:
+        return
+    within = (
+        default >= limits.get("gte", default)
+        and default <= limits.get("lte", default)
+        and ("max_len" not in limits or len(default) <= limits["max_len"])
+        and ("pattern" not in limits or re.fullmatch(limits["pattern"], default))
+    )
+    if not within:
+        raise ValueError(f"limits.yaml: the default of the field {name} is outside its limits")
 
 
 def _broken(value: str, limits: Limits, constants: dict[str, str]) -> Iterator[str]:

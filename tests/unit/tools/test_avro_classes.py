@@ -155,10 +155,18 @@ def test_a_field_without_limits_or_limits_without_a_field_are_refused(tmp_path: 
         ({"type": {"type": "array", "items": "long"}}, "knows no Python type"),
         ({"type": {"type": "int", "logicalType": "date"}}, "knows no Python type"),
         ({"type": {"type": "long", "logicalType": "timestamp-micros"}, "default": 0}, "no default but null"),
+        ({"type": "bytes", "default": ""}, "no default but null"),
     ],
-    ids=["array", "date", "time with default"],
+    ids=["array", "date", "time with default", "bytes with default"],
 )
 def test_what_the_generator_cannot_say_is_refused_by_name(tmp_path: Path, bad: dict[str, Any], said: str) -> None:
     schema = {**PARCEL, "fields": [{"name": "order_id", "type": "long", "doc": "…"}, {"name": "x", "doc": "…", **bad}]}
     with pytest.raises(ValueError, match=rf"ParcelSent\.avsc: field x: .*{said}"):
         generate(tmp_path, schema)
+
+
+def test_a_default_that_no_reader_would_take_is_refused(tmp_path: Path) -> None:
+    note = {"name": "note", "type": "string", "doc": "…", "default": "NO"}
+    schema = {**PARCEL, "fields": [{"name": "order_id", "type": "long", "doc": "…"}, note]}
+    with pytest.raises(ValueError, match="the default of the field note is outside its limits"):
+        generate(tmp_path, schema, "ParcelSent: {order_id: {gte: 1}, note: {max_len: 5, pattern: '^[a-z]*$'}}")

@@ -1,0 +1,101 @@
+"""Contracts that have grown: what a later version's book says, made by the project's own generator."""
+
+import importlib.util
+import json
+import shutil
+import sys
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from confluent_kafka.schema_registry import RegisteredSchema, Schema, SchemaRegistryClient
+from ordersaga.messages import RECORDS
+
+from chassis.codec import Codec
+from chassis.messages import Record
+from tools import avro_classes
+from tools.paths import SCHEMAS
+
+Book = Mapping[str, type[Record]]
+"""The record types of one version, by full name."""
+BOOK: Book = {record.FULL_NAME: record for record in RECORDS}
+"""This version's."""
+
+
+def grown(folder: Path, names: Collection[str], field: Mapping[str, Any], limits: Mapping[str, Any] | None) -> Book:
+    """Return the book of a version whose records ``names`` have one ``field`` more, with its ``limits``."""
+    shutil.copytree(SCHEMAS, folder / "schemas")
+    limited = yaml.safe_load((SCHEMAS / "limits.yaml").read_text())
+    paths = [path for path in (folder / "schemas").rglob("*.avsc") if path.stem in names]
+    for path in paths:
+        schema = json.loads(path.read_text())
+        schema["fields"].append({**field, "doc": "What a later version has to say."})
+        path.write_text(json.dumps(schema))
+        if limits:
+            limited[path.stem] = {**limited[path.stem], field["name"]: dict(limits)}
+    (folder / "schemas" / "limits.yaml").write_text(yaml.safe_dump(limited))
+    avro_classes.write(folder / "schemas", folder / "out")
+    found = {path.stem: _load(folder / "out" / f"{path.parent.name.replace('-', '_')}.py", path.stem) for path in paths}
+    return {name: found.get(record.__name__, record) for name, record in BOOK.items()}
+
+
+def _load(path: Path, name: str) -> type[Record]:
+    spec = importlib.util.spec_from_file_location(f"grown_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return cast("type[Record]", getattr(module, name))
+
+
+class Registry:
+    """A schema registry in memory, as far as the codec asks it."""
+
+    def __init__(self) -> None:
+        self._schemas: list[tuple[str, str]] = []
+
+    def register(self, book: Book) -> None:
+        """Register every record type of ``book``, as a deployment does."""
+        for record in book.values():
+            one = (f"{record.TOPIC}-{record.FULL_NAME}", record.SCHEMA)
+            self._schemas += [one] if one not in self._schemas else []
+
+    def codec(self, book: Book) -> Codec:
+        """Return the codec of a process of the version ``book``."""
+        codec = Codec(cast("SchemaRegistryClient", self), book.values())
+        codec.load()
+        return codec
+
+    def lookup_schema(self, subject: str, schema: Schema) -> RegisteredSchema:
+        return self._registered(self._schemas.index((subject, schema.schema_str or "")))
+
+    def get_schema(self, schema_id: int) -> Schema:
+        return Schema(self._schemas[schema_id - 1][1], "AVRO")
+
+    def get_versions(self, subject: str) -> list[int]:
+        return [at + 1 for at, (one, _) in enumerate(self._schemas) if one == subject]
+
+    def get_version(self, subject: str, version: int) -> RegisteredSchema:
+        assert self._schemas[version - 1][0] == subject
+        return self._registered(version - 1)
+
+    def clear_caches(self) -> None:
+        pass
+
+    def _registered(self, at: int) -> RegisteredSchema:
+        subject, text = self._schemas[at]
+        return RegisteredSchema(subject, at + 1, at + 1, None, Schema(text, "AVRO"))
+
+
+def teller(book: Book, name: str, told: object) -> Callable[[Record], Record]:
+    """Return what makes a process's records those of its ``book``, and tells ``told`` where they have the field."""
+
+    def tell(record: Record) -> Record:
+        record_type = book[record.FULL_NAME]
+        known = {field["name"] for field in json.loads(record_type.SCHEMA)["fields"]}
+        content = {name: told, **record.to_avro()}
+        return record_type.from_avro({one: value for one, value in content.items() if one in known})
+
+    return tell
