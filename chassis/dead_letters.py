@@ -4,6 +4,7 @@ Their form is here, written and read; the topic of them, and what can be done wi
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -15,10 +16,10 @@ from confluent_kafka import KafkaException
 from confluent_kafka import Message as KafkaMessage
 
 from chassis import metrics
-from chassis.errors import Poison
+from chassis.errors import Poison, Repeated
 from chassis.families import Family, family_of
 from chassis.logs import logger
-from chassis.messages import Encoded
+from chassis.messages import MESSAGE_TYPE, Encoded
 
 log = logger("dead_letters")
 
@@ -50,6 +51,9 @@ _MOST_SHORT = 100
 _KEY = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)-(?P<offset>\d+)(?:@[0-9a-f]+)?")
 """Letters of earlier versions have no fingerprint; no topic's name holds an ``@``."""
 _FINGERPRINT_DIGITS = 12
+_FRAME_BYTES = 5
+"""In front of a value's content: a registry that is built anew gives other ids."""
+_REPEATED = "repeated"
 
 Place = tuple[str, int, int]
 """A topic, a partition and an offset."""
@@ -94,9 +98,9 @@ def topic_of(group: str) -> str:
 def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
     """Return the dead letter for ``message``, and count and log it.
 
-    Its key is ``<topic>-<partition>-<offset>@<fingerprint>``; its headers are the original ones and, with the prefix
-    ``dead-letter-``, the source, the original key, the reason, the error's text, the time and the round. What an
-    earlier round added is replaced.
+    Its key is ``<topic>-<partition>-<offset>@<fingerprint>``, or its content's where that is sent again and again; its
+    headers are the original ones and, with the prefix ``dead-letter-``, the source, the original key, the reason, the
+    error's text, the time and the round. What an earlier round added is replaced.
     """
     topic, partition, offset = source(message)
     reason = _reason_of(error)
@@ -122,8 +126,20 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
         added.append(("dead-letter-key", key))
     if value is None:  # it is parked as an empty one: a null would be a tombstone, which marks what was dealt with
         added.append(("dead-letter-null-value", b"true"))
-    name = f"{topic}-{partition}-{offset}@{_fingerprint(message, given)}"
+    if isinstance(error, Repeated):
+        name = _name_of_content(topic, (dict(given).get(MESSAGE_TYPE), key, (value or b"")[_FRAME_BYTES:]), rounds)
+    else:
+        name = f"{topic}-{partition}-{offset}@{_fingerprint(message, given)}"
     return Encoded(topic_of(group), name.encode(), value or b"", (*original(given), *added))
+
+
+def _name_of_content(topic: str, content: Iterable[bytes | None], rounds: int) -> str:
+    """Return a key that is the same however often a message is sent again, so that one letter stands for all of them.
+
+    A replay's round is part of it: the letter of the next round must not fall to the tombstone of the one before.
+    """
+    digest = sha256(repr(tuple(content)).encode()).hexdigest()
+    return f"{topic}-{_REPEATED}-{digest[:32]}-round-{rounds}"
 
 
 def _fingerprint(message: KafkaMessage, headers: list[tuple[str, bytes | None]]) -> str:
@@ -171,10 +187,9 @@ def read_letter(message: KafkaMessage) -> Letter:
     """Read a letter back; what a stranger has put there is one too, though perhaps without a source."""
     key, value, given = message.key() or b"", message.value() or b"", _headers_or_none(message)
     head = {name: (content or b"").decode(errors="replace") for name, content in given}
-    from_key = _KEY.fullmatch(key.decode(errors="replace"))
     return Letter(
         key=key,
-        source=(from_key["topic"], int(from_key["partition"]), int(from_key["offset"])) if from_key else ("", -1, -1),
+        source=_source_in(key.decode(errors="replace"), head),
         source_key=dict(given).get("dead-letter-key"),
         headers=tuple(original(given)),
         reason=head.get("dead-letter-reason", ""),
@@ -185,6 +200,14 @@ def read_letter(message: KafkaMessage) -> Letter:
         omitted=OMITTED in head,
         place=source(message),
     )
+
+
+def _source_in(name: str, head: Mapping[str, str]) -> Place:
+    """Return where a letter came from: its key tells, or, where one stands for many, its headers do of the last."""
+    if name.startswith(f"{head.get('dead-letter-topic')}-{_REPEATED}-"):
+        name = "-".join(head.get(f"dead-letter-{part}", "") for part in ("topic", "partition", "offset"))
+    found = _KEY.fullmatch(name)
+    return (found["topic"], int(found["partition"]), int(found["offset"])) if found else ("", -1, -1)
 
 
 def _headers_or_none(message: KafkaMessage) -> list[tuple[str, bytes | None]]:

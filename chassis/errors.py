@@ -10,7 +10,8 @@
     ├── Exhausted             there is no room for it now: nothing was done, retry with a longer backoff
     ├── Unavailable           something is away for now: nothing was done, retry with backoff
     └── Poison                this message will never work: park it in the dead-letter topic
-        └── NotHeardOf        … because of what it is about nothing is known here
+        ├── NotHeardOf        … because of what it is about nothing is known here
+        └── Repeated          … and is sent again and again: one letter stands for all that say the same
 """
 
 from typing import NamedTuple
@@ -79,3 +80,7 @@ class Poison(ChassisError):
 
 class NotHeardOf(Poison):
     """Nothing is known of what this message is about. While a database that went back is catching up, it will be."""
+
+
+class Repeated(Poison):
+    """This message will never work, and whoever sends it does so again and again, as it hears no answer."""

@@ -6,7 +6,7 @@ from ordersaga.messages import CancelDeliveryCommand, CreateDeliveryCommand, Del
 from prometheus_client import Counter
 
 from chassis.dispatch import handles
-from chassis.errors import Poison
+from chassis.errors import Repeated
 from chassis.metrics import begin_at_zero, tally
 from chassis.pipeline import Transaction
 from delivery_svc import store
@@ -45,7 +45,7 @@ def _add(tx: Transaction, wanted: Sequence[tuple[Wanted, str | None]]) -> dict[i
     known = store.lock(tx, (one.order_id for one in others)) if others else {}
     for one in others:
         if not known[one.order_id].is_for(one):
-            raise Poison("REUSED_ID", f"order {one.order_id} had another delivery before")
+            raise Repeated("REUSED_ID", f"order {one.order_id} had another delivery before")
     return new | known
 
 

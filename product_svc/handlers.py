@@ -6,7 +6,7 @@ from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, P
 from prometheus_client import Counter
 
 from chassis.dispatch import handles
-from chassis.errors import Poison
+from chassis.errors import Repeated
 from chassis.metrics import begin_at_zero, tally
 from chassis.pipeline import Transaction
 from product_svc import store
@@ -68,5 +68,5 @@ def _lock(tx: Transaction, wanted: Sequence[Wanted]) -> tuple[dict[int, Shelf], 
     for one in wanted:
         movement = movements.get(one.order_id)
         if movement is not None and not movement.is_for(one):
-            raise Poison("REUSED_ID", f"order {one.order_id} moved other stock before")
+            raise Repeated("REUSED_ID", f"order {one.order_id} moved other stock before")
     return shelves, movements

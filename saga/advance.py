@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chassis.errors import NotHeardOf, Poison
+from chassis.errors import NotHeardOf, Poison, Repeated
 from chassis.messages import Record, same
 from saga.declaration import Saga, Step
 from saga.instance import EventType, Instance, Status
@@ -120,4 +120,4 @@ def _must_be_same(stored: Record | None, message: Record) -> None:
     Every command was made from what is stored: what participants have been told must not change on the way.
     """
     if stored is None or not same(stored, message):
-        raise Poison("REUSED_ID", f"saga {message.key} began with other content")
+        raise Repeated("REUSED_ID", f"saga {message.key} began with other content")

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import pytest
 from ordersaga.order.v1 import order_pb2
 
+from chassis.dead_letter_box import DeadLetterBox
 from devstack.stack import Stack
 from tests.support.metrics import metric
 from tests.support.shop import CANCELLED, COMPLETED, PENDING, Shop
 from tests.support.sql import count, query
+from tests.support.wait import eventually
 
 QUICK = {"ANNOUNCE_AFTER_SECONDS": "1", "ANNOUNCE_INTERVAL_SECONDS": "0.2"}
 BACK_SECONDS = 90.0
@@ -58,3 +60,26 @@ def test_a_cancel_that_was_lost_with_its_order_is_announced_again_too(forgetful:
     assert (final.status, final.cancel_reason) == (CANCELLED, "CANCEL_REQUESTED")
     assert shop.stock(product) == 10
     assert shop.delivery(order) is None
+
+
+def test_an_order_whose_id_was_given_before_is_one_dead_letter_however_often_it_is_announced(
+    stack: Stack, shop: Shop
+) -> None:
+    order = shop.final(shop.place(shop.product()))
+    dsn, metrics = stack.service("order_svc").dsn, stack.service("orchestrator_svc").metrics
+    before = metric(metrics, "ordersaga_dead_letters_total", reason="REUSED_ID")
+    other = "UPDATE orders SET status = 'PENDING', quantity = 7, announce_time = now() WHERE order_id = %s"
+    query(dsn, other, order.order_id)  # as if its id had been given to this one after a restore
+
+    def parked(times: int) -> None:
+        assert metric(metrics, "ordersaga_dead_letters_total", reason="REUSED_ID") == before + times
+
+    with DeadLetterBox({"bootstrap.servers": stack.bootstrap}, "orchestrator_svc") as box:
+        for times in (1, 2, 3):
+            eventually(lambda times=times: parked(times), 60)  # type: ignore[misc] # bound now
+            query(dsn, other, order.order_id)
+        query(dsn, "UPDATE orders SET status = 'COMPLETED', quantity = 1 WHERE order_id = %s", order.order_id)
+        (letter,) = [one for one in box.letters() if one.source_key == str(order.order_id).encode()]
+        assert letter.reason == "REUSED_ID"
+        box.drop(letter)
+    assert shop.saga(order).saga.pending_command == "CompleteOrderCommand"

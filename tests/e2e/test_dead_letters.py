@@ -51,8 +51,9 @@ def parked(stack: Stack, group: str, topic: str, bad: Bad) -> dict[str, bytes]:
         (letter,) = tape.until(1)
     assert letter.value() == (bad.value or b"")
     head = headers(letter)
-    where = f"{topic}-{head['dead-letter-partition'].decode()}-{head['dead-letter-offset'].decode()}"
-    assert parked_from(letter) == where
+    if head["dead-letter-reason"] != b"REUSED_ID":  # that is sent again and again, and called by its content
+        where = f"{topic}-{head['dead-letter-partition'].decode()}-{head['dead-letter-offset'].decode()}"
+        assert parked_from(letter) == where
     assert head["dead-letter-topic"] == topic.encode()
     assert head.get("dead-letter-key") == bad.key
     assert bad.head().keys() <= head.keys()

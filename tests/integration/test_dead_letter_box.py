@@ -7,7 +7,7 @@ import pytest
 
 from chassis.dead_letter_box import DeadLetterBox, groups_with_letters
 from chassis.dead_letters import Letter
-from chassis.errors import NotFound, Poison, Refused, Unavailable
+from chassis.errors import NotFound, Poison, Refused, Repeated, Unavailable
 from chassis.messages import Encoded, Outgoing
 from devstack.stack import Stack
 from tests.support.kafka import create_topic, delete_topics, send, taped
@@ -101,6 +101,36 @@ def test_what_fails_again_is_parked_again_with_the_next_round(group: Group, box:
         assert again.source[:2] == letter.source[:2]
         assert again.source == replay.place
         letter = again
+
+
+def test_what_is_sent_again_and_again_is_one_letter_and_a_replay_of_it_the_next_round(
+    group: Group, box: DeadLetterBox
+) -> None:
+    def judge(numbers: list[int]) -> None:
+        if 4 in numbers:
+            raise Repeated("REUSED_ID", "4 was used before")
+
+    group.send([4, 4])
+    group.consume(Recorded(judge))
+
+    def both_parked() -> Letter:
+        letters = box.letters()
+        assert [letter.source[2] for letter in letters] == [1], "the last of the two"
+        return letters[0]
+
+    letter = eventually(both_parked, 30, every=0.3)
+    replay = box.replay(letter)
+    (outcome,) = box.outcomes([replay], 20)
+    assert outcome.state == "parked"
+    assert outcome.letter is not None
+    assert (outcome.letter.source, outcome.letter.round) == (replay.place, 2)
+    assert box.letters() == [outcome.letter]
+    group.send([4])
+
+    def first_round_again() -> None:
+        assert sorted(one.round for one in box.letters()) == [1, 2]
+
+    eventually(first_round_again, 30, every=0.3)
 
 
 def test_many_are_replayed_together_each_with_its_own_outcome(group: Group, box: DeadLetterBox) -> None:

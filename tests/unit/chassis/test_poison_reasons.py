@@ -15,7 +15,7 @@ FOLDERS = ("chassis", "saga", "order_svc", "product_svc", "delivery_svc", "orche
 def given_reasons(path: Path) -> Iterator[str]:
     """Yield the reason of each `Poison` that a file makes; one that is handed on, ``other.reason``, is no new one."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Poison":
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"Poison", "Repeated"}:
             reason = node.args[0]
             if isinstance(reason, ast.Constant):
                 yield str(reason.value)
