@@ -22,6 +22,7 @@ from chassis.connecting import SERVING, DatabaseAddress
 from chassis.families import Family, family_of
 from chassis.logs import logger, one_line
 from chassis.pipeline import Session, Transaction
+from chassis.timelines import Timelines
 
 log = logger("database")
 
@@ -56,6 +57,8 @@ class Database:
         event.listen(self._pool, "checkout", self._must_work_when_taken)
         event.listen(self._pool, "checkin", _note_use)
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="database")
+        self.timelines = Timelines()
+        """Which history it tells, by the connections that were made."""
         self._stale = float("-inf")
 
     @contextmanager
@@ -116,7 +119,13 @@ class Database:
         return Kept(self._connect, begin)
 
     def _connect(self) -> Session:
-        return Session(self._address.connect(SERVING))
+        session = Session(self._address.connect(SERVING))
+        try:
+            self.timelines.begin(session)
+        except BaseException:
+            session.close()
+            raise
+        return session
 
     def _must_work_when_taken(self, session: Session, entry: ConnectionPoolEntry, _: object) -> None:
         if "made" not in entry.info:

@@ -78,6 +78,8 @@ class Wiring:
     apis: Sequence[Api]
     topics: Sequence[str]
     handle: Handle
+    prepare: Callable[[], None] | None = None
+    """What must have been done before anything is consumed; it is tried until it raises no more."""
     background: Sequence[Background] = ()
     tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     drain: Callable[[], Coroutine[Any, Any, None]] | None = None
@@ -166,7 +168,11 @@ class _Running(Generic[SettingsT]):
         schemas = Periodic("schemas", self._refresh_schemas, interval_seconds=_SCHEMAS_SECONDS)
         background = (consumer, *wiring.background, schemas)
         tasks = [asyncio.create_task(task()) for task in wiring.tasks]
-        if await self._wait_for_database() and await self._wait_for_contracts(wiring.topics):
+        if (
+            await self._wait_for_database()
+            and await self._wait_for_contracts(wiring.topics)
+            and (wiring.prepare is None or await self._wait_for(wiring.prepare))
+        ):
             for part in background:
                 part.start()
             # What was made so far lives as long as the process: the collector need not look at it again.

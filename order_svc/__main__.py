@@ -17,6 +17,7 @@ from order_svc.api import OrderService
 from order_svc.cancelling import Cancelling
 from order_svc.handlers import cancel_orders, complete_orders
 from order_svc.intake import Intake
+from order_svc.recovery import Recovery
 from order_svc.store import CHANNEL
 
 _RECORDS = (OrderCreated, OrderCancelRequested, CompleteOrderCommand, CancelOrderCommand)
@@ -58,14 +59,18 @@ def wire(parts: Parts[OrderSettings]) -> Wiring:
     feed = ChangeFeed(read.database_url, CHANNEL)
     backlog = Backlog(parts.database, limit=read.outbox_limit, interval_seconds=read.outbox_interval_seconds)
     origin = Origin(parts.database, parts.codec, parts.producer, backlog)
-    intake = Intake(origin, backlog, read.announce_after_seconds)
-    service = OrderService(parts.database, intake, Cancelling(origin, backlog), feed)
+    recovery = Recovery(
+        parts.database, parts.codec, read.kafka_client(), announce_after_seconds=read.announce_after_seconds
+    )
+    intake = Intake(origin, backlog, recovery, read.announce_after_seconds)
+    service = OrderService(parts.database, intake, Cancelling(origin, backlog, recovery), feed)
     name = order_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
     return Wiring(
         apis=[Api(name, lambda server: order_pb2_grpc.add_OrderServiceServicer_to_server(service, server))],
         topics=[CompleteOrderCommand.TOPIC],
-        handle=dispatcher(complete_orders, cancel_orders),
-        background=[_relay(parts), _announcer(parts)],
+        handle=recovery.guarding(dispatcher(complete_orders, cancel_orders)),
+        prepare=recovery.recover,
+        background=[_relay(parts), _announcer(parts), recovery],
         tasks=[feed.run, backlog.run],
         drain=origin.drain,
     )

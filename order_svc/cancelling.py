@@ -8,14 +8,15 @@ from chassis.origin import Origin
 from chassis.pipeline import Transaction
 from order_svc import store
 from order_svc.orders import Order, order_cancel_requested
+from order_svc.recovery import Recovery
 
 
 class Cancelling:
     """Notes that a cancel was asked for, and has the saga told of it."""
 
-    def __init__(self, origin: Origin, backlog: Backlog) -> None:
+    def __init__(self, origin: Origin, backlog: Backlog, recovery: Recovery) -> None:
         """Note requests by way of ``origin``."""
-        self._origin, self._backlog = origin, backlog
+        self._origin, self._backlog, self._recovery = origin, backlog, recovery
 
     async def request(self, order_id: int, *, actor: str, note: str, traceparent: str | None) -> Order:
         """Note that ``actor`` wants the order cancelled, and why; return it. Who asked first is kept.
@@ -26,9 +27,11 @@ class Cancelling:
             NotFound: there is no such order.
             Refused: the order is final.
             Exhausted: the outbox is full.
+            Unavailable: the database may have gone back.
         """
 
         def noted(tx: Transaction, room: int) -> tuple[Order, list[Outgoing]]:
+            self._recovery.must_be_whole()
             # Locked, so that an end that is being stored is either seen here, or comes after this.
             order = store.lock(tx, [order_id]).get(order_id)
             if order is None:

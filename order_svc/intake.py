@@ -11,6 +11,7 @@ from chassis.pace import Pace
 from chassis.pipeline import Transaction
 from order_svc import store
 from order_svc.orders import NewOrder, Order, order_created
+from order_svc.recovery import Recovery
 
 _LARGEST_GROUP = 500
 
@@ -18,9 +19,10 @@ _LARGEST_GROUP = 500
 class Intake:
     """Stores orders in groups, and has each announced to its saga."""
 
-    def __init__(self, origin: Origin, backlog: Backlog, announce_after_seconds: float) -> None:
+    def __init__(self, origin: Origin, backlog: Backlog, recovery: Recovery, announce_after_seconds: float) -> None:
         """Take orders by way of ``origin``; ``announce_after_seconds`` is when they are due to be announced again."""
         self._origin, self._backlog, self._announce_after = origin, backlog, announce_after_seconds
+        self._recovery = recovery
         self._coalescer: Coalescer[NewOrder, Order] = Coalescer("create_order", self._take, _LARGEST_GROUP, Pace())
 
     async def take(self, request: NewOrder) -> Order:
@@ -29,7 +31,7 @@ class Intake:
         Raises:
             AlreadyExists: the request id was used for other content.
             Exhausted: the outbox is full; an order that its request id had before is returned all the same.
-            Unavailable: schemas are not known yet.
+            Unavailable: schemas are not known yet, or the database may have gone back.
         """
         return await self._coalescer(request)
 
@@ -49,6 +51,7 @@ class Intake:
         self, tx: Transaction, requests: Sequence[NewOrder], room: int
     ) -> tuple[list[Order | Exception], list[Outgoing]]:
         """Store the first ``room`` of ``requests``; return an answer for each, and the new orders' messages."""
+        self._recovery.must_be_whole()  # an id must not be given a second time
         new = store.insert(tx, requests[:room], self._announce_after) if room else {}
         others = [request for place, request in enumerate(requests) if place not in new]
         earlier = store.requested(tx, others) if others else {}

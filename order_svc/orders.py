@@ -130,6 +130,19 @@ def order_cancel_requested(order: Order) -> OrderCancelRequested:
     )
 
 
+def order_in(request: OrderCancelRequested) -> OrderCreated:
+    """Return the order that a request to cancel it carries."""
+    return OrderCreated(
+        order_id=request.order_id,
+        user_id=request.user_id,
+        product_id=request.product_id,
+        quantity=request.quantity,
+        price=request.price,
+        address=request.address,
+        create_time=request.create_time,
+    )
+
+
 def announcements(order: Order) -> list[OrderCreated | OrderCancelRequested]:
     """Return all that the saga has to know of ``order`` so far."""
     created = order_created(order)

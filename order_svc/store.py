@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from ordersaga.messages import OrderCancelRequested, OrderCreated
+
 from chassis.aside import Claim
 from chassis.changes import notify_news
 from chassis.database import array, columns, where
@@ -68,6 +70,56 @@ _ANNOUNCED = """
         secs => least(%(longest)s, %(after)s * power(2.0, least(announcements, 30) + 1)))
     WHERE order_id = ANY(%(ids)s::bigint[])
 """
+
+
+_RESTORE = """
+    INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, create_time, update_time,
+                        announce_time)
+    SELECT order_id, user_id, product_id, quantity, price, address, create_time, now(),
+           now() + make_interval(secs => %(announce_after)s)
+    FROM unnest(%(order_id)s::bigint[], %(user_id)s::bigint[], %(product_id)s::bigint[], %(quantity)s::bigint[],
+                %(price)s::bigint[], %(address)s::text[], %(create_time)s::timestamptz[])
+         AS told (order_id, user_id, product_id, quantity, price, address, create_time)
+    ORDER BY order_id
+    ON CONFLICT (order_id) DO NOTHING
+    RETURNING order_id
+"""
+_RESTORE_CANCELS = """
+    UPDATE orders SET cancel_actor = told.actor, cancel_note = told.reason, cancel_request_time = told.request_time
+    FROM unnest(%(order_id)s::bigint[], %(actor)s::text[], %(reason)s::text[], %(request_time)s::timestamptz[])
+         AS told (order_id, actor, reason, request_time)
+    WHERE orders.order_id = told.order_id AND orders.status = 'PENDING' AND orders.cancel_request_time IS NULL
+"""
+_LAST_NUMBER = "SELECT last_value FROM orders_order_id_seq"
+_NUMBER_ON = """
+    SELECT setval('orders_order_id_seq', greatest(last_value, %(behind)s) + %(gap)s) FROM orders_order_id_seq
+"""
+
+
+def restore(tx: Transaction, told: Sequence[OrderCreated], announce_after: float) -> set[int]:
+    """Store those orders of ``told``, each with an id of its own, that are not there, PENDING; return their ids.
+
+    Their request ids are not known any more.
+    """
+    names = ("order_id", "user_id", "product_id", "quantity", "price", "address", "create_time")
+    rows = tx.execute(_RESTORE, columns(told, names) | {"announce_after": announce_after})
+    return {row.order_id for row in rows}
+
+
+def restore_cancels(tx: Transaction, told: Sequence[OrderCancelRequested]) -> None:
+    """Note the requests to cancel orders that are still PENDING and know of none."""
+    tx.execute(_RESTORE_CANCELS, columns(told, ("order_id", "actor", "reason", "request_time")))
+
+
+def last_number(tx: Transaction) -> int:
+    """Return the highest id that was given out, or is skipped."""
+    ((number,),) = tx.execute(_LAST_NUMBER).fetchall()
+    return int(number)
+
+
+def number_on(tx: Transaction, *, behind: int, gap: int) -> None:
+    """Give the next order an id that is more than ``gap`` behind the last one's, and behind ``behind``."""
+    tx.execute(_NUMBER_ON, {"behind": behind, "gap": gap})
 
 
 def insert(tx: Transaction, requests: Sequence[NewOrder], announce_after: float) -> dict[int, Order]:

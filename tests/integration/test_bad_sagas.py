@@ -15,6 +15,7 @@ from chassis.changes import ChangeFeed
 from chassis.connecting import DatabaseAddress
 from chassis.database import Database
 from chassis.errors import Refused
+from chassis.lag import Lag
 from chassis.messages import Message, Record
 from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
@@ -53,8 +54,9 @@ def database(address: DatabaseAddress) -> Iterator[Database]:
 
 
 @pytest.fixture
-def service(database: Database, address: DatabaseAddress) -> OrchestratorService:
-    return OrchestratorService(database, ORDER_SAGA, STORE, ChangeFeed(address, CHANNEL))
+def service(database: Database, address: DatabaseAddress, stack: Stack) -> OrchestratorService:
+    lag = Lag({"bootstrap.servers": stack.bootstrap}, "orchestrator_svc", [])
+    return OrchestratorService(database, ORDER_SAGA, STORE, ChangeFeed(address, CHANNEL), lag)
 
 
 @pytest.fixture(params=HARMS)

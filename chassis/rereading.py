@@ -1,0 +1,72 @@
+"""Reading a stretch of a topic once more, beside the group that consumes it."""
+
+import time
+from collections.abc import Iterator, Mapping
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from chassis.errors import Unavailable
+from chassis.offsets import READING
+from chassis.stored_offsets import Partition
+
+Client = Mapping[str, str | int | float | bool]
+
+_ANSWER_SECONDS = 5.0
+_PATIENCE_SECONDS = 30.0
+"""How long nothing may come of what is there to be read."""
+_BATCH = 1000
+
+
+def reader(client: Client) -> Consumer:
+    """Return a consumer that joins no group, by the Kafka properties ``client``."""
+    ours = {
+        "group.id": "never-joined",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+    }
+    return Consumer({**client, **READING, **ours})
+
+
+def ends(asker: Consumer, topic: str) -> dict[Partition, int]:
+    """Return where each partition of ``topic`` ends.
+
+    Raises:
+        KafkaException: the brokers do not answer.
+    """
+    numbers = asker.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic].partitions
+    found: dict[Partition, int] = {}
+    for number in numbers:
+        _, found[topic, number] = asker.get_watermark_offsets(TopicPartition(topic, number), timeout=_ANSWER_SECONDS)
+    return found
+
+
+def between(client: Client, begin: Mapping[Partition, int], end: Mapping[Partition, int]) -> Iterator[Message]:
+    """Read each partition from its ``begin`` to its ``end``, where that lies behind.
+
+    Raises:
+        KafkaException: the brokers refuse it.
+        Unavailable: nothing has come for half a minute.
+    """
+    left = {one: to for one, to in end.items() if begin.get(one, to) < to}
+    if not left:
+        return
+    consumer = reader(client)
+    try:
+        consumer.assign([TopicPartition(*one, begin[one]) for one in left])
+        give_up = time.monotonic() + _PATIENCE_SECONDS
+        while left:
+            for message in consumer.consume(_BATCH, 0.2):
+                give_up = time.monotonic() + _PATIENCE_SECONDS
+                error = message.error()
+                if error is None:
+                    yield message
+                elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                    raise KafkaException(error)
+                partition, at = (message.topic() or "", message.partition() or 0), message.offset() or 0
+                if partition in left and at + (error is None) >= left[partition]:
+                    del left[partition]
+            if left and time.monotonic() > give_up:
+                raise Unavailable(f"{min(left)[0]} cannot be read to its end")
+    finally:
+        consumer.close()

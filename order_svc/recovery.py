@@ -1,0 +1,164 @@
+"""Orders that the database has forgotten: they are found again in ``order-created``, which tells of each.
+
+Nothing brings an order as a message brings what other services do, so this service reads what it has said itself: where
+its database may have gone back, from where that says that it is whole. Ids that were given out are not given again.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+from confluent_kafka import KafkaException
+from ordersaga.messages import OrderCancelRequested, OrderCreated
+from prometheus_client import Counter
+
+from chassis import rereading, stored_offsets
+from chassis.codec import Codec
+from chassis.database import Database
+from chassis.dead_letters import headers_of
+from chassis.errors import Poison, Unavailable
+from chassis.logs import logger
+from chassis.messages import Handle, Message, Outgoing, Record
+from chassis.periodic import Periodic
+from chassis.pipeline import Transaction
+from chassis.stored_offsets import Partition
+from order_svc import store
+from order_svc.orders import order_in
+
+log = logger("recovery")
+
+_TOPIC = OrderCreated.TOPIC
+_INTERVAL_SECONDS = 1.0
+_BATCH = 1000
+_GAP = 10_000
+"""Ids that are left out where the database went back: some may have been given out, and Kafka not been told of them."""
+_FARTHEST = 10**9
+"""Whoever tells of an id so far ahead has made it up."""
+_RESTORED = Counter("ordersaga_orders_restored_total", "Orders that the database had forgotten, found again in Kafka.")
+
+T = TypeVar("T")
+_Told = dict[int, OrderCreated]
+_Cancels = dict[int, OrderCancelRequested]
+
+
+class Recovery(Periodic):
+    """Keeps account of how much of ``order-created`` the database has for sure, and restores what it has forgotten.
+
+    What is published was committed before. So where the topic ended a moment ago, everything before that is in the
+    database, and in each later state of it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        codec: Codec,
+        client: rereading.Client,
+        *,
+        announce_after_seconds: float,
+    ) -> None:
+        """Restore into ``database``, by the Kafka properties ``client``.
+
+        ``announce_after_seconds`` is when restored orders are due to be announced again.
+        """
+        super().__init__("recovery", self._pass, interval_seconds=_INTERVAL_SECONDS)
+        self._database, self._codec, self._announce_after = database, codec, announce_after_seconds
+        self._client = client
+        self._asker = rereading.reader(client)
+        self._whole = -1
+        """The number of the database's history that is known to be whole."""
+
+    def must_be_whole(self) -> None:
+        """See that the database has what was acknowledged before; to be called in a transaction of it.
+
+        Raises:
+            Unavailable: it may have gone back, and it is being looked what is missing.
+        """
+        if self._whole != self._database.timelines.number:
+            raise Unavailable("the database may have gone back, and orders are looked for in Kafka")
+
+    def guarding(self, handle: Handle) -> Handle:
+        """Return ``handle``, made to wait until the database is whole: it may be told of orders yet to be restored."""
+
+        def guarded(messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
+            self.must_be_whole()
+            return handle(messages, tx)
+
+        return guarded
+
+    def recover(self) -> None:
+        """Look what is missing, restore it, and note how far the database is.
+
+        Raises:
+            Unavailable: the brokers do not answer.
+            psycopg.OperationalError: the database is away.
+        """
+        try:
+            self._look()
+        except KafkaException as error:
+            self._asker.close()
+            self._asker = rereading.reader(self._client)
+            raise Unavailable(f"Kafka cannot be asked for orders: {error}") from error
+
+    def _pass(self) -> bool:
+        self.recover()
+        return False
+
+    def _look(self) -> None:
+        ends = rereading.ends(self._asker, _TOPIC)
+        known = self._database.transact(self._known)
+        number = self._database.timelines.number
+        if number != self._whole:
+            created, cancels = self._read(known, ends)
+            restored = self._restore(created, cancels)
+            if restored or self._whole >= 0:
+                behind = max(created, default=0)
+                self._database.transact(lambda tx: store.number_on(tx, behind=behind, gap=_GAP))
+            if restored:
+                _RESTORED.inc(len(restored))
+                log.error("orders restored that the database had forgotten", orders=len(restored), first=min(restored))
+            self._whole = number
+        if ends != known:
+            self._database.transact(lambda tx: self._note(tx, ends, number))
+
+    def _known(self, tx: Transaction) -> dict[Partition, int]:
+        self._database.timelines.look(tx)
+        return {partition: at for partition, at in stored_offsets.read(tx).items() if partition[0] == _TOPIC}
+
+    def _note(self, tx: Transaction, ends: Mapping[Partition, int], number: int) -> None:
+        self._database.timelines.look(tx)
+        if number == self._database.timelines.number:  # else these ends were not asked for after what it has
+            stored_offsets.write(tx, ends)
+
+    def _read(self, known: Mapping[Partition, int], ends: Mapping[Partition, int]) -> tuple[_Told, _Cancels]:
+        """Read what was said since the database was whole: orders, and requests to cancel them, by order id."""
+        created, cancels = _Told(), _Cancels()
+        farthest = self._database.transact(store.last_number) + _FARTHEST
+        for message in rereading.between(self._client, known, ends):
+            try:
+                record = self._codec.decode(_TOPIC, message.key(), message.value(), dict(headers_of(message)))
+            except Poison:
+                continue  # it is parked by whoever consumes it
+            if record.key > farthest:
+                continue
+            if isinstance(record, OrderCancelRequested):
+                cancels.setdefault(record.key, record)
+                record = order_in(record)
+            if isinstance(record, OrderCreated):
+                created.setdefault(record.key, record)
+        return created, cancels
+
+    def _restore(self, created: _Told, cancels: _Cancels) -> set[int]:
+        """Store what the database does not have, part by part; return the ids of the orders."""
+        restored: set[int] = set()
+        for orders in _parts(list(created.values())):
+            restored |= self._database.transact(
+                partial(store.restore, told=orders, announce_after=self._announce_after)
+            )
+        for requests in _parts([request for order_id, request in cancels.items() if order_id in created]):
+            self._database.transact(partial(store.restore_cancels, told=requests))
+        return restored
+
+
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for begin in range(0, len(items), _BATCH):
+        yield items[begin : begin + _BATCH]

@@ -1,0 +1,108 @@
+"""Each service's database goes back to an earlier time, while orders come: nothing that was acknowledged is lost."""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import TypeVar
+
+import grpc
+import pytest
+from ordersaga.order.v1 import order_pb2
+
+from devstack.stack import Stack
+from tests.support.going_back import Earlier
+from tests.support.kafka import Tape
+from tests.support.mend import SERVICES
+from tests.support.rpc import code_of
+from tests.support.shop import CANCELLED, COMPLETED, Shop
+from tests.support.wait import eventually
+
+T = TypeVar("T")
+BACK_SECONDS = 90.0
+NOT_YET = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND}
+
+
+def once_back(call: Callable[[], T]) -> T:
+    """Make a call again until the service has what it needs for it."""
+
+    def ask() -> T:
+        try:
+            return call()
+        except grpc.RpcError as error:
+            if code_of(error) not in NOT_YET:
+                raise
+            raise AssertionError(str(error)) from error
+
+    return eventually(ask, BACK_SECONDS)
+
+
+def finals(shop: Shop, orders: list[order_pb2.Order]) -> set[int]:
+    """Return how the orders end, those that are unknown for a while included."""
+
+    def end(order: order_pb2.Order) -> int:
+        def ask() -> int:
+            found = once_back(lambda: shop.order(order.order_id))
+            assert found.status in {COMPLETED, CANCELLED}
+            return found.status
+
+        return eventually(ask, BACK_SECONDS)
+
+    return {end(order) for order in orders}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_a_database_forgets_comes_again(stack: Stack, shop: Shop, service: str) -> None:
+    product = shop.product(stock=1000)
+    letters = Tape(stack.bootstrap, [f"{name}.dlq" for name in SERVICES])
+    before = [shop.place(product) for _ in range(10)]
+    assert finals(shop, before) == {COMPLETED}
+    then = Earlier(stack.postgres, service)
+    forgotten = [once_back(lambda: shop.place(product)) for _ in range(30)]
+    assert finals(shop, forgotten) == {COMPLETED}
+    under_way = [once_back(lambda: shop.place(product)) for _ in range(30)]
+    then.restore()
+    later = [once_back(lambda: shop.place(product)) for _ in range(10)]
+    orders = [*before, *forgotten, *under_way, *later]
+    assert len({order.order_id for order in orders}) == len(orders), "no id was given a second time"
+    assert finals(shop, orders) == {COMPLETED}
+
+    def all_agree() -> None:
+        assert once_back(lambda: shop.stock(product)) == 1000 - len(orders)
+        for order in orders:
+            assert once_back(lambda wanted=order: shop.delivery(wanted)) is not None  # type: ignore[misc]
+            saga = once_back(lambda wanted=order: shop.saga(wanted)).saga  # type: ignore[misc]
+            assert not saga.step
+            assert not saga.stuck
+
+    eventually(all_agree, BACK_SECONDS)
+    assert [letter.value() for letter in letters.until(0)] == []
+    for order in orders:
+        found = shop.order(order.order_id)
+        assert (found.product_id, found.quantity, found.create_time) == (product, 1, order.create_time)
+
+
+def test_a_cancel_of_an_order_whose_saga_is_forgotten_undoes_all_that_was_done(stack: Stack, shop: Shop) -> None:
+    product = shop.product(stock=100)
+    delivery = stack.service("delivery_svc").pid
+    assert delivery is not None
+    then = Earlier(stack.postgres, "orchestrator_svc")
+    os.kill(delivery, signal.SIGSTOP)
+    try:
+        order = shop.place(product, quantity=7)
+
+        def waits_for_the_delivery() -> None:
+            assert once_back(lambda: shop.saga(order)).saga.step == "create-delivery"
+
+        eventually(waits_for_the_delivery, 30)
+        then.restore()
+        shop.cancel(order, reason="changed my mind")
+    finally:
+        os.kill(delivery, signal.SIGCONT)
+    assert finals(shop, [order]) == {CANCELLED}
+
+    def all_undone() -> None:
+        assert shop.stock(product) == 100
+        found = shop.delivery(order)
+        assert found is None or found.status != 1, "there is no parcel on its way"
+
+    eventually(all_undone, 30)
