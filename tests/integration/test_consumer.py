@@ -11,6 +11,7 @@ from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError, KafkaException
 
 import chassis.consumer
+from chassis.database import array
 from chassis.errors import Unavailable
 from chassis.messages import Encoded, Message, Outgoing, Record
 from chassis.pipeline import Transaction
@@ -147,6 +148,24 @@ def test_an_answer_is_on_its_topic_before_the_offset_is_committed(stack: Stack, 
         has_effects(group, [0, 1, 2, 100, 101, 102])
         assert [message.key() for message in tape.until(6)] == [b"0", b"1", b"2", b"100", b"101", b"102"]
     has_committed(group, [6])
+
+
+def test_what_cannot_be_committed_is_not_answered(stack: Stack, group: Group) -> None:
+    """A reply would tell the saga of what never was, so nothing is published before the commit."""
+    with group.database.transaction() as tx:
+        tx.execute("CREATE TABLE taken (number bigint UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        tx.execute("INSERT INTO taken VALUES (7)")
+
+    def answer(messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
+        numbers = {"numbers": array(m.record.key for m in messages)}
+        tx.execute("INSERT INTO taken SELECT unnest(%(numbers)s::bigint[])", numbers).fetchall()
+        return [Outgoing(group.ping(m.record.key + 100), m) for m in messages if m.record.key < 100]
+
+    with taped(stack.bootstrap, group.topic) as tape, taped(stack.bootstrap, f"{group.name}.dlq") as letters:
+        group.send([7, 8])
+        group.consume(answer)
+        assert [letter.key() for letter in letters.until(1)] == [f"{group.topic}-0-0".encode()]
+        assert [message.key() for message in tape.until(3)] == [b"7", b"8", b"108"]
 
 
 def test_a_poison_message_is_isolated_and_the_rest_has_its_effect(stack: Stack, group: Group) -> None:

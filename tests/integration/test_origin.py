@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
+import psycopg
 import pytest
 
 from chassis import outbox
@@ -104,6 +105,44 @@ async def test_a_write_that_fails_says_nothing_and_takes_no_room(stack: Stack, d
             await origin.write(20_000, refuse)
     assert await desk.rows() == 0
     assert producer.given == 0
+
+
+async def test_a_row_stays_until_kafka_has_its_message(stack: Stack, desk: Desk) -> None:
+    origin, producer = desk.origin(stack.bootstrap)
+    producer.free.clear()
+    try:
+        await origin.write(3, desk.pings(3))
+        await asyncio.sleep(0.5)  # several times as long as what is published waits for the next write
+        assert await desk.rows() == 3
+    finally:
+        producer.free.set()
+    await origin.drain()
+    assert await desk.rows() == 0
+
+
+def divide(tx: Transaction, desk: Desk) -> tuple[None, list[Outgoing]]:
+    """Say something, in a transaction that cannot be committed: nobody reads the rows, so it fails at the commit."""
+    tx.execute("SELECT 1 / 0")
+    return None, [Outgoing(desk.ping(1))]
+
+
+async def test_what_cannot_be_committed_is_not_said(stack: Stack, desk: Desk) -> None:
+    origin, producer = desk.origin(stack.bootstrap)
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await origin.write(1, lambda tx, _: divide(tx, desk))
+    await origin.drain()
+    assert producer.given == 0
+    assert await desk.rows() == 0
+
+
+async def test_published_rows_that_a_failed_write_was_to_remove_are_removed_later(stack: Stack, desk: Desk) -> None:
+    origin, _ = desk.origin(stack.bootstrap)
+    await origin.write(3, desk.pings(3))
+    for _ in range(40):  # one of them comes when Kafka has the messages, and takes their rows along
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await origin.write(1, lambda tx, _: divide(tx, desk))
+    await origin.drain()
+    assert await desk.rows() == 0
 
 
 async def test_while_kafka_does_not_keep_up_little_is_kept_in_memory(stack: Stack, desk: Desk) -> None:

@@ -88,6 +88,16 @@ def test_what_another_relay_has_in_hand_is_left_to_it(left: Left) -> None:
     assert left.rows() == 1
 
 
+def test_what_a_relay_has_in_hand_is_passed_over_by_whoever_removes_it(left: Left) -> None:
+    """The relay may hold it for as long as Kafka takes; a caller's write must not wait for that."""
+    relayed, published = left.leave("relayed", "published")
+    with left.database.transaction() as relay:
+        assert relay.execute("SELECT 1 FROM outbox WHERE outbox_id = %(id)s FOR UPDATE", {"id": relayed}).fetchone()
+        with left.database.transaction() as tx:
+            outbox.remove(tx, [relayed, published])
+        assert left.rows() == 1
+
+
 def test_what_is_not_committed_is_not_published(left: Left) -> None:
     with suppress(Unavailable), left.database.transaction() as open_transaction:
         assert list(outbox.add(open_transaction, [Encoded(left.topic, b"k", b"v", ())]))

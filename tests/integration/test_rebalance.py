@@ -2,9 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka import Message
 
+import chassis.consumer
 from devstack.stack import Stack
 from tests.support.scratch import Group, Recorded, scratch_group
 from tests.support.wait import eventually
@@ -59,3 +63,37 @@ def test_a_member_that_leaves_in_mid_work_hands_its_partitions_over(group: Group
         assert group.effects() == list(range(MESSAGES + 20))
 
     eventually(all_done, 40)
+
+
+def test_what_was_collected_of_a_revoked_partition_is_left_to_its_next_owner(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Recorded(), Recorded()
+    left: list[int] = []
+
+    class Overtaken(KafkaConsumer):
+        """Kafka's consumer, which a second member joins just when messages have been collected."""
+
+        def consume(self, *arguments: Any, **options: Any) -> list[Message]:
+            found = super().consume(*arguments, **options)
+            if found and not left:
+                group.consume(second, batch_size=MESSAGES)
+                give_up = time.monotonic() + 30
+                while len(owned := {one.partition for one in self.assignment()}) == PARTITIONS:
+                    assert time.monotonic() < give_up, "the second member gets nothing"
+                    late = self.poll(0.1)
+                    found += [late] if late else []
+                left.extend(int(one.key() or b"") for one in found if not one.error() and one.partition() not in owned)
+            return found
+
+    monkeypatch.setattr(chassis.consumer, "KafkaConsumer", Overtaken)
+    numbers = range(0, MESSAGES * 128, 128)  # one in each partition, in turn
+    group.send(numbers)
+    group.consume(first, batch_size=10 * MESSAGES)
+
+    def all_done() -> None:
+        assert group.effects() == list(numbers)
+
+    eventually(all_done, 40)
+    assert left
+    assert not {number for call in first.calls for number in call} & set(left)

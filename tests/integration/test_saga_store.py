@@ -1,5 +1,6 @@
 """The saga store: what is stored comes back whole, and of two who change a saga at once only one can."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,12 +9,14 @@ import psycopg
 import pytest
 from ordersaga.messages import OrderCreated
 
+from chassis.changes import ChangeFeed
 from chassis.database import Database
 from chassis.errors import Unavailable
+from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from saga.find import Filter
 from saga.instance import Event, EventType, Instance, Status
-from saga.store import SagaStore
+from saga.store import CHANNEL, SagaStore
 from tests.support.scratch import database_of, migrated_database
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -36,8 +39,13 @@ STORE = SagaStore(OrderCreated)
 
 
 @pytest.fixture(scope="module")
-def database(stack: Stack) -> Iterator[Database]:
-    database = database_of(migrated_database(stack, "orchestrator_svc"))
+def dsn(stack: Stack) -> str:
+    return migrated_database(stack, "orchestrator_svc")
+
+
+@pytest.fixture(scope="module")
+def database(dsn: str) -> Iterator[Database]:
+    database = database_of(dsn)
     yield database
     database.close()
 
@@ -107,6 +115,17 @@ def test_whoever_loads_a_saga_locks_it_until_the_end_of_the_transaction(database
         STORE.load(first, {6})
         with pytest.raises(psycopg.errors.LockNotAvailable, match="lock timeout"):
             load_impatiently(database, 6)
+
+
+async def test_who_follows_sagas_hears_which_have_changed(dsn: str, database: Database) -> None:
+    feed = ChangeFeed(DatabaseSettings.model_validate({"database_url": dsn}).database_url, CHANNEL)
+    running = asyncio.create_task(feed.run())
+    with feed.follow() as everything:
+        assert await everything.next(10) is None, "what was before it has to look at itself"
+        save(database, saga(20), saga(21))
+        assert await everything.next(10) == {20: "", 21: ""}
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 def test_sagas_are_found_by_every_filter(database: Database) -> None:

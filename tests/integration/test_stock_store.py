@@ -1,7 +1,8 @@
 """Stock on a real database: whoever comes at once, nothing is sold twice and nothing is taken twice."""
 
 import random
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,10 +11,12 @@ from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, P
 from chassis.database import Database
 from chassis.errors import Poison, Unavailable
 from chassis.families import passes
+from chassis.pipeline import Rows, Transaction
 from devstack.stack import Stack
 from product_svc import store
 from product_svc.handlers import decrease_product, increase_product
 from tests.support.scratch import database_of, migrated_database
+from tests.support.wait import eventually
 
 PRICE = 500
 
@@ -140,6 +143,58 @@ def test_in_one_batch_the_first_come_get_the_last_pieces(database: Database) -> 
         done(171),
     ]
     assert stock(database, shelf) == 0
+
+
+def test_an_order_at_another_price_is_refused_though_there_is_plenty(database: Database) -> None:
+    shelf = product(database, 10)
+    assert decrease(database, take(181, shelf, price=PRICE + 1)) == [refused(181, "PRICE_CHANGED")]
+    assert decrease(database, take(182, shelf), take(183, shelf, price=1)) == [done(182), refused(183, "PRICE_CHANGED")]
+    assert stock(database, shelf) == 9
+
+
+def test_the_last_piece_that_another_batch_is_taking_is_not_promised_again(database: Database) -> None:
+    shelf = product(database, 1)
+
+    def waits() -> None:
+        with database.transaction() as tx:
+            waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            assert tx.execute(waiting).fetchall()
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as other:
+            other.execute("UPDATE products SET stock = 0 WHERE product_id = %(id)s", {"id": shelf}).fetchall()
+            answers = pool.submit(decrease, database, take(191, shelf))
+            eventually(waits)
+        assert answers.result(10) == [refused(191, "OUT_OF_STOCK")]
+    assert stock(database, shelf) == 0
+
+
+def test_a_restock_is_added_once_for_its_request_id(database: Database) -> None:
+    shelf, request_id = product(database, 10), str(uuid.uuid4())
+
+    def restock() -> bool:
+        with database.transaction() as tx:
+            store.lock_shelves(tx, [shelf])
+            return store.restock(tx, shelf, 5, request_id)
+
+    assert [restock() for _ in range(3)] == [True, False, False]
+    assert stock(database, shelf) == 15
+
+
+def test_where_there_is_plenty_a_whole_batch_is_one_statement(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second one would be a round trip more, which is most of what a batch costs."""
+    shelf, statements, execute = product(database, 100), list[str](), Transaction.execute
+
+    def counted(tx: Transaction, query: str, parameters: Mapping[str, object] | None = None) -> Rows:
+        statements.append(query)
+        return execute(tx, query, parameters)
+
+    monkeypatch.setattr(Transaction, "execute", counted)
+    batch = [take(3000 + number, shelf) for number in range(20)]
+    assert decrease(database, *batch) == [done(command.order_id) for command in batch]
+    assert len(statements) == 1
 
 
 def test_batches_that_come_at_once_never_oversell(database: Database) -> None:

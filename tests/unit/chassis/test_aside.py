@@ -91,6 +91,18 @@ def test_those_that_fail_again_and_again_are_left_out_for_longer_and_longer(monk
     assert rows.ids == []
 
 
+def test_they_are_left_out_for_ten_minutes_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("chassis.aside.time.monotonic", lambda: now[0])
+    table, rows = Table(10, 5), Aside("row", 10)
+    for _ in range(8):
+        with capture_logs():
+            work_off(rows, table)
+        assert rows.ids == [5]
+        now[0] += 601
+        assert rows.ids == []
+
+
 @pytest.mark.parametrize("bad", [50, 200])
 def test_many_bad_rows_do_not_starve_the_good_ones_behind_them(monkeypatch: pytest.MonkeyPatch, bad: int) -> None:
     now = [1000.0]

@@ -65,6 +65,18 @@ async def test_a_bad_one_fails_alone(coalescer: Coalescer[int, int], trips: Trip
     assert isinstance(bad, ValueError)
 
 
+async def test_what_one_item_makes_fail_fails_for_it_alone() -> None:
+    async def trip(items: Sequence[int]) -> Sequence[int | Exception]:
+        if 3 in items:
+            raise ValueError("three brings the whole trip down")
+        return items
+
+    coalescer: Coalescer[int, int] = Coalescer("test", trip, largest=10)
+    two, three, four = await asyncio.gather(*map(coalescer, (2, 3, 4)), return_exceptions=True)
+    assert (two, four) == (2, 4)
+    assert isinstance(three, ValueError)
+
+
 async def test_a_trip_that_fails_fails_for_its_group_and_the_next_one_works(
     coalescer: Coalescer[int, int], trips: Trips
 ) -> None:

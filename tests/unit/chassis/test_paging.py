@@ -3,9 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ordersaga.order.v1.order_pb2 import Order
 
 from chassis.errors import InvalidArgument
-from chassis.paging import last_id, next_page_token, page_size
+from chassis.paging import last_id, next_page_token, one_page, page_size
 
 
 @given(st.integers(0, 2**63 - 1), st.tuples(st.integers(), st.text()))
@@ -34,3 +35,11 @@ def test_a_token_of_another_list_or_other_filters_is_refused() -> None:
 @pytest.mark.parametrize(("asked", "given_"), [(0, 50), (1, 1), (1000, 1000), (1001, 1000), (2**31 - 1, 1000)])
 def test_a_page_has_a_size_within_reason(asked: int, given_: int) -> None:
     assert page_size(asked) == given_
+
+
+@pytest.mark.parametrize(("entries", "on_it", "more"), [(0, 0, False), (2, 2, False), (3, 3, False), (4, 3, True)])
+def test_a_page_has_no_more_entries_than_its_size_and_says_whether_more_are_left(
+    entries: int, on_it: int, more: bool
+) -> None:
+    orders = [Order(order_id=number) for number in range(1, entries + 1)]
+    assert one_page(orders, 3) == (orders[:on_it], more)

@@ -28,9 +28,9 @@ class Passes:
         assert len(self.times) >= count
 
 
-def run(passes: Passes, count: int, *, interval: float) -> list[float]:
+def run(passes: Passes, count: int, *, interval: float, longest: float = 5.0) -> list[float]:
     """Run until there were ``count`` passes and return when they were."""
-    periodic = Periodic("test", passes, interval_seconds=interval)
+    periodic = Periodic("test", passes, interval_seconds=interval, longest_backoff_seconds=longest)
     periodic.start()
     eventually(lambda: passes.must_be(count))
     periodic.stop()
@@ -48,6 +48,11 @@ def test_passes_go_on_after_failures_and_the_pauses_grow_meanwhile() -> None:
     assert gaps[0] >= 0.04
     assert gaps[1] >= 0.08
     assert gaps[2] >= 0.16
+
+
+def test_however_often_passes_fail_the_pauses_stay_below_the_longest() -> None:
+    times = run(Passes(failing=8), 9, interval=0.01, longest=0.1)
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) < 0.5, "the eighth would be 2.56"
 
 
 def test_an_error_of_its_own_ends_no_thread() -> None:

@@ -1,6 +1,6 @@
 """What is said about one order, by everyone."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ordersaga.messages import (
     CancelDeliveryCommand,
@@ -31,7 +31,7 @@ CANCEL = OrderCancelRequested(
     create_time=NOW,
     actor="ann",
     reason="changed my mind",
-    request_time=NOW,
+    request_time=NOW + timedelta(minutes=1),
 )
 DECREASE = DecreaseProductCommand(order_id=7, product_id=2, quantity=3, price=10_000)
 INCREASE = IncreaseProductCommand(order_id=7, product_id=2, quantity=3)

@@ -19,6 +19,11 @@ def test_orders_get_their_pieces_in_the_order_they_came() -> None:
     assert refusals(wanted(1, 3), wanted(2, 3), wanted(3, 2)) == [None, "OUT_OF_STOCK", None]
 
 
+def test_whoever_orders_gets_the_pieces_as_long_as_there_are_enough() -> None:
+    ids = [*range(1, 200), 10**6, 2**40]
+    assert [one.refusal for one in allocate([wanted(one) for one in ids], {1: Shelf(100, 1000)})] == [None] * len(ids)
+
+
 def test_the_last_piece_is_sold_once() -> None:
     assert refusals(wanted(1, 5), wanted(2, 1)) == [None, "OUT_OF_STOCK"]
 

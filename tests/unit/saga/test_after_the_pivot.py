@@ -6,6 +6,7 @@ import pytest
 
 from chassis.errors import Refused
 from orchestrator_svc.order_saga import ORDER_SAGA
+from saga.advance import advance
 from saga.instance import EventType, Status
 from saga.transition import Fit
 from tests.unit.orchestrator_svc.conversation import Conversation
@@ -41,6 +42,14 @@ def test_a_refusal_makes_it_stuck_at_once_and_it_is_asked_again_in_time(deliveri
     assert delivering.fits[-1] is Fit.REFUSED_AFTER_PIVOT
     delivering.hears_nothing().expects(DELIVER)
     assert delivering.stuck
+
+
+def test_a_step_that_was_refused_is_not_asked_again_at_once(delivering: Conversation) -> None:
+    """It would be refused at once, and so on without end."""
+    refused = advance(PIVOT_FIRST, delivering.instance, refused_delivery("NO_COURIER"), "a message", delivering.now)
+    assert not refused.send
+    again = advance(PIVOT_FIRST, refused.saga, CREATED, "a message", delivering.now)
+    assert again.send, "but whoever asks is answered"
 
 
 def test_a_cancel_is_too_late(delivering: Conversation) -> None:

@@ -1,0 +1,136 @@
+"""Orders and cancels as they are stored: once for each request, and with them what the saga is told."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import pytest
+from ordersaga.messages import OrderCancelRequested, OrderCreated
+
+from chassis.backlog import Backlog
+from chassis.codec import Codec
+from chassis.database import Database
+from chassis.errors import AlreadyExists, NotFound, Refused
+from chassis.messages import Record
+from chassis.origin import Origin
+from chassis.producer import Producer
+from devstack.stack import Stack
+from order_svc import store
+from order_svc.cancelling import Cancelling
+from order_svc.intake import Intake
+from order_svc.orders import Ending, NewOrder, Order, OrderStatus, order_cancel_requested, order_created
+from tests.support.registry import registry_client
+from tests.support.scratch import database_of, migrated_database
+from tests.support.wait import eventually
+
+WANTED = NewOrder(1, 2, 3, 100, "Main Street 1", None)
+
+
+@dataclass
+class Desk:
+    """An order service whose broker is away, so that all it has to say stays in the outbox."""
+
+    database: Database
+    codec: Codec
+    intake: Intake
+    cancelling: Cancelling
+
+    async def cancel(self, order: Order, actor: str = "Ada", note: str = "never mind") -> Order:
+        return await self.cancelling.request(order.order_id, actor=actor, note=note, traceparent=None)
+
+    async def ends(self, order: Order) -> None:
+        await self.database.run(lambda tx: store.end(tx, [Ending(order.order_id, OrderStatus.COMPLETED)]))
+
+    async def said(self) -> list[Record]:
+        """Return what the saga will be told."""
+        rows = await self.database.run(lambda tx: tx.execute("SELECT * FROM outbox ORDER BY outbox_id").fetchall())
+        return [
+            self.codec.decode(row.topic, row.key, row.value, {name: value.encode() for name, value in heads})
+            for row in rows
+            for heads in [json.loads(row.headers)]
+        ]
+
+
+@pytest.fixture
+async def desk(stack: Stack) -> AsyncIterator[Desk]:
+    database = database_of(migrated_database(stack, "order_svc"))
+    away = Producer({"bootstrap.servers": "127.0.0.1:1"}, lambda _: None)
+    with registry_client(stack.registry_url) as registry:
+        codec = Codec(registry, [OrderCreated, OrderCancelRequested])
+        codec.load()
+        backlog = Backlog(database, limit=100, interval_seconds=60)
+        origin = Origin(database, codec, away, backlog)
+        yield Desk(database, codec, Intake(origin, backlog, 60.0), Cancelling(origin, backlog))
+    away.close(0.1)
+    database.close()
+
+
+async def test_an_order_is_stored_and_the_saga_is_told_of_it(desk: Desk) -> None:
+    order = await desk.intake.take(WANTED)
+    assert await desk.said() == [order_created(order)]
+    assert await desk.database.run(lambda tx: store.get(tx, [order.order_id])) == {order.order_id: order}
+
+
+async def test_a_request_id_stands_for_one_order_that_is_told_of_once(desk: Desk) -> None:
+    asked = replace(WANTED, request_id=str(uuid.uuid4()))
+    together = await asyncio.gather(*(desk.intake.take(asked) for _ in range(3)))
+    later = await desk.intake.take(asked)
+    assert {order.order_id for order in [*together, later]} == {later.order_id}
+    assert await desk.said() == [order_created(later)]
+
+
+async def test_a_request_id_used_for_other_content_is_refused(desk: Desk) -> None:
+    asked = replace(WANTED, request_id=str(uuid.uuid4()))
+    order = await desk.intake.take(asked)
+    with pytest.raises(AlreadyExists, match="used for another order"):
+        await desk.intake.take(replace(asked, quantity=4))
+    assert await desk.said() == [order_created(order)]
+
+
+async def test_a_cancel_is_noted_on_its_order_and_the_saga_is_told_of_it(desk: Desk) -> None:
+    order = await desk.intake.take(WANTED)
+    asked = await desk.cancel(order)
+    assert asked.cancel_request is not None
+    assert (asked.cancel_request.actor, asked.cancel_request.note) == ("Ada", "never mind")
+    assert await desk.said() == [order_created(order), order_cancel_requested(asked)]
+
+
+async def test_a_cancel_asked_for_again_says_nothing_and_keeps_who_asked_first(desk: Desk) -> None:
+    order = await desk.intake.take(WANTED)
+    asked = await desk.cancel(order)
+    assert await desk.cancel(order, "Bob", "fraud") == asked
+    assert len(await desk.said()) == 2
+
+
+async def test_the_cancel_of_an_order_that_has_ended_is_refused(desk: Desk) -> None:
+    order = await desk.intake.take(WANTED)
+    await desk.ends(order)
+    with pytest.raises(Refused, match="is COMPLETED already"):
+        await desk.cancel(order)
+    assert await desk.said() == [order_created(order)]
+
+
+async def test_the_cancel_of_an_order_that_is_not_there_is_refused(desk: Desk) -> None:
+    with pytest.raises(NotFound):
+        await desk.cancelling.request(7, actor="Ada", note="", traceparent=None)
+    assert await desk.said() == []
+
+
+async def test_a_cancel_that_meets_an_end_waits_for_it_and_is_refused(desk: Desk) -> None:
+    order = await desk.intake.take(WANTED)
+
+    def waits() -> None:
+        with desk.database.transaction() as tx:
+            waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            assert tx.execute(waiting).fetchall()
+
+    with desk.database.transaction() as end:
+        ended = "UPDATE orders SET status = 'COMPLETED' WHERE order_id = %(id)s"
+        end.execute(ended, {"id": order.order_id}).fetchall()
+        asking = asyncio.create_task(desk.cancel(order))
+        await asyncio.to_thread(eventually, waits)
+    with pytest.raises(Refused, match="is COMPLETED already"):
+        await asking
+    assert await desk.said() == [order_created(order)]
