@@ -1,10 +1,14 @@
-"""One stack for the whole run, with a data folder and ports of its own: brought up by the first test that needs it."""
+"""One stack for the whole run, with a data folder and ports of its own: brought up by the first test that needs it.
+
+`make mutants`, whose runs are many and short, lends them one instead.
+"""
 
 from collections.abc import Iterator
 
 import pytest
 
 from devstack.stack import Stack
+from tests.support.lent import lent_stack
 from tests.support.mend import mend
 from tests.support.shop import Shop
 
@@ -20,6 +24,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give the test that brings the stack up the time for it."""
+    if lent_stack():
+        return
     for item in items:
         if isinstance(item, pytest.Function) and "stack" in item.fixturenames:
             item.add_marker(pytest.mark.timeout(FIRST_START_SECONDS), append=False)
@@ -29,6 +35,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The running servers and services."""
+    if lent := lent_stack():
+        yield lent
+        return
     running = Stack.fresh(tmp_path_factory.mktemp("stack"))
     running.postgres.remove()  # as root its data lie elsewhere, and may be left from a run that was killed
     try:
