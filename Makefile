@@ -37,7 +37,7 @@ logs: venv-stack ## show the logs' last lines; ARGS="order_svc --follow" picks o
 	@python -m devstack logs $(ARGS)
 
 ##@ Work on it
-.PHONY: test test-unit test-upgrade chaos bench lint format
+.PHONY: test test-unit test-upgrade mutants chaos bench lint format
 test: venv-dev ## every test, on real servers of its own; ARGS="-k watch" goes to pytest
 	@python -m pytest $(ARGS)
 
@@ -50,6 +50,9 @@ bench: venv-dev ## measure throughput, latency, costs and growth on a stack of i
 
 test-unit: venv-dev ## the tests that need no server
 	@python -m pytest tests/unit $(ARGS)
+
+mutants: venv-dev ## see that small wrong changes are each caught by the test named for it; ONLY=no-jitter,no-cap
+	@python -m tests.mutants $(if $(ONLY),--only $(ONLY))
 
 test-upgrade: venv-dev ## the release before and this one side by side, and a migration of a million orders; ORDERS=100000
 	@ORDERS=$(ORDERS) python -m pytest tests/upgrade -s $(ARGS)

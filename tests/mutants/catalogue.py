@@ -1,0 +1,8 @@
+"""Every mutant by its name: small wrong changes of the source, each with the test that must notice it."""
+
+from tests.mutants.chassis import CHASSIS
+from tests.mutants.mutant import Mutant
+from tests.mutants.saga import SAGA
+from tests.mutants.services import DELIVERIES, ORCHESTRATOR, ORDERS, PRODUCTS
+
+MUTANTS: dict[str, Mutant] = {**CHASSIS, **SAGA, **ORDERS, **PRODUCTS, **DELIVERIES, **ORCHESTRATOR}

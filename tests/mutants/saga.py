@@ -1,0 +1,184 @@
+"""Mutants of ``saga/``."""
+
+from tests.mutants.mutant import Mutant
+
+_ENGINE = "tests/integration/test_saga_engine.py"
+_SAGA = "tests/unit/orchestrator_svc/test_order_saga.py"
+_SAGA_IN_TIME = "tests/unit/orchestrator_svc/test_order_saga_in_time.py"
+_SAGA_STORE = "tests/integration/test_saga_store.py"
+_TIMERS = "tests/integration/test_timers.py"
+
+SAGA = {
+    "cancel-too-late-too-soon": Mutant(
+        "saga/advance.py",
+        "self.saga.position(instance.step) > self.saga.pivot",
+        "self.saga.position(instance.step) >= self.saga.pivot",
+        f"{_SAGA}::test_a_cancel_while_delivering_undoes_both_steps_in_reverse_order",
+    ),
+    "refused-step-is-undone": Mutant(
+        "saga/advance.py",
+        "self.compensate(position - 1, reason)",
+        "self.compensate(position, reason)",
+        f"{_SAGA}::test_a_refused_delivery_gives_the_stock_back",
+    ),
+    "undo-skips-a-step": Mutant(
+        "saga/advance.py",
+        "self.compensate(self.saga.position(step.name) - 1",
+        "self.compensate(self.saga.position(step.name) - 2",
+        f"{_SAGA}::test_a_cancel_while_delivering_undoes_both_steps_in_reverse_order",
+    ),
+    "any-reply-will-do": Mutant(
+        "saga/advance.py",
+        "if instance.status is not Status.RUNNING or instance.step != step.name:",
+        "if instance.status is not Status.RUNNING:",
+        f"{_SAGA}::test_a_reply_that_comes_twice_advances_once",
+    ),
+    "late-reply-brings-it-back": Mutant(
+        "saga/advance.py",
+        "        if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:\n"
+        "            return Transition(instance, None, Fit.LATE_REPLY)\n"
+        "        if instance.status is not Status.RUNNING or",
+        "        if",
+        f"{_SAGA_IN_TIME}::test_a_reply_after_the_saga_gave_up_does_not_bring_it_back",
+    ),
+    "reused-id-unseen": Mutant(
+        "saga/advance.py",
+        "_must_be_same(instance.start, message)",
+        "_must_be_same(instance.start, instance.start)",
+        f"{_SAGA}::test_an_order_id_used_again_for_other_content_is_poison",
+    ),
+    "asked-at-once": Mutant(
+        "saga/transition.py",
+        "return self.fit is not Fit.REFUSED_AFTER_PIVOT",
+        "return True",
+        "tests/unit/saga/test_after_the_pivot.py::test_a_step_that_was_refused_is_not_asked_again_at_once",
+    ),
+    "no-jitter": Mutant(
+        "saga/overdue.py",
+        "_SPREAD = 0.4",
+        "_SPREAD = 0.0",
+        "tests/unit/saga/test_patience.py::test_sagas_that_ran_out_of_time_together_do_not_go_on_together",
+    ),
+    "no-cap": Mutant(
+        "saga/overdue.py",
+        "min(step.retry.cap, ",
+        "max(step.retry.cap, ",
+        f"{_SAGA_IN_TIME}::test_each_attempt_waits_about_twice_as_long_up_to_the_cap",
+    ),
+    "one-attempt-less": Mutant(
+        "saga/overdue.py",
+        "if instance.attempt < attempts:",
+        "if instance.attempt < attempts - 1:",
+        f"{_SAGA_IN_TIME}::test_used_up_attempts_undo_the_first_step_too_though_it_may_never_have_been_done",
+    ),
+    "pending-step-left-out": Mutant(
+        "saga/overdue.py",
+        "moves.compensate(position, TIMED_OUT)",
+        "moves.compensate(position - 1, TIMED_OUT)",
+        f"{_SAGA_IN_TIME}::test_used_up_attempts_undo_the_first_step_too_though_it_may_never_have_been_done",
+    ),
+    "gives-up-after-the-pivot": Mutant(
+        "saga/overdue.py",
+        "if instance.status is Status.RUNNING and position <= saga.pivot:",
+        "if instance.status is Status.RUNNING:",
+        "tests/unit/saga/test_after_the_pivot.py::test_used_up_attempts_make_it_stuck_and_it_goes_on_asking",
+    ),
+    "retry-is-an-attempt": Mutant(
+        "saga/interventions.py",
+        '"attempt": 0 if instance.step else',
+        '"attempt": 1 if instance.step else',
+        f"{_SAGA_IN_TIME}::test_an_operator_has_a_stuck_saga_ask_again_with_all_its_attempts",
+    ),
+    "newest-forgotten": Mutant(
+        "saga/memory.py",
+        "next(iter(self._kept))",
+        "next(reversed(self._kept))",
+        "tests/unit/saga/test_memory.py::test_those_kept_longest_ago_make_room",
+    ),
+    "old-clock-believed": Mutant(
+        "saga/clock.py",
+        " if since < _SECONDS else None",
+        "",
+        "tests/unit/saga/test_memory.py::test_the_other_clock_goes_on_from_what_it_said_until_that_is_long_ago",
+    ),
+    "guess-is-fact": Mutant(
+        "saga/engine.py",
+        "for saga_id, course in guessed.items() if saga_id in stored}",
+        "for saga_id, course in guessed.items()}",
+        f"{_ENGINE}::test_what_an_operator_had_undone_is_not_taken_further",
+    ),
+    "no-forget": Mutant(
+        "saga/engine.py",
+        "        self._memory.forget(guessed.keys() - stored)\n",
+        "",
+        f"{_ENGINE}::test_a_saga_that_somebody_else_has_changed_is_not_guessed_at_twice",
+    ),
+    "repeats-unanswered": Mutant(
+        "saga/engine.py",
+        "            if transition.send:\n",
+        "            if transition.event:\n",
+        f"{_ENGINE}::test_a_start_that_came_before_is_only_answered_again",
+    ),
+    "no-update-time": Mutant(
+        "saga/store.py",
+        "(sagas.version, sagas.update_time) = (new.loaded_version, new.loaded_time)",
+        "sagas.version = new.loaded_version",
+        f"{_ENGINE}::test_a_database_that_went_back_in_time_is_believed",
+    ),
+    "versions-unchecked": Mutant(
+        "saga/store.py",
+        "            AND (sagas.version, sagas.update_time) = (new.loaded_version, new.loaded_time)\n",
+        "",
+        f"{_SAGA_STORE}::test_a_change_of_what_was_changed_meanwhile_is_refused_whole",
+    ),
+    "start-without-conflict": Mutant(
+        "saga/store.py",
+        "ON CONFLICT (saga_id) DO NOTHING RETURNING",
+        "RETURNING",
+        f"{_ENGINE}::test_a_start_that_came_before_is_only_answered_again",
+    ),
+    "saga-unlocked": Mutant(
+        "saga/store.py",
+        "ANY(%(ids)s::bigint[]) ORDER BY saga_id FOR UPDATE",
+        "ANY(%(ids)s::bigint[]) ORDER BY saga_id",
+        f"{_SAGA_STORE}::test_whoever_loads_a_saga_locks_it_until_the_end_of_the_transaction",
+    ),
+    "sagas-unsaid": Mutant(
+        "saga/store.py",
+        "        notify(tx, CHANNEL, (instance.saga_id for instance in changed))\n",
+        "",
+        f"{_SAGA_STORE}::test_who_follows_sagas_hears_which_have_changed",
+    ),
+    "timers-wait-for-each-other": Mutant(
+        "saga/store.py",
+        "ORDER BY deadline LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
+        "ORDER BY deadline LIMIT %(limit)s FOR UPDATE",
+        f"{_TIMERS}::test_a_saga_that_somebody_has_in_hand_is_left_to_them",
+    ),
+    "claim-unlocked": Mutant(
+        "saga/store.py",
+        "ORDER BY deadline LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
+        "ORDER BY deadline LIMIT %(limit)s",
+        f"{_TIMERS}::test_a_saga_that_somebody_has_in_hand_is_left_to_them",
+    ),
+    "operators-wait-for-a-backlog": Mutant(
+        "saga/store.py",
+        "(%(all_due)s OR attempt = 0 OR step IS NULL)",
+        "%(all_due)s",
+        f"{_TIMERS}::test_what_an_operator_asks_for_goes_out_at_once_all_the_same",
+    ),
+    "silence-always-means-something": Mutant(
+        "saga/timers.py",
+        "self._advance(all_due=self._silence_means_something())",
+        "self._advance(all_due=True)",
+        f"{_TIMERS}::test_while_replies_may_lie_unread_silence_means_nothing",
+    ),
+    "timer-sends-before-commit": Mutant(
+        "saga/timers.py",
+        "        changed = [transition.saga for transition in transitions]\n",
+        "        changed = [transition.saga for transition in transitions]\n"
+        "        self._producer.deliver([self._codec.encode(Outgoing(pending_command(self._saga, one)))"
+        " for one in changed])\n",
+        f"{_TIMERS}::test_sagas_that_cannot_go_on_are_set_aside_and_keep_no_other_waiting",
+    ),
+}
