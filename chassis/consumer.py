@@ -206,8 +206,10 @@ class Consumer:
         done, back = parted(batch, held) if held else (batch, [])
         if done:
             self._offsets.add(done)
-        if back or ends:
+        if back:
             self._rewind(back, ends)
+        elif ends:
+            self._offsets.end(ends)
         metrics.tally(metrics.CONSUMED, (message.topic() or "" for message in done))
         metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
         metrics.BATCH_MESSAGES.observe(len(done))

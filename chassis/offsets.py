@@ -107,7 +107,8 @@ class Offsets:
         It tells of an end once it has handed out all that lies before it. What is left is no message: the marker at a
         transaction's end takes an offset too, and the group would seem to be behind for ever.
         """
-        for partition, offset in ((source(one)[:2], source(one)[2]) for one in ends):
+        for topic, number, offset in map(source, ends):
+            partition = topic, number
             if offset > self._reached.get(partition, -1) and partition not in self._rewound:
                 self._unstored[partition] = self._reached[partition] = offset
                 self._added = time.monotonic()

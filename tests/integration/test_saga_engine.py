@@ -6,11 +6,11 @@ from itertools import count
 
 import pytest
 from ordersaga.messages import (
+    CancelDeliveryCommand,
     CompleteOrderCommand,
     CreateDeliveryCommand,
     DecreaseProductCommand,
     DeliveryCreated,
-    IncreaseProductCommand,
     OrderCreated,
     ProductDecreased,
 )
@@ -170,7 +170,7 @@ def test_what_an_operator_had_undone_is_not_taken_further(process: Process) -> N
     process.hears(one, bystander)
     with process.database.transaction() as tx:
         Operators(ORDER_SAGA, process.store).cancel(tx, Filter(ids=[one.order_id]), "operator: no", limit=1)
-    undo = IncreaseProductCommand(order_id=one.order_id, product_id=one.product_id, quantity=one.quantity)
+    undo = CancelDeliveryCommand(order_id=one.order_id, user_id=one.user_id, address=one.address)
     assert set(process.hears(decreased(one), decreased(bystander))) == {undo, deliver(bystander)}
     assert process.saga(one.order_id).status is Status.COMPENSATING
     assert process.history(bystander.order_id) == FORWARD[:2]
