@@ -12,7 +12,7 @@ from ordersaga.messages import OrderCancelRequested, OrderCreated
 from chassis.backlog import Backlog
 from chassis.codec import Codec
 from chassis.database import Database
-from chassis.errors import AlreadyExists, NotFound, Refused
+from chassis.errors import AlreadyExists, NotFound, Refused, Unavailable
 from chassis.messages import Record
 from chassis.origin import Origin
 from chassis.producer import Producer
@@ -21,6 +21,7 @@ from order_svc import store
 from order_svc.cancelling import Cancelling
 from order_svc.intake import Intake
 from order_svc.orders import Ending, NewOrder, Order, OrderStatus, order_cancel_requested, order_created
+from order_svc.recovery import Recovery
 from tests.support.registry import registry_client
 from tests.support.scratch import database_of, migrated_database
 from tests.support.wait import eventually
@@ -62,7 +63,10 @@ async def desk(stack: Stack) -> AsyncIterator[Desk]:
         codec.load()
         backlog = Backlog(database, limit=100, interval_seconds=60)
         origin = Origin(database, codec, away, backlog)
-        yield Desk(database, codec, Intake(origin, backlog, 60.0), Cancelling(origin, backlog))
+        recovery = Recovery(database, codec, {"bootstrap.servers": stack.bootstrap}, announce_after_seconds=60)
+        await asyncio.to_thread(recovery.recover)
+        intake, cancelling = Intake(origin, backlog, recovery, 60.0), Cancelling(origin, backlog, recovery)
+        yield Desk(database, codec, intake, cancelling)
     away.close(0.1)
     database.close()
 
@@ -71,6 +75,17 @@ async def test_an_order_is_stored_and_the_saga_is_told_of_it(desk: Desk) -> None
     order = await desk.intake.take(WANTED)
     assert await desk.said() == [order_created(order)]
     assert await desk.database.run(lambda tx: store.get(tx, [order.order_id])) == {order.order_id: order}
+
+
+async def test_in_a_database_that_may_have_gone_back_no_order_is_taken(desk: Desk) -> None:
+    """An id that was given out, and is forgotten, must not be given a second time."""
+    order = await desk.intake.take(WANTED)
+    desk.database.timelines.number += 1  # as a new connection finds it after a failover
+    with pytest.raises(Unavailable):
+        await desk.intake.take(WANTED)
+    with pytest.raises(Unavailable):
+        await desk.cancel(order)
+    assert await desk.said() == [order_created(order)]
 
 
 async def test_a_request_id_stands_for_one_order_that_is_told_of_once(desk: Desk) -> None:
