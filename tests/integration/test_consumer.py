@@ -164,7 +164,7 @@ def test_what_cannot_be_committed_is_not_answered(stack: Stack, group: Group) ->
     with taped(stack.bootstrap, group.topic) as tape, taped(stack.bootstrap, f"{group.name}.dlq") as letters:
         group.send([7, 8])
         group.consume(answer)
-        assert [letter.key() for letter in letters.until(1)] == [f"{group.topic}-0-0".encode()]
+        assert [parked_from(letter) for letter in letters.until(1)] == [f"{group.topic}-0-0"]
         assert [message.key() for message in tape.until(3)] == [b"7", b"8", b"108"]
 
 

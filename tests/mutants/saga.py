@@ -37,8 +37,9 @@ SAGA = {
         "saga/advance.py",
         "        if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:\n"
         "            return Transition(instance, None, Fit.LATE_REPLY)\n"
+        "        position = self.saga.position(step.name)\n"
         "        if instance.status is not Status.RUNNING or",
-        "        if",
+        "        position = self.saga.position(step.name)\n        if",
         f"{_SAGA_IN_TIME}::test_a_reply_after_the_saga_gave_up_does_not_bring_it_back",
     ),
     "reused-id-unseen": Mutant(
@@ -61,8 +62,8 @@ SAGA = {
     ),
     "no-cap": Mutant(
         "saga/overdue.py",
-        "min(step.retry.cap, ",
-        "max(step.retry.cap, ",
+        "min(step.retry.cap.total_seconds(), doubled)",
+        "doubled",
         f"{_SAGA_IN_TIME}::test_each_attempt_waits_about_twice_as_long_up_to_the_cap",
     ),
     "one-attempt-less": Mutant(
@@ -121,13 +122,13 @@ SAGA = {
     ),
     "no-update-time": Mutant(
         "saga/store.py",
-        "(sagas.version, sagas.update_time) = (new.loaded_version, new.loaded_time)",
+        '(sagas.version, {bounded("sagas.update_time")}) = (new.loaded_version, new.loaded_time)',
         "sagas.version = new.loaded_version",
         f"{_ENGINE}::test_a_database_that_went_back_in_time_is_believed",
     ),
     "versions-unchecked": Mutant(
         "saga/store.py",
-        "            AND (sagas.version, sagas.update_time) = (new.loaded_version, new.loaded_time)\n",
+        '            AND (sagas.version, {bounded("sagas.update_time")}) = (new.loaded_version, new.loaded_time)\n',
         "",
         f"{_SAGA_STORE}::test_a_change_of_what_was_changed_meanwhile_is_refused_whole",
     ),

@@ -27,6 +27,12 @@ ORDERS = {
         "",
         f"{_WRITES}::test_a_request_id_stands_for_one_order_that_is_told_of_once",
     ),
+    "inserted-as-they-come": Mutant(
+        "order_svc/store.py",
+        "FROM request ORDER BY request_id, user_id, place\n",
+        "FROM request ORDER BY place\n",
+        "tests/integration/test_same_requests.py::test_groups_that_meet_in_another_order_wait_and_do_not_deadlock",
+    ),
     "announcers-wait-for-each-other": Mutant(
         "order_svc/store.py",
         "ORDER BY announce_time LIMIT %(limit)s FOR UPDATE SKIP LOCKED",
@@ -71,13 +77,13 @@ ORDERS = {
     ),
     "orders-untold": Mutant(
         "order_svc/intake.py",
-        "for place, o in new.items()]",
-        "for place, o in new.items() if place]",
+        "            if place in new\n",
+        "            if place and place in new\n",
         f"{_WRITES}::test_an_order_is_stored_and_the_saga_is_told_of_it",
     ),
     "unknown-order-passed": Mutant(
         "order_svc/handlers.py",
-        '            raise Poison("UNKNOWN_ORDER", f"there is no order {ending.order_id}")\n',
+        '            raise NotHeardOf("UNKNOWN_ORDER", f"there is no order {ending.order_id}")\n',
         "            continue\n",
         f"{_ENDS}::test_an_end_is_counted_once_though_another_of_its_batch_is_poison",
     ),
@@ -236,8 +242,7 @@ ORCHESTRATOR = {
         "orchestrator_svc/order_saga.py",
         "create_time=request.create_time,",
         "create_time=request.request_time,",
-        "tests/unit/orchestrator_svc/test_order_saga.py"
-        "::test_a_cancel_that_overtakes_its_order_stores_the_saga_as_cancelled",
+        "tests/unit/orchestrator_svc/test_order_saga.py::test_a_cancel_of_a_saga_never_heard_of_undoes_every_step",
     ),
     "everything-is-under-way": Mutant(
         "orchestrator_svc/views.py",
