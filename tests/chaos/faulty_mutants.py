@@ -35,6 +35,7 @@ from chassis.pipeline import Transaction
 from chassis.schemas import Schemas
 from delivery_svc.deliveries import UNDONE, Delivery, Wanted
 from saga.instance import Instance
+from saga.rows import bounded
 from saga.store import SagaStore
 
 _PATIENCE_SECONDS = 30.0
@@ -117,7 +118,8 @@ def _all_ended(store: SagaStore, tx: Transaction, loaded: Sequence[Instance]) ->
 def ignores_versions() -> None:
     """Sagas are stored whatever has become of them since they were loaded. Nor are they locked, or it could not be."""
     locks_no_saga()
-    _reword(saga.store, "_UPDATE", " AND (sagas.version, sagas.update_time) = (new.loaded_version, new.loaded_time)")
+    as_loaded = f"(sagas.version, {bounded('sagas.update_time')}) = (new.loaded_version, new.loaded_time)"
+    _reword(saga.store, "_UPDATE", f" AND {as_loaded}")
 
 
 def relays_nothing() -> None:

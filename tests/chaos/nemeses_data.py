@@ -15,6 +15,8 @@ from tests.chaos.stage import Stage
 
 _MOST_REMOVED = 6
 _FINAL_SECONDS = 30.0
+_NOTED_SECONDS = 3.0
+"""After so long order_svc takes its database to have what is there now, and does not look for it in Kafka."""
 
 
 @contextmanager
@@ -24,6 +26,7 @@ def restored(stage: Stage, random: Random) -> Iterator[str]:
     stage.load.pause()
     try:
         _wait_for_final(stage)
+        time.sleep(_NOTED_SECONDS)
         members = stage.members("order_svc")
         with stage.supervisor.held(*members):
             for member in members:
