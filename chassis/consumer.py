@@ -355,6 +355,7 @@ class Consumer:
             log.warning("partitions wait until the database and Kafka answer", error=one_line(error))
             consumer.incremental_assign(partitions)
             self._unplaced |= assigned
+        consumer.resume(partitions)  # one that stood still here before may be paused still
         if self._idling:
             consumer.pause(partitions)
         consumer.pause(self._partitions(self._unplaced))

@@ -122,6 +122,6 @@ def test_a_newer_writer_that_adds_a_field_of_any_type_is_read(group: Group, regi
 
     def handled() -> None:
         assert group.effects() == list(range(len(ADDED)))
+        assert group.committed() == [len(ADDED)]
 
     eventually(handled, 30)
-    assert group.committed() == [len(ADDED)]
