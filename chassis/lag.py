@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from chassis import stored_offsets
 from chassis.errors import Unavailable
 from chassis.offsets import READING
+from chassis.pipeline import Transaction
 from chassis.places import committed, forgotten
 from chassis.stored_offsets import Partition
 
@@ -79,6 +81,15 @@ class Lag:
                 unanswered = self._unanswered(error)
                 if self._committed is None:
                     raise unanswered from error
+
+    def is_missing_now(self, tx: Transaction) -> bool:
+        """Learn how far the group is, and say whether the database of ``tx`` lacks something of it.
+
+        Raises:
+            Unavailable: the brokers have never answered.
+        """
+        self.look()
+        return self.is_missing(stored_offsets.read(tx))
 
     def is_missing(self, stored: Mapping[Partition, int]) -> bool:
         """Say whether a database that has ``stored`` went back and lacks what the group had handled by the last look.

@@ -1,6 +1,5 @@
 """gRPC in: ``ordersaga.orchestrator.v1.OrchestratorService``."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -135,11 +134,10 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         """
 
         def run(tx: Transaction) -> tuple[Results, bool]:
-            if self._lag.is_missing(self._store.offsets(tx)):
+            if self._lag.is_missing_now(tx):
                 raise Unavailable("the database went back, and reads again what it has forgotten")
             return act(tx)
 
-        await asyncio.to_thread(self._lag.look)
         return await self._database.run(run)
 
     def _fitting(self, instances: Sequence[Instance]) -> int:

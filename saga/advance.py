@@ -11,6 +11,9 @@ from saga.instance import EventType, Instance, Status
 from saga.interventions import CANCEL_REQUESTED
 from saga.transition import Fit, Moves, Transition
 
+UNDONE = "UNDONE"
+"""Reason of a compensation that was decided before, and forgotten."""
+
 
 def advance(saga: Saga, instance: Instance | None, message: Record, message_id: str, now: datetime) -> Transition:
     """Return what ``message`` makes of ``instance`` at ``now``; None is a saga not heard of before.
@@ -83,18 +86,33 @@ class _Advance(Moves):
         late the saga is undone; else somebody has to look.
         """
         told = f"{step.name} was done before, and is refused now: {reason}"
-        if instance.step is not None and self.saga.position(instance.step) <= self.saga.pivot:
+        if self._may_be_undone(instance):
             return self.told(instance, self.undo_all(reason), EventType.STEP_REFUSED, step=step.name, reason=told)
-        if instance.stuck and instance.last_error == told:
+        return self._held(instance, EventType.STEP_REFUSED, step, told)
+
+    def _may_be_undone(self, instance: Instance) -> bool:
+        return instance.step is not None and self.saga.position(instance.step) <= self.saga.pivot
+
+    def _held(self, instance: Instance, event: EventType, step: Step, why: str) -> Transition:
+        """Flag the saga, once: somebody has to look."""
+        if instance.stuck and instance.last_error == why:
             return Transition(instance, None, Fit.UNEXPECTED_REPLY)
-        held, fit = {"stuck": True, "last_error": told}, Fit.REFUSED_AFTER_PIVOT
-        return self.told(instance, held, EventType.STEP_REFUSED, step=step.name, reason=told, fit=fit)
+        held, fit = {"stuck": True, "last_error": why}, Fit.REFUSED_AFTER_PIVOT
+        return self.told(instance, held, event, step=step.name, reason=why, fit=fit)
 
     def _undone(self, instance: Instance, step: Step) -> Transition:
-        if instance.status is not Status.COMPENSATING or instance.step != step.name:
-            return Transition(instance, None, Fit.UNEXPECTED_REPLY)
-        undoing = self.compensate(self.saga.position(step.name) - 1, instance.reason or "")
-        return self.told(instance, undoing, EventType.STEP_UNDONE, step=step.name)
+        if instance.status is Status.COMPENSATING and instance.step == step.name:
+            undoing = self.compensate(self.saga.position(step.name) - 1, instance.reason or "")
+            return self.told(instance, undoing, EventType.STEP_UNDONE, step=step.name)
+        if instance.status in {Status.RUNNING, Status.COMPLETED}:
+            return self._undone_before(instance, step)
+        return Transition(instance, None, Fit.UNEXPECTED_REPLY)
+
+    def _undone_before(self, instance: Instance, step: Step) -> Transition:
+        """Take it that this saga was to be undone, by time or an operator, and that its database has forgotten that."""
+        if self._may_be_undone(instance):
+            return self.told(instance, self.undo_all(UNDONE), EventType.STEP_UNDONE, step=step.name, reason=UNDONE)
+        return self._held(instance, EventType.STEP_UNDONE, step, f"{step.name} is undone, though nothing here says why")
 
     def _new(self, start: Record) -> Instance:
         return Instance(

@@ -62,6 +62,7 @@ def commits_offsets_first() -> None:
 
     def faulty(self: Consumer, batch: Sequence[KafkaMessage]) -> Failed:
         reached = {source(message)[:2]: source(message)[2] + 1 for message in batch}
+        self._offsets.forget(reached)  # of what came before nothing is committed any more, as that would be less
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in reached.items()]
         done = self._consumer.commit(offsets=offsets, asynchronous=False)
         if any(one.error for one in done):  # in a rebalance it is refused partition by partition, without a word

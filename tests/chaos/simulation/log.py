@@ -1,6 +1,6 @@
 """Kafka, as far as the services can tell: partitions by key, offsets, and what each group has committed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chassis.messages import Message, Outgoing, Record
@@ -31,18 +31,32 @@ class Log:
         held = self.places.setdefault(place, [])
         held.append(Message(record, *place, len(held), f"m{self._ids}", None))
 
-    def fetch(self, group: str, topics: Sequence[str], *, first: int, limit: int) -> list[Message[Record]]:
-        """Return up to ``limit`` messages that ``group`` has not committed, of its partitions from the ``first`` on."""
+    def fetch(
+        self, group: str, topics: Sequence[str], stored: Mapping[Place, int], *, first: int, limit: int
+    ) -> list[Message[Record]]:
+        """Return up to ``limit`` messages that ``group`` has not committed, of its partitions from the ``first`` on.
+
+        Where its database has ``stored`` less, it goes on from there.
+        """
         places = [(topic, partition) for topic in topics for partition in range(PARTITIONS)]
         turn = first % len(places)
         batch: list[Message[Record]] = []
         for place in places[turn:] + places[:turn]:
-            batch += self.places.get(place, [])[self.committed.get((group, place), 0) :][: limit - len(batch)]
+            begin = min(self.committed.get((group, place), 0), stored.get(place, 0))
+            batch += self.places.get(place, [])[begin:][: limit - len(batch)]
         return batch
 
     def commit(self, group: str, batch: Sequence[Message[Record]]) -> None:
+        """Commit what was handled; while something is read again, what was committed before stays."""
         for message in batch:
-            self.committed[group, (message.topic, message.partition)] = message.offset + 1
+            key = group, (message.topic, message.partition)
+            self.committed[key] = max(message.offset + 1, self.committed.get(key, 0))
+
+    def is_missing(self, group: str, stored: Mapping[Place, int]) -> bool:
+        """Say whether a database with ``stored`` offsets has less than ``group`` has committed."""
+        return any(
+            offset > stored.get(place, 0) for (member, place), offset in self.committed.items() if member == group
+        )
 
     def rewind(self, group: str, back: int) -> None:
         """Forget the last ``back`` offsets that ``group`` committed in each partition: they come again."""

@@ -101,7 +101,9 @@ def _undo_all_but_the_pending_step(one: Saga, instance: Instance, now: datetime)
 def _commit_offsets_first(
     service: Service, now: datetime, *, first: int = 0, limit: int = 500, fault: Fault = Fault.NONE
 ) -> bool:
-    batch = service.log.fetch(service.name, service.topics, first=first, limit=limit)
+    batch = service.log.fetch(service.name, service.topics, service.stored, first=first, limit=limit)
+    handled = {(message.topic, message.partition): message.offset + 1 for message in batch}
+    service.database.tables["consumed_offsets"] = {**service.stored, **handled}
     service.log.commit(service.name, batch)
     return bool(batch) and service.work(batch, now, fault)
 

@@ -1,9 +1,9 @@
 """The four services: each one's real handlers, with a database and a group of its own, and the ways it can die."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import cast
+from typing import Any, cast
 
 from ordersaga.messages import (
     CompleteOrderCommand,
@@ -15,7 +15,7 @@ from ordersaga.messages import (
 )
 
 from chassis.dispatch import dispatcher
-from chassis.errors import Poison
+from chassis.errors import NotHeardOf, Poison
 from chassis.messages import Handle, Message, Outgoing, Record
 from chassis.pipeline import Transaction
 from delivery_svc.handlers import cancel_delivery, create_delivery
@@ -24,7 +24,7 @@ from order_svc.handlers import cancel_orders, complete_orders
 from product_svc.handlers import decrease_product, increase_product
 from saga.engine import SagaEngine
 from tests.chaos.simulation.database import Database, Died, MemoryTransaction
-from tests.chaos.simulation.log import Log
+from tests.chaos.simulation.log import Log, Place
 from tests.chaos.simulation.stores import MemorySagaStore
 
 SAGAS = MemorySagaStore(OrderCreated)
@@ -54,14 +54,20 @@ class Service:
         self.name, self.topics = name, topics
         self.database = Database()
         self.parked: list[Message[Record]] = []
+        self.passed_over: list[Message[Record]] = []
+        """What was about something that the database had forgotten, and comes again with it."""
         self.stopped: list[list[Outgoing]] = []
         """What stopped processes will publish when they wake."""
+        self.kept: dict[str, Mapping[Any, Any]] = {}
+        self.went_back = False
         self.log, self._start, self._handle = log, start, start()
 
     def process(self, now: datetime, *, first: int = 0, limit: int = 500, fault: Fault = Fault.NONE) -> bool:
         """Take one batch through the consumer's stages; return whether there was one."""
-        batch = self.log.fetch(self.name, self.topics, first=first, limit=limit)
+        batch = self.log.fetch(self.name, self.topics, self.stored, first=first, limit=limit)
         if batch and self.work(batch, now, fault):
+            handled = {(message.topic, message.partition): message.offset + 1 for message in batch}
+            self.database.tables["consumed_offsets"] = {**self.stored, **handled}
             self.log.commit(self.name, batch)
         elif batch and fault is not Fault.STOPPED:
             self._handle = self._start()
@@ -71,9 +77,11 @@ class Service:
         """Handle ``batch``, halved where it is poisoned, as the chassis does; return False where the process died."""
         try:
             return self.transact(lambda tx: self._handle(batch, tx), now, fault)
-        except Poison:
+        except Poison as error:
             if len(batch) == 1:
-                self.parked.append(batch[0])
+                # Where nothing tells that something is missing, as its offset was not stored yet, a letter is left.
+                passed_over = isinstance(error, NotHeardOf) and (self.is_missing or self.went_back)
+                (self.passed_over if passed_over else self.parked).append(batch[0])
                 return True
         middle = len(batch) // 2
         return self.work(batch[:middle], now, fault) and self.work(batch[middle:], now, fault)
@@ -91,6 +99,26 @@ class Service:
         elif fault is not Fault.BEFORE_PUBLISH:
             self.log.publish(outgoing[: len(outgoing) // 2] if fault is Fault.IN_PUBLISH else outgoing)
         return fault is Fault.NONE
+
+    @property
+    def stored(self) -> Mapping[Place, int]:
+        """How far the database is."""
+        return self.database.rows("consumed_offsets")
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the database went back, and has less than the group has handled."""
+        return self.log.is_missing(self.name, self.stored)
+
+    def keep(self) -> None:
+        """Back the database up."""
+        self.kept = dict(self.database.tables)
+
+    def restore(self) -> None:
+        """Have the database be as it was backed up, and start the process again."""
+        self.went_back = True
+        self.database.tables = dict(self.kept)
+        self._handle = self._start()
 
     def wake(self) -> None:
         """Let the stopped processes go on: they publish what they had committed, and find that the group is gone."""

@@ -19,6 +19,7 @@ from tests.chaos.simulation.actions import (
     ORDER,
     PRODUCT,
     RUNS,
+    RUNS_BACK,
     TOPICS,
     Action,
     Announce,
@@ -26,6 +27,8 @@ from tests.chaos.simulation.actions import (
     CancelSaga,
     DeleteTopic,
     FireTimers,
+    GoBack,
+    Keep,
     Place,
     Process,
     Progress,
@@ -86,5 +89,30 @@ wanted = int(os.environ.get("SIMULATION_RUNS", RUNS_BY_DEFAULT))
     ],
 )
 def test_no_interleaving_breaks_an_invariant(kinds: list[Kind], runs: list[list[Action]]) -> None:
+    with in_memory():
+        assert simulate(kinds, runs) == []
+
+
+@pytest.mark.timeout(60 + wanted // 10)
+@settings(
+    max_examples=wanted,
+    deadline=None,
+    print_blob=True,
+    database=DirectoryBasedExampleDatabase(ROOT / ".hypothesis" / "simulation"),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(kinds=KINDS, runs=RUNS_BACK)
+# A saga that is forgotten, wholly or in part, and then cancelled by its customer or by an operator.
+@example(kinds=[Kind.GOOD], runs=[[Progress(4), GoBack(ORCHESTRATOR), CancelOrder(0)]])
+@example(kinds=[Kind.GOOD], runs=[[Progress(6), GoBack(ORCHESTRATOR), CancelSaga(0), FireTimers(hasty=True)]])
+@example(
+    kinds=[Kind.GOOD],
+    runs=[
+        [Progress(2), Keep(ORCHESTRATOR), Progress(6), GoBack(ORCHESTRATOR), CancelSaga(0), Wait(3600), FireTimers()]
+    ],
+)
+# A delivery that is forgotten, and asked for again.
+@example(kinds=[Kind.GOOD], runs=[[Progress(6), GoBack(DELIVERY)]])
+def test_databases_that_go_back_break_none_either(kinds: list[Kind], runs: list[list[Action]]) -> None:
     with in_memory():
         assert simulate(kinds, runs) == []

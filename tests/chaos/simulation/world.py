@@ -143,7 +143,10 @@ class World:
 
     def fire_timers(self, fault: Fault = Fault.NONE, *, hasty: bool = False) -> None:
         """Let the sagas whose deadline has passed go on; ``hasty`` without waiting for replies that lie unread."""
-        handled = not self.log.fetch(self.orchestrator.name, self.orchestrator.topics, first=0, limit=1)
+        if self.orchestrator.is_missing:
+            return
+        one = self.orchestrator
+        handled = not self.log.fetch(one.name, one.topics, one.stored, first=0, limit=1)
 
         def fire(tx: Transaction) -> list[Outgoing]:
             loaded = SAGAS.claim_due(tx, Claim(_LIMIT, ()), all_due=hasty or handled)
@@ -164,7 +167,7 @@ class World:
 
     def _operate(self, order: int, action: Callable[..., object]) -> None:
         target = self._pick(order)
-        if target is not None:
+        if target is not None and not self.orchestrator.is_missing:
 
             def act(tx: Transaction) -> list[Outgoing]:
                 action(tx, Filter(ids=[target.order_id]), "operator: says so", limit=1)

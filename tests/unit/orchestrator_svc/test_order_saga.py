@@ -85,7 +85,7 @@ def test_a_reply_that_comes_twice_advances_once(delivering: Conversation) -> Non
     delivering.expects(DELIVER)
 
 
-@pytest.mark.parametrize("late", [DECREASED, DELIVERED, INCREASED, UNDELIVERED])
+@pytest.mark.parametrize("late", [DECREASED, DELIVERED])
 def test_no_reply_changes_a_saga_that_has_ended(delivering: Conversation, late: object) -> None:
     delivering.replies(DELIVERED)
     ended = delivering.instance
@@ -167,6 +167,23 @@ def test_one_that_is_refused_once_the_saga_is_completed_is_told_to_somebody(
     assert delivering.instance.stuck
     assert "was done before, and is refused now" in (delivering.instance.last_error or "")
     assert delivering.told(EventType.STEP_REFUSED) == [delivering.instance.last_error], "once"
+
+
+@pytest.mark.parametrize("undone", [INCREASED, UNDELIVERED], ids=["pieces", "delivery"])
+def test_a_saga_that_was_to_be_undone_and_has_forgotten_it_is_undone(delivering: Conversation, undone: Record) -> None:
+    """It had been given up, or an operator had cancelled it, before its database went back."""
+    delivering.hears(undone).expects(UNDELIVER).replies(UNDELIVERED)
+    delivering.expects(INCREASE).replies(INCREASED)
+    delivering.ends_with(cancel_with("UNDONE"), Status.COMPENSATED)
+
+
+@pytest.mark.parametrize("undone", [INCREASED, UNDELIVERED], ids=["pieces", "delivery"])
+def test_one_that_hears_so_once_it_is_completed_is_told_to_somebody(delivering: Conversation, undone: Record) -> None:
+    delivering.replies(DELIVERED).hears(undone).hears(undone)
+    assert delivering.instance is not None
+    assert delivering.instance.status is Status.COMPLETED
+    assert delivering.instance.stuck
+    assert delivering.told(EventType.STEP_UNDONE) == [delivering.instance.last_error], "once"
 
 
 def test_the_steps_that_remain_begin_with_the_pending_one(order: Conversation) -> None:

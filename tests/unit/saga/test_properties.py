@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from chassis.errors import Refused
@@ -151,7 +151,10 @@ def test_no_line_is_earlier_than_the_one_before_it_whatever_the_clock_says(
 @thorough(max_examples=500)
 @given(BEGINNINGS, STORIES, st.sampled_from(REPLIES))
 def test_a_reply_that_comes_again_changes_nothing(beginning: Record, story: list[Happening], reply: Record) -> None:
-    once = advance(ORDER_SAGA, told(beginning, story)[-1].saga, reply, "id", START)
+    before = told(beginning, story)[-1].saga
+    # One that finds out that it was to be undone asks for that, and this reply is the answer to it as well.
+    assume(before.status is not Status.RUNNING or reply not in (INCREASED, UNDELIVERED))
+    once = advance(ORDER_SAGA, before, reply, "id", START)
     again = advance(ORDER_SAGA, once.saga, reply, "id", START + timedelta(hours=1))
     assert (again.saga, again.event, again.send) == (once.saga, None, True)
 
