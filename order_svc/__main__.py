@@ -62,8 +62,8 @@ def wire(parts: Parts[OrderSettings]) -> Wiring:
     recovery = Recovery(
         parts.database, parts.codec, read.kafka_client(), announce_after_seconds=read.announce_after_seconds
     )
-    intake = Intake(origin, backlog, recovery, read.announce_after_seconds)
-    service = OrderService(parts.database, intake, Cancelling(origin, backlog, recovery), feed)
+    intake = Intake(origin, backlog, recovery.must_be_whole, read.announce_after_seconds)
+    service = OrderService(parts.database, intake, Cancelling(origin, backlog, recovery.must_be_whole), feed)
     name = order_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
     return Wiring(
         apis=[Api(name, lambda server: order_pb2_grpc.add_OrderServiceServicer_to_server(service, server))],

@@ -1,5 +1,7 @@
 """Asking for an order's cancel. Whether it comes in time is the saga's to decide."""
 
+from collections.abc import Callable
+
 from chassis.backlog import Backlog
 from chassis.changes import notify
 from chassis.errors import NotFound, Refused
@@ -8,15 +10,14 @@ from chassis.origin import Origin
 from chassis.pipeline import Transaction
 from order_svc import store
 from order_svc.orders import Order, order_cancel_requested
-from order_svc.recovery import Recovery
 
 
 class Cancelling:
     """Notes that a cancel was asked for, and has the saga told of it."""
 
-    def __init__(self, origin: Origin, backlog: Backlog, recovery: Recovery) -> None:
-        """Note requests by way of ``origin``."""
-        self._origin, self._backlog, self._recovery = origin, backlog, recovery
+    def __init__(self, origin: Origin, backlog: Backlog, must_be_whole: Callable[[], None]) -> None:
+        """Note requests by way of ``origin``; ``must_be_whole`` raises where the database may have gone back."""
+        self._origin, self._backlog, self._must_be_whole = origin, backlog, must_be_whole
 
     async def request(self, order_id: int, *, actor: str, note: str, traceparent: str | None) -> Order:
         """Note that ``actor`` wants the order cancelled, and why; return it. Who asked first is kept.
@@ -31,7 +32,7 @@ class Cancelling:
         """
 
         def noted(tx: Transaction, room: int) -> tuple[Order, list[Outgoing]]:
-            self._recovery.must_be_whole()
+            self._must_be_whole()
             # Locked, so that an end that is being stored is either seen here, or comes after this.
             order = store.lock(tx, [order_id]).get(order_id)
             if order is None:

@@ -1,6 +1,6 @@
 """Taking orders: those that wait share one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from chassis.backlog import Backlog
 from chassis.coalesce import Coalescer
@@ -11,7 +11,6 @@ from chassis.pace import Pace
 from chassis.pipeline import Transaction
 from order_svc import store
 from order_svc.orders import NewOrder, Order, order_created
-from order_svc.recovery import Recovery
 
 _LARGEST_GROUP = 500
 
@@ -19,10 +18,15 @@ _LARGEST_GROUP = 500
 class Intake:
     """Stores orders in groups, and has each announced to its saga."""
 
-    def __init__(self, origin: Origin, backlog: Backlog, recovery: Recovery, announce_after_seconds: float) -> None:
-        """Take orders by way of ``origin``; ``announce_after_seconds`` is when they are due to be announced again."""
+    def __init__(
+        self, origin: Origin, backlog: Backlog, must_be_whole: Callable[[], None], announce_after_seconds: float
+    ) -> None:
+        """Take orders by way of ``origin``; ``announce_after_seconds`` is when they are due to be announced again.
+
+        ``must_be_whole`` raises where the database may have gone back: an id must not be given a second time.
+        """
         self._origin, self._backlog, self._announce_after = origin, backlog, announce_after_seconds
-        self._recovery = recovery
+        self._must_be_whole = must_be_whole
         self._coalescer: Coalescer[NewOrder, Order] = Coalescer("create_order", self._take, _LARGEST_GROUP, Pace())
 
     async def take(self, request: NewOrder) -> Order:
@@ -51,7 +55,7 @@ class Intake:
         self, tx: Transaction, requests: Sequence[NewOrder], room: int
     ) -> tuple[list[Order | Exception], list[Outgoing]]:
         """Store the first ``room`` of ``requests``; return an answer for each, and the new orders' messages."""
-        self._recovery.must_be_whole()  # an id must not be given a second time
+        self._must_be_whole()
         new = store.insert(tx, requests[:room], self._announce_after) if room else {}
         others = [request for place, request in enumerate(requests) if place not in new]
         earlier = store.requested(tx, others) if others else {}

@@ -65,8 +65,8 @@ async def desk(stack: Stack) -> AsyncIterator[Desk]:
         origin = Origin(database, codec, away, backlog)
         recovery = Recovery(database, codec, {"bootstrap.servers": stack.bootstrap}, announce_after_seconds=60)
         await asyncio.to_thread(recovery.recover)
-        intake, cancelling = Intake(origin, backlog, recovery, 60.0), Cancelling(origin, backlog, recovery)
-        yield Desk(database, codec, intake, cancelling)
+        whole = recovery.must_be_whole
+        yield Desk(database, codec, Intake(origin, backlog, whole, 60.0), Cancelling(origin, backlog, whole))
     away.close(0.1)
     database.close()
 

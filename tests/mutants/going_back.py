@@ -133,13 +133,13 @@ GOING_BACK = {
     ),
     "ids-given-again": Mutant(
         "order_svc/intake.py",
-        "        self._recovery.must_be_whole()  # an id must not be given a second time\n",
+        "        self._must_be_whole()\n",
         "",
         "tests/integration/test_order_writes.py::test_in_a_database_that_may_have_gone_back_no_order_is_taken",
     ),
     "cancelled-while-it-is-forgotten": Mutant(
         "order_svc/cancelling.py",
-        "            self._recovery.must_be_whole()\n",
+        "            self._must_be_whole()\n",
         "",
         "tests/integration/test_order_writes.py::test_in_a_database_that_may_have_gone_back_no_order_is_taken",
     ),
