@@ -30,7 +30,7 @@ class Handling:
     def __init__(self, handle: Handle, codec: Codec, database: Database, producer: Producer, offsets: Offsets) -> None:
         """Have ``handle`` react in transactions of ``database``, and publish what it answers by ``producer``.
 
-        The ``offsets`` of earlier batches are stored with the next one's effects.
+        The ``offsets`` of earlier batches are stored with a later one's effects.
         """
         self._handle, self._codec, self._producer, self._offsets = handle, codec, producer, offsets
         self._connection = database.kept(self._must_not_be_back)
@@ -117,7 +117,7 @@ class Handling:
 
     def _apply(self, messages: Sequence[Message[Record]]) -> None:
         """Commit the effects of ``messages``, then publish what they answer and wait until Kafka has it."""
-        before = self._offsets.unstored()
+        before = self._offsets.along()
         encoded = self._connection.transact(lambda tx: self._react(messages, tx, before))
         self._offsets.stored(before)
         self._producer.deliver(encoded)

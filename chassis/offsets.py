@@ -1,7 +1,7 @@
 """The offsets that a consumer has handled, until its database has them, and the broker says that they are committed.
 
-First the database is told, with the next batch or once no more come (`chassis.stored_offsets`), and then the broker
-what the database has: so the broker never knows of more. A commit may be refused, as in a rebalance. Were it left at
+First the database is told, every now and then with a batch or once no more come (`chassis.stored_offsets`), and then
+the broker what the database has: so the broker never knows of more. A commit may be refused, as in a rebalance. Were it left at
 that, the group would seem to be behind until the next message of the partition, and those who act on silence
 (`chassis.lag`) would wait for that.
 """
@@ -24,8 +24,8 @@ READING: dict[str, str | int | float | bool] = {"isolation.level": "read_uncommi
 """How everything is read. We write no transactions; one that a stranger leaves open would hold up all that lies behind
 it, for as long as its producer has asked for."""
 COMMIT_SECONDS = 0.1
-"""How often offsets are committed at most. A commit costs the broker about as much as a batch's messages do; what it is
-behind by when a service is killed comes again, and is answered the same."""
+"""How often offsets are stored, and committed, at most. Either costs about as much as a batch's messages do; what they
+are behind by when a service is killed, or its database goes back, comes again, and is answered the same."""
 _AGAIN_SECONDS = 1.0
 _GONE = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID}
 """Refusals after which nothing is sent again: the topic may be made anew, and begin at zero."""
@@ -43,6 +43,7 @@ class Offsets:
         self._rewound: set[Partition] = set()
         self._unstored: dict[Partition, int] = {}
         self._added = 0.0
+        self._told = 0.0
         self._known: dict[Partition, int] = {}
         """What the database has, as far as we know."""
         self._once: dict[Partition, int] = {}
@@ -128,12 +129,18 @@ class Offsets:
                 known.pop(partition, None)
             self._rewound.discard(partition)
 
+    def along(self) -> dict[Partition, int]:
+        """Return what the next batch takes along to the database; nothing where that was told just now."""
+        return self.unstored() if time.monotonic() - self._told > COMMIT_SECONDS else {}
+
     def unstored(self) -> dict[Partition, int]:
         """Return what is handled, its replies published, and the database has not been told of."""
         return self._unstored.copy()
 
     def stored(self, offsets: Mapping[Partition, int]) -> None:
-        """Take it that the database has ``offsets`` now, which `unstored` gave."""
+        """Take it that the database has ``offsets`` now, which `unstored` or `along` gave."""
+        if offsets:
+            self._told = time.monotonic()
         for partition, offset in offsets.items():
             if self._unstored.get(partition) == offset:
                 del self._unstored[partition]

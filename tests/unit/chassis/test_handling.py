@@ -29,6 +29,7 @@ def test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own(monk
     written: list[dict[tuple[str, int], int]] = []
     published: list[Sequence[object]] = []
     monkeypatch.setattr(stored_offsets, "write", lambda _, offsets: written.append(dict(offsets)))
+    monkeypatch.setattr("chassis.offsets.COMMIT_SECONDS", 0.0)
     codec: Any = SimpleNamespace(decode=lambda *_: SimpleNamespace(key=1))
     database: Any = SimpleNamespace(kept=lambda _: SimpleNamespace(transact=transact))
     producer: Any = SimpleNamespace(deliver=published.append)

@@ -157,6 +157,16 @@ def test_what_no_batch_takes_along_is_to_be_stored_soon(offsets: Offsets) -> Non
     assert not offsets.waits_for_store
 
 
+def test_batches_that_follow_each_other_soon_are_stored_together(offsets: Offsets) -> None:
+    offsets.add([at(42)])
+    assert offsets.along() == {}, "the database was told just now"
+    time.sleep(COMMIT_SECONDS * 1.1)
+    offsets.add([at(43)])
+    assert offsets.along() == {PLACE: 44}
+    offsets.stored({})  # by a batch that took nothing along
+    assert offsets.along() == {PLACE: 44}
+
+
 def test_what_was_handled_while_the_database_was_told_waits_for_the_next_time(offsets: Offsets) -> None:
     told = offsets.unstored()
     offsets.add([at(42)])
