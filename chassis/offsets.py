@@ -1,8 +1,8 @@
 """The offsets that a consumer has handled, until its database has them, and the broker says that they are committed.
 
 First the database is told, every now and then with a batch or once no more come (`chassis.stored_offsets`), and then
-the broker what the database has: so the broker never knows of more. A commit may be refused, as in a rebalance. Were it left at
-that, the group would seem to be behind until the next message of the partition, and those who act on silence
+the broker what the database has: so the broker never knows of more. A commit may be refused, as in a rebalance. Were it
+left at that, the group would seem to be behind until the next message of the partition, and those who act on silence
 (`chassis.lag`) would wait for that.
 """
 

@@ -1,9 +1,10 @@
 """One saga under way: everything that is remembered of it, and what follows from that alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from chassis.messages import Record
 from saga.declaration import Saga
@@ -36,7 +37,7 @@ class EventType(StrEnum):
     """A later version's; it is only read so, never stored."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Instance:
     """The state of one saga. Progress is stored by the step's name, never by its position."""
 
@@ -71,6 +72,15 @@ class Instance:
         a transaction began that has waited since.
         """
         return max(now, self.update_time)
+
+    def changed(self, changes: Mapping[str, object]) -> Self:
+        """Return the saga with ``changes`` to its fields, by name.
+
+        `dataclasses.replace` does the same at eight times the cost, and each message changes a saga.
+        """
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__, **changes)
+        return changed
 
     @property
     def ended(self) -> bool:

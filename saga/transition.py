@@ -1,6 +1,6 @@
 """What becomes of a saga: the moves that messages, time and operators share. Pure, like `saga.advance`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -95,7 +95,7 @@ class Moves:
 
     def silent(self, instance: Instance, changes: Changes, fit: Fit) -> Transition:
         """Return the transition of ``instance`` by ``changes`` that leaves no line in the history."""
-        changed = replace(instance, **changes, version=instance.version + 1, update_time=self.now)
+        changed = instance.changed({**changes, "version": instance.version + 1, "update_time": self.now})
         return Transition(changed, None, fit)
 
     def told(  # noqa: PLR0913 - a line of the history has so many parts

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 _LIMIT_1 = re.compile('^[A-Z][A-Z0-9_]*$')
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CancelOrderCommand:
     """Whatever was done for the order has been undone: the order is CANCELLED."""
 
@@ -37,18 +37,14 @@ class CancelOrderCommand:
 
     def to_avro(self) -> dict[str, object]:
         """What an Avro encoder takes."""
-        return {
-            "order_id": self.order_id,
-            "reason": self.reason,
-        }
+        return self.__dict__.copy()
 
     @classmethod
     def from_avro(cls, value: Mapping[str, Any]) -> Self:
-        """The record that an Avro decoder gave."""
-        return cls(
-            order_id=value["order_id"],
-            reason=value["reason"],
-        )
+        """The record that an Avro decoder gave, which has every field and no others."""
+        record = cls.__new__(cls)
+        record.__dict__.update(value)
+        return record
 
     def out_of_range(self) -> str | None:
         """What is outside its limits, in words; None where nothing is."""
@@ -59,7 +55,7 @@ class CancelOrderCommand:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CompleteOrderCommand:
     """Every step of the order's saga was done: the order is COMPLETED."""
 
@@ -82,16 +78,14 @@ class CompleteOrderCommand:
 
     def to_avro(self) -> dict[str, object]:
         """What an Avro encoder takes."""
-        return {
-            "order_id": self.order_id,
-        }
+        return self.__dict__.copy()
 
     @classmethod
     def from_avro(cls, value: Mapping[str, Any]) -> Self:
-        """The record that an Avro decoder gave."""
-        return cls(
-            order_id=value["order_id"],
-        )
+        """The record that an Avro decoder gave, which has every field and no others."""
+        record = cls.__new__(cls)
+        record.__dict__.update(value)
+        return record
 
     def out_of_range(self) -> str | None:
         """What is outside its limits, in words; None where nothing is."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DecreaseProductCommand:
     """Take an order's pieces from the stock."""
 
@@ -40,22 +40,14 @@ class DecreaseProductCommand:
 
     def to_avro(self) -> dict[str, object]:
         """What an Avro encoder takes."""
-        return {
-            "order_id": self.order_id,
-            "product_id": self.product_id,
-            "quantity": self.quantity,
-            "price": self.price,
-        }
+        return self.__dict__.copy()
 
     @classmethod
     def from_avro(cls, value: Mapping[str, Any]) -> Self:
-        """The record that an Avro decoder gave."""
-        return cls(
-            order_id=value["order_id"],
-            product_id=value["product_id"],
-            quantity=value["quantity"],
-            price=value["price"],
-        )
+        """The record that an Avro decoder gave, which has every field and no others."""
+        record = cls.__new__(cls)
+        record.__dict__.update(value)
+        return record
 
     def out_of_range(self) -> str | None:
         """What is outside its limits, in words; None where nothing is."""
@@ -70,7 +62,7 @@ class DecreaseProductCommand:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class IncreaseProductCommand:
     """Give an order's pieces back to the stock: the compensation of DecreaseProductCommand."""
 
@@ -99,20 +91,14 @@ class IncreaseProductCommand:
 
     def to_avro(self) -> dict[str, object]:
         """What an Avro encoder takes."""
-        return {
-            "order_id": self.order_id,
-            "product_id": self.product_id,
-            "quantity": self.quantity,
-        }
+        return self.__dict__.copy()
 
     @classmethod
     def from_avro(cls, value: Mapping[str, Any]) -> Self:
-        """The record that an Avro decoder gave."""
-        return cls(
-            order_id=value["order_id"],
-            product_id=value["product_id"],
-            quantity=value["quantity"],
-        )
+        """The record that an Avro decoder gave, which has every field and no others."""
+        record = cls.__new__(cls)
+        record.__dict__.update(value)
+        return record
 
     def out_of_range(self) -> str | None:
         """What is outside its limits, in words; None where nothing is."""

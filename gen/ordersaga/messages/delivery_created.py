@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 _LIMIT_1 = re.compile('^[A-Z][A-Z0-9_]*$')
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DeliveryCancelled:
     """Answer to CancelDeliveryCommand: the order has no live delivery any more."""
 
@@ -34,16 +34,14 @@ class DeliveryCancelled:
 
     def to_avro(self) -> dict[str, object]:
         """What an Avro encoder takes."""
-        return {
-            "order_id": self.order_id,
-        }
+        return self.__dict__.copy()
 
     @classmethod
     def from_avro(cls, value: Mapping[str, Any]) -> Self:
-        """The record that an Avro decoder gave."""
-        return cls(
-            order_id=value["order_id"],
-        )
+        """The record that an Avro decoder gave, which has every field and no others."""
+        record = cls.__new__(cls)
+        record.__dict__.update(value)
+        return record
 
     def out_of_range(self) -> str | None:
         """What is outside its limits, in words; None where nothing is."""
@@ -52,7 +50,7 @@ class DeliveryCancelled:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DeliveryCreated:
     """Answer to CreateDeliveryCommand: the delivery is scheduled, or why not."""
 
@@ -84,22 +82,14 @@ class DeliveryCreated:
 
     def to_avro(self) -> dict[str, object]:
         """What an Avro encoder takes."""
-        return {
-            "order_id": self.order_id,
-            "success": self.success,
-            "delivery_id": self.delivery_id,
-            "reason": self.reason,
-        }
+        return self.__dict__.copy()
 
     @classmethod
     def from_avro(cls, value: Mapping[str, Any]) -> Self:
-        """The record that an Avro decoder gave."""
-        return cls(
-            order_id=value["order_id"],
-            success=value["success"],
-            delivery_id=value["delivery_id"],
-            reason=value["reason"],
-        )
+        """The record that an Avro decoder gave, which has every field and no others."""
+        record = cls.__new__(cls)
+        record.__dict__.update(value)
+        return record
 
     def out_of_range(self) -> str | None:
         """What is outside its limits, in words; None where nothing is."""
