@@ -63,6 +63,8 @@ class Order:
     update_time: datetime
     cancel_request: CancelRequest | None = None
     """The first request to cancel it; the saga decides what comes of that."""
+    request_id: str | None = None
+    """The idempotency key that the customer gave."""
 
     @property
     def final(self) -> bool:
@@ -103,6 +105,7 @@ def order_created(order: Order) -> OrderCreated:
         price=order.price,
         address=order.address,
         create_time=order.create_time,
+        request_id=order.request_id,
     )
 
 
@@ -127,6 +130,7 @@ def order_cancel_requested(order: Order) -> OrderCancelRequested:
         actor=request.actor,
         reason=request.note,
         request_time=request.time,
+        request_id=order.request_id,
     )
 
 
@@ -140,6 +144,7 @@ def order_in(request: OrderCancelRequested) -> OrderCreated:
         price=request.price,
         address=request.address,
         create_time=request.create_time,
+        request_id=request.request_id,
     )
 
 

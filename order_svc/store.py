@@ -1,6 +1,7 @@
 """The table ``orders``."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ordersaga.messages import OrderCancelRequested, OrderCreated
 
@@ -15,7 +16,7 @@ CHANNEL = "orders"
 
 _REQUEST = ("user_id", "product_id", "quantity", "price", "address", "request_id")
 _COLUMNS = """order_id, user_id, product_id, quantity, price, address, status, cancel_reason, create_time,
-              update_time, cancel_actor, cancel_note, cancel_request_time"""
+              update_time, cancel_actor, cancel_note, cancel_request_time, request_id::text"""
 # The ids are drawn before the insert, so that each row can be told from its neighbours when it comes back. Whoever
 # stores the same requests at once waits at their unique keys: all come to these in one order, or they would wait for
 # each other.
@@ -36,7 +37,7 @@ _INSERT = """
     SELECT request.place, request.order_id, stored.create_time FROM request JOIN stored USING (order_id)
 """
 _REQUESTED = f"""
-    SELECT {_COLUMNS}, request_id FROM orders
+    SELECT {_COLUMNS} FROM orders
     WHERE (user_id, request_id) IN (SELECT * FROM unnest(%(user_id)s::bigint[], %(request_id)s::uuid[]))
 """  # noqa: S608 - a constant
 _GET = f"SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(%(ids)s::bigint[])"  # noqa: S608 - a constant
@@ -73,15 +74,15 @@ _ANNOUNCED = """
 
 
 _RESTORE = """
-    INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, create_time, update_time,
+    INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, request_id, create_time, update_time,
                         announce_time)
-    SELECT order_id, user_id, product_id, quantity, price, address, create_time, now(),
+    SELECT order_id, user_id, product_id, quantity, price, address, request_id, create_time, now(),
            now() + make_interval(secs => %(announce_after)s)
     FROM unnest(%(order_id)s::bigint[], %(user_id)s::bigint[], %(product_id)s::bigint[], %(quantity)s::bigint[],
-                %(price)s::bigint[], %(address)s::text[], %(create_time)s::timestamptz[])
-         AS told (order_id, user_id, product_id, quantity, price, address, create_time)
+                %(price)s::bigint[], %(address)s::text[], %(request_id)s::uuid[], %(create_time)s::timestamptz[])
+         AS told (order_id, user_id, product_id, quantity, price, address, request_id, create_time)
     ORDER BY order_id
-    ON CONFLICT (order_id) DO NOTHING
+    ON CONFLICT DO NOTHING
     RETURNING order_id
 """
 _RESTORE_CANCELS = """
@@ -99,11 +100,15 @@ _NUMBER_ON = """
 def restore(tx: Transaction, told: Sequence[OrderCreated], announce_after: float) -> set[int]:
     """Store those orders of ``told``, each with an id of its own, that are not there, PENDING; return their ids.
 
-    Their request ids are not known any more.
+    One whose request id stands for another order by now is stored without it: its saga goes on all the same.
     """
-    names = ("order_id", "user_id", "product_id", "quantity", "price", "address", "create_time")
-    rows = tx.execute(_RESTORE, columns(told, names) | {"announce_after": announce_after})
-    return {row.order_id for row in rows}
+    names = ("order_id", "user_id", "product_id", "quantity", "price", "address", "request_id", "create_time")
+    restored = {row.order_id for row in tx.execute(_RESTORE, columns(told, names) | {"announce_after": announce_after})}
+    left = [replace(order, request_id=None) for order in told if order.request_id and order.order_id not in restored]
+    if left:
+        rows = tx.execute(_RESTORE, columns(left, names) | {"announce_after": announce_after})
+        restored |= {row.order_id for row in rows}
+    return restored
 
 
 def restore_cancels(tx: Transaction, told: Sequence[OrderCancelRequested]) -> None:
@@ -138,7 +143,7 @@ def insert(tx: Transaction, requests: Sequence[NewOrder], announce_after: float)
 def requested(tx: Transaction, requests: Sequence[NewOrder]) -> dict[tuple[int, str], Order]:
     """Return the orders stored for the request ids of ``requests``, by user and request id."""
     keys = columns(requests, ("user_id", "request_id"))
-    return {(row.user_id, str(row.request_id)): _order(row) for row in tx.execute(_REQUESTED, keys)}
+    return {(row.user_id, row.request_id): _order(row) for row in tx.execute(_REQUESTED, keys)}
 
 
 def get(tx: Transaction, ids: Sequence[int]) -> dict[int, Order]:
@@ -200,12 +205,11 @@ def announced(tx: Transaction, ids: Sequence[int], *, after: float, longest: flo
 
 def _new(request: NewOrder, row: Row) -> Order:
     pending = (OrderStatus.PENDING, None, row.create_time, row.create_time)
-    return Order(row.order_id, *request.content(), *pending)
+    return Order(row.order_id, *request.content(), *pending, request_id=request.request_id)
 
 
 def _order(row: Row) -> Order:
     values = row._asdict()
-    values.pop("request_id", None)
     actor, note, time = (values.pop(name) for name in ("cancel_actor", "cancel_note", "cancel_request_time"))
     request = CancelRequest(actor, note, time) if time else None
     return Order(**{**values, "status": OrderStatus(row.status), "cancel_request": request})

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import uuid
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -57,7 +58,8 @@ def test_what_a_database_forgets_comes_again(stack: Stack, shop: Shop, service: 
     before = [shop.place(product) for _ in range(10)]
     assert finals(shop, before) == {COMPLETED}
     then = Earlier(stack.postgres, service)
-    forgotten = [once_back(lambda: shop.place(product)) for _ in range(30)]
+    keys = [str(uuid.uuid4()) for _ in range(30)]
+    forgotten = [once_back(lambda key=key: shop.place(product, request_id=key)) for key in keys]  # type: ignore[misc]
     assert finals(shop, forgotten) == {COMPLETED}
     under_way = [once_back(lambda: shop.place(product)) for _ in range(30)]
     then.restore()
@@ -76,6 +78,8 @@ def test_what_a_database_forgets_comes_again(stack: Stack, shop: Shop, service: 
 
     eventually(all_agree, BACK_SECONDS)
     assert [letter.value() for letter in letters.until(0)] == []
+    again = [once_back(lambda key=key: shop.place(product, request_id=key)) for key in keys]  # type: ignore[misc]
+    assert [one.order_id for one in again] == [one.order_id for one in forgotten], "no order was made a second time"
     for order in orders:
         found = shop.order(order.order_id)
         assert (found.product_id, found.quantity, found.create_time) == (product, 1, order.create_time)

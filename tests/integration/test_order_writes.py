@@ -104,6 +104,39 @@ async def test_a_request_id_used_for_other_content_is_refused(desk: Desk) -> Non
     assert await desk.said() == [order_created(order)]
 
 
+async def forget(desk: Desk, order: Order) -> None:
+    """Have the database be as if it had gone back to before the order."""
+    await desk.database.run(lambda tx: tx.execute("DELETE FROM orders WHERE order_id = %(id)s", {"id": order.order_id}))
+
+
+async def restore(desk: Desk, *orders: Order) -> set[int]:
+    told = [order_created(order) for order in orders]
+    return await desk.database.run(lambda tx: store.restore(tx, told, 60.0))
+
+
+async def test_an_order_that_is_restored_answers_to_its_request_id(desk: Desk) -> None:
+    asked = replace(WANTED, request_id=str(uuid.uuid4()))
+    order = await desk.intake.take(asked)
+    other = await desk.intake.take(WANTED)
+    await forget(desk, order)
+    assert await restore(desk, order, other) == {order.order_id}
+    assert (await desk.intake.take(asked)).order_id == order.order_id
+    with pytest.raises(AlreadyExists, match="used for another order"):
+        await desk.intake.take(replace(asked, quantity=4))
+
+
+async def test_an_order_is_restored_though_its_request_id_was_used_for_another_since(desk: Desk) -> None:
+    """Both were acknowledged, and both have a saga."""
+    asked = replace(WANTED, request_id=str(uuid.uuid4()))
+    order = await desk.intake.take(asked)
+    await forget(desk, order)
+    since = await desk.intake.take(asked)
+    assert await restore(desk, order, since) == {order.order_id}
+    assert (await desk.intake.take(asked)).order_id == since.order_id
+    both = await desk.database.run(lambda tx: store.get(tx, [order.order_id, since.order_id]))
+    assert both.keys() == {order.order_id, since.order_id}
+
+
 async def test_a_cancel_is_noted_on_its_order_and_the_saga_is_told_of_it(desk: Desk) -> None:
     order = await desk.intake.take(WANTED)
     asked = await desk.cancel(order)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import fastavro
 import pytest
@@ -68,6 +69,8 @@ def largest(record: type[Record]) -> Record:
 def _largest(limits: Mapping[str, Any]) -> Any:
     if "max_len" in limits:
         return ("A" if "A-Z" in limits["pattern"] else "\N{FACE WITH TEARS OF JOY}") * limits["max_len"]
+    if "pattern" in limits:
+        return str(UUID(int=2**128 - 1))
     highest = limits.get("lte", 2**63 - 1)
     return highest if limits else True
 
