@@ -261,9 +261,10 @@ class Consumer:
         self._watchdog.forget()
 
     def _lose_places(self, error: WentBackError) -> None:
-        """Have all partitions placed anew, as the database does not have what it had."""
+        """Have all partitions placed anew, as the database lacks what it had, or may."""
         log.error("the database went back", error=str(error))
         self._forget(self._owned)
+        self._offsets.begin_anew()
         self._unplaced |= self._owned
         self._consumer.pause(self._partitions(self._unplaced))
 

@@ -33,6 +33,7 @@ class Handling:
         The ``offsets`` of earlier batches are stored with a later one's effects.
         """
         self._handle, self._codec, self._producer, self._offsets = handle, codec, producer, offsets
+        self._database = database
         self._connection = database.kept(self._must_not_be_back)
 
     def handle(self, batch: Sequence[KafkaMessage]) -> Failed:
@@ -131,4 +132,4 @@ class Handling:
     def _must_not_be_back(self, session: Session) -> None:
         """See that the database of a new connection has what the one of the last connection had."""
         with session.transaction() as tx:
-            self._offsets.must_be_in(stored_offsets.read(tx))
+            self._offsets.must_be_in(stored_offsets.read(tx), self._database.timelines.number)

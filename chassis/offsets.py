@@ -48,6 +48,8 @@ class Offsets:
         """What the database has, as far as we know."""
         self._once: dict[Partition, int] = {}
         """Where the group was before the database went back, as long as that is not reached again."""
+        self._history: int | None = None
+        """Which history the database told when it was last believed; None where any is to be."""
         self._uncommitted: dict[Partition, int] = {}
         self._sent = 0.0
         self._unsent = False
@@ -151,15 +153,25 @@ class Offsets:
             self._unsent = True
         self._known.update(offsets)
 
-    def must_be_in(self, stored: Mapping[Partition, int]) -> None:
+    def must_be_in(self, stored: Mapping[Partition, int], history: int) -> None:
         """See that the database, which has ``stored``, has all that we know it to have had.
 
+        Where it tells another ``history`` than before, it may lack what was handled last. The offsets of that were not
+        stored yet, so no offset would tell; stored now, they would stand for effects that are not there.
+
         Raises:
-            WentBackError: it does not.
+            WentBackError: it does not, or may not; `begin_anew` must follow.
         """
         back = [partition for partition, offset in self._known.items() if stored.get(partition, -1) < offset]
         if back:
             raise WentBackError(f"the database has forgotten what was handled of {_names(back)}")
+        if self._history not in {None, history}:
+            raise WentBackError("the database tells another history, and may lack what was handled last")
+        self._history = history
+
+    def begin_anew(self) -> None:
+        """Say that all is read again from where the database is, whichever history that tells."""
+        self._history = None
 
     def commit(self, consumer: Consumer, *, wait: bool) -> None:
         """Send what is not committed yet; where it is refused, the messages come again, and are answered the same."""

@@ -77,6 +77,12 @@ GOING_BACK = {
         "database.kept(lambda _: None)",
         f"{_GOING_BACK}::test_what_a_database_forgets_while_messages_come_is_handled_again",
     ),
+    "another-history-believed": Mutant(
+        "chassis/offsets.py",
+        "        if self._history not in {None, history}:\n",
+        "        if False:\n",
+        f"{_OFFSETS}::test_another_history_may_lack_what_was_handled_last",
+    ),
     "idle-and-blind": Mutant(
         "chassis/books.py",
         "elif now - self._looked > _LOOK_SECONDS:",
