@@ -1,36 +1,15 @@
 """What can happen to the world, one step at a time. A failing run is printed as lists of these, to be repeated."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Protocol
 
-from hypothesis import strategies as st
-from ordersaga.messages import (
-    CompleteOrderCommand,
-    CreateDeliveryCommand,
-    DecreaseProductCommand,
-    DeliveryCreated,
-    OrderCreated,
-    ProductDecreased,
-)
-
-from tests.chaos.simulation.services import Fault
+from tests.chaos.simulation.faults import Fault
 from tests.chaos.simulation.world import Kind, World
 
-TOPICS = [
-    record.TOPIC
-    for record in (
-        OrderCreated,
-        DecreaseProductCommand,
-        ProductDecreased,
-        CreateDeliveryCommand,
-        DeliveryCreated,
-        CompleteOrderCommand,
-    )
-]
 ORDER, PRODUCT, DELIVERY, ORCHESTRATOR = range(4)
 """The services, by their places in the world's list."""
+ALL = 500
+"""More than there are messages in a run."""
 
 
 class Action(Protocol):
@@ -47,7 +26,29 @@ class Place:
     fault: Fault = Fault.NONE
 
     def __call__(self, world: World) -> None:
-        world.place(self.kind, self.fault)
+        world.place([self.kind], self.fault)
+
+
+@dataclass(frozen=True)
+class PlaceTogether:
+    """Customers order at the same moment: their orders share a transaction."""
+
+    kinds: tuple[Kind, ...]
+    fault: Fault = Fault.NONE
+
+    def __call__(self, world: World) -> None:
+        world.place(self.kinds, self.fault)
+
+
+@dataclass(frozen=True)
+class AskAgain:
+    """A customer who may not have been answered sends a request once more."""
+
+    which: int
+    fault: Fault = Fault.NONE
+
+    def __call__(self, world: World) -> None:
+        world.ask_again(self.which, self.fault)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Process:
     fault: Fault = Fault.NONE
 
     def __call__(self, world: World) -> None:
-        world.services[self.service].process(world.now, first=self.first, limit=self.limit, fault=self.fault)
+        world.services[self.service].consume(first=self.first, limit=self.limit, fault=self.fault)
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Progress:
 
     def __call__(self, world: World) -> None:
         for service in (ORCHESTRATOR, PRODUCT, ORCHESTRATOR, DELIVERY, ORCHESTRATOR, ORDER)[: self.steps]:
-            world.services[service].process(world.now)
+            world.services[service].consume()
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,23 @@ class Wake:
 
 @dataclass(frozen=True)
 class Rewind:
-    """A service's last committed offsets are lost: it gets up to ``back`` messages of each partition again."""
+    """A service dies, and the broker loses what its group committed last: up to ``back`` of each partition."""
 
     service: int
     back: int
 
     def __call__(self, world: World) -> None:
-        world.log.rewind(world.services[self.service].name, self.back)
+        world.rewind(world.services[self.service], self.back)
+
+
+@dataclass(frozen=True)
+class Reset:
+    """An operator has a group begin anew, by Kafka's own tools, which leave no mark that the database had it."""
+
+    service: int
+
+    def __call__(self, world: World) -> None:
+        world.rewind(world.services[self.service], ALL, mark="")
 
 
 @dataclass(frozen=True)
@@ -127,13 +138,74 @@ class Repeat:
 
 
 @dataclass(frozen=True)
+class Rubbish:
+    """A stranger writes what cannot be decoded."""
+
+    which: int
+
+    def __call__(self, world: World) -> None:
+        world.rubbish(self.which)
+
+
+@dataclass(frozen=True)
+class Contradict:
+    """A stranger writes what can be decoded, and contradicts what is stored."""
+
+    which: int
+
+    def __call__(self, world: World) -> None:
+        world.contradict(self.which)
+
+
+@dataclass(frozen=True)
 class DeleteTopic:
     """A topic is deleted with all that is in it, and made anew."""
 
     topic: str
 
     def __call__(self, world: World) -> None:
-        world.log.delete(self.topic)
+        world.delete(self.topic)
+
+
+@dataclass(frozen=True)
+class Expire:
+    """A topic's retention deletes what has been consumed."""
+
+    topic: str
+
+    def __call__(self, world: World) -> None:
+        world.expire(self.topic)
+
+
+@dataclass(frozen=True)
+class AddPartition:
+    """A topic gets one partition more: keys that come to it later change theirs."""
+
+    topic: str
+
+    def __call__(self, world: World) -> None:
+        world.add_partition(self.topic)
+
+
+@dataclass(frozen=True)
+class Join:
+    """One process more of a service starts, and is given a share of its partitions."""
+
+    service: int
+
+    def __call__(self, world: World) -> None:
+        world.services[self.service].start()
+
+
+@dataclass(frozen=True)
+class Leave:
+    """A process of a service is stopped in good order; another one starts, if it was the last."""
+
+    service: int
+
+    def __call__(self, world: World) -> None:
+        service = world.services[self.service]
+        service.leave(service.process)
 
 
 @dataclass(frozen=True)
@@ -143,7 +215,7 @@ class Wait:
     seconds: int
 
     def __call__(self, world: World) -> None:
-        world.now += timedelta(seconds=self.seconds)
+        world.pass_time(self.seconds)
 
 
 @dataclass(frozen=True)
@@ -165,7 +237,7 @@ class Silence:
 
     def __call__(self, world: World) -> None:
         for _ in range(self.times):
-            world.now = max([world.now, *world.deadlines()])
+            world.wait_for_deadlines()
             world.fire_timers(hasty=True)
 
 
@@ -227,60 +299,3 @@ class GoBack:
 
     def __call__(self, world: World) -> None:
         world.services[self.service].restore()
-
-
-_FAULTS = [*list(Fault)[1:], Fault.STOPPED]
-
-
-def _processing() -> Iterator[Action]:
-    """The services at work, the orchestrator more than the others. Without a fault as often as with one."""
-    for service in (ORCHESTRATOR, ORCHESTRATOR, PRODUCT, DELIVERY, ORDER):
-        for limit in (500, 500, 1, 2):
-            for first in range(6 if service == ORCHESTRATOR else 2):
-                yield from [Process(service, limit, first)] * 5
-                yield from (Process(service, limit, first, fault) for fault in _FAULTS)
-
-
-def _others() -> Iterator[Action]:
-    for kind in Kind:
-        yield from [Place(kind)] * 3
-        yield from (Place(kind, fault) for fault in list(Fault)[1:])
-    for order in range(4):
-        yield from [CancelOrder(order)] * 3
-        yield from (CancelOrder(order, fault) for fault in list(Fault)[1:])
-        yield from [CancelSaga(order)] * 3 + [RetrySaga(order)] * 2
-    yield from (Restock(pieces) for pieces in (1, 2, 3))
-    for service in range(4):
-        yield from [Wake(service)] * 6
-        yield from (Rewind(service, back) for back in (1, 2, 500))
-    yield from [Progress(steps) for steps in range(1, 7)] * 6
-    yield from (Repeat(which) for which in range(12))
-    yield from (DeleteTopic(topic) for topic in TOPICS)
-    yield from [Wait(seconds) for seconds in (61, 300, 3600, 86_400, -86_400, -61)] * 2
-    for hasty in (False, True):
-        yield from [FireTimers(hasty=hasty)] * 5
-        yield from (FireTimers(fault, hasty=hasty) for fault in list(Fault)[1:])
-    yield from [Silence(times) for times in (1, 4, 5, 6, 12)] * 6
-    yield from [Announce()] * 3 + [Relay()] * 3
-    yield from (Announce(fault) for fault in list(Fault)[1:])
-    yield from (Relay(fault) for fault in list(Fault)[1:])
-
-
-_PROCESSING, _OTHERS = list(_processing()), list(_others())
-_EITHER: list[Action] = [*_PROCESSING, *_OTHERS * (len(_PROCESSING) // len(_OTHERS))]
-
-KINDS = st.lists(st.sampled_from([Kind.GOOD, *Kind, Kind.GOOD, Kind.BOX]), min_size=1, max_size=3)
-"""The orders that a run begins with."""
-
-RUNS = st.lists(st.lists(st.sampled_from(_EITHER), max_size=20), min_size=1, max_size=8)
-"""What happens then. Lists in a list, only because hypothesis makes long single lists seldom."""
-
-# What a database has forgotten must be in Kafka still; product_svc's would forget restocks, which are no messages. What
-# time, operators and cancels decided in a saga that is forgotten is found out later, and may then be too late.
-_BACK = [act(service) for service in (ORCHESTRATOR, DELIVERY) for act in (Keep, GoBack, GoBack)]
-_DECIDING = DeleteTopic | FireTimers | Silence | CancelSaga | RetrySaga | CancelOrder
-_REPEATABLE = [one for one in _EITHER if not isinstance(one, _DECIDING)]
-RUNS_BACK = st.lists(
-    st.lists(st.sampled_from([*_REPEATABLE, *_BACK * (len(_EITHER) // 30)]), max_size=20), min_size=1, max_size=8
-)
-"""The same, with databases that go back, and topics that keep everything."""

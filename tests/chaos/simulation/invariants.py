@@ -1,6 +1,8 @@
 """What must hold, whatever has happened. Numbered as the project numbers its invariants everywhere."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ordersaga.messages import (
@@ -9,14 +11,22 @@ from ordersaga.messages import (
     CompleteOrderCommand,
     CreateDeliveryCommand,
     DecreaseProductCommand,
+    DeliveryCreated,
     IncreaseProductCommand,
+    OrderCreated,
+    ProductDecreased,
 )
 
-from chassis.messages import Record
+from chassis.dead_letters import PREFIX
+from chassis.messages import CAUSATION_ID, MESSAGE_ID, Record
+from chassis.stored_offsets import MARK
 from delivery_svc.deliveries import DeliveryStatus
 from order_svc.orders import OrderStatus
+from tests.chaos.simulation.broker import Stored
 from tests.chaos.simulation.history import why_illegal
-from tests.chaos.simulation.world import STOCK, WISHES, Kind, World
+from tests.chaos.simulation.processes import decoded
+from tests.chaos.simulation.statements import Waiting
+from tests.chaos.simulation.world import STOCK, TOPICS, WISHES, Kind, World, is_strange, letters
 
 REASONS = {
     Kind.GOOD: "OUT_OF_STOCK",
@@ -28,6 +38,9 @@ REASONS = {
 }
 """What participants refuse each kind with. Any may also find the stock sold, be cancelled, or run out of time."""
 _ANY = {"OUT_OF_STOCK", "CANCEL_REQUESTED", "TIMED_OUT", "UNDONE"}
+_NOT_HEARD_OF = {b"UNKNOWN_SAGA", b"UNKNOWN_ORDER"}
+_ANSWERED = {DecreaseProductCommand.TOPIC, CreateDeliveryCommand.TOPIC}
+"""The topics of which every message is answered by one."""
 
 
 class Violation(NamedTuple):
@@ -37,41 +50,118 @@ class Violation(NamedTuple):
     text: str
 
 
+@dataclass
+class Watch:
+    """What holds at any moment, as far as that can only be told from one moment to the next."""
+
+    _seen: int = 0
+    _said: set[bytes | None] = field(default_factory=set)
+    """The id of each message that was ever in Kafka."""
+    _outbox: Mapping[int, Waiting] = field(default_factory=dict)
+
+    def look(self, world: World) -> Iterator[Violation]:
+        """Return what does not hold now; to be called after every step."""
+        yield from at_every_step(world)
+        news, self._seen = world.broker.news[self._seen :], len(world.broker.news)
+        self._said |= {dict(stored.headers).get(MESSAGE_ID) for _, stored in news}
+        for (topic, _), stored in news:
+            if topic in TOPICS and not is_strange(stored):
+                yield from _has_cause(world, decoded(topic, stored))
+        outbox = world.orders.database.rows("outbox")
+        for number in self._outbox.keys() - outbox.keys():
+            if dict(json.loads(self._outbox[number].headers))[MESSAGE_ID].encode() not in self._said:
+                yield Violation(5, f"row {number} is gone from the outbox, and was never in Kafka")
+        self._outbox = outbox
+
+
 def at_every_step(world: World) -> Iterator[Violation]:
     """What holds at any moment."""
     if world.stock() < 0:
         yield Violation(2, f"stock is {world.stock()}")
+    again = {name: (place, offset) for name, place, offset in world.broker.read_again}
+    world.broker.read_again.clear()
+    for service in world.services:
+        if any(process.consumer.state == "halted" for process in service.processes):
+            yield Violation(9, f"{service.name} takes its code to be bad")
+        if service.went_back:
+            continue
+        if service.name in again:
+            yield Violation(12, f"{service.name} had committed {again[service.name]}, and reads it again")
+        for place, one in world.broker.group(service.name).committed.items():
+            if one.metadata == MARK and one.offset > service.stored.get(place, 0):
+                yield Violation(7, f"{service.name} has committed {one.offset} of {place}, and has not stored that")
+
+
+def _has_cause(world: World, record: Record) -> Iterator[Violation]:
+    """What is published tells of what is committed."""
+    tables = {
+        OrderCreated.TOPIC: (world.orders, "orders"),
+        ProductDecreased.TOPIC: (world.products, "movements"),
+        DeliveryCreated.TOPIC: (world.deliveries, "deliveries"),
+    }
+    service, table = tables.get(record.TOPIC, (world.orchestrator, "sagas"))
+    if not service.went_back and record.key not in service.database.rows(table):
+        yield Violation(7, f"{service.name} has published {record}, and nothing of it is stored")
 
 
 def before_healing(world: World) -> Iterator[Violation]:
-    """What holds in the midst of faults: what is committed has its effect."""
+    """What holds in the midst of faults: what is committed has its effect, and its answer."""
+    answered = {dict(stored.headers).get(CAUSATION_ID) for _, stored in world.broker.news}
     for service in world.services:
-        for (topic, partition), messages in world.log.places.items():
-            # While a database that went back is catching up, what it has counts, not what the group has handled once.
-            reached = min(
-                world.log.committed.get((service.name, (topic, partition)), 0),
-                service.stored.get((topic, partition), 0),
-            )
-            for message in messages[:reached]:
-                if topic not in service.topics or message in service.passed_over:
-                    continue
-                if not has_effect(world, message.record):
-                    yield Violation(7, f"{service.name} committed past {message}, which has no effect")
+        # What a database that went back has passed over comes again, once it has been told what that is about.
+        if service.went_back:
+            continue
+        committed = world.broker.group(service.name).committed
+        for (topic, number), stored, record in world.messages():
+            place = topic, number
+            # Of a topic that was made anew the database may still have the old one's offset, which nobody goes by.
+            reached = min(service.stored.get(place, 0), committed[place].offset if place in committed else 0)
+            if topic not in service.topics or stored.offset >= reached:
+                continue
+            if not has_effect(world, record):
+                yield Violation(7, f"{service.name} committed past {record}, which has no effect")
+            if topic in _ANSWERED and dict(stored.headers)[MESSAGE_ID] not in answered:
+                yield Violation(7, f"{service.name} committed past {record}, which has no answer")
 
 
 def after_healing(world: World) -> Iterator[Violation]:
     """What holds when all faults are healed and nothing moves any more."""
     yield from _orders(world)
+    yield from _answers(world)
     yield from _stock(world)
     yield from _histories(world)
-    for record_id, record in world.orders.database.rows("outbox").items():
-        yield Violation(5, f"outbox row {record_id} was never published: {record}")
+    yield from _letters(world)
+    for row in world.orders.database.rows("outbox").values():
+        yield Violation(5, f"a row of the outbox was never published: {row}")
+    for _, __, record in world.messages():
+        if not has_effect(world, record):
+            yield Violation(8, f"{record} has no effect")
+
+
+def _letters(world: World) -> Iterator[Violation]:
     for service in world.services:
-        for message in service.parked:
-            yield Violation(8, f"{service.name} parked {message}, which is no poison")
-    for message in world.log.messages():
-        if not has_effect(world, message.record):
-            yield Violation(8, f"{message} has no effect")
+        found = world.broker.log((letters(service), 0))
+        for letter in found:
+            # Where a database went back and nothing could tell yet, as no offset was stored with it, a letter is left.
+            left = service.went_back and dict(letter.headers).get(f"{PREFIX}reason") in _NOT_HEARD_OF
+            if not (is_strange(letter) or left):
+                yield Violation(9, f"{service.name} parked {letter}, which is no poison")
+        parked = {_place(letter) for letter in found}
+        for (topic, number), stored in world.broker.messages(service.topics):
+            if is_strange(stored) and (topic, number, stored.offset) not in parked:
+                yield Violation(9, f"{service.name} has not parked {stored} of {topic}")
+
+
+def _place(letter: Stored) -> tuple[str, int, int]:
+    headers = {name: (value or b"").decode() for name, value in letter.headers}
+    return headers[f"{PREFIX}topic"], int(headers[f"{PREFIX}partition"]), int(headers[f"{PREFIX}offset"])
+
+
+def _answers(world: World) -> Iterator[Violation]:
+    stored = dict(world.orders.database.rows("requests"))
+    for request_id, order_id in world.answers:
+        if stored.get((1, request_id)) != order_id:
+            yield Violation(4, f"{request_id} was answered with order {order_id}, and is {stored.get((1, request_id))}")
 
 
 def _orders(world: World) -> Iterator[Violation]:

@@ -1,12 +1,15 @@
 """One run of the simulation: orders, what happens to them, healing; and what was found wrong."""
 
+import random
 from collections.abc import Collection, Sequence
 from itertools import chain
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.chaos.simulation import invariants
-from tests.chaos.simulation.actions import KINDS, RUNS, Action
+from tests.chaos.simulation.actions import Action
+from tests.chaos.simulation.draws import KINDS, RUNS
+from tests.chaos.simulation.healing import heal
 from tests.chaos.simulation.invariants import Violation
 from tests.chaos.simulation.world import Kind, World
 
@@ -28,16 +31,25 @@ class _Found(Exception):
 
 def simulate(kinds: Sequence[Kind], runs: Sequence[Sequence[Action]]) -> list[Violation]:
     """Place an order of each of ``kinds``, let ``runs`` happen, heal, and return the invariants that do not hold."""
+    random.seed(0)  # message ids and jitter are drawn, and are the same each time
     world = World()
+    try:
+        return _simulate(world, kinds, runs)
+    finally:
+        world.end()
+
+
+def _simulate(world: World, kinds: Sequence[Kind], runs: Sequence[Sequence[Action]]) -> list[Violation]:
+    watch = invariants.Watch()
     for kind in kinds:
-        world.place(kind)
+        world.place([kind])
     for action in chain.from_iterable(runs):
         action(world)
-        found = list(invariants.at_every_step(world))
+        found = list(watch.look(world))
         if found:
             return found
     found = list(invariants.before_healing(world))
-    if not world.heal():
+    if not heal(world):
         found.append(Violation(1, "it does not come to rest"))
     return found + list(invariants.after_healing(world))
 

@@ -1,27 +1,31 @@
 """What the services' ``store`` modules do, done to tables in memory, and the handlers made to use it."""
 
 import logging
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import datetime
-from typing import TypeVar
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import NamedTuple, TypeVar
 from unittest.mock import patch
 
 import structlog
 from psycopg.errors import UniqueViolation
 
 import delivery_svc.handlers
+import order_svc.announcer
+import order_svc.cancelling
 import order_svc.handlers
+import order_svc.intake
+import order_svc.store
 import product_svc.handlers
-import saga.engine
-import saga.operators
 from chassis.aside import Claim
 from chassis.errors import Unavailable
 from chassis.pipeline import Transaction
 from delivery_svc.deliveries import Delivery, DeliveryStatus
 from delivery_svc.deliveries import Wanted as WantedDelivery
-from order_svc.orders import Ending, Order
+from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
 from product_svc.stock import Movement, Shelf, Wanted, allocate
 from saga.find import Filter
 from saga.instance import Event, Instance
@@ -29,14 +33,74 @@ from saga.store import SagaStore
 from tests.chaos.simulation.database import of
 
 T = TypeVar("T")
-_QUIET = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+NEIGHBOURS = 128
+"""Ids that share a partition. Orders here are so far apart that each two that follow each other do not."""
+
+
+class Due(NamedTuple):
+    """When an order is to be announced again, and how often it was."""
+
+    time: datetime
+    announcements: int
+
+
+def _drop(*_: object) -> str:
+    raise structlog.DropEvent
+
+
+_QUIET = structlog.wrap_logger(
+    None, processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
+)
+_ROOMS = {"chassis", "saga", "order_svc", "product_svc", "delivery_svc", "orchestrator_svc"}
 
 
 class OrderStore:
-    """`order_svc.store`, as far as the handlers use it."""
+    """`order_svc.store`, as far as orders are taken, cancelled, announced and ended by it."""
+
+    CHANNEL = order_svc.store.CHANNEL
+
+    def insert(self, tx: Transaction, requests: Sequence[NewOrder], announce_after: float) -> dict[int, Order]:
+        orders, requested, due = (of(tx).write(table) for table in ("orders", "requests", "due"))
+        sequences, now = of(tx).database.sequences, of(tx).now
+        new: dict[int, Order] = {}
+        for place, request in enumerate(requests):
+            order_id = sequences["orders"] = sequences.get("orders", 1 - NEIGHBOURS) + NEIGHBOURS
+            if requested.setdefault((request.user_id, request.request_id), order_id) == order_id:
+                pending = (OrderStatus.PENDING, None, now, now)
+                new[place] = orders[order_id] = Order(
+                    order_id, *request.content(), *pending, request_id=request.request_id
+                )
+                due[order_id] = Due(now + timedelta(seconds=announce_after), 0)
+        return new
+
+    def requested(self, tx: Transaction, requests: Sequence[NewOrder]) -> dict[tuple[int, str], Order]:
+        known, keys = of(tx).read("requests"), [(one.user_id, str(one.request_id)) for one in requests]
+        return {key: of(tx).read("orders")[known[key]] for key in keys if key in known}
 
     def get(self, tx: Transaction, ids: Sequence[int]) -> dict[int, Order]:
         return _those(of(tx).read("orders"), ids)
+
+    def lock(self, tx: Transaction, ids: Sequence[int]) -> dict[int, Order]:
+        of(tx).lock("orders", ids)
+        return self.get(tx, ids)
+
+    def request_cancel(self, tx: Transaction, order_id: int, *, actor: str, note: str) -> Order:
+        orders, now = of(tx).write("orders"), of(tx).now
+        order: Order = replace(orders[order_id], cancel_request=CancelRequest(actor, note, now))
+        orders[order_id] = order
+        return order
+
+    def claim_unannounced(self, tx: Transaction, claim: Claim) -> list[Order]:
+        orders: Mapping[int, Order] = of(tx).read("orders")
+        due = [one for one, when in of(tx).read("due").items() if when.time <= of(tx).now and not orders[one].final]
+        claim.ids = list(islice((one for one in due if of(tx).claim("orders", one)), claim.limit))
+        return [orders[one] for one in claim.ids]
+
+    def announced(self, tx: Transaction, ids: Sequence[int], *, after: float, longest: float) -> None:
+        due, now = of(tx).write("due"), of(tx).now
+        for one in ids:
+            told = due[one].announcements + 1
+            due[one] = Due(now + timedelta(seconds=min(longest, after * 2.0**told)), told)
 
     def end(self, tx: Transaction, endings: Sequence[Ending]) -> set[int]:
         orders = of(tx).write("orders")
@@ -157,6 +221,11 @@ class MemorySagaStore(SagaStore):
                 history[event.saga_id, event.version] = event
         return stored
 
+    @staticmethod
+    def any_due(tx: Transaction, aside: Sequence[int] = ()) -> bool:
+        sagas, now = of(tx).read("sagas").values(), of(tx).now
+        return any(one.deadline and one.deadline <= now and one.saga_id not in aside for one in sagas)
+
     def claim_due(self, tx: Transaction, claim: Claim, *, all_due: bool) -> dict[int, Instance]:
         now = of(tx).now
         due = [
@@ -164,7 +233,8 @@ class MemorySagaStore(SagaStore):
             for one in of(tx).read("sagas").values()
             if one.deadline and one.deadline <= now and (all_due or one.attempt == 0 or one.ended)
         ]
-        return {one.saga_id: one for one in due[: claim.limit]}
+        claim.ids = [one.saga_id for one in due if one.saga_id not in claim.aside][: claim.limit]
+        return _those(of(tx).read("sagas"), claim.ids)
 
     def pick(self, tx: Transaction, wanted: Filter, *, limit: int) -> dict[int, Instance]:
         now = of(tx).now
@@ -181,14 +251,15 @@ def _those(rows: Mapping[int, T], ids: Collection[int]) -> dict[int, T]:
 
 
 @contextmanager
-def in_memory(
-    orders: OrderStore | None = None, stock: StockStore | None = None, deliveries: DeliveryStore | None = None
-) -> Iterator[None]:
-    """Have the real handlers work on stores in memory, and keep their logs quiet."""
+def in_memory() -> Iterator[None]:
+    """Have the real code work on stores in memory, and keep its logs quiet."""
+    orders = OrderStore()
     with ExitStack() as patches:
-        patches.enter_context(patch.object(order_svc.handlers, "store", orders or OrderStore()))
-        patches.enter_context(patch.object(product_svc.handlers, "store", stock or StockStore()))
-        patches.enter_context(patch.object(delivery_svc.handlers, "store", deliveries or DeliveryStore()))
-        for room in (order_svc.handlers, saga.engine, saga.operators):
-            patches.enter_context(patch.object(room, "log", _QUIET))
+        for room in (order_svc.announcer, order_svc.cancelling, order_svc.handlers, order_svc.intake):
+            patches.enter_context(patch.object(room, "store", orders))
+        patches.enter_context(patch.object(product_svc.handlers, "store", StockStore()))
+        patches.enter_context(patch.object(delivery_svc.handlers, "store", DeliveryStore()))
+        for room in [module for name, module in sys.modules.items() if name.split(".")[0] in _ROOMS]:
+            if "log" in vars(room):
+                patches.enter_context(patch.object(room, "log", _QUIET))
         yield

@@ -3,27 +3,36 @@
 import pytest
 
 from tests.chaos.simulation.actions import ORCHESTRATOR, Action, CancelOrder, Process, Progress
+from tests.chaos.simulation.faults import Fault
 from tests.chaos.simulation.mutants import MUTANTS
+from tests.chaos.simulation.mutants_chassis import CHASSIS_MUTANTS
 from tests.chaos.simulation.run import search, simulate
-from tests.chaos.simulation.services import Fault
-from tests.chaos.simulation.stores import in_memory
+from tests.chaos.simulation.seams import simulated
 from tests.chaos.simulation.world import Kind
 
 RUNS = 3000
 """Of each series; the hardest to find takes a few hundred."""
+ALL = MUTANTS | CHASSIS_MUTANTS
 
 
-@pytest.mark.parametrize("guard", MUTANTS)
+@pytest.mark.parametrize("guard", ALL)
 def test_the_simulation_notices_where(guard: str) -> None:
-    take_out, invariant = MUTANTS[guard]
-    with in_memory(), take_out():
-        assert search({invariant}, RUNS)
+    take_out, invariant, run = ALL[guard]
+    with simulated():
+        if not run:
+            with take_out():
+                assert search({invariant}, RUNS)
+            return
+        assert simulate([Kind.GOOD], [run]) == []
+        with take_out():
+            found = simulate([Kind.GOOD], [run])
+    assert invariant in {violation.invariant for violation in found}
 
 
 def test_without_a_tombstone_a_cancelled_order_is_delivered() -> None:
     late_delivery: list[Action] = [Progress(2), Process(ORCHESTRATOR, fault=Fault.STOPPED), CancelOrder(0)]
-    take_out, _ = MUTANTS["an undone order that was never seen leaves no tombstone in deliveries"]
-    with in_memory(), take_out():
+    take_out, *_ = MUTANTS["an undone order that was never seen leaves no tombstone in deliveries"]
+    with simulated(), take_out():
         found = simulate([Kind.GOOD], [late_delivery])
     assert [violation.text for violation in found if violation.invariant == 3] == [
         "order 1 is CANCELLED with CANCEL_REQUESTED; holds stock: False, delivery: True"

@@ -1,32 +1,57 @@
-"""The whole system in memory: four services, the log between them, and a clock that only the simulation moves."""
+"""The whole system in memory: four services, Kafka between them, and a clock that only the simulation moves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, cast
+from uuid import UUID
 
-from chassis.aside import Claim
-from chassis.messages import Outgoing, Record
+from ordersaga.messages import (
+    CompleteOrderCommand,
+    CreateDeliveryCommand,
+    DecreaseProductCommand,
+    DeliveryCreated,
+    OrderCreated,
+    ProductDecreased,
+)
+
+from chassis.messages import Record
 from chassis.pipeline import Transaction
-from orchestrator_svc.order_saga import ORDER_SAGA
-from order_svc.orders import CancelRequest, Order, OrderStatus, announcements, order_cancel_requested, order_created
+from chassis.stored_offsets import MARK, Partition
+from order_svc.orders import NewOrder, Order
 from product_svc.stock import Shelf
 from saga.find import Filter
-from saga.instance import Instance, pending_command
-from saga.operators import Operators
-from saga.overdue import overdue
-from tests.chaos.simulation import services
-from tests.chaos.simulation.database import of
-from tests.chaos.simulation.log import Log
-from tests.chaos.simulation.services import SAGAS, Fault
+from saga.instance import Instance
+from tests.chaos.simulation import processes, services
+from tests.chaos.simulation.broker import Broker, Committed, Headers, Stored
+from tests.chaos.simulation.database import Now, of
+from tests.chaos.simulation.faults import Fault
+from tests.chaos.simulation.green import CLOCK
+from tests.chaos.simulation.processes import OrchestratorProcess, OrderProcess
+from tests.chaos.simulation.services import Service
 
+TOPICS = [
+    record.TOPIC
+    for record in (
+        OrderCreated,
+        DecreaseProductCommand,
+        ProductDecreased,
+        CreateDeliveryCommand,
+        DeliveryCreated,
+        CompleteOrderCommand,
+    )
+]
+STRANGE = "strange"
+"""The header of what strangers wrote."""
+PARTITIONS = 2
+MOST_PARTITIONS = 4
 PRODUCT = 1
 PRICE = 500
 STOCK = 3
-ANNOUNCE_AFTER = timedelta(seconds=120)
-_ROUNDS_TO_HEAL = 5
-_LIMIT = 200
+_MOMENT = 0.3
+"""Longer than a consumer waits for more before it stores and commits offsets."""
 
 
 class Wish(NamedTuple):
@@ -67,18 +92,36 @@ class World:
     """Everything there is. Its methods are what can happen; none of them looks at the time or draws lots."""
 
     def __init__(self) -> None:
-        self.now = datetime(2026, 1, 1, tzinfo=UTC)
-        self.log = Log()
-        self.orders = services.order_service(self.log)
-        self.products = services.product_service(self.log)
-        self.deliveries = services.delivery_service(self.log)
-        self.orchestrator = services.orchestrator(self.log)
+        CLOCK.now = 1_000_000.0
+        self.now = Now(datetime(2026, 1, 1, tzinfo=UTC))
+        self.broker = Broker(dict.fromkeys(TOPICS, PARTITIONS))
+        around = services.Surroundings(self.broker, self.now)
+        self.orders = services.order_service(around)
+        self.products = services.product_service(around)
+        self.deliveries = services.delivery_service(around)
+        self.orchestrator = services.orchestrator(around)
         self.services = [self.orders, self.products, self.deliveries, self.orchestrator]
-        self.kinds: dict[int, Kind] = {}
-        """Of the orders that were acknowledged."""
+        for service in self.services:
+            self.broker.topics[letters(service)] = [[]]
+            service.start()
+        self.requests: list[tuple[NewOrder, Kind]] = []
+        """What customers have asked for, each under a request id of its own."""
+        self.answers: list[tuple[str | None, int]] = []
+        """Which order each answer of CreateOrder told of, by request id."""
         self.restocked = 0
         self.products.database.tables["products"] = {PRODUCT: Shelf(PRICE, STOCK)}
-        self._operators = Operators(ORDER_SAGA, SAGAS)
+
+    def end(self) -> None:
+        """Let go of all that still waits."""
+        for service in self.services:
+            for process in service.processes:
+                process.kill()
+
+    @property
+    def kinds(self) -> dict[int, Kind]:
+        """Of the orders that are there."""
+        asked = {(request.user_id, request.request_id): kind for request, kind in self.requests}
+        return {order_id: asked[key] for key, order_id in self.orders.database.rows("requests").items()}
 
     def all_orders(self) -> list[Order]:
         return list(self.orders.database.rows("orders").values())
@@ -90,148 +133,187 @@ class World:
         shelf: Shelf = self.products.database.rows("products")[PRODUCT]
         return shelf.stock
 
-    def place(self, kind: Kind, fault: Fault = Fault.NONE) -> None:
-        """CreateOrder. Where the process dies before the commit, there is no order, and nobody was told of one."""
-        wish, order_id = WISHES[kind], len(self.kinds) + 1
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, or set the clock of the day back; who has waited for it goes on."""
+        CLOCK.now += max(0.0, seconds)
+        self.now.time += timedelta(seconds=seconds)
+        for service in self.services:
+            service.run()
 
-        def store(tx: Transaction) -> list[Outgoing]:
-            order = Order(order_id, 1, *wish, OrderStatus.PENDING, None, self.now, self.now)
-            of(tx).write("orders")[order_id] = order
-            return self._to_outbox(tx, order_created(order))
+    def place(self, kinds: Sequence[Kind], fault: Fault = Fault.NONE) -> None:
+        """CreateOrder, called at once by a customer for each of ``kinds``."""
+        new = [
+            (NewOrder(1, *WISHES[kind], request_id=str(UUID(int=len(self.requests) + at))), kind)
+            for at, kind in enumerate(kinds)
+        ]
+        self.requests += new
+        self._call([request for request, _ in new], fault)
 
-        self._originate(store, fault)
-        if order_id in self.orders.database.rows("orders"):
-            self.kinds[order_id] = kind
+    def ask_again(self, which: int, fault: Fault = Fault.NONE) -> None:
+        """CreateOrder once more with a request id that was used before, as after an answer that was lost."""
+        self._call([self.requests[which % len(self.requests)][0]], fault)
+
+    def _call(self, requests: Sequence[NewOrder], fault: Fault) -> None:
+        process = self._order_process
+
+        async def ask(request: NewOrder) -> None:
+            order = await process.intake.take(request)
+            self.answers.append((request.request_id, order.order_id))
+
+        self.orders.do(process, lambda: process.call(*[partial(ask, request) for request in requests]), fault)
 
     def cancel_order(self, order: int, fault: Fault = Fault.NONE) -> None:
-        """CancelOrder, of an order that is PENDING; a repeat says nothing more."""
+        """CancelOrder; it may be too late."""
         target = self._pick(order)
-        if target is None or target.final or target.cancel_request:
+        if target is None:
             return
-        cancelled = replace(target, cancel_request=CancelRequest("customer", "changed my mind", self.now))
+        process = self._order_process
 
-        def store(tx: Transaction) -> list[Outgoing]:
-            of(tx).write("orders")[target.order_id] = cancelled
-            return self._to_outbox(tx, order_cancel_requested(cancelled))
+        async def ask() -> None:
+            await process.cancelling.request(
+                target.order_id, actor="customer", note="changed my mind", traceparent=None
+            )
 
-        self._originate(store, fault)
+        self.orders.do(process, lambda: process.call(ask), fault)
 
     def restock(self, pieces: int) -> None:
         """RestockProduct."""
 
-        def store(tx: Transaction) -> list[Outgoing]:
+        def add(tx: Transaction) -> None:
             shelves = of(tx).write("products")
             shelves[PRODUCT] = replace(shelves[PRODUCT], stock=shelves[PRODUCT].stock + pieces)
-            return []
 
-        self.products.transact(store, self.now, Fault.NONE)
+        process = self.products.process
+        self.products.do(process, lambda: process.database.transact(add))
         self.restocked += pieces
 
     def relay(self, fault: Fault = Fault.NONE) -> None:
         """Publish what the fast path left in the outbox."""
-        self._originate(lambda tx: [Outgoing(record) for record in of(tx).read("outbox").values()], fault)
+        self.pass_time(processes.RELAY_AFTER + 1)
+        process = self._order_process
+        self.orders.do(process, process.relay.relay_once, fault)
 
     def announce(self, fault: Fault = Fault.NONE) -> None:
         """Say again what was said of every order that is PENDING for too long."""
-
-        def say(tx: Transaction) -> list[Outgoing]:
-            orders: list[Order] = list(of(tx).read("orders").values())
-            due = [order for order in orders if not order.final and order.create_time + ANNOUNCE_AFTER <= self.now]
-            return [Outgoing(record) for order in due for record in announcements(order)]
-
-        self.orders.transact(say, self.now, fault)
+        process = self._order_process
+        self.orders.do(process, process.announcer.announce_once, fault)
 
     def fire_timers(self, fault: Fault = Fault.NONE, *, hasty: bool = False) -> None:
         """Let the sagas whose deadline has passed go on; ``hasty`` without waiting for replies that lie unread."""
-        if self.orchestrator.is_missing:
-            return
-        one = self.orchestrator
-        handled = not self.log.fetch(one.name, one.topics, one.stored, first=0, limit=1)
+        process = cast("OrchestratorProcess", self.orchestrator.process)
+        process.silence.hasty = hasty
 
-        def fire(tx: Transaction) -> list[Outgoing]:
-            loaded = SAGAS.claim_due(tx, Claim(_LIMIT, ()), all_due=hasty or handled)
-            transitions = [overdue(ORDER_SAGA, instance, self.now) for instance in loaded.values()]
-            changed = [transition.saga for transition in transitions]
-            SAGAS.save(tx, changed, loaded, [one.event for one in transitions if one.event])
-            return [Outgoing(pending_command(ORDER_SAGA, instance)) for instance in changed]
+        def fire() -> None:
+            process.silence.is_handled()  # it compares with what the look before has found
+            process.timers.fire_once()
 
-        self.orchestrator.transact(fire, self.now, fault)
+        self.orchestrator.do(process, fire, fault)
 
     def retry_saga(self, order: int) -> None:
         """RetrySaga."""
-        self._operate(order, self._operators.retry)
+        self._operate(order, "retry")
 
     def cancel_saga(self, order: int) -> None:
         """CancelSaga; it may be too late."""
-        self._operate(order, self._operators.cancel)
+        self._operate(order, "cancel")
 
-    def _operate(self, order: int, action: Callable[..., object]) -> None:
+    def _operate(self, order: int, action: str) -> None:
         target = self._pick(order)
-        if target is not None and not self.orchestrator.is_missing:
+        if target is None:
+            return
+        process = cast("OrchestratorProcess", self.orchestrator.process)
 
-            def act(tx: Transaction) -> list[Outgoing]:
-                action(tx, Filter(ids=[target.order_id]), "operator: says so", limit=1)
-                return []
+        def act(tx: Transaction) -> None:
+            if not process.silence.lag.is_missing_now(tx):
+                do: Callable[..., object] = getattr(process.operators, action)
+                do(tx, Filter(ids=[target.order_id]), "operator: says so", limit=1)
 
-            self.orchestrator.transact(act, self.now, Fault.NONE)
+        self.orchestrator.do(process, lambda: process.database.transact(act))
+
+    def rubbish(self, which: int) -> None:
+        """Have a stranger write what is no message of ours."""
+        self._strange((TOPICS[which % len(TOPICS)], 0), b"rubbish", [])
+
+    def contradict(self, which: int) -> None:
+        """Have a stranger ask again for what an order has got, with another quantity."""
+        had = self.products.database.rows("movements")
+        asked = [
+            (place, stored, replace(record, quantity=record.quantity + 1))
+            for place, stored, record in self.messages()
+            if isinstance(record, DecreaseProductCommand) and record.key in had
+        ]
+        if asked:
+            place, stored, other = asked[which % len(asked)]
+            self._strange(place, processes.encoded(other), stored.headers, stored.key)
+
+    def _strange(self, place: Partition, value: bytes, headers: Headers, key: bytes | None = None) -> None:
+        self.broker.append(place, key, value, [*headers, (STRANGE, b"")])
 
     def repeat(self, which: int) -> None:
-        """Have some record come once more, at the end of its partition."""
-        messages = list(self.log.messages())
+        """Have some message come once more, at the end of its partition, as of a producer that is older."""
+        messages = list(self.messages())
         if messages:
-            self.log.append(messages[which % len(messages)].record)
+            place, stored, _ = messages[which % len(messages)]
+            self.broker.append(place, stored.key, stored.value, stored.headers)
 
-    def heal(self) -> bool:
-        """Let everything run without a fault, and time go on, until nothing moves; return whether it came to that.
+    def rewind(self, service: Service, back: int, mark: str = MARK) -> None:
+        """Have a group begin earlier when its service starts again."""
+        for process in service.processes:
+            process.dead = True
+        committed = self.broker.group(service.name).committed
+        for place, one in committed.items():
+            committed[place] = Committed(max(self.broker.begin(place), one.offset - back), mark)
+        service.tend()
 
-        Who was stopped wakes when the others have done all they can: the later, the more it may spoil.
-        """
-        for _ in range(_ROUNDS_TO_HEAL):
-            self.relay()
-            self._work_off()
-            for service in self.services:
-                service.wake()
-            self._work_off()
-            if self.is_quiet():
-                return True
-            self.now = max([self.now + ANNOUNCE_AFTER, *self.deadlines()])
-            self.fire_timers()
-            self.announce()
-        return False
+    def delete(self, topic: str) -> None:
+        """Delete a topic with all that is in it, and make it anew once its consumers know."""
+        partitions, self.broker.topics[topic] = self.broker.topics[topic], []
+        self.pass_time(_MOMENT)
+        self.broker.topics[topic] = partitions
+        self.broker.empty(topic)
+        self.pass_time(_MOMENT)
 
-    def _work_off(self) -> None:
-        while any(service.process(self.now) for service in self.services):
-            pass
+    def expire(self, topic: str) -> None:
+        """Have a topic's retention delete what its group has committed."""
+        (name,) = [service.name for service in self.services if topic in service.topics]
+        for place, one in self.broker.group(name).committed.items():
+            if place[0] == topic and one.offset > self.broker.begin(place):
+                self.broker.trim(place, one.offset)
 
-    def is_quiet(self) -> bool:
-        """Say whether every order and every saga has ended."""
-        sagas = self.sagas()
-        return all(order.final and order.order_id in sagas for order in self.all_orders()) and not list(
-            self.deadlines()
-        )
+    def add_partition(self, topic: str) -> None:
+        """Give a topic one partition more; producers hear of it by and by, and some keys have another one then."""
+        if len(self.broker.topics[topic]) < MOST_PARTITIONS:
+            self.broker.add_partition(topic)
+
+    def messages(self) -> Iterator[tuple[Partition, Stored, Record]]:
+        """Return all that the six topics hold, but for what strangers wrote."""
+        for place, stored in self.broker.messages(TOPICS):
+            if not is_strange(stored):
+                yield place, stored, processes.decoded(place[0], stored)
 
     def deadlines(self) -> Iterator[datetime]:
         return (saga.deadline for saga in self.sagas().values() if saga.deadline)
+
+    def wait_for_deadlines(self) -> None:
+        """Let the time pass in which every saga's deadline passes, and nobody do anything."""
+        until = max([self.now.time, *self.deadlines()])
+        CLOCK.now += (until - self.now.time).total_seconds()
+        self.now.time = until
+
+    @property
+    def _order_process(self) -> OrderProcess:
+        return cast("OrderProcess", self.orders.process)
 
     def _pick(self, order: int) -> Order | None:
         orders = self.all_orders()
         return orders[order % len(orders)] if orders else None
 
-    def _originate(self, act: Callable[[Transaction], list[Outgoing]], fault: Fault) -> None:
-        """Write and publish; what Kafka has acknowledged leaves the outbox, unless the process has died before."""
-        published: list[Outgoing] = []
 
-        def acting(tx: Transaction) -> list[Outgoing]:
-            published.extend(act(tx))
-            return published
+def is_strange(stored: Stored) -> bool:
+    """Say whether a stranger wrote it, or it is a letter about that."""
+    return STRANGE in dict(stored.headers)
 
-        if self.orders.transact(acting, self.now, fault):
-            said = [one.record for one in published]
-            rows = self.orders.database.rows("outbox")
-            self.orders.database.tables["outbox"] = {key: row for key, row in rows.items() if row not in said}
 
-    @staticmethod
-    def _to_outbox(tx: Transaction, record: Record) -> list[Outgoing]:
-        rows = of(tx).write("outbox")
-        rows[max(rows, default=0) + 1] = record
-        return [Outgoing(record)]
+def letters(service: Service) -> str:
+    """Return the dead-letter topic of ``service``."""
+    return f"{service.name}.dlq"

@@ -1,0 +1,118 @@
+"""What the chassis's own statements do, done to tables in memory: stored offsets and the outbox.
+
+The services' statements are longer, and stand behind functions, which `stores` has in memory.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from types import SimpleNamespace as Row
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from tests.chaos.simulation.database import MemoryTransaction
+
+Parameters = Mapping[str, Any]
+Statement = Callable[["MemoryTransaction", Parameters], Sequence[Any]]
+
+
+class Waiting(NamedTuple):
+    """A row of the outbox."""
+
+    outbox_id: int
+    topic: str
+    key: bytes
+    value: bytes
+    headers: str
+    create_time: datetime
+
+
+def _store_offsets(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
+    offsets = tx.write("consumed_offsets")
+    columns = (_values(given[name]) for name in ("topics", "partitions", "offsets"))
+    for topic, partition, offset in zip(*columns, strict=True):
+        offsets[topic, partition] = offset
+    return []
+
+
+def _read_offsets(tx: "MemoryTransaction", _: Parameters) -> Sequence[Any]:
+    stored = tx.read("consumed_offsets")
+    return [Row(topic=topic, partition=number, next_offset=stored[topic, number]) for topic, number in stored]
+
+
+def _add_to_outbox(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
+    outbox, sequences = tx.write("outbox"), tx.database.sequences
+    added = []
+    columns = (_values(given[name]) for name in ("topics", "keys", "values", "headers"))
+    for topic, key, value, headers in zip(*columns, strict=True):
+        number = sequences["outbox"] = sequences.get("outbox", 0) + 1
+        outbox[number] = Waiting(number, topic, _bytes(key), _bytes(value), headers, tx.now)
+        added.append(Row(outbox_id=number))
+    return added
+
+
+def _remove(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
+    for number in _values(given["ids"]):
+        tx.write("outbox").pop(number, None)
+    return []
+
+
+def _remove_unclaimed(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
+    for number in _values(given["ids"]):
+        if tx.claim("outbox", number):
+            tx.write("outbox").pop(number, None)
+    return []
+
+
+def _claim(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
+    old, aside = tx.now - timedelta(seconds=given["age"]), _values(given["aside"])
+    due = [row for number, row in sorted(tx.read("outbox").items()) if row.create_time < old and number not in aside]
+    return list(islice((row for row in due if tx.claim("outbox", row.outbox_id)), given["limit"]))
+
+
+def _count(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
+    return [Row(count=min(len(tx.read("outbox")), given["most"]))]
+
+
+def _tell_timeline(tx: "MemoryTransaction", _: Parameters) -> Sequence[Any]:
+    return [Row(line=str(tx.database.timeline), position=0)]
+
+
+def _nothing(_: "MemoryTransaction", __: Parameters) -> Sequence[Any]:
+    return []
+
+
+class Statements:
+    """The statements, by how they begin."""
+
+    _KNOWN: Mapping[str, Statement] = {
+        "INSERT INTO consumed_offsets": _store_offsets,
+        "SELECT topic, partition, next_offset FROM consumed_offsets": _read_offsets,
+        "INSERT INTO outbox": _add_to_outbox,
+        "DELETE FROM outbox WHERE outbox_id IN": _remove_unclaimed,
+        "DELETE FROM outbox WHERE outbox_id = ANY": _remove,
+        "SELECT outbox_id, topic, key, value, headers FROM outbox": _claim,
+        "SELECT count(*) FROM (SELECT FROM outbox": _count,
+        "SELECT concat_ws('/', system_identifier": _tell_timeline,
+        "SELECT pg_notify": _nothing,  # nobody watches
+    }
+    _found: dict[str, Statement] = {}  # noqa: RUF012 - it only spares looking again
+
+    @classmethod
+    def of(cls, query: str) -> Statement:
+        """Return what ``query`` does."""
+        if query not in cls._found:
+            text = query.strip()
+            (cls._found[query],) = [does for begin, does in cls._KNOWN.items() if text.startswith(begin)]
+        return cls._found[query]
+
+
+def _values(array: str) -> list[Any]:
+    """Read an array of numbers or texts as `chassis.database.array` writes it: but for its braces it is JSON."""
+    found: list[Any] = json.loads(f"[{array[1:-1]}]", strict=False)
+    return found
+
+
+def _bytes(written: str) -> bytes:
+    return bytes.fromhex(written.removeprefix("\\x"))
