@@ -9,6 +9,8 @@ What it is taken to do, and who says so:
   (https://cwiki.apache.org/confluence/display/KAFKA/KIP-848, "Reconciliation").
 - A commit is taken of any member that is not fenced, for any partition that exists, and says nothing of what was done.
 - A topic that is deleted takes its committed offsets along; partitions that are added begin empty, and nothing moves.
+
+`tests/integration/test_memory_kafka.py` shows it of the real one, too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

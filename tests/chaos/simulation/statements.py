@@ -1,6 +1,7 @@
 """What the chassis's own statements do, done to tables in memory: stored offsets and the outbox.
 
 The services' statements are longer, and stand behind functions, which `stores` has in memory.
+`tests/integration/test_memory_database.py` shows of both databases what is done here.
 """
 
 import json
