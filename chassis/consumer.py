@@ -28,6 +28,7 @@ from chassis.families import Family, family_of
 from chassis.halt import Halt
 from chassis.handling import Failed, Handling
 from chassis.hearing import Hearing
+from chassis.leaving import leave
 from chassis.logs import logger, one_line
 from chassis.messages import Handle
 from chassis.offsets import COMMIT_SECONDS, READING, Offsets, WentBackError
@@ -54,6 +55,7 @@ _PROPERTIES: dict[str, str | int | float | bool] = {
 _POLL_SECONDS = 0.25
 _FIRST_BACKOFF_SECONDS = 0.1
 _LONGEST_BACKOFF_SECONDS = 5.0
+_LEAVING_SECONDS = 5.0
 _NOTHING_SECONDS = 5.0
 """Where what failed does not come again for so long, another member has it, or it was deleted."""
 
@@ -135,7 +137,7 @@ class Consumer:
                 self._keep_books()
                 self._look_for_stalls()
             self._books.close(self._consumer, wait=True)
-            self._consumer.close()
+            leave(self._consumer, _LEAVING_SECONDS)
             self._handling.forget()
             self._state = "ended"
         except Exception as error:
@@ -174,7 +176,7 @@ class Consumer:
             metrics.REJOINED.inc()
             reason = f"nothing comes of {', '.join(f'{t}-{n}' for t, n in stalled)}" if stalled else "no broker answers"
             log.error("consumer is stalled, joining the group anew", reason=reason)
-            self._consumer.close()
+            leave(self._consumer, _LEAVING_SECONDS)
             self._forget(self._owned)
             self._owned.clear()
             self._unplaced.clear()
@@ -348,6 +350,8 @@ class Consumer:
         return [TopicPartition(topic, partition) for topic, partition in of]
 
     def _assigned(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:
+            return  # a former client that is still leaving
         assigned = {(p.topic, p.partition) for p in partitions}
         self._owned |= assigned
         try:
@@ -363,10 +367,14 @@ class Consumer:
         log.info("partitions assigned", added=len(partitions), owned=len(self._owned))
 
     def _revoked(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:
+            return
         self._books.close(consumer, wait=False)
         self._lost(consumer, partitions)
 
     def _lost(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:
+            return
         revoked = {(p.topic, p.partition) for p in partitions}
         self._owned -= revoked
         self._unplaced -= revoked

@@ -4,7 +4,8 @@ What does that to a client cannot be had to order. So these begin at an address 
 right one only when they connect anew.
 """
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,7 +19,7 @@ from chassis.messages import Encoded
 from chassis.producer import Producer
 from devstack.stack import Stack
 from tests.support.kafka import create_topic, delete_topics, taped
-from tests.support.scratch import PREFIX, Recorded, scratch_group
+from tests.support.scratch import PREFIX, Group, Recorded, scratch_group
 from tests.support.wait import eventually
 
 Client = dict[str, str | int | float | bool]
@@ -64,13 +65,35 @@ def test_a_consumer_that_no_broker_answers_joins_its_group_anew(stack: Stack, lo
         group.send(range(20))
         group.consume(Recorded(), client=lost, watchdog_seconds=0.5)
         lost["bootstrap.servers"] = stack.bootstrap
-
-        def all_are_done() -> None:
-            assert group.effects() == list(range(20))
-
-        eventually(all_are_done, 30)
+        eventually(lambda: has(group, range(20)), 30)
     (family,) = metrics.REJOINED.collect()
     assert family.samples[0].value == before + 1
+
+
+def test_a_consumer_joins_its_group_anew_though_its_client_cannot_leave_it(
+    stack: Stack, lost: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a client that has forgotten every broker: it looks for its group's coordinator for ever."""
+    let_go = threading.Event()
+
+    class Leaving(KafkaConsumer):
+        def close(self) -> None:
+            let_go.wait()
+            super().close()
+
+    monkeypatch.setattr("chassis.consumer.KafkaConsumer", Leaving)
+    with scratch_group(stack) as group:
+        group.send(range(20))
+        consumer = group.consume(Recorded(), client=lost, watchdog_seconds=0.5)
+        lost["bootstrap.servers"] = stack.bootstrap
+        eventually(lambda: has(group, range(20)), 30)
+        consumer.stop()
+        assert consumer.state == "ended"
+        let_go.set()
+
+
+def has(group: Group, numbers: Iterable[int]) -> None:
+    assert group.effects() == list(numbers)
 
 
 def test_a_producer_that_no_broker_answers_connects_anew_and_says_what_it_could_not_send(

@@ -1,0 +1,26 @@
+"""Leaves a consumer group, and waits no longer for that than it is worth.
+
+A client that has forgotten every broker (see `chassis.hearing`) cannot leave: it looks for the group's coordinator for
+as long as its process lives, and its ``close`` does not return. The group gives such a member up by itself.
+"""
+
+import threading
+
+from confluent_kafka import Consumer
+
+from chassis.logs import logger
+
+log = logger("consumer")
+
+
+def leave(consumer: Consumer, seconds: float) -> None:
+    """Close ``consumer``, in a thread of its own; return when that is done, or after ``seconds``.
+
+    Its callbacks are called in that thread, after ``seconds`` perhaps too: whoever has them must know then that it is a
+    former client that calls.
+    """
+    closing = threading.Thread(target=consumer.close, name="leaving", daemon=True)
+    closing.start()
+    closing.join(seconds)
+    if closing.is_alive():
+        log.warning("a client that reaches no coordinator is given up", waited_seconds=seconds)
