@@ -38,6 +38,8 @@ class Layout:
     """Whether servers that the environment names are used instead of started."""
     session_seconds: float = 6.0
     """How long Kafka waits for a member of a consumer group that is silent before others get its partitions."""
+    databases_apart: bool = False
+    """Whether each service's database has a server of its own, so that one can fail while the others go on."""
 
     @classmethod
     def from_environment(cls) -> "Layout":
@@ -57,9 +59,9 @@ class Layout:
         )
 
     @classmethod
-    def fresh(cls, data: Path, *, session_seconds: float = 6.0) -> "Layout":
+    def fresh(cls, data: Path, *, session_seconds: float = 6.0, databases_apart: bool = False) -> "Layout":
         """Return a layout in the folder ``data``, every port a free one."""
-        return cls(data=data.absolute(), session_seconds=session_seconds)
+        return cls(data=data.absolute(), session_seconds=session_seconds, databases_apart=databases_apart)
 
     @property
     def logs(self) -> Path:

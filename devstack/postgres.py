@@ -40,17 +40,25 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+_SMALL = {"shared_buffers": "32MB", "max_connections": "60", "max_wal_size": "512MB"}
+"""What differs on a server that has one service's database alone: there are four of them."""
 
 
 class Postgres(Server):
     """One database server on 127.0.0.1."""
 
-    def __init__(self, layout: Layout, state: State) -> None:
-        """Keep its data in ``layout.postgres``; ``DATABASE_URL`` in the environment names a server to use instead."""
-        super().__init__(ManagedProcess(state, "postgres", layout.logs / "postgres.log"), _STOP_SECONDS)
-        self._folder, self._outside = layout.postgres, layout.outside
-        self._password_file = layout.data / "postgres.password"
-        self._wanted_port = layout.server_ports.get("postgres", 0)
+    def __init__(self, layout: Layout, state: State, service: str = "") -> None:
+        """Keep its data in ``layout.postgres``; ``DATABASE_URL`` in the environment names a server to use instead.
+
+        One that is for the database of a ``service`` alone has a folder of its own there, and is a small one.
+        """
+        name = f"postgres-{service}" if service else "postgres"
+        super().__init__(ManagedProcess(state, name, layout.logs / f"{name}.log"), _STOP_SECONDS)
+        self._folder, self._outside = layout.postgres / service, layout.outside / service
+        self._above_outside = (layout.outside, layout.outside.parent)
+        self._settings = {**_SETTINGS, **(_SMALL if service else {})}
+        self._password_file = layout.data / f"{name}.password"
+        self._wanted_port = layout.server_ports.get(name, 0)
         external = os.environ.get("DATABASE_URL") if layout.uses_environment else None
         self._external = _address(external) if external else None
         self.external = self._external is not None
@@ -110,8 +118,9 @@ class Postgres(Server):
         """Remove its data, and all that lies outside the stack's own folder."""
         for folder in (self._folder, self._outside):
             shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another stack's lie beside them, or there was nothing
-            self._outside.parent.rmdir()
+        for folder in self._above_outside:
+            with contextlib.suppress(OSError):  # another server's or stack's lie beside them, or there was nothing
+                folder.rmdir()
 
     def _admin(self) -> psycopg.Connection:
         url = self._external or f"postgresql://postgres:{self._password()}@{self.address}/postgres"
@@ -166,7 +175,7 @@ class Postgres(Server):
         data = self._folder / "data"
         port = choose_port(self._wanted_port, self._process.record.get("port", 0), "PostgreSQL", "POSTGRES_PORT")
         self._clear_leftovers(data)
-        settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items()]
+        settings = [f"--{name}={value}" for name, value in {**self._settings, "port": str(port)}.items()]
         self._process.launch(
             [str(folder / "postgres"), "-D", str(data), *settings],
             env=environment(),

@@ -3,7 +3,7 @@
 import fcntl
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
@@ -46,17 +46,22 @@ class Stack:
         self.kafka = Kafka(layout, self._state)
         self.registry = Registry(layout, self._state)
         self.postgres = Postgres(layout, self._state)
+        """The server of all four databases; where each has its own, nothing runs here."""
+        self.databases: Mapping[str, Postgres] = {
+            name: Postgres(layout, self._state, name) if layout.databases_apart else self.postgres for name in NAMES
+        }
+        """The server of each service's database."""
         self._services = {name: Service(layout, self._state, name) for name in NAMES}
         self._replicas: list[Service] = []
 
     @classmethod
-    def fresh(cls, data_dir: Path, *, session_seconds: float = 3.0) -> "Stack":
+    def fresh(cls, data_dir: Path, *, session_seconds: float = 3.0, databases_apart: bool = False) -> "Stack":
         """Return a stack in a folder of its own with free ports, which disturbs no other.
 
         Its broker gives up a silent member of a group after ``session_seconds``: tests kill services, and wait that
-        long each time.
+        long each time. With ``databases_apart`` each service's database is on a server of its own.
         """
-        return cls(Layout.fresh(data_dir, session_seconds=session_seconds))
+        return cls(Layout.fresh(data_dir, session_seconds=session_seconds, databases_apart=databases_apart))
 
     @property
     def bootstrap(self) -> str:
@@ -71,7 +76,12 @@ class Stack:
     @property
     def parts(self) -> list[Server]:
         """Every part, in the order of starting."""
-        return [self.postgres, self.kafka, self.registry, *self._services.values(), *self._replicas]
+        return [*self.database_servers, self.kafka, self.registry, *self._services.values(), *self._replicas]
+
+    @property
+    def database_servers(self) -> list[Postgres]:
+        """The servers of the databases, each once."""
+        return list(dict.fromkeys(self.databases.values()))
 
     @property
     def state(self) -> dict[str, object]:
@@ -118,13 +128,18 @@ class Stack:
         with self._locked():
             with ThreadPoolExecutor() as pool:
                 list(pool.map(lambda service: self._stop(service, tell), [*self._services.values(), *self._replicas]))
-            for part in (self.registry, self.kafka, self.postgres):
+            for part in (self.registry, self.kafka, *self.database_servers):
                 self._stop(part, tell)
+
+    def remove_databases(self) -> None:
+        """Remove the databases' data, which as root may lie outside of the stack's folder; nothing runs on them."""
+        for server in self.database_servers:
+            server.remove()
 
     def purge(self) -> None:
         """Stop everything and remove the data."""
         self.down()
-        self.postgres.remove()
+        self.remove_databases()
         shutil.rmtree(self._layout.data, ignore_errors=True)
 
     def _while_open(self, tell: Tell) -> Tell:
@@ -181,7 +196,8 @@ class _Start:
         registry = self._pool.submit(self._start, self._stack.registry)
         for service in services:  # they wait for topics and schemas by themselves
             self._tell(service.name, "starting")
-            service.launch(self._stack.postgres.dsn(service.name), self._stack.bootstrap, self._stack.registry_url)
+            dsn = self._stack.databases[service.name].dsn(service.name)
+            service.launch(dsn, self._stack.bootstrap, self._stack.registry_url)
         _wait_for(registry)
         self._deploy_contracts()
         _wait_for(*(self._pool.submit(self._wait_ready, service) for service in services))
@@ -191,17 +207,21 @@ class _Start:
         self._tell(server.name, READY)
 
     def _start_databases(self) -> None:
-        postgres = self._stack.postgres
-        postgres.start(partial(self._tell, "postgres"))
-        self._tell("postgres", "making databases")
-        postgres.create_databases(list(NAMES))
-        for name in NAMES:
+        for server in self._stack.database_servers:  # one by one: Alembic migrates one database at a time
+            self._start_database(server)
+
+    def _start_database(self, postgres: Postgres) -> None:
+        postgres.start(partial(self._tell, postgres.name))
+        self._tell(postgres.name, "making databases")
+        names = [name for name, server in self._stack.databases.items() if server is postgres]
+        postgres.create_databases(names)
+        for name in names:
             read = DatabaseSettings.model_validate({"database_url": postgres.dsn(name)})
             try:
                 migrate(name, read.database_url)
             except (SQLAlchemyError, psycopg.Error, UnsupportedServer) as error:
                 raise DevstackError(f"{name}'s database cannot be migrated: {_line(error)}") from error
-        self._tell("postgres", READY)
+        self._tell(postgres.name, READY)
 
     def _deploy_contracts(self) -> None:
         self._tell(CONTRACTS, "making topics, registering schemas")

@@ -123,3 +123,16 @@ def test_removing_the_data_leaves_nothing_outside_but_what_is_another_stack_s(ou
     assert list(outside.iterdir()) == [other.outside]
     Postgres(other, State(other.data / "state.json")).remove()
     assert not outside.exists()
+
+
+def test_servers_of_one_database_each_keep_their_data_apart_and_leave_nothing(outside: Path, tmp_path: Path) -> None:
+    layout = Layout.fresh(tmp_path / "private" / "stack", databases_apart=True)
+    for service in ("order_svc", "product_svc"):
+        (layout.outside / service / "data").mkdir(parents=True)
+    orders, products = (
+        Postgres(layout, State(layout.data / "state.json"), service) for service in ("order_svc", "product_svc")
+    )
+    orders.remove()
+    assert [folder.name for folder in layout.outside.iterdir()] == ["product_svc"]
+    products.remove()
+    assert not outside.exists()
