@@ -58,16 +58,11 @@ class Bench:
 
     def saw(self, record_type: str, count: int) -> None:
         """Wait until the topics hold ``count`` records of a type about the customer's orders."""
-
-        def enough() -> None:
-            assert len(self.records(record_type)) >= count
-
-        eventually(enough, 30.0)
+        self.placing.saw(record_type, count)
 
     def records(self, record_type: str) -> list[Record]:
         """Return the records of a type about the customer's orders."""
-        orders = {order.order_id for order in self.placing.answered()}
-        return [r for r in list(self.witness.tape.records) if r.type == record_type and r.order_id in orders]
+        return self.placing.records(record_type)
 
     def let_pass(self, *, seconds: int) -> None:
         """Let the deadlines of the customer's sagas have passed for so long."""

@@ -1,10 +1,14 @@
 """The fuse between a test and a fault build: a file that names the one point at which something is to happen, once."""
 
 import os
+import threading
 from pathlib import Path
 
 EXIT_CODE = 86
 """What a process ends with at a crash point."""
+ORIGIN = "origin"
+_LOOPS_THREADS = ("database", "uvloop")
+"""Those that the event loop has waiting for it."""
 
 
 class Fuse:
@@ -56,3 +60,14 @@ def _text(path: Path) -> str:
         return path.read_text()
     except FileNotFoundError:
         return ""
+
+
+def where() -> str:
+    """Say who is at work in this thread: the consumer, the outbox's relay, the saga's timers. It begins a point's name.
+
+    In the event loop, and in the threads where it waits for the database, it is an origin write: ``CreateOrder`` and
+    ``CancelOrder`` with their fast path.
+    """
+    thread = threading.current_thread()
+    of_event_loop = thread is threading.main_thread() or thread.name.startswith(_LOOPS_THREADS)
+    return ORIGIN if of_event_loop else thread.name

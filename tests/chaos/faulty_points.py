@@ -1,19 +1,14 @@
 """The crash points, set into the seams of the production code: its codec, its commits, and Kafka's two clients.
 
-A point is named ``<where>:<moment>``. *Where* is told by the thread: the consumer, the outbox's relay, the saga's
-timers, or, in the event loop and the threads where it waits for the database, an origin write: ``CreateOrder`` and
-``CancelOrder`` with their fast path.
+A point is named ``<where>:<moment>``; see `faulty_fuse.where`. Those around commits are in `faulty_commits`.
 """
 
 import math
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from weakref import WeakSet
 
-import psycopg
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError
 from confluent_kafka import Message as KafkaMessage
@@ -25,16 +20,11 @@ from chassis.codec import Codec
 from chassis.errors import Unavailable
 from chassis.messages import Encoded, Record
 from chassis.offsets import Offsets
-from chassis.pipeline import Rows, Transaction
 from chassis.producer import Producer
-from tests.chaos.faulty_fuse import Fuse
+from tests.chaos import faulty_commits
+from tests.chaos.faulty_fuse import ORIGIN, Fuse, where
 
-ORIGIN = "origin"
 _ACKNOWLEDGED_SECONDS = 10
-_WRITES = re.compile(r"INSERT INTO|DELETE FROM|UPDATE \w+\s+SET")
-_OFFSETS = "consumed_offsets"
-_LOOPS_THREADS = ("database", "uvloop")
-"""Those that the event loop has waiting for it."""
 
 Report = Callable[[KafkaError | None, Any], None]
 """What Kafka's producer calls with the fate of a message."""
@@ -43,17 +33,10 @@ Report = Callable[[KafkaError | None, Any], None]
 def set_in(fuse: Fuse) -> None:
     """Patch every seam, so that each point asks ``fuse`` whether it is to happen."""
     _decoding(fuse)
-    _committing(fuse)
+    faulty_commits.set_in(fuse)
     _publishing(fuse)
     _reporting(fuse)
     _keeping_offsets(fuse)
-
-
-def where() -> str:
-    """Say who is at work in this thread."""
-    thread = threading.current_thread()
-    of_event_loop = thread is threading.main_thread() or thread.name.startswith(_LOOPS_THREADS)
-    return ORIGIN if of_event_loop else thread.name
 
 
 def _decoding(fuse: Fuse) -> None:
@@ -68,48 +51,6 @@ def _decoding(fuse: Fuse) -> None:
         return record
 
     Codec.decode = faulty  # type: ignore[method-assign] # that is what a fault build does
-
-
-def _committing(fuse: Fuse) -> None:
-    """Around a commit that writes: ``before-commit`` all statements are done, ``after-commit`` PostgreSQL has it.
-
-    ``commit-unheard`` lets the commit happen, then breaks the connection before the client hears of it.
-    A commit that stores nothing but how far the consumer has come is not such a point: it may be of another test.
-    """
-    execute, commit = Transaction.execute, Transaction.commit
-    writing: WeakSet[Transaction] = WeakSet()
-
-    def noting(self: Transaction, query: str, parameters: Mapping[str, object] | None = None) -> Rows:
-        if _WRITES.search(query) and _OFFSETS not in query:
-            writing.add(self)
-        elif query == "ROLLBACK":
-            writing.discard(self)
-        return execute(self, query, parameters)
-
-    def ending(tx: Transaction) -> None:
-        points = {f"{where()}:before-commit", f"{where()}:commit-unheard"}
-        if fuse.armed not in points:
-            return
-        tx.execute("SELECT 1").fetchone()  # so that all statements are done
-        fuse.dies(f"{where()}:before-commit")
-        if fuse.blows(f"{where()}:commit-unheard"):
-            tx.execute("BEGIN")  # takes over what was begun without it
-            tx.execute("COMMIT")
-            tx.execute("SELECT 1").fetchone()
-            tx._pg.finish()  # noqa: SLF001 - as a network would
-            raise psycopg.OperationalError("server closed the connection unexpectedly")
-
-    def faulty(self: Transaction) -> None:
-        if self not in writing:
-            commit(self)
-            return
-        writing.discard(self)
-        ending(self)
-        commit(self)
-        fuse.dies(f"{where()}:after-commit")
-
-    Transaction.execute = noting  # type: ignore[method-assign] # that is what a fault build does
-    Transaction.commit = faulty  # type: ignore[method-assign] # the same
 
 
 def _publishing(fuse: Fuse) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import grpc
 from ordersaga.order.v1 import order_pb2
 
-from tests.chaos.evidence import Content, CreateCall, Outcome
+from tests.chaos.evidence import Content, CreateCall, Outcome, Record
 from tests.chaos.witness import Witness
 from tests.support.rpc import code_of
 from tests.support.shop import PRICE, Shop, new_user
@@ -16,6 +16,7 @@ from tests.support.wait import eventually
 
 PATIENCE_SECONDS = 40.0
 FINAL_SECONDS = 20.0
+SEEN_SECONDS = 30.0
 STOCK = 100
 OUTCOMES = {"": 4, "UNDELIVERABLE_ADDRESS": 2, "PRICE_CHANGED": 1, "OUT_OF_STOCK": 1}
 """How many orders of `Placing.begin` end with which reason; "" is COMPLETED."""
@@ -85,6 +86,19 @@ class Placing:
     def answered(self) -> list[order_pb2.Order]:
         """Return the orders as they were answered, once all were."""
         return [answer.result() for answer in self._answers]
+
+    def records(self, record_type: str) -> list[Record]:
+        """Return the records of a type about the orders, once each order is answered."""
+        orders = {order.order_id for order in self.answered()}
+        return [r for r in list(self.witness.tape.records) if r.type == record_type and r.order_id in orders]
+
+    def saw(self, record_type: str, count: int) -> None:
+        """Wait until the topics hold ``count`` records of a type about the orders."""
+
+        def enough() -> None:
+            assert len(self.records(record_type)) >= count
+
+        eventually(enough, SEEN_SECONDS)
 
     def ended(self) -> list[order_pb2.Order]:
         """Return the orders once each was answered and is final."""

@@ -5,12 +5,15 @@ point lies is told by its first word: the consumer, the outbox's relay, the saga
 ``CreateOrder`` with its fast path.
 """
 
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
+from ordersaga.order.v1 import order_pb2
 
 from devstack.stack import Stack
 from tests.chaos.faulty_fuse import EXIT_CODE
@@ -30,6 +33,8 @@ EVERY_CONSUMER = [
     "consumer:after-decode",
     "consumer:before-commit",
     "consumer:before-publish",
+    "consumer:before-store",
+    "consumer:after-store",
     "consumer:before-offset-commit",
 ]
 DEATHS = {
@@ -58,14 +63,16 @@ DEATHS = {
 UNHEARD = {
     "order_svc": [
         "consumer:commit-unheard",
+        "consumer:store-unheard",
         "origin:publish-unheard",
         "relay:commit-unheard",
         "relay:publish-unheard",
     ],
-    "product_svc": ["consumer:commit-unheard", "consumer:publish-unheard"],
-    "delivery_svc": ["consumer:commit-unheard", "consumer:publish-unheard"],
+    "product_svc": ["consumer:commit-unheard", "consumer:store-unheard", "consumer:publish-unheard"],
+    "delivery_svc": ["consumer:commit-unheard", "consumer:store-unheard", "consumer:publish-unheard"],
     "orchestrator_svc": [
         "consumer:commit-unheard",
+        "consumer:store-unheard",
         "consumer:publish-unheard",
         "timers:commit-unheard",
         "timers:publish-unheard",
@@ -92,6 +99,8 @@ class Rig:
         Ends with the verdict on the orders.
         """
         silent = self.builds["product_svc"]
+        if "store" in point:
+            self.witness.wait_until_read([name])  # so that nothing is stored but what comes of these orders
         if point.startswith("timers:"):
             silent.service.stop()
         self.builds[name].fuse.arm(point)
@@ -101,6 +110,69 @@ class Rig:
         silent.start()
         self.placing.finals()
         self.placing.must_be_in_order()
+
+    @contextmanager
+    def still(self, name: str) -> Iterator[None]:
+        """Let the service ``name`` stand still meanwhile, so that what comes for it lies there when it goes on."""
+        pid = self.builds[name].service.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def cancel(self, orders: Sequence[order_pb2.Order]) -> None:
+        """Have ``orders`` cancelled."""
+        for order in orders:
+            self.placing.shop.cancel(order)
+
+
+def orders_of_every_kind(rig: Rig, build: FaultyService, point: str) -> None:
+    """Have a batch of both types of commands at order_svc, and one at product_svc that is refused in part."""
+    build.fuse.arm(point)
+    rig.placing.begin()
+
+
+def sagas_asked_again(rig: Rig, build: FaultyService, point: str) -> None:
+    """Have the orchestrator get replies to sagas that the timers have changed since it remembered them."""
+    with rig.still("product_svc"):
+        rig.placing.begin()
+        rig.placing.saw("DecreaseProductCommand", 2 * ORDERS)
+        build.fuse.arm(point)
+
+
+def stock_asked_for_twice_and_given_back(rig: Rig, build: FaultyService, point: str) -> None:
+    """Have product_svc get commands, the same once more, and then undos of some."""
+    with rig.still("product_svc"):
+        rig.placing.begin_good(ORDERS)
+        rig.placing.saw("DecreaseProductCommand", 2 * ORDERS)
+        some = rig.placing.answered()[: ORDERS // 2]
+        rig.cancel(some)
+        rig.placing.saw("IncreaseProductCommand", len(some))
+        build.fuse.arm(point)
+
+
+def deliveries_created_and_cancelled(rig: Rig, build: FaultyService, point: str) -> None:
+    """Have delivery_svc get commands, and the undo of each behind it."""
+    with rig.still("delivery_svc"):
+        rig.placing.begin_good(ORDERS)
+        rig.placing.saw("CreateDeliveryCommand", ORDERS)
+        rig.cancel(rig.placing.answered())
+        rig.placing.saw("CancelDeliveryCommand", ORDERS)
+        build.fuse.arm(point)
+
+
+LATER_COMMITS = [
+    pytest.param("order_svc", 2, orders_of_every_kind, id="order_svc-2"),
+    pytest.param("product_svc", 2, orders_of_every_kind, id="product_svc-2"),
+    pytest.param("product_svc", 3, stock_asked_for_twice_and_given_back, id="product_svc-3"),
+    pytest.param("delivery_svc", 2, deliveries_created_and_cancelled, id="delivery_svc-2"),
+    pytest.param("delivery_svc", 3, deliveries_created_and_cancelled, id="delivery_svc-3"),
+    pytest.param("orchestrator_svc", 2, sagas_asked_again, id="orchestrator_svc-2"),
+]
+"""Which commit of a batch, and what makes a batch that has it."""
+Situation = Callable[[Rig, FaultyService, str], None]
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +207,31 @@ def test_a_process_that_dies_loses_nothing_and_does_nothing_twice(rig: Rig, name
 def test_what_succeeded_but_was_told_as_failed_is_done_once(rig: Rig, name: str, point: str) -> None:
     with rig.provoked(name, point) as build:
         build.reaches(point)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(("name", "number", "provoke"), LATER_COMMITS)
+def test_a_batch_that_ends_between_its_commits_is_done_once_when_it_comes_again(
+    rig: Rig, name: str, number: int, provoke: Situation, moment: str
+) -> None:
+    build = rig.builds[name]
+    provoke(rig, build, f"consumer:{moment}-commit-{number}")
+    assert build.dies() == EXIT_CODE
+    rig.witness.sample(name)
+    build.start()
+    rig.placing.ended()
+    rig.placing.must_be_in_order()
+
+
+@pytest.mark.parametrize(("name", "number", "provoke"), LATER_COMMITS)
+def test_a_later_commit_of_a_batch_that_is_told_as_failed_is_done_once(
+    rig: Rig, name: str, number: int, provoke: Situation
+) -> None:
+    point = f"consumer:commit-{number}-unheard"
+    provoke(rig, rig.builds[name], point)
+    rig.builds[name].reaches(point)
+    rig.placing.ended()
+    rig.placing.must_be_in_order()
 
 
 def test_a_caller_whose_order_is_stored_when_the_process_dies_asks_again_and_gets_that_order(rig: Rig) -> None:

@@ -1,0 +1,94 @@
+"""The crash points around commits, of which a batch may have several."""
+
+import re
+import time
+from collections.abc import Mapping
+from weakref import WeakKeyDictionary
+
+import psycopg
+from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka import Message as KafkaMessage
+
+from chassis.batches import Batches
+from chassis.pipeline import Rows, Transaction
+from tests.chaos.faulty_fuse import Fuse, where
+
+_WRITES = re.compile(r"INSERT INTO|DELETE FROM|UPDATE \w+\s+SET")
+_OFFSETS = "consumed_offsets"
+_LATER = re.compile(r"commit-\d")
+_GATHERED_SECONDS = 1.5
+
+
+def set_in(fuse: Fuse) -> None:
+    """Patch the seams, so that each point asks ``fuse`` whether it is to happen."""
+    _committing(fuse)
+    _gathering(fuse)
+
+
+def _committing(fuse: Fuse) -> None:
+    """Around a commit that writes: ``before-commit`` all statements are done, ``after-commit`` PostgreSQL has it.
+
+    ``commit-unheard`` lets the commit happen, then breaks the connection before the client hears of it. A batch may
+    commit in several parts: its second is ``before-commit-2`` and so on.
+
+    A commit that stores nothing but how far the consumer has come may be of another test's messages, and so has points
+    of its own: ``before-store``, ``after-store`` and ``store-unheard``.
+    """
+    execute, commit = Transaction.execute, Transaction.commit
+    writing: WeakKeyDictionary[Transaction, set[bool]] = WeakKeyDictionary()
+    """What each writes until it commits: effects (True), how far the consumer has come (False), or both."""
+    committed: WeakKeyDictionary[Transaction, int] = WeakKeyDictionary()
+    """How often each has committed effects."""
+
+    def noting(self: Transaction, query: str, parameters: Mapping[str, object] | None = None) -> Rows:
+        if _WRITES.search(query):
+            writing.setdefault(self, set()).add(_OFFSETS not in query)
+        elif query == "ROLLBACK":
+            writing.pop(self, None)
+        return execute(self, query, parameters)
+
+    def named(tx: Transaction) -> str:
+        if not any(writing.pop(tx)):
+            return "store"
+        committed[tx] = number = committed.get(tx, 0) + 1
+        return f"commit-{number}" if number > 1 else "commit"
+
+    def faulty(self: Transaction) -> None:
+        if self not in writing:
+            commit(self)
+            return
+        what = named(self)
+        _before(self, what, fuse)
+        commit(self)
+        fuse.dies(f"{where()}:after-{what}")
+
+    Transaction.execute = noting  # type: ignore[method-assign] # that is what a fault build does
+    Transaction.commit = faulty  # type: ignore[method-assign] # the same
+
+
+def _before(tx: Transaction, what: str, fuse: Fuse) -> None:
+    dies, unheard = f"{where()}:before-{what}", f"{where()}:{what}-unheard"
+    if fuse.armed not in {dies, unheard}:
+        return
+    tx.execute("SELECT 1").fetchone()  # so that all statements are done
+    fuse.dies(dies)
+    if fuse.blows(unheard):
+        tx.execute("BEGIN")  # takes over what was begun without it
+        tx.execute("COMMIT")
+        tx.execute("SELECT 1").fetchone()
+        tx._pg.finish()  # noqa: SLF001 - as a network would
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+
+def _gathering(fuse: Fuse) -> None:
+    """Let a batch hold all that comes for a while, where one of its later commits is armed: else it might have one."""
+    take = Batches.take
+
+    def faulty(self: Batches, consumer: KafkaConsumer, wait_seconds: float) -> list[KafkaMessage]:
+        found = take(self, consumer, wait_seconds)
+        if found and _LATER.search(fuse.armed):
+            time.sleep(_GATHERED_SECONDS)
+            self._add(found, consumer)
+        return found
+
+    Batches.take = faulty  # type: ignore[method-assign] # that is what a fault build does
