@@ -22,7 +22,7 @@ def main() -> int:
     folder = ROOT / ".chaos" / f"{time.strftime('%Y%m%d-%H%M%S')}-seed-{settings.seed}"
     signal.signal(signal.SIGTERM, _interrupt)
     print(f"seed {settings.seed}, {settings.duration:.0f} s; everything goes to {folder}", flush=True)
-    stack = Stack.fresh(folder / "stack")
+    stack = Stack.fresh(folder / "stack", databases_apart=True)
     try:
         result = run(stack, settings, lambda text: print(text, flush=True))
     except DevstackError as error:
@@ -33,7 +33,7 @@ def main() -> int:
         return 130
     finally:
         stack.down()
-        stack.postgres.remove()
+        stack.remove_databases()
         shutil.rmtree(folder / "stack" / "kafka", ignore_errors=True)
     path = folder / "report.md"
     path.write_text(report(result, folder / "stack" / "logs"))

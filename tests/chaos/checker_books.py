@@ -15,7 +15,8 @@ def the_stock_balances(case: Case) -> Iterator[Violation]:
             stocked[row.product_id] += row.quantity
     held = [movement for movement in case.rows.movements.values() if movement.held]
     taken = _sum((movement.product_id, movement.quantity) for movement in held)
-    done = [order.content for order in case.orders.values() if order.status == "COMPLETED"]
+    ended = [order for order in case.orders.values() if order.status == "COMPLETED"]
+    done = [order.content for order in ended if not case.taken_back(order.order_id)]
     completed = _sum((content.product_id, content.quantity) for content in done)
     pending = {o.content.product_id for o in case.orders.values() if o.status not in FINAL}
     for product in case.evidence.initial_stock:
@@ -43,7 +44,8 @@ def _restocks(case: Case) -> Iterator[Violation]:
     asked = {(call.request_id, call.product_id, call.quantity) for call in case.evidence.restocks}
     for call in case.evidence.restocks:
         key = (call.request_id, call.product_id, call.quantity)
-        if call.outcome is Outcome.ACKNOWLEDGED and rows[key] == 0:
+        forgotten = case.may_be_forgotten("product_svc", call.began, call.ended)
+        if call.outcome is Outcome.ACKNOWLEDGED and rows[key] == 0 and not forgotten:
             yield Violation(2, f"the restock {call.request_id} was acknowledged and is not in the books")
     for key, count in rows.items():
         if count > 1:
@@ -71,7 +73,9 @@ def orders_agree_with_their_effects(case: Case) -> Iterator[Violation]:
 def _completed(case: Case, order: OrderRow) -> Iterator[Violation]:
     said = f"order {order.order_id} is COMPLETED"
     movement = case.rows.movements.get(order.order_id)
-    if movement is None or not movement.held:
+    if movement is not None and not movement.held and case.taken_back(order.order_id):
+        pass
+    elif movement is None or not movement.held:
         yield Violation(3, f"{said} without its pieces: {movement}")
     elif (movement.product_id, movement.quantity) != (order.content.product_id, order.content.quantity):
         yield Violation(3, f"{said} with other pieces than it ordered: {movement}")
@@ -101,7 +105,8 @@ def the_outbox_reaches_kafka(case: Case) -> Iterator[Violation]:
     """(5) Each outbox row reaches Kafka, and leaves the outbox; each order was announced."""
     for row in {row.message_id: row for row in case.evidence.outbox}.values():
         reached = any(record.place.topic == row.topic for record in case.by_message.get(row.message_id, ()))
-        if not reached and not case.remade_since(row.topic, row.seen):
+        gone = case.remade_since(row.topic, row.seen) or case.may_be_forgotten("order_svc", row.seen, row.seen)
+        if not reached and not gone:
             yield Violation(5, f"the outbox's message {row.message_id} never came to {row.topic}")
     for row in case.rows.outbox:
         yield Violation(5, f"the message {row.message_id} for {row.topic} is still in the outbox")

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from tests.chaos.evidence import DeadLetter, Evidence, OrderRow, Record
+from tests.chaos.evidence import CreateCall, DeadLetter, Evidence, OrderRow, Record
 
 FINAL = ("COMPLETED", "CANCELLED")
 
@@ -39,6 +39,7 @@ class Case:
         """Records by their message-id; whoever publishes twice keeps the id."""
         for record in evidence.records:
             self.by_message[record.message_id].append(record)
+        self._announced = {r.order_id for r in evidence.records if r.type in {"OrderCreated", "OrderCancelRequested"}}
 
     def letter(self, record: Record) -> DeadLetter | None:
         """Return the dead letter of ``record``, if it was parked."""
@@ -53,6 +54,28 @@ class Case:
     def gone(self, record: Record) -> bool:
         """Say whether the record was lost with its topic."""
         return record.place.incarnation < self.incarnation[record.place.topic]
+
+    def lost(self, order_id: int, call: CreateCall) -> bool:
+        """Say whether an order is nowhere: its database forgot it, and Kafka was never told of it."""
+        return order_id not in self._announced and self.may_be_forgotten("order_svc", call.began, call.ended)
+
+    def went_back(self, service: str) -> bool:
+        """Say whether the database of ``service`` ever went back."""
+        return any(back.service == service for back in self.evidence.went_back)
+
+    def may_be_forgotten(self, service: str, began: float, ended: float) -> bool:
+        """Say whether ``service`` may have forgotten what it did at some time from ``began`` to ``ended``."""
+        return any(
+            back.service == service and back.since <= ended and began <= back.time for back in self.evidence.went_back
+        )
+
+    def taken_back(self, order_id: int) -> bool:
+        """Say whether an order is COMPLETED, and its pieces were given to others since product_svc forgot of them.
+
+        Its saga is stuck then, and tells a person why.
+        """
+        saga = self.rows.sagas.get(order_id)
+        return self.went_back("product_svc") and saga is not None and saga.status == "COMPLETED" and saga.stuck
 
     def remade_since(self, topic: str, time: float) -> bool:
         """Say whether ``topic`` was made anew at or after ``time``: what was in it may be gone unseen."""

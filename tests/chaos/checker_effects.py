@@ -136,7 +136,11 @@ def offsets_follow_effects(case: Case) -> Iterator[Violation]:
         place = record.place
         by_partition.setdefault((place.topic, place.incarnation, place.partition), []).append(record)
     reached: dict[tuple[str, int, int], int] = {}
+    backs = [(back.service, back.time) for back in case.evidence.went_back]
     for sample in case.evidence.offsets:
+        # What is committed by then is read again, if it is forgotten; (8) tells whether it has its effect at last.
+        forgetful = [back for back in backs if back[0] == sample.group and back[1] <= sample.time]
+        backs = [back for back in backs if back not in forgetful]
         for partition, committed in sample.committed.items():
             if READERS.get(partition[0]) != sample.group:
                 continue
@@ -145,7 +149,7 @@ def offsets_follow_effects(case: Case) -> Iterator[Violation]:
             while end < len(records) and records[end].place.offset < committed:
                 end += 1
             reached[partition] = end  # rows only grow: what was there once is there later
-            for record in records[begin:end]:
+            for record in records[begin:end] if not forgetful else ():
                 problem = missing(case, record, sample.rows)
                 if problem is not None:
                     text = f"{sample.group} had committed {committed}, past {record.place} ({record.type} of order"

@@ -50,6 +50,18 @@ def after(state: State | None, event: SagaEvent) -> set[State]:
     return _compensating(state.step, state, event)
 
 
+def after_going_back(state: State | None, event: SagaEvent) -> set[State]:
+    """Return what else ``event`` may lead to where a database went back: what was done may be refused, or undone."""
+    refused, undone = (event.type, event.step) == ("STEP_REFUSED", TAKE), event.type == "STEP_UNDONE"
+    if state is None or not (refused or undone):
+        return set()
+    if state.status == "COMPLETED":
+        return {state}  # it is stuck
+    if state.status == "RUNNING" and (undone or state.step == DELIVER):
+        return {State("COMPENSATING", DELIVER, (event.reason or "").rpartition(": ")[2])}
+    return set()
+
+
 def _running(step: str, event: SagaEvent) -> set[State]:
     here = State("RUNNING", step)
     refused = State("COMPENSATED", None, event.reason) if step == TAKE else State("COMPENSATING", TAKE, event.reason)
@@ -77,7 +89,7 @@ def histories_are_legal(case: Case) -> Iterator[Violation]:
     for event in case.rows.events:
         events[event.order_id].append(event)
     for saga in case.rows.sagas.values():
-        yield from _replay(saga, events.pop(saga.order_id, []))
+        yield from _replay(case, saga, events.pop(saga.order_id, []))
         yield from _ending(case, saga)
     for order_id in events:
         yield Violation(6, f"saga {order_id} has a history and does not exist")
@@ -85,7 +97,7 @@ def histories_are_legal(case: Case) -> Iterator[Violation]:
     yield from _backwards(case)
 
 
-def _replay(saga: SagaRow, history: list[SagaEvent]) -> Iterator[Violation]:
+def _replay(case: Case, saga: SagaRow, history: list[SagaEvent]) -> Iterator[Violation]:
     named = f"saga {saga.order_id}"
     possible: set[State | None] = {None}
     version = 0
@@ -94,6 +106,8 @@ def _replay(saga: SagaRow, history: list[SagaEvent]) -> Iterator[Violation]:
             yield Violation(6, f"{named}: version {event.version} ({event.type}) follows version {version}")
         version = event.version
         following = {to for state in possible for to in after(state, event)}
+        if case.evidence.went_back:
+            following |= {to for state in possible for to in after_going_back(state, event)}
         if not following:
             states = " or ".join(sorted(str(state) for state in possible))
             yield Violation(6, f"{named}: {event.type} {event.step or ''} (version {version}) while {states}")
@@ -132,7 +146,11 @@ def _causes(case: Case) -> Iterator[Violation]:
 
 def _backwards(case: Case) -> Iterator[Violation]:
     seen: dict[int, int] = {}
+    backs = [back.time for back in case.evidence.went_back if back.service == "orchestrator_svc"]
     for sample in case.evidence.offsets:
+        while backs and backs[0] <= sample.time:
+            backs.pop(0)
+            seen.clear()
         for saga in sample.rows.sagas.values():
             if saga.version < seen.get(saga.order_id, 0):
                 yield Violation(6, f"saga {saga.order_id} went back to version {saga.version}")

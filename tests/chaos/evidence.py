@@ -47,6 +47,7 @@ __all__ = [
     "SagaEvent",
     "SagaRow",
     "StockSample",
+    "WentBack",
 ]
 
 TOPICS = (
@@ -238,6 +239,15 @@ class Restored:
 
 
 @dataclass(frozen=True)
+class WentBack:
+    """A service's database went back: at `time` it was again as it had been at `since`."""
+
+    service: str
+    since: float
+    time: float
+
+
+@dataclass(frozen=True)
 class Overdue:
     """A saga whose deadline had passed, and that was not asked again, though nothing kept the timers from it."""
 
@@ -263,6 +273,7 @@ class Evidence:
     stock: list[StockSample] = field(default_factory=list)
     remade: list[Remade] = field(default_factory=list)
     restored: list[Restored] = field(default_factory=list)
+    went_back: list[WentBack] = field(default_factory=list)
     forged: set[str] = field(default_factory=set)
     """The message ids of the records that no service wrote, and that none may obey."""
     overdue: list[Overdue] = field(default_factory=list)

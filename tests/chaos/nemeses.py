@@ -7,6 +7,7 @@ from random import Random
 
 from tests.chaos import (
     nemeses_bytes,
+    nemeses_clock,
     nemeses_data,
     nemeses_database,
     nemeses_processes,
@@ -22,7 +23,13 @@ _FIRST_SECONDS = 3.0
 _GAP_SECONDS = (4.0, 10.0)
 _LONG_RUN_SECONDS = 500.0
 _LONG_AWAY_SECONDS = 60.0
-SERVERS = ("postgres", "kafka", "registry")
+DATABASES = tuple(f"postgres-{service}" for service in SERVICES)
+"""The server of each service's database."""
+SERVERS = (*DATABASES, "kafka", "registry")
+_ALL = frozenset(DATABASES)
+_KAFKA = frozenset({"kafka", "registry"})
+_IN_EACH_RUN = ("kill-order_svc",)
+"""The kinds that come first, so that a run has them however short it is."""
 
 
 @dataclass(frozen=True)
@@ -52,40 +59,65 @@ class Fault:
     """Of what is random in the fault itself."""
 
 
-def _catalogue() -> Iterator[Nemesis]:
+def _of_services() -> Iterator[Nemesis]:
     for service in SERVICES:
         alone = frozenset({service})
         yield Nemesis(f"kill-{service}", alone, (0.5, 5), 5, nemeses_processes.kill(service))
         yield Nemesis(f"freeze-{service}", alone, (8, 12), 5, nemeses_processes.freeze(service))
-        with_others = frozenset({f"{service}-2", *SERVERS})
+        yield Nemesis(f"slow-{service}", alone, (8, 12), 2, nemeses_processes.slow(service))
+        with_others = frozenset({f"{service}-2", f"postgres-{service}", "kafka", "registry"})
         yield Nemesis(f"rebalance-{service}", with_others, (3, 8), 1, nemeses_processes.rebalance(service))
-    for server in SERVERS:
-        uses = frozenset({"registry", "kafka"} if server == "registry" else {server})
+
+
+def _of_servers() -> Iterator[Nemesis]:
+    for server in DATABASES:
+        alone = frozenset({server})
+        yield Nemesis(f"kill-{server}", alone, (0.5, 3), 8, nemeses_processes.away(server, gently=False))
+        yield Nemesis(f"freeze-{server}", alone, (4, 12), 5, nemeses_processes.stall(server))
+    yield Nemesis("restart-postgres", _ALL, (0.5, 3), 8, nemeses_processes.away(*DATABASES, gently=True))
+    yield Nemesis("away-postgres", _ALL, (10, 20), 10, nemeses_processes.away(*DATABASES, gently=True))
+    for server in ("kafka", "registry"):
+        uses = frozenset({"kafka", server})
         yield Nemesis(f"restart-{server}", uses, (0.5, 3), 8, nemeses_processes.away(server, gently=True))
         yield Nemesis(f"kill-{server}", uses, (0.5, 3), 8, nemeses_processes.away(server, gently=False))
         yield Nemesis(f"away-{server}", uses, (10, 20), 10, nemeses_processes.away(server, gently=True))
-    kafka = frozenset({"kafka", "registry"})
-    yield Nemesis("topic-remade", kafka, (1, 1), 8, nemeses_topics.remade)
-    yield Nemesis("duplicates", kafka, (1, 1), 2, nemeses_topics.duplicates)
-    yield Nemesis("poison", kafka, (1, 1), 2, nemeses_topics.poison)
-    yield Nemesis(
-        "restored", frozenset({"order_svc", "order_svc-2", "kafka", "postgres"}), (4, 8), 5, nemeses_data.restored
-    )
-    yield Nemesis("clock-forward", frozenset({"postgres"}), (3, 6), 2, nemeses_data.clock_jump(-3))
-    yield Nemesis("clock-back", frozenset({"postgres"}), (5, 10), 2, nemeses_data.clock_jump(3))
-    yield Nemesis("read-only", frozenset({"postgres"}), (5, 10), 4, nemeses_database.read_only)
-    yield Nemesis("refusing", frozenset({"postgres"}), (4, 8), 4, nemeses_database.refusing)
-    yield Nemesis("altered", frozenset({"postgres"}), (2, 5), 2, nemeses_database.altered)
-    yield Nemesis("poison-schema", kafka, (1, 1), 2, nemeses_bytes.poison_schema)
-    yield Nemesis("poison-values", kafka, (1, 1), 2, nemeses_bytes.poison_values)
+
+
+def _of_topics() -> Iterator[Nemesis]:
+    # What a database forgets must be in Kafka still: no topic is made anew while one goes back, or catches up.
+    yield Nemesis("topic-remade", frozenset({*SERVERS}), (1, 1), 8, nemeses_topics.remade)
+    yield Nemesis("duplicates", _KAFKA, (1, 1), 2, nemeses_topics.duplicates)
+    yield Nemesis("poison", _KAFKA, (1, 1), 2, nemeses_topics.poison)
+    yield Nemesis("poison-schema", _KAFKA, (1, 1), 2, nemeses_bytes.poison_schema)
+    yield Nemesis("poison-values", _KAFKA, (1, 1), 2, nemeses_bytes.poison_values)
+    yield Nemesis("partitions-added", _KAFKA, (1, 1), 8, nemeses_topics.partitions_added)
+
+
+def _of_data() -> Iterator[Nemesis]:
+    for service in SERVICES:
+        yield Nemesis(
+            f"goes-back-{service}", frozenset({f"postgres-{service}"}), (3, 8), 15, nemeses_data.goes_back(service)
+        )
+    orders = frozenset({"order_svc", "order_svc-2", "postgres-order_svc", "kafka"})
+    yield Nemesis("restored", orders, (4, 8), 5, nemeses_data.restored)
+    rows = frozenset({"postgres-order_svc", "postgres-orchestrator_svc"})
+    yield Nemesis("clock-forward", rows, (3, 6), 2, nemeses_clock.jump(-3))
+    yield Nemesis("clock-back", rows, (5, 10), 2, nemeses_clock.jump(3))
+    yield Nemesis("clock-wrong", _ALL, (8, 12), 4, nemeses_clock.wrong)
+    yield Nemesis("read-only", _ALL, (5, 10), 4, nemeses_database.read_only)
+    yield Nemesis("refusing", _ALL, (4, 8), 4, nemeses_database.refusing)
+    yield Nemesis("altered", _ALL, (2, 5), 2, nemeses_database.altered)
+
+
+def _of_strangers() -> Iterator[Nemesis]:
     everything = frozenset({*SERVERS, *SERVICES, *(f"{service}-2" for service in SERVICES)})
-    yield Nemesis("registry-rebuilt", everything - {"postgres"}, (1, 3), 5, nemeses_strangers.registry_rebuilt)
+    yield Nemesis("registry-rebuilt", everything - _ALL, (1, 3), 5, nemeses_strangers.registry_rebuilt)
     quiet = frozenset({*SERVERS, "orchestrator_svc", "orchestrator_svc-2", "product_svc", "product_svc-2"})
     yield Nemesis("transactions", quiet, (12, 14), 4, nemeses_strangers.transactions)
     yield Nemesis("second-installation", everything, (5, 8), 4, nemeses_strangers.second_installation)
 
 
-CATALOGUE = tuple(_catalogue())
+CATALOGUE = (*_of_services(), *_of_servers(), *_of_topics(), *_of_data(), *_of_strangers())
 
 
 def chosen(names: Sequence[str]) -> list[Nemesis]:
@@ -104,7 +136,8 @@ def schedule(seed: int, duration: float, nemeses: Sequence[Nemesis], replicas: i
     """Return the faults of a run: the same for the same arguments. Every kind comes before any comes again."""
     random = Random(f"schedule-{seed}")
     free = dict.fromkeys({part for nemesis in nemeses for part in nemesis.uses}, 0.0)
-    bag: list[Nemesis] = []
+    first = [nemesis for nemesis in nemeses if nemesis.kind in _IN_EACH_RUN]
+    bag = first + random.sample(others := [nemesis for nemesis in nemeses if nemesis not in first], len(others))
     faults: list[Fault] = []
     at = _FIRST_SECONDS
     while at < duration:

@@ -1,4 +1,4 @@
-"""Faults of data: a database that went back in time, and a clock that jumps."""
+"""Faults of data: a database that goes back in time, and one that loses rows without a trace."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,16 +12,36 @@ from tests.chaos.checker_common import FINAL
 from tests.chaos.evidence import OrderRow, Restored
 from tests.chaos.recorder_rows import ORDERS, order_row
 from tests.chaos.stage import Stage
+from tests.support.going_back import Earlier
 
+Act = Callable[[Stage, Random], AbstractContextManager[str]]
 _MOST_REMOVED = 6
 _FINAL_SECONDS = 30.0
 _NOTED_SECONDS = 3.0
 """After so long order_svc takes its database to have what is there now, and does not look for it in Kafka."""
 
 
+def goes_back(service: str) -> Act:
+    """Return the nemesis that keeps a service's database as it is, and later puts that where the present one is."""
+
+    @contextmanager
+    def act(stage: Stage, _: Random) -> Iterator[str]:
+        since = stage.recorder.now()  # before the sessions end: what is committed meanwhile is not forgotten
+        earlier = Earlier(stage.stack.databases[service], service)
+        yield f"{service}'s database goes back to this moment"
+        with stage.recorder.going_back(service, since):
+            earlier.restore()
+
+    return act
+
+
 @contextmanager
 def restored(stage: Stage, random: Random) -> Iterator[str]:
-    """Take order_svc's newest final orders away and set its sequence back, so that their ids are given again."""
+    """Take order_svc's newest final orders away and set its sequence back, so that their ids are given again.
+
+    Rows are deleted in place, as by whoever overwrites a database while its sessions stay. So nothing tells that it
+    went back, as it does in `goes_back`, and nobody looks for them in Kafka.
+    """
     most = random.randint(2, _MOST_REMOVED)
     stage.load.pause()
     try:
@@ -79,47 +99,3 @@ def _wait_for_reuse(stage: Stage, gone: list[OrderRow]) -> None:
             if orders.execute("SELECT 1 FROM orders WHERE order_id = ANY(%s)", [ids]).fetchone():
                 return
             time.sleep(0.2)
-
-
-def clock_jump(hours: int) -> Callable[[Stage, Random], AbstractContextManager[str]]:
-    """Return the nemesis that moves the times that are stored by ``hours``: what a jump of the clock is to who reads.
-
-    Only times that say when something is due are moved; when an order was made is part of what it says.
-    """
-
-    @contextmanager
-    def act(stage: Stage, _: Random) -> Iterator[str]:
-        moved = _move(stage, hours, "{column} IS NOT NULL")
-        yield f"the clock jumps {'back' if hours > 0 else 'forward'} by {abs(hours)} hours: {moved} times are due then"
-        if hours > 0:  # what was due in the past is due no more: whoever found it so has set it anew
-            _move(stage, -hours, f"{{column}} > now() + interval '{hours - 1} hours'")
-
-    return act
-
-
-def _move(stage: Stage, hours: int, where: str) -> int:
-    moved = 0
-    for service, table, column in (
-        ("orchestrator_svc", "sagas", "deadline"),
-        ("order_svc", "outbox", "create_time"),
-        ("order_svc", "orders", "announce_time"),  # it is of no account in orders that are final
-    ):
-        with stage.recorder.reader.connect(service) as connection:
-            found = connection.execute(
-                "SELECT 1 FROM information_schema.columns WHERE table_name = %s AND column_name = %s", [table, column]
-            ).fetchone()
-            if found:
-                condition = where.format(column=column)
-                statement = f"UPDATE {table} SET {column} = {column} + make_interval(hours => %s) WHERE {condition}"  # noqa: S608 - constants
-                moved += _persistently(connection, statement, hours)
-    return moved
-
-
-def _persistently(connection: psycopg.Connection, statement: str, hours: int) -> int:
-    """Run it again where it was picked as a deadlock's victim: it locks rows in no order."""
-    for _ in range(5):
-        try:
-            return connection.execute(statement.encode(), [hours]).rowcount
-        except psycopg.errors.DeadlockDetected:
-            time.sleep(0.2)
-    return 0

@@ -33,15 +33,13 @@ _READ_ONLY = "default_transaction_read_only"
 def read_only(stage: Stage, random: Random) -> Iterator[str]:
     """Let databases take no writes for a while, as a standby does.
 
-    Either some databases, whose sessions are ended as by a failover; or the whole server, whose sessions stay.
+    Either the sessions are ended, as by a failover; or they stay, as where somebody sets the server so.
     """
-    if random.random() < 0.3:
-        healing = ["ALTER SYSTEM RESET " + _READ_ONLY, "SELECT pg_reload_conf()"]
-        with _healed(stage.stack, healing):
-            _as_admin(stage.stack, [f"ALTER SYSTEM SET {_READ_ONLY} = on", "SELECT pg_reload_conf()"])
-            yield "every database is read-only, and its sessions stay"
-        return
     services = sorted(random.sample(SERVICES, random.randint(1, len(SERVICES))))
+    if random.random() < 0.3:
+        with _set_so(stage.stack, services):
+            yield f"the servers are read-only of {', '.join(services)}, and the sessions stay"
+        return
     ended_again = random.random() < 0.5
     with failed_over(stage.stack, services, ended_again=ended_again):
         yield f"read-only: {', '.join(services)}; their sessions {'are ended' if ended_again else 'stay'} when healed"
@@ -50,10 +48,23 @@ def read_only(stage: Stage, random: Random) -> Iterator[str]:
 @contextmanager
 def failed_over(stack: Stack, services: Sequence[str], *, ended_again: bool) -> Iterator[None]:
     """Let the databases of ``services`` be read-only meanwhile; their sessions end at once, and perhaps afterwards."""
-    ends = [_ending_sessions(service) for service in services]
-    healing = [f"ALTER DATABASE {service} RESET {_READ_ONLY}" for service in services]
-    with _healed(stack, healing + (ends if ended_again else [])):
-        _as_admin(stack, [f"ALTER DATABASE {service} SET {_READ_ONLY} = on" for service in services] + ends)
+    with ExitStack() as healing:
+        for service in services:
+            end = ending_sessions(service)
+            heal = [f"ALTER DATABASE {service} RESET {_READ_ONLY}", *([end] if ended_again else [])]
+            healing.enter_context(_healed(stack, service, heal))
+            as_admin(stack, service, [f"ALTER DATABASE {service} SET {_READ_ONLY} = on", end])
+        yield
+
+
+@contextmanager
+def _set_so(stack: Stack, services: Sequence[str]) -> Iterator[None]:
+    """Let the servers of ``services`` be read-only meanwhile."""
+    with ExitStack() as healing:
+        for service in services:
+            heal = ["ALTER SYSTEM RESET " + _READ_ONLY, "SELECT pg_reload_conf()"]
+            healing.enter_context(_healed(stack, service, heal))
+            as_admin(stack, service, [f"ALTER SYSTEM SET {_READ_ONLY} = on", "SELECT pg_reload_conf()"])
         yield
 
 
@@ -79,7 +90,7 @@ def refusing(stage: Stage, random: Random) -> Iterator[str]:
     try:
         yield f"{service}: {what}"
     finally:
-        _persistently(mend)
+        persistently(mend)
 
 
 @contextmanager
@@ -108,32 +119,34 @@ def _alter(reader: Reader, service: str, to: str) -> None:
             owner.execute(b"SET lock_timeout = '1s'")  # who waits for the table holds up all who come after
             owner.execute(f"ALTER TABLE {table} ALTER {column} TYPE {to}".encode())
 
-    _persistently(change)
+    persistently(change)
 
 
 @contextmanager
-def _healed(stack: Stack, statements: Sequence[str]) -> Iterator[None]:
+def _healed(stack: Stack, service: str, statements: Sequence[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        _persistently(lambda: _as_admin(stack, statements))
+        persistently(lambda: as_admin(stack, service, statements))
 
 
-def _ending_sessions(database: str) -> str:
+def ending_sessions(database: str) -> str:
+    """Return the statement that ends the sessions of ``database``."""
     return (
         f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity"  # noqa: S608 - the names are constants
         f" WHERE datname = '{database}' AND pid <> pg_backend_pid()"
     )
 
 
-def _as_admin(stack: Stack, statements: Sequence[str]) -> None:
-    with psycopg.connect(stack.postgres.dsn("postgres"), autocommit=True, connect_timeout=5) as admin:
+def as_admin(stack: Stack, service: str, statements: Sequence[str]) -> None:
+    """Execute ``statements`` as whoever may do anything on the server of ``service``."""
+    with psycopg.connect(stack.databases[service].dsn("postgres"), autocommit=True, connect_timeout=5) as admin:
         admin.execute(f"SET {_READ_ONLY} = off".encode())
         for statement in statements:
             admin.execute(statement.encode())
 
 
-def _persistently(do: Callable[[], None]) -> None:
+def persistently(do: Callable[[], None]) -> None:
     """Do it again where the server is busy or away: what a fault has broken must not stay so."""
     give_up = time.monotonic() + _PATIENCE_SECONDS
     while True:

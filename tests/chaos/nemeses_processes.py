@@ -1,16 +1,22 @@
-"""Faults of processes: killed, frozen, restarted, away; replicas that come and go."""
+"""Faults of processes: killed, frozen, slow, restarted, away; replicas that come and go."""
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from random import Random
+
+import psutil
 
 from devstack.errors import DevstackError
 from tests.chaos.harness import SHORT_TIMES
 from tests.chaos.stage import Stage
 
 Act = Callable[[Stage, Random], AbstractContextManager[str]]
+_STILL_SECONDS = (2.1, 2.6)
+"""How long a slow service stands still at once: longer than a batch's patience, shorter than its group's session."""
+_AT_WORK_SECONDS = (0.1, 0.4)
 
 
 def kill(service: str) -> Act:
@@ -38,29 +44,81 @@ def freeze(service: str) -> Act:
             if pid is None:
                 yield f"{victim.name} was down already"
                 return
-            os.kill(pid, signal.SIGSTOP)
-            try:
+            with _stopped(pid):
                 stage.recorder.sample(service)
                 yield f"SIGSTOP of {victim.name}"
-            finally:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
 
     return act
 
 
-def away(server: str, *, gently: bool) -> Act:
-    """Return the nemesis that stops a server, or kills it, and starts it again."""
+def slow(service: str) -> Act:
+    """Return the nemesis that lets a service stand still again and again, never so long that its group misses it."""
+
+    @contextmanager
+    def act(stage: Stage, random: Random) -> Iterator[str]:
+        victim = random.choice(stage.members(service))
+        with stage.supervisor.held(victim):
+            pid = victim.pid
+            if pid is None:
+                yield f"{victim.name} was down already"
+                return
+            healed = threading.Event()
+            thread = threading.Thread(target=_limp, args=(pid, random, healed), name=f"slow {service}", daemon=True)
+            thread.start()
+            try:
+                yield f"{victim.name} stands still most of the time, and answers in between"
+            finally:
+                healed.set()
+                thread.join()
+
+    return act
+
+
+def _limp(pid: int, random: Random, healed: threading.Event) -> None:
+    while not healed.wait(random.uniform(*_AT_WORK_SECONDS)):
+        with _stopped(pid):
+            healed.wait(random.uniform(*_STILL_SECONDS))
+
+
+def stall(server: str) -> Act:
+    """Return the nemesis that stops a server's clock, with all of its processes: connections stay, and say nothing."""
 
     @contextmanager
     def act(stage: Stage, _: Random) -> Iterator[str]:
         victim = stage.server(server)
+        with stage.supervisor.held(victim), ExitStack() as stopped:
+            if (pid := victim.pid) is not None:
+                stopped.enter_context(_stopped(pid))  # first, so that it makes no more of them
+                for child in psutil.Process(pid).children(recursive=True):
+                    stopped.enter_context(_stopped(child.pid))
+            yield f"SIGSTOP of {server}"
+
+    return act
+
+
+@contextmanager
+def _stopped(pid: int) -> Iterator[None]:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def away(*servers: str, gently: bool) -> Act:
+    """Return the nemesis that stops one of ``servers``, or kills it, and starts it again."""
+
+    @contextmanager
+    def act(stage: Stage, random: Random) -> Iterator[str]:
+        victim = stage.server(random.choice(servers))
         with stage.supervisor.held(victim):
             if gently:
                 victim.stop()
             else:
                 victim.kill()
-            yield f"{server} {'stopped' if gently else 'killed'}"
+            yield f"{victim.name} {'stopped' if gently else 'killed'}"
         # The supervisor starts it.
 
     return act

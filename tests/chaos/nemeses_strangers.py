@@ -5,9 +5,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import product
 from random import Random
 
 import psycopg
@@ -54,9 +53,9 @@ def strange_transactions(bootstrap: str, random: Random, known: Sequence[Record]
     The first two reach every partition of their topics, the third one of each, and it ends afterwards.
     """
     committed, aborted, left_open = (_stranger(bootstrap) for _ in range(3))
-    for stranger, partitions in ((committed, range(6)), (aborted, range(6)), (left_open, [random.randrange(6)])):
+    for stranger, everywhere in ((committed, True), (aborted, True), (left_open, False)):
         stranger.begin_transaction()
-        _write_in(stranger, random, known, partitions)
+        _write_in(stranger, random, known, everywhere=everywhere)
     committed.commit_transaction(10)
     aborted.abort_transaction(10)
     try:
@@ -73,11 +72,13 @@ def _stranger(bootstrap: str) -> Producer:
     return producer
 
 
-def _write_in(stranger: Producer, random: Random, known: Sequence[Record], partitions: Iterable[int]) -> None:
-    """Write to ``partitions`` of each topic of ``known`` what lies in it already."""
-    for topic, partition in product(sorted({record.place.topic for record in known}), partitions):
-        again = random.choice([record for record in known if record.place.topic == topic])
-        stranger.produce(topic, again.value, again.key, partition, headers=list(again.headers.items()))
+def _write_in(stranger: Producer, random: Random, known: Sequence[Record], *, everywhere: bool) -> None:
+    """Write to each topic of ``known`` what lies in it already, in one partition or ``everywhere``."""
+    for topic in sorted({record.place.topic for record in known}):
+        partitions = sorted(stranger.list_topics(topic, timeout=10).topics[topic].partitions)
+        for partition in partitions if everywhere else [random.choice(partitions)]:
+            again = random.choice([record for record in known if record.place.topic == topic])
+            stranger.produce(topic, again.value, again.key, partition, headers=list(again.headers.items()))
     stranger.flush(10)
 
 
@@ -141,14 +142,14 @@ def second_installation(stage: Stage, random: Random) -> Iterator[str]:
 @contextmanager
 def strange_database(stack: Stack, service: str) -> Iterator[str]:
     """Make a database for a ``service`` of another installation; return its address, and drop it afterwards."""
-    name = f"{service}_of_others"
-    stack.postgres.create_databases([name])
-    dsn = stack.postgres.dsn(name)
+    name, server = f"{service}_of_others", stack.databases[service]
+    server.create_databases([name])
+    dsn = server.dsn(name)
     try:
         _run(stack, {"DATABASE_URL": dsn}, "-m", service, "migrate")
         yield dsn
     finally:
-        with psycopg.connect(stack.postgres.dsn("postgres"), autocommit=True, connect_timeout=5) as admin:
+        with psycopg.connect(server.dsn("postgres"), autocommit=True, connect_timeout=5) as admin:
             admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
 
 

@@ -1,4 +1,4 @@
-"""Faults of topics: made anew, records written again and out of order, poison."""
+"""Faults of topics: made anew, given more partitions, records written again and out of order, poison."""
 
 import struct
 import time
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from random import Random
 
 from confluent_kafka import KafkaException, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from tests.chaos.evidence import TOPICS, Record
 from tests.chaos.stage import Stage
 
-_PARTITIONS = 6
+_MORE_PARTITIONS = 3
 _RETENTION_MS = "604800000"
 _MOST_AGAIN = 60
 _PATIENCE_SECONDS = 30.0
@@ -32,18 +32,19 @@ def remade(stage: Stage, random: Random) -> Iterator[str]:
 
 
 def remake(bootstrap: str, topic: str) -> None:
-    """Delete ``topic`` and make it anew.
+    """Delete ``topic`` and make it anew, with as many partitions.
 
     Raises:
         KafkaException: it could not be done in time.
     """
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    partitions = len(admin.list_topics(topic, timeout=10).topics[topic].partitions)
     for future in admin.delete_topics([topic], operation_timeout=15).values():
         future.result(20)
     give_up = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            new = NewTopic(topic, _PARTITIONS, 1, config={"retention.ms": _RETENTION_MS})
+            new = NewTopic(topic, partitions, 1, config={"retention.ms": _RETENTION_MS})
             admin.create_topics([new])[topic].result(15)
         except KafkaException:  # it is still being deleted
             if time.monotonic() > give_up:
@@ -51,8 +52,25 @@ def remake(bootstrap: str, topic: str) -> None:
             time.sleep(0.1)
         else:
             break
+    _wait_for_leaders(admin, topic)
+
+
+def _wait_for_leaders(admin: AdminClient, topic: str) -> None:
     while any(p.leader < 0 for p in admin.list_topics(topic, timeout=10).topics[topic].partitions.values()):
         time.sleep(0.1)
+
+
+@contextmanager
+def partitions_added(stage: Stage, _: Random) -> Iterator[str]:
+    """Give each business topic more partitions, as documented for a system that runs: keys move to other ones."""
+    admin = AdminClient({"bootstrap.servers": stage.stack.bootstrap, "log_level": 0})
+    count = len(stage.recorder.tape.partitions(TOPICS[0])) + _MORE_PARTITIONS
+    for future in admin.create_partitions([NewPartitions(topic, count) for topic in TOPICS]).values():
+        future.result(20)
+    for topic in TOPICS:
+        _wait_for_leaders(admin, topic)
+    stage.recorder.tape.look()
+    yield f"each topic has {count} partitions"
 
 
 @contextmanager

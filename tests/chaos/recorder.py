@@ -24,6 +24,7 @@ from tests.chaos.evidence import (
     Remade,
     RestockCall,
     StockSample,
+    WentBack,
 )
 from tests.chaos.recorder_decoding import Decoder
 from tests.chaos.recorder_rows import Reader, outbox
@@ -84,7 +85,8 @@ class Recorder:
             )
             self._askers[group] = asker
             incarnations = dict(self.tape.incarnations)
-            places = [TopicPartition(t, p) for t, reader in READERS.items() if reader == group for p in range(6)]
+            topics = [topic for topic, reader in READERS.items() if reader == group]
+            places = [TopicPartition(topic, number) for topic in topics for number in self.tape.partitions(topic)]
             try:
                 found = [one for one in asker.committed(places, timeout=5) if one.offset >= 0 and one.error is None]
                 committed = {
@@ -116,6 +118,14 @@ class Recorder:
                 yield
             finally:
                 self.evidence.remade.append(Remade(self.now(), topic))
+
+    @contextmanager
+    def going_back(self, service: str, since: float) -> Iterator[None]:
+        """Let the database of ``service`` be made again meanwhile what it was at ``since``."""
+        with self._sampling:
+            self.sample(service)  # as long as what is committed has its effect
+            yield
+            self.evidence.went_back.append(WentBack(service, since, self.now()))
 
     def finish(self) -> Evidence:
         """Stop watching, read everything to its end, and return the evidence. The servers have to be there."""

@@ -62,18 +62,29 @@ class Tape:
             with self._lock:
                 self._take(self._consumer.consume(500, 0.1))
                 if time.monotonic() - looked > _LOOK_SECONDS:
-                    self._look()
+                    self.look()
                     looked = time.monotonic()
             time.sleep(0.02)  # let others have the lock
 
-    def _look(self) -> None:
-        """Connect anew where no broker answers: the client may have forgotten every one (see chassis.hearing)."""
-        try:
-            self._consumer.list_topics(timeout=2)
-        except KafkaException:
+    def look(self) -> None:
+        """Connect anew where there are other partitions, or no broker answers: the client may have forgotten each one.
+
+        For the latter see chassis.hearing.
+        """
+        with self._lock:
+            try:
+                found = self._consumer.list_topics(timeout=2).topics
+                if all(self.partitions(topic) == sorted(found[topic].partitions) for topic in TOPICS):
+                    return
+            except (KafkaException, KeyError):
+                pass
             with suppress(KafkaException, KeyError):  # nobody is answered now
                 self._consumer, lost = self._connect(), self._consumer
                 lost.close()
+
+    def partitions(self, topic: str) -> list[int]:
+        """Return the numbers of the partitions of ``topic`` that are read."""
+        return sorted(number for name, number in list(self._next) if name == topic)
 
     def _take(self, messages: Iterable[Message]) -> None:
         for message in messages:

@@ -17,11 +17,11 @@ ROUND_SECONDS = 600
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Stack]:
     """A stack that a test may do anything to."""
-    stack = Stack.fresh(tmp_path / "stack")
-    stack.postgres.remove()
+    stack = Stack.fresh(tmp_path / "stack", databases_apart=True)
+    stack.remove_databases()
     yield stack
     stack.down()
-    stack.postgres.remove()
+    stack.remove_databases()
 
 
 def must_hold(result: Result, tmp_path: Path) -> None:
@@ -80,6 +80,11 @@ def test_ten_minutes_hold_thirty_faults_and_every_kind_and_no_two_on_one_part(se
     for part in {part for nemesis in CATALOGUE for part in nemesis.uses}:
         on_it = [fault for fault in faults if part in fault.nemesis.uses]
         assert all(a.at + a.seconds <= b.at for a, b in pairwise(on_it))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_replica_of_order_svc_is_killed_in_every_run_however_short(seed: int) -> None:
+    assert "kill-order_svc" in {fault.nemesis.kind for fault in schedule(seed, 15, CATALOGUE, replicas=2)}
 
 
 def test_an_unknown_nemesis_is_refused_by_name() -> None:

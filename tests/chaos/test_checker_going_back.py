@@ -1,0 +1,143 @@
+"""The checker where a database went back: it lets pass what nobody can have, and nothing more."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.chaos.checker import check
+from tests.chaos.evidence import Content, CreateCall, OffsetSample, Outcome, RestockCall, Rows, WentBack
+from tests.chaos.story import DELIVER, PRODUCT, TAKE, Story, good
+
+
+@pytest.fixture
+def story() -> Story:
+    return good()
+
+
+def found(story: Story) -> set[int]:
+    return {violation.invariant for violation in check(story.evidence)}
+
+
+def went_back(story: Story, service: str, since: float = 4.0, time: float = 8.0) -> None:
+    story.evidence.went_back.append(WentBack(service, since, time))
+
+
+def forgotten_order(story: Story, began: float, ended: float) -> None:
+    """Have an order acknowledged that neither the database nor Kafka has."""
+    content = Content(7, PRODUCT, 1, 500)
+    story.evidence.creates.append(
+        CreateCall("r9", content, Outcome.ACKNOWLEDGED, 9, content, began=began, ended=ended),
+    )
+
+
+@pytest.mark.parametrize(("began", "ended"), [(3.9, 4.1), (5.0, 5.1), (7.9, 8.1)])
+def test_an_order_that_its_database_forgot_before_kafka_was_told_may_be_lost(
+    story: Story, began: float, ended: float
+) -> None:
+    went_back(story, "order_svc")
+    forgotten_order(story, began, ended)
+    assert found(story) == set()
+
+
+@pytest.mark.parametrize(("began", "ended"), [(3.0, 3.9), (8.1, 9.0)])
+def test_no_order_is_lost_that_was_acknowledged_before_or_afterwards(story: Story, began: float, ended: float) -> None:
+    went_back(story, "order_svc")
+    forgotten_order(story, began, ended)
+    assert found(story) == {1}
+
+
+def test_no_order_is_lost_by_another_service_s_database(story: Story) -> None:
+    went_back(story, "product_svc")
+    forgotten_order(story, 5.0, 5.1)
+    assert found(story) == {1}
+
+
+def test_no_order_is_lost_that_kafka_was_told_of(story: Story) -> None:
+    went_back(story, "order_svc")
+    forgotten_order(story, 5.0, 5.1)
+    story.record("order-created", "OrderCreated", order_id=9)
+    assert 1 in found(story)
+
+
+@pytest.mark.parametrize(("service", "violated"), [("product_svc", set[int]()), ("delivery_svc", {2})])
+def test_a_restock_may_be_forgotten_by_the_database_that_holds_it(
+    story: Story, service: str, violated: set[int]
+) -> None:
+    went_back(story, service)
+    restock = RestockCall(PRODUCT, 3, "forgotten", Outcome.ACKNOWLEDGED, began=5.0, ended=5.1)
+    story.evidence.restocks.append(restock)
+    assert found(story) == violated
+
+
+@pytest.mark.parametrize(("service", "violated"), [("order_svc", set[int]()), ("delivery_svc", {4})])
+def test_a_request_whose_id_is_forgotten_may_make_another_order(story: Story, service: str, violated: set[int]) -> None:
+    story.completed(4)
+    story.rows.orders[4] = replace(story.rows.orders[4], request_id=None)  # it came back from Kafka
+    story.completed(5)
+    calls = story.evidence.creates
+    calls[-2] = replace(calls[-2], began=5.0, ended=5.1)
+    calls[-1] = replace(calls[-1], began=9.0, ended=9.1, request_id=calls[-2].request_id)
+    went_back(story, service)
+    assert found(story) == violated
+
+
+def pieces_given_to_others(story: Story, *, stuck: bool) -> None:
+    """Have an order be COMPLETED whose pieces could not be taken a second time."""
+    story.rows.movements[1] = replace(story.rows.movements[1], refusal="OUT_OF_STOCK")
+    story.rows.stock[PRODUCT] += 2
+    story.event(1, "STEP_REFUSED", TAKE, f"{TAKE} was done before, and is refused now: OUT_OF_STOCK")
+    story.rows.sagas[1] = replace(story.rows.sagas[1], stuck=stuck)
+
+
+def test_pieces_that_others_got_meanwhile_leave_a_saga_that_is_stuck(story: Story) -> None:
+    went_back(story, "product_svc")
+    pieces_given_to_others(story, stuck=True)
+    assert found(story) == set()
+
+
+def test_pieces_that_others_got_meanwhile_are_not_lost_in_silence(story: Story) -> None:
+    went_back(story, "product_svc")
+    pieces_given_to_others(story, stuck=False)
+    assert found(story) == {2, 3}
+
+
+@pytest.mark.parametrize(("service", "violated"), [("orchestrator_svc", set[int]()), ("order_svc", {6})])
+def test_a_saga_goes_back_with_its_database_alone(story: Story, service: str, violated: set[int]) -> None:
+    later = replace(story.rows.sagas[1], version=9)
+    story.evidence.offsets.insert(0, OffsetSample("orchestrator_svc", 0.5, {}, Rows(sagas={1: later})))
+    went_back(story, service, since=0.2, time=0.9)
+    assert found(story) == violated
+
+
+def test_what_was_committed_and_is_forgotten_need_not_have_its_effect_at_once(story: Story) -> None:
+    reached = {("create-delivery-command", 0, 0): 3}
+    story.evidence.offsets[:] = [
+        OffsetSample("delivery_svc", 9.0, reached, Rows()),
+        OffsetSample("delivery_svc", 11.0, reached, story.rows),
+    ]
+    assert found(story) == {7}
+    went_back(story, "delivery_svc")
+    assert found(story) == set()
+
+
+def test_what_is_forgotten_must_have_its_effect_at_last(story: Story) -> None:
+    went_back(story, "delivery_svc")
+    del story.rows.deliveries[3]
+    assert 8 in found(story)
+
+
+def test_a_step_that_was_undone_before_the_saga_forgot_is_undone_again(story: Story) -> None:
+    story.rows.events[:] = [event for event in story.rows.events if event.order_id != 3]
+    for kind, step, reason in (
+        ("STARTED", None, None),
+        ("STEP_UNDONE", DELIVER, "UNDONE"),
+        ("STEP_UNDONE", DELIVER, None),
+        ("STEP_UNDONE", TAKE, None),
+    ):
+        story.event(3, kind, step, reason)
+    ended = replace(story.rows.sagas[3], reason="UNDONE")
+    story.rows.sagas[3] = ended
+    story.rows.orders[3] = replace(story.rows.orders[3], cancel_reason="UNDONE")
+    assert 6 in found(story)
+    went_back(story, "orchestrator_svc")
+    assert 6 not in found(story)
