@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
+from typing import TypeAlias
 
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from ordersaga.orchestrator.v1 import orchestrator_pb2_grpc
@@ -28,6 +29,8 @@ _DEFAULT_ACTIONS = 100
 _MOST_ACTIONS = 1000
 
 _Act = Callable[..., tuple[Results, bool]]
+_Found: TypeAlias = tuple[Instance, datetime]
+"""A saga, and the time by its database's clock at which it was read: how old it is goes by that clock alone."""
 
 
 class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
@@ -78,8 +81,8 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
             changed: Mapping[int, str] | None = None
             while True:
                 read = self._under_way(wanted, told) if changed is None else self._changed(changed.keys())
-                async for instance in read:
-                    passes = wanted.fits(instance, datetime.now(UTC))
+                async for instance, now in read:
+                    passes = wanted.fits(instance, now)
                     if told.get(instance.saga_id) != instance.version and (passes or instance.saga_id in told):
                         yield pb.WatchSagasResponse(saga=saga_view(self._saga, instance))
                     if passes:
@@ -145,27 +148,30 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         page, _ = one_page((saga_view(self._saga, instance) for instance in instances), len(instances))
         return len(page)
 
-    async def _under_way(self, wanted: Filter, told: dict[int, int]) -> AsyncIterator[Instance]:
+    async def _under_way(self, wanted: Filter, told: dict[int, int]) -> AsyncIterator[_Found]:
         """Read the sagas under way that pass ``wanted``, page by page, then what was told and may have ceased to."""
         wanted = replace(wanted, under_way=wanted.ids is None)
         before: int | None = None
         seen: set[int] = set()
         while True:
-            page = await self._database.run(partial(self._store.find, wanted=wanted, before=before, limit=_PAGE))
+            page, now = await self._database.run(partial(self._page, wanted=wanted, before=before))
             for instance in page:
                 seen.add(instance.saga_id)
-                yield instance
+                yield instance, now
             if len(page) < _PAGE:
                 break
             before = page[-1].saga_id
-        async for instance in self._changed(told.keys() - seen):
-            yield instance
+        async for found in self._changed(told.keys() - seen):
+            yield found
 
-    async def _changed(self, ids: Collection[int]) -> AsyncIterator[Instance]:
+    def _page(self, tx: Transaction, *, wanted: Filter, before: int | None) -> tuple[list[Instance], datetime]:
+        return self._store.find(tx, wanted, before=before, limit=_PAGE), self._store.now(tx)
+
+    async def _changed(self, ids: Collection[int]) -> AsyncIterator[_Found]:
         if ids:
-            found = await self._database.run(lambda tx: self._store.get(tx, ids))
+            found, now = await self._database.run(lambda tx: (self._store.get(tx, ids), self._store.now(tx)))
             for instance in found.values():
-                yield instance
+                yield instance, now
 
 
 def _note(actor: str, reason: str) -> str:

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from ordersaga.order.v1 import order_pb2
 
 from devstack.stack import Stack
+from tests.chaos.nemeses_clock import wrong_clock
+from tests.chaos.recorder_rows import Reader
 from tests.support.books import Books
 from tests.support.hurry import hurried
 from tests.support.kafka import headers, taped
@@ -204,6 +207,26 @@ def test_a_watcher_sees_what_lies_there_already_and_when_it_leaves_the_filter(br
     watch.until(order.order_id, pb.SAGA_STATUS_COMPENSATED, 60)
     watch.stop()
     assert shop.stock(product) == 50
+
+
+@pytest.mark.timeout(120)
+def test_a_watcher_s_sagas_are_as_old_as_their_database_s_clock_says_wherever_the_service_runs(
+    breakable: Stack, shop: Shop
+) -> None:
+    service, product = breakable.service("orchestrator_svc"), shop.product()
+    breakable.service("product_svc").stop()
+    old = Duration(seconds=2)
+    with wrong_clock(Reader({service.name: service.dsn}), service.name, 10):
+        order = shop.place(product)
+
+        def is_old() -> None:
+            found = shop.sagas.ListSagas(pb.ListSagasRequest(min_age=old, page_size=1000), timeout=10).sagas
+            assert order.order_id in {saga.order_id for saga in found}
+
+        eventually(is_old)
+        watch = Watch(shop, pb.SagaFilter(min_age=old))
+        assert watch.until(order.order_id, pb.SAGA_STATUS_RUNNING, 5)
+        watch.stop()
 
 
 @pytest.mark.timeout(120)
