@@ -4,6 +4,7 @@ Nothing brings an order as a message brings what other services do, so this serv
 its database may have gone back, from where that says that it is whole. Ids that were given out are not given again.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
@@ -16,7 +17,7 @@ from chassis import rereading, stored_offsets
 from chassis.codec import Codec
 from chassis.database import Database
 from chassis.dead_letters import headers_of
-from chassis.errors import Poison, Unavailable
+from chassis.errors import NotHeardOf, Poison, Unavailable
 from chassis.logs import logger
 from chassis.messages import Handle, Message, Outgoing, Record
 from chassis.periodic import Periodic
@@ -32,6 +33,8 @@ _INTERVAL_SECONDS = 1.0
 _BATCH = 1000
 _GAP = 10_000
 """Ids that are left out where the database went back: some may have been given out, and Kafka not been told of them."""
+_LATE_SECONDS = 30.0
+"""How long orders may still come into Kafka that the database has forgotten: twice what a producer tries for."""
 _FARTHEST = 10**9
 """Whoever tells of an id so far ahead has made it up."""
 _RESTORED = Counter("ordersaga_orders_restored_total", "Orders that the database had forgotten, found again in Kafka.")
@@ -45,7 +48,8 @@ class Recovery(Periodic):
     """Keeps account of how much of ``order-created`` the database has for sure, and restores what it has forgotten.
 
     What is published was committed before. So where the topic ended a moment ago, everything before that is in the
-    database, and in each later state of it.
+    database, and in each later state of it. Only what was committed to a state that is forgotten may be published
+    later, by whoever stored it: so for a while each new message is looked at.
     """
 
     def __init__(
@@ -66,6 +70,10 @@ class Recovery(Periodic):
         self._asker = rereading.reader(client)
         self._whole = -1
         """The number of the database's history that is known to be whole."""
+        self._late_until = 0.0
+        """Until when orders of the history before may still come, by the monotonic clock."""
+        self._reached: Mapping[Partition, int] = {}
+        """Where the topic ended at the last look."""
 
     def must_be_whole(self) -> None:
         """See that the database has what was acknowledged before; to be called in a transaction of it.
@@ -81,9 +89,19 @@ class Recovery(Periodic):
 
         def guarded(messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
             self.must_be_whole()
-            return handle(messages, tx)
+            try:
+                return handle(messages, tx)
+            except NotHeardOf as error:
+                if self._may_be_late:
+                    raise Unavailable(f"it may yet be found in Kafka: {error}") from error
+                raise
 
         return guarded
+
+    @property
+    def _may_be_late(self) -> bool:
+        """Whether an order may yet come into Kafka that the database has forgotten."""
+        return time.monotonic() < self._late_until
 
     def recover(self) -> None:
         """Look what is missing, restore it, and note how far the database is.
@@ -108,17 +126,29 @@ class Recovery(Periodic):
         known = self._database.transact(self._known)
         number = self._database.timelines.number
         if number != self._whole:
-            created, cancels = self._read(known, ends)
-            restored = self._restore(created, cancels)
-            if restored or self._whole >= 0:
-                behind = max(created, default=0)
-                self._database.transact(lambda tx: store.number_on(tx, behind=behind, gap=_GAP))
-            if restored:
-                _RESTORED.inc(len(restored))
-                log.error("orders restored that the database had forgotten", orders=len(restored), first=min(restored))
-            self._whole = number
+            self._make_whole(number, known, ends)
+        elif self._may_be_late:
+            self._restore_between(self._reached, ends)
+        self._reached = ends
         if ends != known:
             self._database.transact(lambda tx: self._note(tx, ends, number))
+
+    def _make_whole(self, number: int, known: Mapping[Partition, int], ends: Mapping[Partition, int]) -> None:
+        last, restored = self._restore_between(known or ends, ends)  # one without any note is new, and lacks nothing
+        if restored or self._whole >= 0:
+            self._database.transact(lambda tx: store.number_on(tx, behind=last, gap=_GAP))
+        if self._whole >= 0:
+            self._late_until = time.monotonic() + _LATE_SECONDS
+        self._whole = number
+
+    def _restore_between(self, begin: Mapping[Partition, int], ends: Mapping[Partition, int]) -> tuple[int, int]:
+        """Restore what is missing of what was said there; return the last id that was told of, and how many orders."""
+        created, cancels = self._read(begin, ends)
+        restored = self._restore(created, cancels)
+        if restored:
+            _RESTORED.inc(len(restored))
+            log.error("orders restored that the database had forgotten", orders=len(restored), first=min(restored))
+        return max(created, default=0), len(restored)
 
     def _known(self, tx: Transaction) -> dict[Partition, int]:
         self._database.timelines.look(tx)
@@ -129,11 +159,13 @@ class Recovery(Periodic):
         if number == self._database.timelines.number:  # else these ends were not asked for after what it has
             stored_offsets.write(tx, ends)
 
-    def _read(self, known: Mapping[Partition, int], ends: Mapping[Partition, int]) -> tuple[_Told, _Cancels]:
-        """Read what was said since the database was whole: orders, and requests to cancel them, by order id."""
+    def _read(self, begin: Mapping[Partition, int], ends: Mapping[Partition, int]) -> tuple[_Told, _Cancels]:
+        """Read what was said from ``begin`` to ``ends``: orders, and requests to cancel them, by order id."""
         created, cancels = _Told(), _Cancels()
         farthest = self._database.transact(store.last_number) + _FARTHEST
-        for message in rereading.between(self._client, known, ends):
+        # A partition that has been added since is read from its beginning.
+        begin = {partition: begin.get(partition, 0) for partition in ends}
+        for message in rereading.between(self._client, begin, ends):
             try:
                 record = self._codec.decode(_TOPIC, message.key(), message.value(), dict(headers_of(message)))
             except Poison:

@@ -133,8 +133,8 @@ GOING_BACK = {
     ),
     "no-gap": Mutant(
         "order_svc/recovery.py",
-        "behind=behind, gap=_GAP)",
-        "behind=behind, gap=0)",
+        "behind=last, gap=_GAP)",
+        "behind=last, gap=0)",
         f"{_RECOVERY}::test_a_database_that_went_back_leaves_out_ids_that_kafka_may_not_have_been_told_of",
     ),
     "ids-given-again": Mutant(
@@ -151,9 +151,27 @@ GOING_BACK = {
     ),
     "ends-before-their-orders": Mutant(
         "order_svc/recovery.py",
-        "            self.must_be_whole()\n            return handle(messages, tx)\n",
-        "            return handle(messages, tx)\n",
+        "            self.must_be_whole()\n            try:\n",
+        "            try:\n",
         f"{_RECOVERY}::test_until_it_is_whole_nothing_is_handled_nor_stored",
+    ),
+    "late-orders-are-lost": Mutant(
+        "order_svc/recovery.py",
+        "        elif self._may_be_late:\n",
+        "        elif False:\n",
+        f"{_RECOVERY}::test_an_order_that_comes_into_kafka_after_its_database_forgot_it_is_restored",
+    ),
+    "late-orders-commands-are-parked": Mutant(
+        "order_svc/recovery.py",
+        "                if self._may_be_late:\n",
+        "                if False:\n",
+        f"{_RECOVERY}::test_what_is_about_an_order_that_may_yet_be_restored_waits_and_is_not_parked",
+    ),
+    "added-partitions-are-not-read": Mutant(
+        "order_svc/recovery.py",
+        "begin.get(partition, 0)",
+        "begin.get(partition, ends[partition])",
+        f"{_RECOVERY}::test_an_order_in_a_partition_that_was_added_since_is_restored",
     ),
     "whole-for-good": Mutant(
         "order_svc/recovery.py",

@@ -1,15 +1,20 @@
 """While orders may be missing nothing relies on them, and ids that may have been given out are not given again."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import pytest
+from ordersaga.messages import OrderCreated
 
 from chassis import rereading, stored_offsets
-from chassis.errors import Unavailable
+from chassis.errors import NotHeardOf, Unavailable
+from chassis.messages import Message, Record
 from chassis.pipeline import Transaction
-from order_svc import store
+from chassis.stored_offsets import Partition
+from order_svc import recovery, store
 from order_svc.recovery import Recovery
 
 T = TypeVar("T")
@@ -75,3 +80,93 @@ def test_a_database_that_went_back_leaves_out_ids_that_kafka_may_not_have_been_t
     found.recover()
     assert len(gaps) == 1
     assert gaps[0] >= 1000, "several groups of orders are stored before Kafka is told of the first"
+
+
+class Kafka:
+    """What was said in ``order-created``, by partition, and how far the database knows it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.said: defaultdict[Partition, list[OrderCreated]] = defaultdict(list)
+        self.noted: dict[Partition, int] = {}
+        self.restored: list[int] = []
+        monkeypatch.setattr(rereading, "reader", lambda _: None)
+        monkeypatch.setattr(rereading, "ends", lambda *_: {one: len(said) for one, said in self.said.items()})
+        monkeypatch.setattr(rereading, "between", self._between)
+        monkeypatch.setattr(stored_offsets, "read", lambda _: dict(self.noted))
+        monkeypatch.setattr(stored_offsets, "write", lambda _, ends: self.noted.update(ends))
+        monkeypatch.setattr(store, "last_number", lambda _: 7)
+        monkeypatch.setattr(store, "number_on", lambda *_, **__: None)
+        monkeypatch.setattr(store, "restore", self._restore)
+
+    def say(self, partition: int, order_id: int) -> None:
+        created = OrderCreated(
+            order_id=order_id, user_id=1, product_id=1, quantity=1, price=1, address="", create_time=datetime.now(UTC)
+        )
+        self.said[OrderCreated.TOPIC, partition].append(created)
+
+    def _between(self, _: object, begin: Mapping[Partition, int], end: Mapping[Partition, int]) -> Iterator[object]:
+        for partition, to in end.items():
+            for record in self.said[partition][begin.get(partition, to) : to]:
+                yield SimpleNamespace(key=lambda: None, value=lambda told=record: told, headers=lambda: None)
+
+    def _restore(self, _: Transaction, told: Sequence[OrderCreated], **__: object) -> set[int]:
+        self.restored += [order.order_id for order in told]
+        return {order.order_id for order in told}
+
+
+@pytest.fixture
+def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
+    return Kafka(monkeypatch)
+
+
+@pytest.fixture
+def reading(database: Histories, kafka: Kafka) -> Recovery:
+    """A recovery that has noted an order in partition 0."""
+    codec: Any = SimpleNamespace(decode=lambda _, __, value, ___: value)
+    kept: Any = database
+    kafka.say(0, 1)
+    found = Recovery(kept, codec, {}, announce_after_seconds=60.0)
+    found.recover()
+    assert kafka.restored == []
+    return found
+
+
+def test_an_order_that_comes_into_kafka_after_its_database_forgot_it_is_restored(
+    database: Histories, reading: Recovery, kafka: Kafka
+) -> None:
+    database.timelines.number = 1
+    reading.recover()
+    kafka.say(0, 2)
+    kafka.noted[OrderCreated.TOPIC, 0] = 2  # by another replica, which has not heard that the database went back
+    reading.recover()
+    assert kafka.restored == [2]
+
+
+def test_an_order_in_a_partition_that_was_added_since_is_restored(
+    database: Histories, reading: Recovery, kafka: Kafka
+) -> None:
+    kafka.say(1, 2)
+    database.timelines.number = 1
+    reading.recover()
+    assert kafka.restored == [2]
+
+
+def unheard_of(_: Sequence[Message[Record]], __: Transaction) -> NoReturn:
+    raise NotHeardOf("UNKNOWN_ORDER", "there is no order 2")
+
+
+def test_what_is_about_an_order_that_may_yet_be_restored_waits_and_is_not_parked(
+    database: Histories, reading: Recovery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = reading.guarding(unheard_of)
+    with pytest.raises(NotHeardOf):
+        handle([], TX)
+    database.timelines.number = 1
+    reading.recover()
+    with pytest.raises(Unavailable, match="may yet be found"):
+        handle([], TX)
+    monkeypatch.setattr(recovery, "_LATE_SECONDS", 0.0)
+    database.timelines.number = 2
+    reading.recover()
+    with pytest.raises(NotHeardOf):
+        handle([], TX)
