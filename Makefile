@@ -41,7 +41,7 @@ logs: venv-stack ## show the logs' last lines; ARGS="order_svc --follow" picks o
 test: venv-dev ## every test, on real servers of its own; ARGS="-k watch" goes to pytest
 	@python -m pytest $(ARGS)
 
-chaos: venv-dev ## faults under load, and a report; DURATION=600 SEED=1 REPLICAS=2 NEMESES=kill,away-kafka
+chaos: venv-dev ## faults under load, and a report; DURATION=600 SEED=1 REPLICAS=2 NEMESES=kill,goes-back
 	@python -m tests.chaos --duration $(or $(DURATION),120) $(if $(SEED),--seed $(SEED)) \
 	  --replicas $(or $(REPLICAS),1) $(if $(NEMESES),--nemeses $(NEMESES))
 

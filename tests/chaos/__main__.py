@@ -1,4 +1,4 @@
-"""The long form: ``python -m tests.chaos --duration 600 --seed 1 [--replicas 2] [--nemeses kill,away-kafka]``."""
+"""The long form: ``python -m tests.chaos --duration 600 --seed 1 [--replicas 2] [--nemeses kill,goes-back]``."""
 
 import argparse
 import secrets
@@ -10,7 +10,7 @@ from collections import Counter
 
 from devstack.errors import DevstackError
 from devstack.layout import ROOT
-from devstack.stack import Stack
+from tests.chaos.harness import fresh
 from tests.chaos.nemeses import CATALOGUE, chosen
 from tests.chaos.report import report
 from tests.chaos.round import Settings, run
@@ -22,7 +22,7 @@ def main() -> int:
     folder = ROOT / ".chaos" / f"{time.strftime('%Y%m%d-%H%M%S')}-seed-{settings.seed}"
     signal.signal(signal.SIGTERM, _interrupt)
     print(f"seed {settings.seed}, {settings.duration:.0f} s; everything goes to {folder}", flush=True)
-    stack = Stack.fresh(folder / "stack", databases_apart=True)
+    stack = fresh(folder / "stack")
     try:
         result = run(stack, settings, lambda text: print(text, flush=True))
     except DevstackError as error:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from devstack.errors import DevstackError
 from devstack.processes import tail
@@ -20,8 +21,15 @@ SHORT_TIMES = {
     "ANNOUNCE_AFTER_SECONDS": "10",
     "ANNOUNCE_INTERVAL_SECONDS": "1",
 }
+_SESSION_SECONDS = 4.5
+"""Long enough that a service may stand still for longer than a batch's patience, and its group not miss it."""
 _LOOK_SECONDS = 0.3
 _BACKOFF_SECONDS = 1.0
+
+
+def fresh(folder: Path) -> Stack:
+    """Return a stack in ``folder``, each part of which may fail alone, each service's database included."""
+    return Stack.fresh(folder, session_seconds=_SESSION_SECONDS, databases_apart=True)
 
 
 class Supervisor:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from devstack.stack import Stack
+from tests.chaos.harness import fresh
 from tests.chaos.nemeses import CATALOGUE, chosen, schedule
 from tests.chaos.report import report
 from tests.chaos.round import Result, Settings, run
@@ -17,7 +18,7 @@ ROUND_SECONDS = 600
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Stack]:
     """A stack that a test may do anything to."""
-    stack = Stack.fresh(tmp_path / "stack", databases_apart=True)
+    stack = fresh(tmp_path / "stack")
     stack.remove_databases()
     yield stack
     stack.down()
