@@ -250,4 +250,11 @@ ORCHESTRATOR = {
         "under_way=False,",
         "tests/unit/orchestrator_svc/test_views.py::test_a_filter_without_status_and_ids_picks_what_is_under_way",
     ),
+    "watched-by-the-service-s-clock": Mutant(
+        "orchestrator_svc/api.py",
+        "wanted.fits(instance, now)",
+        'wanted.fits(instance, __import__("datetime").datetime.now(now.tzinfo))',
+        "tests/e2e/test_operators.py"
+        "::test_a_watcher_s_sagas_are_as_old_as_their_database_s_clock_says_wherever_the_service_runs",
+    ),
 }
