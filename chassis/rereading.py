@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -39,6 +40,19 @@ def ends(asker: Consumer, topic: str) -> dict[Partition, int]:
     for number in numbers:
         _, found[topic, number] = asker.get_watermark_offsets(TopicPartition(topic, number), timeout=_ANSWER_SECONDS)
     return found
+
+
+def places_at(asker: Consumer, ends: Mapping[Partition, int], moment: datetime) -> dict[Partition, int]:
+    """Return where the first message from ``moment`` on lies in each partition, or where that ``ends``.
+
+    Raises:
+        KafkaException: the brokers do not answer.
+    """
+    asked = [TopicPartition(*partition, int(moment.timestamp() * 1000)) for partition in ends]
+    found = asker.offsets_for_times(asked, timeout=_ANSWER_SECONDS)
+    return {
+        (one.topic, one.partition): one.offset if one.offset >= 0 else ends[one.topic, one.partition] for one in found
+    }
 
 
 def between(client: Client, begin: Mapping[Partition, int], end: Mapping[Partition, int]) -> Iterator[Message]:

@@ -10,6 +10,7 @@ from chassis.rpc_server import Api
 from chassis.service import Parts, Wiring, main
 from chassis.settings import ServiceSettings
 from orchestrator_svc.api import OrchestratorService
+from orchestrator_svc.completed import Completed
 from orchestrator_svc.order_saga import ORDER_SAGA
 from saga.engine import SagaEngine
 from saga.store import CHANNEL, SagaStore
@@ -59,7 +60,7 @@ def wire(parts: Parts[OrchestratorSettings]) -> Wiring:
     return Wiring(
         apis=[Api(name, lambda server: add(service, server))],
         topics=topics,
-        handle=SagaEngine(saga, store).handle,
+        handle=SagaEngine(saga, store, Completed(read.kafka_client(), parts.codec, lag).among).handle,
         background=[timers],
         tasks=[feed.run],
     )

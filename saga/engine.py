@@ -1,9 +1,10 @@
 """Runs sagas: a batch of messages in, the commands they bring about out."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from prometheus_client import Counter
 
@@ -54,12 +55,20 @@ class _Course:
         return self.after.ended and (self.before is None or not self.before.ended)
 
 
+TooLate: TypeAlias = Callable[[Sequence[Record], Transaction], Collection[int]]
+"""Returns the sagas, of those that cancels are for, that had come to their end before their database forgot it."""
+
+
+def _never(_: Sequence[Record], __: Transaction) -> Collection[int]:
+    return ()
+
+
 class SagaEngine:
     """Advances the sagas of one declaration."""
 
-    def __init__(self, saga: Saga, store: SagaStore) -> None:
-        """Run ``saga`` on ``store``."""
-        self._saga, self._store = saga, store
+    def __init__(self, saga: Saga, store: SagaStore, too_late: TooLate = _never) -> None:
+        """Run ``saga`` on ``store``; a cancel that is ``too_late`` is passed over."""
+        self._saga, self._store, self._too_late = saga, store, too_late
         self._memory = Memory()
 
     def handle(self, messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
@@ -72,7 +81,7 @@ class SagaEngine:
         round trip. The others are locked, read and stored in a second transaction.
         """
         groups: defaultdict[int, list[Message[Record]]] = defaultdict(list)
-        for message in messages:
+        for message in self._in_time(messages, tx):
             groups[message.record.key].append(message)
         courses = self._as_remembered(groups, tx)
         for saga_id in courses:
@@ -84,6 +93,16 @@ class SagaEngine:
             for course in courses.values()
             if course.cause
         ]
+
+    def _in_time(self, messages: Sequence[Message[Record]], tx: Transaction) -> Sequence[Message[Record]]:
+        """Leave out the cancels that come too late for a saga, though its replies may come after them this time."""
+        cancels = [message.record for message in messages if isinstance(message.record, self._saga.cancel.message)]
+        late = self._too_late(cancels, tx) if cancels else ()
+        if not late:
+            return messages
+        log.warning("cancels passed over that came too late before", sagas=sorted(late))
+        kind = self._saga.cancel.message
+        return [one for one in messages if not (isinstance(one.record, kind) and one.record.key in late)]
 
     def _as_remembered(self, groups: Mapping[int, Sequence[Message[Record]]], tx: Transaction) -> dict[int, _Course]:
         """Advance the sagas that are as they are remembered, commit, and return what became of them."""

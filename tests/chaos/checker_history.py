@@ -128,6 +128,8 @@ def _ending(case: Case, saga: SagaRow) -> Iterator[Violation]:
         return
     told = {"COMPLETED": ("COMPLETED", None), "COMPENSATED": ("CANCELLED", saga.reason)}.get(saga.status)
     ended = (order.status, order.cancel_reason or None)
+    if saga.reason == "UNDONE" and case.went_back("orchestrator_svc"):
+        ended = (order.status, saga.reason)  # it has forgotten why
     if order.status in FINAL and told != ended:
         yield Violation(6, f"saga {saga.order_id} is {saga.status} ({saga.reason}), its order is {ended}")
 

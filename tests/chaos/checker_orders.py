@@ -28,7 +28,9 @@ def _endings(case: Case) -> Iterator[Violation]:
     commanded: dict[int, set[str]] = defaultdict(set)
     for record in case.evidence.records:
         if record.type in {"CompleteOrderCommand", "CancelOrderCommand"} and not case.forged(record):
-            commanded[record.order_id].add(f"{record.type}({record.fields.get('reason', '')})")
+            reason = record.fields.get("reason", "")
+            if reason != "UNDONE" or not case.went_back("orchestrator_svc"):  # else it has forgotten why
+                commanded[record.order_id].add(f"{record.type}({reason})")
     for order_id, endings in commanded.items():
         if len(endings) > 1:
             yield Violation(1, f"order {order_id} was told to end in {len(endings)} ways: {', '.join(sorted(endings))}")

@@ -141,3 +141,20 @@ def test_a_step_that_was_undone_before_the_saga_forgot_is_undone_again(story: St
     assert 6 in found(story)
     went_back(story, "orchestrator_svc")
     assert 6 not in found(story)
+
+
+@pytest.mark.parametrize(("service", "violated"), [("orchestrator_svc", set[int]()), ("delivery_svc", {1, 6})])
+def test_why_an_order_is_cancelled_may_be_forgotten(story: Story, service: str, violated: set[int]) -> None:
+    went_back(story, service)
+    story.rows.sagas[3] = replace(story.rows.sagas[3], reason="UNDONE")
+    for number, event in enumerate(story.rows.events):
+        if event.reason == "UNDELIVERABLE_ADDRESS":
+            story.rows.events[number] = replace(event, reason="UNDONE")
+    story.record("complete-order-command", "CancelOrderCommand", order_id=3, reason="UNDONE")
+    assert found(story) == violated
+
+
+def test_a_completed_order_may_not_be_undone_for_a_reason_that_is_forgotten(story: Story) -> None:
+    went_back(story, "orchestrator_svc")
+    story.rows.sagas[1] = replace(story.rows.sagas[1], status="COMPENSATED", reason="UNDONE")
+    assert {3, 6} <= found(story)

@@ -4,16 +4,21 @@ import os
 import signal
 import uuid
 from collections.abc import Callable
+from datetime import UTC
 from typing import TypeVar
 
 import grpc
 import pytest
+from ordersaga.delivery.v1 import delivery_pb2
+from ordersaga.messages import OrderCancelRequested
+from ordersaga.orchestrator.v1 import orchestrator_pb2 as saga_pb
 from ordersaga.order.v1 import order_pb2
 
 from devstack.stack import Stack
 from tests.support.going_back import Earlier
-from tests.support.kafka import Tape
+from tests.support.kafka import Tape, send
 from tests.support.mend import SERVICES
+from tests.support.registry import encode
 from tests.support.rpc import code_of
 from tests.support.shop import CANCELLED, COMPLETED, Shop
 from tests.support.wait import eventually
@@ -83,6 +88,38 @@ def test_what_a_database_forgets_comes_again(stack: Stack, shop: Shop, service: 
     for order in orders:
         found = shop.order(order.order_id)
         assert (found.product_id, found.quantity, found.create_time) == (product, 1, order.create_time)
+
+
+def test_a_cancel_that_came_too_late_comes_too_late_again_when_the_saga_is_forgotten(stack: Stack, shop: Shop) -> None:
+    product = shop.product(stock=100)
+    then = Earlier(stack.postgres, "orchestrator_svc")
+    order = once_back(lambda: shop.place(product, quantity=7))
+    assert finals(shop, [order]) == {COMPLETED}
+    cancel = OrderCancelRequested(
+        order_id=order.order_id, user_id=order.user_id, product_id=product, quantity=7, price=order.price,
+        address=order.address, create_time=order.create_time.ToDatetime(UTC), actor="a customer",
+        reason="changed my mind", request_time=order.create_time.ToDatetime(UTC),
+    )  # fmt: skip
+    encoded = encode(stack.registry_url, cancel)
+    send(stack.bootstrap, cancel.TOPIC, encoded.key, encoded.value, dict(encoded.headers))
+
+    def is_noted() -> None:
+        assert saga_pb.SAGA_EVENT_TYPE_CANCEL_TOO_LATE in {
+            event.type for event in once_back(lambda: shop.saga(order)).history
+        }
+
+    eventually(is_noted, 30)
+    then.restore()
+
+    def is_completed_again() -> None:
+        assert once_back(lambda: shop.saga(order)).saga.status == saga_pb.SAGA_STATUS_COMPLETED
+
+    eventually(is_completed_again, BACK_SECONDS)
+    assert shop.order(order.order_id).status == COMPLETED
+    assert shop.stock(product) == 93
+    delivery = shop.delivery(order)
+    assert delivery is not None
+    assert delivery.status == delivery_pb2.DELIVERY_STATUS_SCHEDULED
 
 
 def test_a_cancel_of_an_order_whose_saga_is_forgotten_undoes_all_that_was_done(stack: Stack, shop: Shop) -> None:

@@ -125,6 +125,19 @@ GOING_BACK = {
         "            if False:\n",
         f"{_SAGA}::test_a_step_that_was_done_and_is_refused_later_has_the_saga_undone_up_to_the_pivot",
     ),
+    "late-cancels-are-obeyed": Mutant(
+        "saga/engine.py",
+        "late = self._too_late(cancels, tx) if cancels else ()",
+        "late = set[int]()",
+        "tests/e2e/test_going_back.py::test_a_cancel_that_came_too_late_comes_too_late_again_when_the_saga_is_forgotten",
+    ),
+    "completed-as-long-as-nothing-is-missing": Mutant(
+        "orchestrator_svc/completed.py",
+        "        if not self._lag.is_missing_now(tx):\n",
+        "        if self._lag.is_missing_now(tx):\n",
+        "tests/integration/test_completed.py"
+        "::test_as_long_as_the_database_lacks_something_what_was_completed_is_looked_for",
+    ),
     "timers-in-the-past": Mutant(
         "saga/timers.py",
         "        if self._lag.is_missing(self._store.offsets(tx)):\n",

@@ -1,0 +1,73 @@
+"""Orders whose sagas are forgotten, and that were told to be completed: a cancel of theirs comes too late.
+
+A saga that a database has forgotten is advanced anew by what is read again, and a cancel may then be read before the
+replies that had come before it. What was told to order_svc stands in Kafka, and is looked at before a cancel is obeyed.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from confluent_kafka import KafkaException
+from ordersaga.messages import CompleteOrderCommand, OrderCancelRequested
+
+from chassis import rereading
+from chassis.codec import Codec
+from chassis.dead_letters import headers_of
+from chassis.errors import Poison, Unavailable
+from chassis.lag import Lag
+from chassis.messages import Record
+from chassis.pipeline import Transaction
+from chassis.stored_offsets import Partition
+
+_APART = timedelta(minutes=1)
+"""How far the clocks of the machines are apart at most."""
+
+
+class Completed:
+    """Reads again what order_svc was told, as long as the database lacks something; for one thread alone."""
+
+    def __init__(
+        self, client: rereading.Client, codec: Codec, lag: Lag, topic: str = CompleteOrderCommand.TOPIC
+    ) -> None:
+        """Read ``topic`` by the Kafka properties ``client``; ``lag`` says whether the database lacks something."""
+        self._client, self._codec, self._lag, self._topic = client, codec, lag, topic
+        self._asker = rereading.reader(client)
+        self._forget()
+
+    def among(self, cancels: Sequence[Record], tx: Transaction) -> set[int]:
+        """Return the orders of ``cancels`` that were told to be completed before the database of ``tx`` forgot it.
+
+        Raises:
+            Unavailable: the brokers do not answer.
+        """
+        if not self._lag.is_missing_now(tx):
+            self._forget()
+            return set()
+        since = min(cancel.create_time for cancel in cancels if isinstance(cancel, OrderCancelRequested)) - _APART
+        try:
+            self._read(since)
+        except KafkaException as error:
+            self._asker.close()
+            self._asker = rereading.reader(self._client)
+            raise Unavailable(f"Kafka cannot be asked for what was completed: {error}") from error
+        return {cancel.key for cancel in cancels} & self._completed
+
+    def _forget(self) -> None:
+        self._completed = set[int]()
+        self._since: datetime | None = None
+        self._reached = dict[Partition, int]()
+
+    def _read(self, since: datetime) -> None:
+        """Know what was completed from ``since`` on; what is known already is not read again."""
+        ends = rereading.ends(self._asker, self._topic)
+        if self._since is None or since < self._since:
+            self._since, self._reached = since, rereading.places_at(self._asker, ends, since)
+        begin = {partition: self._reached.get(partition, 0) for partition in ends}
+        for message in rereading.between(self._client, begin, ends):
+            try:
+                record = self._codec.decode(self._topic, message.key(), message.value(), dict(headers_of(message)))
+            except Poison:
+                continue  # it is parked by whoever consumes it
+            if isinstance(record, CompleteOrderCommand):
+                self._completed.add(record.key)
+        self._reached = ends
