@@ -62,7 +62,7 @@ class _Advance(Moves):
 
     def _replied(self, instance: Instance, step: Step, reply: Any) -> Transition:  # noqa: ANN401 - a step's Reply
         if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:
-            return Transition(instance, None, Fit.LATE_REPLY)
+            return Transition(instance, None, Fit.LATE_REPLY, self._undo_of(instance, step, reply))
         position = self.saga.position(step.name)
         if instance.status is not Status.RUNNING or instance.step != step.name:
             done = instance.step is None or position < self.saga.position(instance.step)
@@ -78,6 +78,15 @@ class _Advance(Moves):
             return self.told(instance, held, EventType.STEP_REFUSED, step=step.name, reason=reason, fit=fit)
         undoing = self.compensate(position - 1, reason)
         return self.told(instance, undoing, EventType.STEP_REFUSED, step=step.name, reason=reason)
+
+    def _undo_of(self, instance: Instance, step: Step, reply: Any) -> Record | None:  # noqa: ANN401 - a step's Reply
+        """Return the undo of ``step`` where it is done and nothing that is pending undoes it.
+
+        It may have been refused, and have been done since: its participant's database went back, and had forgotten what
+        it had refused. Where it is undone already, to undo it again does no harm.
+        """
+        passed = instance.step is None or self.saga.position(step.name) > self.saga.position(instance.step)
+        return step.undo(instance.start) if passed and reply.success else None
 
     def _taken_back(self, instance: Instance, step: Step, reason: str) -> Transition:
         """Take it that ``step``, which was done, is refused now.

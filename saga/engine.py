@@ -38,6 +38,8 @@ class _Course:
     """One for each message."""
     cause: Message[Record] | None
     """The last message upon which its pending (or final) command is to be sent."""
+    also: list[Outgoing]
+    """What is to be sent beside it."""
 
     @property
     def after(self) -> Instance:
@@ -88,11 +90,12 @@ class SagaEngine:
             del groups[saga_id]
         if groups:
             courses |= self._as_stored(groups, tx)
-        return [
+        outgoing = [
             Outgoing(pending_command(self._saga, course.after), course.cause)
             for course in courses.values()
             if course.cause
         ]
+        return outgoing + [one for course in courses.values() for one in course.also]
 
     def _in_time(self, messages: Sequence[Message[Record]], tx: Transaction) -> Sequence[Message[Record]]:
         """Leave out the cancels that come too late for a saga, though its replies may come after them this time."""
@@ -149,6 +152,7 @@ class SagaEngine:
     def _course(self, before: Instance | None, messages: Sequence[Message[Record]], now: datetime) -> _Course:
         """Return what ``messages`` make of a saga at ``now``; None is one not heard of before. Raises `Poison`."""
         transitions: list[Transition] = []
+        also: list[Outgoing] = []
         cause: Message[Record] | None = None
         instance = before
         for message in messages:
@@ -157,7 +161,9 @@ class SagaEngine:
             instance = transition.saga
             if transition.send:
                 cause = message
-        return _Course(before, transitions, cause)
+            if transition.also:
+                also.append(Outgoing(transition.also, message))
+        return _Course(before, transitions, cause, also)
 
 
 def _changes(courses: Collection[_Course]) -> tuple[list[Instance], list[Event]]:

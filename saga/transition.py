@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from chassis.messages import Record
 from saga.declaration import Saga, Step
 from saga.instance import Event, EventType, Instance, Status
 
@@ -39,6 +40,8 @@ class Transition:
     saga: Instance
     event: Event | None
     fit: Fit
+    also: Record | None = None
+    """A command that is to be sent beside the pending (or final) one."""
 
     @property
     def send(self) -> bool:

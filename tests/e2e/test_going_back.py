@@ -21,6 +21,7 @@ from tests.support.mend import SERVICES
 from tests.support.registry import encode
 from tests.support.rpc import code_of
 from tests.support.shop import CANCELLED, COMPLETED, Shop
+from tests.support.sql import query
 from tests.support.wait import eventually
 
 T = TypeVar("T")
@@ -88,6 +89,25 @@ def test_what_a_database_forgets_comes_again(stack: Stack, shop: Shop, service: 
     for order in orders:
         found = shop.order(order.order_id)
         assert (found.product_id, found.quantity, found.create_time) == (product, 1, order.create_time)
+
+
+def test_pieces_that_were_refused_and_can_be_taken_the_second_time_are_given_back(breakable: Stack, shop: Shop) -> None:
+    product, service = shop.product(stock=3), breakable.service("product_svc")
+    then = Earlier(breakable.postgres, service.name)
+    order = once_back(lambda: shop.place(product, quantity=7))
+    assert finals(shop, [order]) == {CANCELLED}
+    service.stop()
+    then.restore()
+    query(service.dsn, "UPDATE products SET stock = 10 WHERE product_id = %s", product)
+    service.start()
+
+    def given_back() -> None:
+        moved = query(service.dsn, "SELECT undone FROM stock_movements WHERE order_id = %s", order.order_id)
+        assert moved == [(True,)]
+
+    eventually(given_back, BACK_SECONDS)
+    assert shop.stock(product) == 10
+    assert shop.order(order.order_id).status == CANCELLED
 
 
 def test_a_cancel_that_came_too_late_comes_too_late_again_when_the_saga_is_forgotten(stack: Stack, shop: Shop) -> None:

@@ -125,6 +125,12 @@ GOING_BACK = {
         "            if False:\n",
         f"{_SAGA}::test_a_step_that_was_done_and_is_refused_later_has_the_saga_undone_up_to_the_pivot",
     ),
+    "done-after-all-is-kept": Mutant(
+        "saga/advance.py",
+        "return step.undo(instance.start) if passed and reply.success else None",
+        "return None",
+        f"{_SAGA}::test_a_step_that_was_refused_and_is_done_after_all_is_undone",
+    ),
     "late-cancels-are-obeyed": Mutant(
         "saga/engine.py",
         "late = self._too_late(cancels, tx) if cancels else ()",

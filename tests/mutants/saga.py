@@ -36,7 +36,7 @@ SAGA = {
     "late-reply-brings-it-back": Mutant(
         "saga/advance.py",
         "        if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:\n"
-        "            return Transition(instance, None, Fit.LATE_REPLY)\n"
+        "            return Transition(instance, None, Fit.LATE_REPLY, self._undo_of(instance, step, reply))\n"
         "        position = self.saga.position(step.name)\n"
         "        if instance.status is not Status.RUNNING or",
         "        position = self.saga.position(step.name)\n        if",

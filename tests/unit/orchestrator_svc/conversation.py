@@ -21,6 +21,8 @@ class Conversation:
         self.instance: Instance | None = None
         self.history: list[Event] = []
         self.fits: list[Fit] = []
+        self.also: list[Record] = []
+        """What was sent beside pending commands."""
 
     def hears(self, message: Record) -> Self:
         """Bring ``message`` to the saga."""
@@ -54,6 +56,8 @@ class Conversation:
     def _take(self, transition: Transition) -> Self:
         self.instance = transition.saga
         self.fits.append(transition.fit)
+        if transition.also:
+            self.also.append(transition.also)
         if transition.event:
             self.history.append(transition.event)
         return self

@@ -101,6 +101,26 @@ def test_a_late_success_does_not_stop_a_compensation(delivering: Conversation) -
     delivering.expects(INCREASE)
 
 
+def test_a_step_that_was_refused_and_is_done_after_all_is_undone(order: Conversation) -> None:
+    order.hears(CREATED).replies(refused_stock("OUT_OF_STOCK"))
+    order.hears(DECREASED)
+    assert order.also == [INCREASE]
+    order.hears(INCREASED)
+    order.ends_with(cancel_with("OUT_OF_STOCK"), Status.COMPENSATED)
+
+
+def test_a_refused_delivery_that_is_made_after_all_is_cancelled(delivering: Conversation) -> None:
+    delivering.replies(refused_delivery("UNDELIVERABLE_ADDRESS")).hears(DELIVERED)
+    assert delivering.also == [UNDELIVER]
+    delivering.expects(INCREASE)
+
+
+@pytest.mark.parametrize("late", [DECREASED, refused_stock("OUT_OF_STOCK"), refused_delivery("UNDONE")])
+def test_what_a_pending_undo_undoes_or_was_refused_needs_no_other(delivering: Conversation, late: Record) -> None:
+    delivering.replies(refused_delivery("UNDELIVERABLE_ADDRESS")).hears(late)
+    assert delivering.also == []
+
+
 def test_an_order_id_used_again_for_other_content_is_poison(order: Conversation) -> None:
     order.hears(CREATED)
     with pytest.raises(Poison, match="other content") as caught:
