@@ -62,11 +62,10 @@ def a_request_is_one_order(case: Case) -> Iterator[Violation]:
 def _one_request(case: Case, request_id: str, made: list[CreateCall]) -> Iterator[Violation]:
     accepted = [call for call in made if call.outcome is Outcome.ACKNOWLEDGED]
     ids = {call.order_id for call in accepted}
-    # An order that comes back from Kafka has lost the request's id.
-    forgotten = {c.order_id for c in accepted if case.may_be_forgotten("order_svc", made[0].began, c.ended)}
-    if len(ids - case.removed.keys() - forgotten) > 1:
+    lost = {call.order_id for call in accepted if call.order_id and case.lost(call.order_id, call)}
+    if len(ids - case.removed.keys() - lost) > 1:
         yield Violation(4, f"request {request_id} was answered with the orders {sorted(i or 0 for i in ids)}")
-    if ids & case.removed.keys() or forgotten:
+    if ids & case.removed.keys() or lost:
         return  # the database forgot what it had answered
     contents = {call.content for call in accepted}
     if len(contents) > 1:
