@@ -97,7 +97,7 @@ def _cancelled(case: Case, order: OrderRow) -> Iterator[Violation]:
     if delivery is not None and delivery.status == "SCHEDULED":
         yield Violation(3, f"{said} and has a live delivery")
     saga = case.rows.sagas.get(order.order_id)
-    if saga is None or saga.status != "COMPENSATED":
+    if (saga is None or saga.status != "COMPENSATED") and not case.undone_before(order.order_id):
         yield Violation(3, f"{said}, its saga is {saga.status if saga else 'missing'}")
 
 

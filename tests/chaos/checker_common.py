@@ -77,6 +77,17 @@ class Case:
         saga = self.rows.sagas.get(order_id)
         return self.went_back("product_svc") and saga is not None and saga.status == "COMPLETED" and saga.stuck
 
+    def undone_before(self, order_id: int) -> bool:
+        """Say whether an order is CANCELLED, and its saga has forgotten that and come to another end since.
+
+        Replies that had come behind a cancel may be read before it. The saga is stuck then: it tells a person of what
+        is undone.
+        """
+        saga, order = self.rows.sagas.get(order_id), self.orders.get(order_id)
+        stuck = saga is not None and saga.status == "COMPLETED" and saga.stuck
+        cancelled = order is not None and order.status == "CANCELLED"
+        return self.went_back("orchestrator_svc") and stuck and cancelled
+
     def remade_since(self, topic: str, time: float) -> bool:
         """Say whether ``topic`` was made anew at or after ``time``: what was in it may be gone unseen."""
         return any(remade.topic == topic and remade.time >= time for remade in self.evidence.remade)

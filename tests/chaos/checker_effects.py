@@ -93,6 +93,8 @@ def missing(case: Case, record: Record, rows: Rows) -> str | None:
         return None if case.gone(record) else "it cannot be decoded"
     if record.type in {"CompleteOrderCommand", "CancelOrderCommand"} and record.order_id in case.removed:
         return None  # the order that it meant is gone
+    if record.type == "CompleteOrderCommand" and case.undone_before(record.order_id):
+        return None
     return EFFECTS[record.type](record, rows)
 
 

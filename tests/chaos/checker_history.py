@@ -130,7 +130,7 @@ def _ending(case: Case, saga: SagaRow) -> Iterator[Violation]:
     ended = (order.status, order.cancel_reason or None)
     if saga.reason == "UNDONE" and case.went_back("orchestrator_svc"):
         ended = (order.status, saga.reason)  # it has forgotten why
-    if order.status in FINAL and told != ended:
+    if order.status in FINAL and told != ended and not case.undone_before(saga.order_id):
         yield Violation(6, f"saga {saga.order_id} is {saga.status} ({saga.reason}), its order is {ended}")
 
 

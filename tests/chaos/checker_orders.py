@@ -32,7 +32,7 @@ def _endings(case: Case) -> Iterator[Violation]:
             if reason != "UNDONE" or not case.went_back("orchestrator_svc"):  # else it has forgotten why
                 commanded[record.order_id].add(f"{record.type}({reason})")
     for order_id, endings in commanded.items():
-        if len(endings) > 1:
+        if len(endings) > 1 and not case.undone_before(order_id):
             yield Violation(1, f"order {order_id} was told to end in {len(endings)} ways: {', '.join(sorted(endings))}")
     for sample in case.evidence.offsets:
         for order_id, row in sample.rows.orders.items():

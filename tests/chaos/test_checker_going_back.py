@@ -164,3 +164,24 @@ def test_a_completed_order_may_not_be_undone_for_a_reason_that_is_forgotten(stor
     went_back(story, "orchestrator_svc")
     story.rows.sagas[1] = replace(story.rows.sagas[1], status="COMPENSATED", reason="UNDONE")
     assert {3, 6} <= found(story)
+
+
+def completed_after_all(story: Story, *, stuck: bool) -> None:
+    """Have the saga of the cancelled order come to another end, and find that its steps are undone."""
+    story.record("complete-order-command", "CompleteOrderCommand", order_id=3)
+    story.rows.events[:] = [event for event in story.rows.events if event.order_id != 3]
+    for kind, step in (("STARTED", None), ("STEP_DONE", TAKE), ("STEP_DONE", DELIVER), ("STEP_UNDONE", DELIVER)):
+        story.event(3, kind, step)
+    story.rows.sagas[3] = replace(story.rows.sagas[3], status="COMPLETED", reason=None, stuck=stuck)
+
+
+def test_a_saga_that_has_forgotten_a_cancel_may_be_stuck_at_another_end(story: Story) -> None:
+    went_back(story, "orchestrator_svc")
+    completed_after_all(story, stuck=True)
+    assert found(story) == set()
+
+
+def test_it_may_not_come_to_another_end_in_silence(story: Story) -> None:
+    went_back(story, "orchestrator_svc")
+    completed_after_all(story, stuck=False)
+    assert {1, 3, 6} <= found(story)

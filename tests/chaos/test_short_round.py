@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from devstack.stack import Stack
+from tests.chaos.evidence import SERVICES
 from tests.chaos.harness import fresh
 from tests.chaos.nemeses import CATALOGUE, chosen, schedule
 from tests.chaos.report import report
 from tests.chaos.round import Result, Settings, run
 
 ROUND_SECONDS = 600
+KILLS = tuple(f"kill-{service}" for service in SERVICES)
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_every_invariant_holds_under_faults_of_many_kinds(own_stack: Stack, tmp_
         "registry-rebuilt",
         "second-installation",
     )
-    result = run(own_stack, Settings(seed=1836, duration=75, nemeses=kinds))
+    result = run(own_stack, Settings(seed=410, duration=80, nemeses=kinds))
     assert {fault.kind for fault in result.faults} == {nemesis.kind for nemesis in chosen(kinds)}
     must_hold(result, tmp_path)
 
@@ -58,10 +60,17 @@ def test_every_invariant_holds_under_faults_of_many_kinds(own_stack: Stack, tmp_
 def test_with_two_replicas_of_everything_one_of_each_may_be_killed_while_databases_refuse(
     own_stack: Stack, tmp_path: Path
 ) -> None:
-    kills = tuple(f"kill-{service}" for service in ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc"))
-    kinds = (*kills, "read-only", "altered")
-    result = run(own_stack, Settings(seed=909, duration=30, replicas=2, nemeses=kinds))
+    kinds = (*KILLS, "read-only", "altered")
+    result = run(own_stack, Settings(seed=1413, duration=30, replicas=2, nemeses=kinds))
     assert {fault.kind for fault in result.faults} == set(kinds)
+    must_hold(result, tmp_path)
+
+
+@pytest.mark.timeout(ROUND_SECONDS)
+def test_each_database_may_go_back_while_services_are_killed(own_stack: Stack, tmp_path: Path) -> None:
+    kinds = (*KILLS, *(f"goes-back-{service}" for service in SERVICES))
+    result = run(own_stack, Settings(seed=3397, duration=40, replicas=2, nemeses=kinds))
+    assert {back.service for back in result.evidence.went_back} == set(SERVICES)
     must_hold(result, tmp_path)
 
 
