@@ -4,7 +4,7 @@ import pytest
 
 from tests.chaos.simulation.actions import ORCHESTRATOR, Action, CancelOrder, Process, Progress
 from tests.chaos.simulation.faults import Fault
-from tests.chaos.simulation.mutants import MUTANTS
+from tests.chaos.simulation.mutants import MUTANTS, late_successes_kept
 from tests.chaos.simulation.mutants_chassis import CHASSIS_MUTANTS
 from tests.chaos.simulation.run import search, simulate
 from tests.chaos.simulation.seams import simulated
@@ -32,7 +32,7 @@ def test_the_simulation_notices_where(guard: str) -> None:
 def test_without_a_tombstone_a_cancelled_order_is_delivered() -> None:
     late_delivery: list[Action] = [Progress(2), Process(ORCHESTRATOR, fault=Fault.STOPPED), CancelOrder(0)]
     take_out, *_ = MUTANTS["an undone order that was never seen leaves no tombstone in deliveries"]
-    with simulated(), take_out():
+    with simulated(), take_out(), late_successes_kept():
         found = simulate([Kind.GOOD], [late_delivery])
     assert [violation.text for violation in found if violation.invariant == 3] == [
         "order 1 is CANCELLED with CANCEL_REQUESTED; holds stock: False, delivery: True"
