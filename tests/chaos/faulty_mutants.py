@@ -16,6 +16,7 @@ from ordersaga.messages import DecreaseProductCommand, ProductDecreased
 import delivery_svc.store
 import product_svc.handlers
 import product_svc.store
+import saga.advance
 import saga.store
 from chassis import avro_values, claims, families, outbox, schemas
 from chassis.aside import Claim
@@ -214,6 +215,11 @@ def looks_at_no_claim() -> None:
     claims.claim = lambda *_: None
 
 
+def keeps_late_successes() -> None:
+    """The orchestrator leaves a step done whose success comes once its undo is no longer pending."""
+    setattr(saga.advance._Advance, "_undo_of", lambda *_: None)  # noqa: B010, SLF001 - its name there is its own
+
+
 def _reword(module: ModuleType, statement: str, without: str) -> None:
     """Leave a clause out of one of a store's statements."""
     said: str = getattr(module, statement)
@@ -227,6 +233,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "takes-stock-again": takes_stock_again,
     "commits-offsets-first": commits_offsets_first,
     "leaves-no-tombstone": leaves_no_tombstone,
+    "keeps-late-successes": keeps_late_successes,
     "locks-no-saga": locks_no_saga,
     "ignores-versions": ignores_versions,
     "relays-nothing": relays_nothing,
@@ -240,4 +247,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "halts-for-good": halts_for_good,
     "looks-at-no-claim": looks_at_no_claim,
 }
-"""By name: what breaks it, called before the service is run. ``locks-no-saga`` alone breaks no promise yet."""
+"""By name: what breaks it, called before the service is run.
+
+``locks-no-saga`` and ``keeps-late-successes`` alone break no promise yet.
+"""

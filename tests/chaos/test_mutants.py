@@ -126,6 +126,7 @@ def test_a_command_that_its_undo_has_overtaken_and_that_finds_no_tombstone_break
     topic, answer, text = OVERTAKEN[name]
     bench.begin(name, mutant)
     orchestrator = bench.builds["orchestrator_svc"]
+    orchestrator.become("keeps-late-successes")  # a second guard, which would heal it
     orchestrator.fuse.arm(f"consumer:late:{topic}")
     bench.placing.begin_good(1)
     orchestrator.reaches(f"consumer:late:{topic}")
