@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from tests.chaos.evidence import CreateCall, DeadLetter, Evidence, OrderRow, Record
+from tests.chaos.evidence import CreateCall, DeadLetter, Evidence, OrderRow, Record, SagaEvent
 
 FINAL = ("COMPLETED", "CANCELLED")
 
@@ -32,13 +32,19 @@ class Case:
         """The order that each id was given to first: the one whose effects there may be."""
         self.incarnation = Counter(remade.topic for remade in evidence.remade)
         """Of each topic, the number of its last incarnation."""
+        self.history: dict[int, list[SagaEvent]] = defaultdict(list)
+        """Each saga's events, the first one first."""
+        for event in self.rows.events:
+            self.history[event.order_id].append(event)
         self._letters: dict[tuple[str, int, int], list[DeadLetter]] = defaultdict(list)
         for letter in evidence.dead_letters:
             self._letters[letter.topic, letter.partition, letter.offset].append(letter)
         self.by_message: dict[str, list[Record]] = defaultdict(list)
         """Records by their message-id; whoever publishes twice keeps the id."""
+        self.records_of: dict[int, list[Record]] = defaultdict(list)
         for record in evidence.records:
             self.by_message[record.message_id].append(record)
+            self.records_of[record.order_id].append(record)
         self._announced = {r.order_id for r in evidence.records if r.type in {"OrderCreated", "OrderCancelRequested"}}
 
     def letter(self, record: Record) -> DeadLetter | None:

@@ -66,7 +66,7 @@ class Director:
         began = time.monotonic()
         told, trouble = "", ""
         try:
-            with self._alone(fault.nemesis.uses), fault.nemesis.act(self._stage, Random(fault.seed)) as told:
+            with self._alone(fault.nemesis.uses), self._noted(fault) as told:
                 began = time.monotonic()
                 self._tell(f"{began - self.began:6.1f}  {told}")
                 self._stopping.wait(fault.seconds)
@@ -74,6 +74,16 @@ class Director:
             trouble = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
             self._tell(f"{time.monotonic() - self.began:6.1f}  {fault.nemesis.kind} did not come to pass: {trouble}")
         self.done.append(Done(fault.nemesis.kind, began - self.began, time.monotonic() - self.began, told, trouble))
+
+    @contextmanager
+    def _noted(self, fault: Fault) -> Iterator[str]:
+        """Let the fault be at work meanwhile, and have the checker know of it."""
+        nemesis = fault.nemesis
+        with (
+            self._stage.recorder.fault(nemesis.kind, nemesis.uses, nemesis.settles),
+            nemesis.act(self._stage, Random(fault.seed)) as told,
+        ):
+            yield told
 
     @contextmanager
     def _alone(self, uses: frozenset[str]) -> Iterator[None]:

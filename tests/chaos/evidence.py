@@ -5,8 +5,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from tests.chaos.evidence_calls import Call, CancelCall, CreateCall, Outcome, ReadCall, RestockCall, SagaCall
+from tests.chaos.evidence_faults import FaultWindow, Overdue, Remade, Restored, WentBack
 from tests.chaos.evidence_rows import (
     Content,
     DeliveryRow,
@@ -18,11 +19,13 @@ from tests.chaos.evidence_rows import (
     SagaEvent,
     SagaRow,
 )
+from tests.chaos.evidence_views import OrderList, OrderView, OrderWatch, SagaView, SagaWatch
 
 __all__ = [
     "READERS",
     "SERVICES",
     "TOPICS",
+    "WRITERS",
     "Call",
     "CancelCall",
     "Content",
@@ -30,9 +33,13 @@ __all__ = [
     "DeadLetter",
     "DeliveryRow",
     "Evidence",
+    "FaultWindow",
     "MovementRow",
     "OffsetSample",
+    "OrderList",
     "OrderRow",
+    "OrderView",
+    "OrderWatch",
     "OutboxRow",
     "Outcome",
     "Overdue",
@@ -44,8 +51,11 @@ __all__ = [
     "RestockRow",
     "Restored",
     "Rows",
+    "SagaCall",
     "SagaEvent",
     "SagaRow",
+    "SagaView",
+    "SagaWatch",
     "StockSample",
     "WentBack",
 ]
@@ -67,71 +77,16 @@ READERS = {
     "complete-order-command": "order_svc",
 }
 """Which consumer group reads each topic."""
+WRITERS = {
+    "order-created": "order_svc",
+    "decrease-product-command": "orchestrator_svc",
+    "product-decreased": "product_svc",
+    "create-delivery-command": "orchestrator_svc",
+    "delivery-created": "delivery_svc",
+    "complete-order-command": "orchestrator_svc",
+}
+"""Which service writes to each topic."""
 SERVICES = ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
-
-
-class Outcome(StrEnum):
-    """What a caller knows of its call."""
-
-    ACKNOWLEDGED = "acknowledged"
-    REFUSED = "refused"
-    """Answered with a status that says that nothing was done."""
-    UNANSWERED = "unanswered"
-    """Indeterminate: it may have been done."""
-
-
-@dataclass(frozen=True)
-class CreateCall:
-    """One attempt at ``CreateOrder``; a repeat is another."""
-
-    request_id: str
-    content: Content
-    outcome: Outcome
-    order_id: int | None = None
-    answered: Content | None = None
-    """The order's content as it was answered."""
-    code: str = "OK"
-    """The status's name, such as ``ALREADY_EXISTS``."""
-    began: float = 0.0
-    ended: float = 0.0
-
-
-@dataclass(frozen=True)
-class CancelCall:
-    """One attempt at ``CancelOrder``."""
-
-    order_id: int
-    outcome: Outcome
-    code: str = "OK"
-    began: float = 0.0
-    ended: float = 0.0
-
-
-@dataclass(frozen=True)
-class ReadCall:
-    """One attempt at ``GetOrder``."""
-
-    order_id: int
-    outcome: Outcome
-    code: str = "OK"
-    began: float = 0.0
-    ended: float = 0.0
-
-
-@dataclass(frozen=True)
-class RestockCall:
-    """One attempt at ``RestockProduct``."""
-
-    product_id: int
-    quantity: int
-    request_id: str
-    outcome: Outcome
-    code: str = "OK"
-    began: float = 0.0
-    ended: float = 0.0
-
-
-Call = CreateCall | CancelCall | ReadCall | RestockCall
 
 
 @dataclass(frozen=True)
@@ -161,6 +116,8 @@ class Record:
     """The record type's short name, such as ``OrderCreated``; empty where the bytes cannot be decoded as they say."""
     fields: Mapping[str, object] = field(default_factory=dict)
     """The decoded fields; times are microseconds since 1970."""
+    seen: float = 0.0
+    """When it was read, which is soon after it was written."""
 
     @property
     def order_id(self) -> int:
@@ -190,6 +147,7 @@ class DeadLetter:
     value: bytes
     headers: Mapping[str, bytes]
     reason: str
+    key: bytes = b""
 
     def is_of(self, record: Record) -> bool:
         """Say whether it is ``record``, parked. An offset alone would not tell: it may be of another incarnation."""
@@ -222,50 +180,24 @@ class StockSample:
     stock: int
 
 
-@dataclass(frozen=True)
-class Remade:
-    """A topic was deleted and made anew."""
-
-    time: float
-    topic: str
-
-
-@dataclass(frozen=True)
-class Restored:
-    """order_svc's database went back to an older state: these rows were gone, and their ids were given again."""
-
-    time: float
-    orders: tuple[OrderRow, ...]
-
-
-@dataclass(frozen=True)
-class WentBack:
-    """A service's database went back: at `time` it was again as it had been at `since`."""
-
-    service: str
-    since: float
-    time: float
-
-
-@dataclass(frozen=True)
-class Overdue:
-    """A saga whose deadline had passed, and that was not asked again, though nothing kept the timers from it."""
-
-    order_id: int
-    seconds: float
-    """How long the deadline had passed."""
-
-
 @dataclass
 class Evidence:
     """Everything that was seen of one run."""
 
     initial_stock: dict[int, int] = field(default_factory=dict)
     """Pieces that each product of the run was created with."""
+    epoch: int = 0
+    """When the recording began, in microseconds since 1970."""
     creates: list[CreateCall] = field(default_factory=list)
     cancels: list[CancelCall] = field(default_factory=list)
     reads: list[ReadCall] = field(default_factory=list)
+    saga_calls: list[SagaCall] = field(default_factory=list)
     restocks: list[RestockCall] = field(default_factory=list)
+    orders_seen: list[OrderView] = field(default_factory=list)
+    sagas_seen: list[SagaView] = field(default_factory=list)
+    lists: list[OrderList] = field(default_factory=list)
+    order_watches: list[OrderWatch] = field(default_factory=list)
+    saga_watches: list[SagaWatch] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     outbox: list[OutboxRow] = field(default_factory=list)
@@ -273,6 +205,8 @@ class Evidence:
     stock: list[StockSample] = field(default_factory=list)
     remade: list[Remade] = field(default_factory=list)
     restored: list[Restored] = field(default_factory=list)
+    faults: list[FaultWindow] = field(default_factory=list)
+    """What was laid on the run, and when."""
     went_back: list[WentBack] = field(default_factory=list)
     forged: set[str] = field(default_factory=set)
     """The message ids of the records that no service wrote, and that none may obey."""
@@ -282,7 +216,11 @@ class Evidence:
 
     def calls(self) -> list[Call]:
         """Return every call that was made."""
-        return [*self.creates, *self.cancels, *self.reads, *self.restocks]
+        return [*self.creates, *self.cancels, *self.reads, *self.saga_calls, *self.restocks]
+
+    def second(self, micros: int) -> float:
+        """Return the second of the recording that a stored time stands for."""
+        return (micros - self.epoch) / 1_000_000
 
     def acknowledged(self) -> Iterator[tuple[int, CreateCall]]:
         """Yield every acknowledged ``CreateOrder`` with its order's id."""

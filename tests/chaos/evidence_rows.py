@@ -1,4 +1,4 @@
-"""The rows of the four databases, as evidence."""
+"""The rows of the four databases, as evidence. Times are microseconds since 1970."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +22,8 @@ class OutboxRow:
     message_id: str
     topic: str
     seen: float = 0.0
+    """When it was seen last."""
+    first_seen: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class OrderRow:
     status: str
     cancel_reason: str | None = None
     request_id: str | None = None
+    create_time: int = 0
+    update_time: int = 0
+    cancel_time: int | None = None
+    """When its cancel was first asked for."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class MovementRow:
     price: int | None
     refusal: str | None = None
     undone: bool = False
+    create_time: int = 0
+    update_time: int = 0
 
     @property
     def held(self) -> bool:
@@ -61,6 +69,8 @@ class DeliveryRow:
     address: str
     status: str
     refusal: str | None = None
+    create_time: int = 0
+    update_time: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,8 @@ class SagaRow:
     reason: str | None = None
     version: int = 1
     stuck: bool = False
+    create_time: int = 0
+    update_time: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,7 @@ class SagaEvent:
     step: str | None = None
     reason: str | None = None
     message_id: str = ""
+    create_time: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,6 +109,7 @@ class RestockRow:
     product_id: int
     quantity: int
     request_id: str | None
+    create_time: int = 0
 
 
 @dataclass
@@ -106,6 +120,8 @@ class Rows:
     outbox: list[OutboxRow] = field(default_factory=list)
     stock: dict[int, int] = field(default_factory=dict)
     """Pieces in stock, by product."""
+    prices: dict[int, int] = field(default_factory=dict)
+    """By product; no call changes a price."""
     restocks: list[RestockRow] = field(default_factory=list)
     movements: dict[int, MovementRow] = field(default_factory=dict)
     deliveries: dict[int, DeliveryRow] = field(default_factory=dict)

@@ -191,7 +191,7 @@ class Load:
         request = order_pb2.GetOrderRequest(order_id=order_id)
         began = self._recorder.now()
         code, _ = self._call("GetOrder", self._orders[turn % len(self._orders)].GetOrder, request)
-        self._recorder.note(ReadCall(order_id, _outcome(code), code, began, self._recorder.now()))
+        self._recorder.note(ReadCall("GetOrder", _outcome(code), code, began, self._recorder.now()))
         return code, None
 
     def _restock(self, what: Plan, turn: int) -> tuple[str, int | None]:

@@ -30,6 +30,7 @@ _ALL = frozenset(DATABASES)
 _KAFKA = frozenset({"kafka", "registry"})
 _IN_EACH_RUN = ("kill-order_svc",)
 """The kinds that come first, so that a run has them however short it is."""
+_SETTLES, _SETTLES_WITH_KAFKA = 25.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,16 @@ class Nemesis:
     recovery: float
     """How long what it used is left alone afterwards, in seconds."""
     act: Act
+
+    @property
+    def settles(self) -> float:
+        """For how long, after it was healed, the system may still be at work on what came of it, in seconds.
+
+        A service that was away has started, and its group has given it its partitions, in ten. Where a message was
+        lost, a timer has it sent again, the longest of which waits for 36 seconds; and a client that a broker has left
+        without an answer is noticed after 30.
+        """
+        return _SETTLES_WITH_KAFKA if "kafka" in self.uses else _SETTLES
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """Gathers the evidence of a run while it is under way: tape, offsets, outbox, stock; and the databases at its end."""
 
+import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -18,11 +19,18 @@ from tests.chaos.evidence import (
     CancelCall,
     CreateCall,
     Evidence,
+    FaultWindow,
     OffsetSample,
+    OrderList,
+    OrderView,
+    OrderWatch,
     OutboxRow,
     ReadCall,
     Remade,
     RestockCall,
+    SagaCall,
+    SagaView,
+    SagaWatch,
     StockSample,
     WentBack,
 )
@@ -40,16 +48,17 @@ class Recorder:
 
     def __init__(self, bootstrap: str, registry_url: str, dsns: Mapping[str, str]) -> None:
         """Begin to record; the databases are those of ``dsns``, by service."""
-        self.evidence = Evidence()
+        self.evidence = Evidence(epoch=time.time_ns() // 1000)
+        self._began = time.monotonic()
         self.reader = Reader(dsns)
-        self.tape = Tape(bootstrap, Decoder(registry_url))
+        self.tape = Tape(bootstrap, Decoder(registry_url), self.now)
         self.missed: Counter[str] = Counter()
         """Looks that failed because a server was away."""
         self._bootstrap = bootstrap
         self._askers: dict[str, Consumer] = {}
         self._sampling = threading.RLock()
         self._stopping = threading.Event()
-        self._began = time.monotonic()
+        self._lock = threading.Lock()
         jobs = {"outbox": (self._look_at_outbox, _OUTBOX_SECONDS), "stock": (self._look_at_stock, _STOCK_SECONDS)}
         jobs["offsets"] = (self._sample_next, _SAMPLE_SECONDS)
         self._threads = [
@@ -74,8 +83,36 @@ class Recorder:
                 self.evidence.cancels.append(call)
             case ReadCall():
                 self.evidence.reads.append(call)
+            case SagaCall():
+                self.evidence.saga_calls.append(call)
             case RestockCall():
                 self.evidence.restocks.append(call)
+
+    def see(self, *views: OrderView | SagaView | OrderList | OrderWatch | SagaWatch) -> None:
+        """Keep what a reader was shown; any thread may call this."""
+        for view in views:
+            match view:
+                case OrderView():
+                    self.evidence.orders_seen.append(view)
+                case SagaView():
+                    self.evidence.sagas_seen.append(view)
+                case OrderList():
+                    self.evidence.lists.append(view)
+                case OrderWatch():
+                    self.evidence.order_watches.append(view)
+                case SagaWatch():
+                    self.evidence.saga_watches.append(view)
+
+    @contextmanager
+    def fault(self, kind: str, parts: Collection[str], settles: float = 25.0) -> Iterator[None]:
+        """Note that a fault of ``kind`` is laid on ``parts`` meanwhile, and settles as `FaultWindow` says."""
+        with self._lock:
+            number = len(self.evidence.faults)
+            self.evidence.faults.append(FaultWindow(kind, frozenset(parts), self.now(), math.inf, settles))
+        try:
+            yield
+        finally:
+            self.evidence.faults[number] = replace(self.evidence.faults[number], ended=self.now())
 
     def sample(self, group: str) -> None:
         """Read ``group``'s committed offsets, and then the rows of its database."""
@@ -185,7 +222,10 @@ class Recorder:
         with self.reader.connect("order_svc") as connection:
             while not self._stopping.wait(_OUTBOX_SECONDS):
                 seen = self.now()
-                self._waiting |= {row.message_id: replace(row, seen=seen) for row in outbox(connection)}
+                for row in outbox(connection):
+                    known = self._waiting.get(row.message_id)
+                    first = known.first_seen if known else seen
+                    self._waiting[row.message_id] = replace(row, seen=seen, first_seen=first)
 
     def _look_at_stock(self) -> None:
         now = self.now()

@@ -22,16 +22,19 @@ from tests.chaos.recorder_decoding import micros
 
 Row = TypeVar("Row")
 
-ORDERS = """SELECT order_id, user_id, product_id, quantity, price, address, status, cancel_reason, request_id::text
+ORDERS = """SELECT order_id, user_id, product_id, quantity, price, address, status, cancel_reason, request_id::text,
+                   create_time, update_time, cancel_request_time
             FROM orders"""
 _OUTBOX = "SELECT headers, topic FROM outbox ORDER BY outbox_id"
-_MOVEMENTS = "SELECT order_id, product_id, quantity, price, refusal, undone FROM stock_movements"
-_DELIVERIES = "SELECT order_id, user_id, address, status, refusal FROM deliveries"
-_SAGAS = "SELECT saga_id, start, status, step, reason, version, stuck FROM sagas"
-_EVENTS = """SELECT saga_id, version, type, step, reason, coalesce(message_id, '') FROM saga_events
+_MOVEMENTS = """SELECT order_id, product_id, quantity, price, refusal, undone, create_time, update_time
+                FROM stock_movements"""
+_DELIVERIES = "SELECT order_id, user_id, address, status, refusal, create_time, update_time FROM deliveries"
+_SAGAS = "SELECT saga_id, start, status, step, reason, version, stuck, create_time, update_time FROM sagas"
+_EVENTS = """SELECT saga_id, version, type, step, reason, coalesce(message_id, ''), create_time FROM saga_events
              ORDER BY saga_id, version"""
 _STOCK = "SELECT product_id, stock FROM products"
-_RESTOCKS = "SELECT product_id, quantity, request_id::text FROM restocks"
+_PRICES = "SELECT product_id, price FROM products"
+_RESTOCKS = "SELECT product_id, quantity, request_id::text, create_time FROM restocks"
 
 
 class Reader:
@@ -68,9 +71,10 @@ class Reader:
         with self.connect("order_svc") as connection:
             found.outbox = outbox(connection)
         with self.connect("product_svc") as connection:
-            found.restocks = [RestockRow(*row) for row in connection.execute(_RESTOCKS)]
+            found.restocks = [RestockRow(*plain(row)) for row in connection.execute(_RESTOCKS)]
+            found.prices = dict(connection.execute(_PRICES).fetchall())
         with self.connect("orchestrator_svc") as connection:
-            found.events = [SagaEvent(*row) for row in connection.execute(_EVENTS)]
+            found.events = [SagaEvent(*plain(row)) for row in connection.execute(_EVENTS)]
         return found
 
     def stock(self) -> dict[int, int]:
@@ -87,9 +91,9 @@ class Reader:
             case "order_svc":
                 return Rows(orders=self._read(connection, ORDERS, order_row))
             case "product_svc":
-                return Rows(movements=self._read(connection, _MOVEMENTS, lambda row: MovementRow(*row)))
+                return Rows(movements=self._read(connection, _MOVEMENTS, lambda row: MovementRow(*plain(row))))
             case "delivery_svc":
-                return Rows(deliveries=self._read(connection, _DELIVERIES, lambda row: DeliveryRow(*row)))
+                return Rows(deliveries=self._read(connection, _DELIVERIES, lambda row: DeliveryRow(*plain(row))))
             case _:
                 return Rows(sagas=self._read(connection, _SAGAS, _saga))
 
@@ -112,11 +116,16 @@ def outbox(connection: psycopg.Connection) -> list[OutboxRow]:
 
 def order_row(row: tuple[Any, ...]) -> OrderRow:
     """Make an order of what `ORDERS` selects."""
-    order_id, user_id, product_id, quantity, price, address, status, reason, request_id = row
-    return OrderRow(order_id, Content(user_id, product_id, quantity, price, address), status, reason, request_id)
+    order_id, user_id, product_id, quantity, price, address, *others = plain(row)
+    return OrderRow(order_id, Content(user_id, product_id, quantity, price, address), *others)
+
+
+def plain(row: tuple[Any, ...]) -> list[Any]:
+    """Return a row with its times as microseconds since 1970."""
+    return [micros(value) for value in row]
 
 
 def _saga(row: tuple[Any, ...]) -> SagaRow:
-    order_id, start, status, step, reason, version, stuck = row
+    order_id, start, *others = plain(row)
     created = micros(datetime.fromisoformat(start["create_time"]))
-    return SagaRow(order_id, {**start, "create_time": created}, status, step, reason, version, stuck)
+    return SagaRow(order_id, {**start, "create_time": created}, *others)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -26,9 +26,9 @@ _LETTERS = tuple(f"{service}.dlq" for service in SERVICES)
 class Tape:
     """Reads in a thread of its own; brokers may come and go, and topics may be made anew."""
 
-    def __init__(self, bootstrap: str, decoder: Decoder) -> None:
-        """Begin with what the topics hold."""
-        self._bootstrap, self._decoder = bootstrap, decoder
+    def __init__(self, bootstrap: str, decoder: Decoder, now: Callable[[], float]) -> None:
+        """Begin with what the topics hold; ``now`` tells when a record is seen."""
+        self._bootstrap, self._decoder, self._now = bootstrap, decoder, now
         self.records: list[Record] = []
         self.dead_letters: list[DeadLetter] = []
         self.incarnations = dict.fromkeys(TOPICS, 0)
@@ -107,7 +107,7 @@ class Tape:
     def _record(self, message: Message, place: Place) -> Record:
         headers = _headers(message)
         kind, fields = self._decoder.decode(place.topic, message.key(), message.value(), headers)
-        return Record(place, message.key(), message.value(), headers, kind, fields)
+        return Record(place, message.key(), message.value(), headers, kind, fields, self._now())
 
     @contextmanager
     def remaking(self, topic: str) -> Iterator[None]:
@@ -168,7 +168,8 @@ def _letter(group: str, message: Message) -> DeadLetter:
     topic, partition, offset, reason = (
         headers.get(f"dead-letter-{name}", b"").decode() for name in ("topic", "partition", "offset", "reason")
     )
-    return DeadLetter(group, topic, int(partition or -1), int(offset or -1), message.value() or b"", headers, reason)
+    place = (topic, int(partition or -1), int(offset or -1))
+    return DeadLetter(group, *place, message.value() or b"", headers, reason, message.key() or b"")
 
 
 def _headers(message: Message) -> Mapping[str, bytes]:

@@ -74,7 +74,8 @@ def run(stack: Stack, settings: Settings, tell: Tell = lambda _: None) -> Result
     director = Director(stage, tell)
     try:
         try:
-            load.start(settings.rate, settings.threads)
+            with recorder.fault("start", [*SERVICES, "kafka"]):  # groups have yet to give out their partitions
+                load.start(settings.rate, settings.threads)
             director.play(faults, settings.duration)
         finally:
             director.heal()

@@ -172,7 +172,7 @@ def forgery_obeyed(story: Story) -> None:
 
 
 def answered_internal(story: Story) -> None:
-    story.evidence.reads.append(ReadCall(1, Outcome.UNANSWERED, "INTERNAL"))
+    story.evidence.reads.append(ReadCall("GetOrder", Outcome.UNANSWERED, "INTERNAL"))
 
 
 def never_asked_again(story: Story) -> None:
@@ -274,7 +274,7 @@ def test_a_forgery_that_is_parked_leaves_the_order_it_names_alone() -> None:
 def test_what_was_lost_with_its_topic_is_exempt() -> None:
     story = good()
     story.evidence.remade.append(Remade(5.0, "order-created"))
-    story.evidence.outbox.append(OutboxRow("m-lost", "order-created", seen=4.0))
+    story.evidence.outbox.append(OutboxRow("m-lost", "order-created", seen=4.0, first_seen=4.0))
     story.evidence.records.append(Record(Place("order-created", 5, 0), b"x", b"rubbish", {}))
     assert check(story.evidence) == []
 

@@ -41,6 +41,7 @@ class Witness(Recorder):
         seen, forged = self.evidence, set(self.evidence.forged)
         evidence = Evidence(
             initial_stock=dict(stock),
+            epoch=seen.epoch,
             creates=[call for call in seen.creates if call.content.user_id == user],
             records=[
                 r for r in self.tape.records if r.order_id in orders or (r.key in keys and r.message_id in forged)
@@ -48,6 +49,7 @@ class Witness(Recorder):
             dead_letters=[one for one in self.tape.dead_letters if one.headers.get("dead-letter-key") in keys],
             outbox=[row for row in list(self._waiting.values()) if row.seen >= since],
             forged=forged,
+            faults=[fault for fault in list(seen.faults) if fault.began >= since],
             overdue=[saga for saga in seen.overdue if saga.order_id in orders],
             offsets=[_sample_of(sample, orders, stock) for sample in list(seen.offsets) if sample.time >= since],
             rows=_rows_of(rows, orders, stock),
@@ -149,6 +151,7 @@ def _rows_of(rows: Rows, orders: Collection[int], products: Collection[int]) -> 
         orders={key: row for key, row in rows.orders.items() if key in orders},
         outbox=rows.outbox,
         stock={key: pieces for key, pieces in rows.stock.items() if key in products},
+        prices=rows.prices,
         restocks=[row for row in rows.restocks if row.product_id in products],
         movements={key: row for key, row in rows.movements.items() if key in orders},
         deliveries={key: row for key, row in rows.deliveries.items() if key in orders},
