@@ -67,7 +67,7 @@ def run(stack: Stack, settings: Settings, tell: Tell = lambda _: None) -> Result
     dsns = {name: stack.service(name).dsn for name in SERVICES}
     recorder = Recorder(stack.bootstrap, stack.registry_url, dsns)
     members = [*(stack.service(name) for name in SERVICES), *replicas]
-    load = Load(recorder, _addresses(members, "order_svc"), _addresses(members, "product_svc"), settings.seed)
+    load = Load(recorder, {name: _addresses(members, name) for name in SERVICES}, settings.seed)
     supervisor = Supervisor(stack)
     stage = Stage(stack, supervisor, recorder, load, replicas)
     supervisor.begin()

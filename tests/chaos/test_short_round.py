@@ -15,6 +15,11 @@ from tests.chaos.round import Result, Settings, run
 
 ROUND_SECONDS = 600
 KILLS = tuple(f"kill-{service}" for service in SERVICES)
+CALLS = {
+    "CreateOrder", "CreateOrders", "CancelOrder", "GetOrder", "ListOrders", "WatchOrder", "RestockProduct",
+    "GetSaga", "ListSagas", "WatchSagas", "RetrySaga", "RetrySagas", "CancelSaga", "CancelSagas",
+}  # fmt: skip
+"""What the load is to use, all of it in every round."""
 
 
 @pytest.fixture
@@ -33,6 +38,8 @@ def must_hold(result: Result, tmp_path: Path) -> None:
     (tmp_path / "report.md").write_text(told)
     assert [str(violation) for violation in result.violations] == [], told
     assert result.final_after is not None, told
+    assert {name.partition(" ")[0] for name in result.codes} == CALLS, told
+    assert {window.kind for window in result.evidence.faults} == {"start", *(fault.kind for fault in result.faults)}
     assert any(row.status == "COMPLETED" for row in result.evidence.rows.orders.values()), told
     assert {fault.error for fault in result.faults} == {""}, told
     assert "every invariant holds" in told
