@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -35,10 +35,16 @@ class Bench:
     witness: Witness
     shop: Shop
     pool: ThreadPoolExecutor
+    provoking: ExitStack
+    """Ends with the test."""
     placing: Placing = field(init=False)
 
-    def begin(self, name: str, mutant: str) -> FaultyService:
-        """Run the service ``name`` as ``mutant`` and the others as they are, with a customer of its own."""
+    def begin(self, name: str, mutant: str, *, provokes: bool = True) -> FaultyService:
+        """Run the service ``name`` as ``mutant`` and the others as they are, with a customer of its own.
+
+        Where the test ``provokes``, that explains to the checker whatever is healed. Else only the faults do that it
+        notes itself.
+        """
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda one: self.builds[one].become(mutant if one == name else ""), NAMES))
         eventually(self._outbox_is_empty)
@@ -46,6 +52,8 @@ class Bench:
         with self.witness.reader.connect("orchestrator_svc") as sagas:  # and what mutants broke, this one's timers
             sagas.execute(b"UPDATE sagas SET deadline = NULL WHERE deadline IS NOT NULL")
         self.placing = Placing(self.shop, self.witness, self.pool)
+        if provokes:
+            self.provoking.enter_context(self.witness.fault("provoked", [*NAMES, "kafka"]))
         return self.builds[name]
 
     def _outbox_is_empty(self) -> None:
@@ -65,10 +73,11 @@ class Bench:
         return self.placing.records(record_type)
 
     def let_pass(self, *, seconds: int) -> None:
-        """Let the deadlines of the customer's sagas have passed for so long."""
+        """Let the deadlines of the customer's sagas have passed for so long; who has ended waits for nothing."""
         orders = [order.order_id for order in self.placing.answered()]
+        under_way = "saga_id = ANY(%s) AND deadline IS NOT NULL"
         with self.witness.reader.connect("orchestrator_svc") as sagas:
-            passed = "UPDATE sagas SET deadline = now() - make_interval(secs => %s) WHERE saga_id = ANY(%s)"
+            passed = f"UPDATE sagas SET deadline = now() - make_interval(secs => %s) WHERE {under_way}"  # noqa: S608 - constants
             sagas.execute(passed, [seconds, orders])
 
     def asked_again(self) -> None:
@@ -99,8 +108,27 @@ class Bench:
 @contextmanager
 def failing(reader: Reader, service: str, table: str) -> Iterator[None]:
     """Let every change of a table fail meanwhile for a reason that no message is to blame for: a trigger with a bug."""
-    function = "FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'a bug'; END $$"
     trigger = f"TRIGGER fails BEFORE INSERT OR UPDATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION fails()"
+    with _failing(reader, service, "RAISE EXCEPTION 'a bug'", trigger):
+        yield
+
+
+@contextmanager
+def full(reader: Reader, service: str, table: str) -> Iterator[None]:
+    """Let there be no room meanwhile for what is new in a table, as a commit finds."""
+    new = f"CONSTRAINT TRIGGER fails AFTER INSERT ON {table} DEFERRABLE INITIALLY DEFERRED"
+    with _failing(
+        reader,
+        service,
+        "RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'",
+        f"{new} FOR EACH ROW EXECUTE FUNCTION fails()",
+    ):
+        yield
+
+
+@contextmanager
+def _failing(reader: Reader, service: str, failure: str, trigger: str) -> Iterator[None]:
+    function = f"FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {failure}; END $$"
     with reader.connect(service) as owner:
         owner.execute(b"SET default_transaction_read_only = off")
         owner.execute(f"CREATE {function}; CREATE {trigger}".encode())

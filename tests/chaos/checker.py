@@ -1,4 +1,4 @@
-"""Judges the evidence of a run by the eleven invariants. It shares no code with what it judges.
+"""Judges the evidence of a run by the twelve invariants. It shares no code with what it judges.
 
 1. Every acknowledged ``CreateOrder`` reaches exactly one final state; an unanswered one may exist, once.
 2. Initial stock + restocks = stock + completed decrements, never negative at any moment.
@@ -11,6 +11,7 @@
 9. What was forged is parked, and nothing else is.
 10. No call ends with ``INTERNAL``: what passes by itself is ``UNAVAILABLE``, or is not noticed.
 11. A saga that hears nothing is asked again in time, whatever strangers leave in the topics.
+12. Nothing is sent, announced, relayed or handled again but what a fault explains.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from tests.chaos.checker_books import orders_agree_with_their_effects, the_outbo
 from tests.chaos.checker_common import Case, Violation
 from tests.chaos.checker_effects import every_record_has_its_effect, offsets_follow_effects
 from tests.chaos.checker_faults import calls_are_answered, forgeries_alone_are_parked, sagas_are_asked_in_time
+from tests.chaos.checker_handling import handling_is_explained
 from tests.chaos.checker_history import histories_are_legal
 from tests.chaos.checker_orders import a_request_is_one_order, every_order_ends_once
 from tests.chaos.evidence import Evidence
@@ -37,11 +39,12 @@ INVARIANTS: dict[int, tuple[str, Callable[[Case], Iterator[Violation]]]] = {
     9: ("what was forged is parked, and nothing else", forgeries_alone_are_parked),
     10: ("no call ends with INTERNAL", calls_are_answered),
     11: ("a saga that hears nothing is asked again in time", sagas_are_asked_in_time),
+    12: ("nothing is done again but what a fault explains", handling_is_explained),
 }
 """By number: what holds, and the function that finds where it does not."""
 
 
 def check(evidence: Evidence) -> list[Violation]:
-    """Return every violation of the invariants (1) to (11), by invariant; none where the run was good."""
+    """Return every violation of the invariants (1) to (12), by invariant; none where the run was good."""
     case = Case(evidence)
     return [violation for _, find in INVARIANTS.values() for violation in find(case)]

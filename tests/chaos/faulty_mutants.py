@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -28,12 +28,13 @@ from chassis.dispatch import Handler
 from chassis.errors import Unavailable
 from chassis.families import Family
 from chassis.halt import Halt
-from chassis.handling import Failed
-from chassis.messages import Record
+from chassis.handling import Failed, Handling
+from chassis.messages import Encoded, Message, Record
 from chassis.offsets import Offsets
 from chassis.outbox import Relay
 from chassis.pipeline import Transaction
 from chassis.schemas import Schemas
+from chassis.stored_offsets import Partition
 from delivery_svc.deliveries import UNDONE, Delivery, Wanted
 from saga.instance import Instance
 from saga.rows import bounded
@@ -72,6 +73,34 @@ def commits_offsets_first() -> None:
         return work(self, batch)
 
     Consumer._work = faulty  # type: ignore[method-assign] # noqa: SLF001 - that is what a mutant does
+
+
+def rewinds_too_far() -> None:
+    """A consumer that rewinds a batch goes on behind the first message of each partition."""
+    rewind = Consumer._rewind  # noqa: SLF001 - a mutant knows what it breaks
+
+    def faulty(self: Consumer, batch: Sequence[KafkaMessage], ends: Sequence[KafkaMessage]) -> None:
+        rewind(self, batch, ends)
+        first: dict[tuple[str, int], int] = {}
+        for topic, partition, offset in map(source, batch):
+            first.setdefault((topic, partition), offset)
+        for (topic, partition), offset in first.items():
+            self._consumer.seek(TopicPartition(topic, partition, offset + 1))
+
+    Consumer._rewind = faulty  # type: ignore[method-assign] # noqa: SLF001 - that is what a mutant does
+
+
+def publishes_before_commit() -> None:
+    """A consumer publishes what a batch answers, and then commits its effects."""
+    react = Handling._react  # noqa: SLF001 - a mutant knows what it breaks
+
+    def faulty(
+        self: Handling, messages: Sequence[Message[Record]], tx: Transaction, before: Mapping[Partition, int]
+    ) -> list[Encoded]:
+        self._producer.deliver(react(self, messages, tx, before))
+        return []
+
+    Handling._react = faulty  # type: ignore[method-assign] # noqa: SLF001 - that is what a mutant does
 
 
 def leaves_no_tombstone() -> None:
@@ -232,6 +261,8 @@ def _reword(module: ModuleType, statement: str, without: str) -> None:
 MUTANTS: dict[str, Callable[[], None]] = {
     "takes-stock-again": takes_stock_again,
     "commits-offsets-first": commits_offsets_first,
+    "rewinds-too-far": rewinds_too_far,
+    "publishes-before-commit": publishes_before_commit,
     "leaves-no-tombstone": leaves_no_tombstone,
     "keeps-late-successes": keeps_late_successes,
     "locks-no-saga": locks_no_saga,

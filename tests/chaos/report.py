@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.chaos.checker import INVARIANTS
+from tests.chaos.checker_common import Case
+from tests.chaos.checker_handling import healings
 from tests.chaos.evidence import Evidence, Outcome
 from tests.chaos.round import Result
 
@@ -38,6 +40,7 @@ def _lines(result: Result, logs: Path) -> Iterator[str]:
     yield from _verdict(result)
     yield from _table("Orders by outcome", "outcome", _outcomes(evidence))
     yield from _table("Calls by answer", "call", result.codes)
+    yield from _table("What was healed, by the last fault that explains it", "healing", _healings(evidence))
     yield from _table("Faults by kind", "kind", Counter(fault.kind for fault in faults))
     yield from _table("Records", "what", _records(evidence))
     yield from _table("Dead letters by group and reason", "reason", _letters(evidence))
@@ -101,6 +104,10 @@ def _records(evidence: Evidence) -> Counter[str]:
 
 def _repeats(counts: Counter[str] | Counter[tuple[str, str, int]] | Counter[tuple[int, str]]) -> int:
     return sum(count - 1 for count in counts.values())
+
+
+def _healings(evidence: Evidence) -> Counter[str]:
+    return Counter(f"{one.kind}: {(one.faults or ('**nothing**',))[-1]}" for one in healings(Case(evidence)))
 
 
 def _letters(evidence: Evidence) -> Counter[str]:

@@ -192,7 +192,9 @@ def rig(workshop: tuple[dict[str, FaultyService], Witness], shop: Shop) -> Itera
         build.fuse.disarm()
         build.start()
     with ThreadPoolExecutor(ORDERS) as pool:
-        yield Rig(builds, watching, Placing(shop, watching, pool))
+        placing = Placing(shop, watching, pool)
+        with watching.fault("crash point", [*builds, "kafka"]):
+            yield Rig(builds, watching, placing)
 
 
 @pytest.mark.parametrize(("name", "point"), cases(DEATHS))

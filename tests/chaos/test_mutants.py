@@ -17,11 +17,12 @@ from ordersaga.orchestrator.v1 import orchestrator_pb2
 
 from devstack.services import NAMES
 from devstack.stack import Stack
-from tests.chaos.bench import Bench, failing, with_and_without
+from tests.chaos.bench import Bench, failing, full, with_and_without
 from tests.chaos.faulty_service import PROGRAM, FaultyService, fault_builds
 from tests.chaos.nemeses_bytes import bomb, forge
 from tests.chaos.nemeses_database import failed_over, retyped
 from tests.chaos.nemeses_strangers import note_overdue, strange_database, strange_service, strange_transactions
+from tests.chaos.placing import ORDERS
 from tests.chaos.witness import Witness, witness
 from tests.conftest import FIRST_START_SECONDS
 from tests.support.registry import encode
@@ -38,6 +39,8 @@ OVERTAKEN = {
 
 _LOOKS_SECONDS = 4.0
 """Within which the timers look several times, and a service starts."""
+_SETTLES_SECONDS = 5.0
+"""A consumer that was refused for a moment tries again within a second or two."""
 
 pytestmark = pytest.mark.timeout(FIRST_START_SECONDS)
 
@@ -70,8 +73,8 @@ def bench(stack: Stack, workshop: tuple[dict[str, FaultyService], Witness], shop
     builds, watching = workshop
     for build in builds.values():
         build.fuse.disarm()
-    with ThreadPoolExecutor(4) as pool:
-        yield Bench(stack, builds, watching, shop, pool)
+    with ThreadPoolExecutor(4) as pool, ExitStack() as provoking:
+        yield Bench(stack, builds, watching, shop, pool, provoking)
 
 
 @with_and_without("takes-stock-again")
@@ -116,6 +119,36 @@ def test_an_order_that_nobody_reads_of_any_more_breaks_1_and_8_as_well(bench: Be
     build.start("commits-offsets-first")
     bench.placing.must_violate(1, "is PENDING after the bound")
     bench.placing.must_violate(8, "there is no saga")
+
+
+@with_and_without("rewinds-too-far")
+def test_messages_that_are_skipped_and_asked_for_again_long_after_the_fault_break_12(
+    bench: Bench, mutant: str, broken: bool
+) -> None:
+    build = bench.begin("product_svc", mutant, provokes=False)
+    refusing = failed_over(bench.stack, ["product_svc"], ended_again=False)
+    with bench.witness.fault("read-only", ["postgres"], settles=_SETTLES_SECONDS), refusing:
+        bench.placing.begin_good(3)
+        bench.saw("DecreaseProductCommand", 3)
+        build.logs("batch rewound")
+    if not broken:
+        bench.placing.ended()
+    time.sleep(_SETTLES_SECONDS)  # from here on the fault explains nothing
+    bench.let_pass(seconds=60)
+    bench.placing.ended()
+    bench.verdict(broken=broken, invariant=12, text="command sent again by time, DecreaseProductCommand")
+
+
+@with_and_without("publishes-before-commit")
+def test_answers_that_are_published_at_each_try_to_commit_break_12(bench: Bench, mutant: str, broken: bool) -> None:
+    build = bench.begin("product_svc", mutant, provokes=False)
+    with bench.witness.fault("refusing", ["postgres"]), full(bench.witness.reader, "product_svc", "stock_movements"):
+        bench.placing.begin()
+        bench.saw("DecreaseProductCommand", ORDERS)
+        build.logs("batch rewound")
+        time.sleep(_SETTLES_SECONDS)  # so that it tries several times
+    bench.placing.finals()
+    bench.verdict(broken=broken, invariant=12, text="message handled again, ProductDecreased")
 
 
 @pytest.mark.parametrize("name", OVERTAKEN)
