@@ -1,4 +1,4 @@
-"""Judges the evidence of a run by the twelve invariants. It shares no code with what it judges.
+"""Judges the evidence of a run by the fourteen invariants. It shares no code with what it judges.
 
 1. Every acknowledged ``CreateOrder`` reaches exactly one final state; an unanswered one may exist, once.
 2. Initial stock + restocks = stock + completed decrements, never negative at any moment.
@@ -12,17 +12,21 @@
 10. No call ends with ``INTERNAL``: what passes by itself is ``UNAVAILABLE``, or is not noticed.
 11. A saga that hears nothing is asked again in time, whatever strangers leave in the topics.
 12. Nothing is sent, announced, relayed or handled again but what a fault explains.
+13. Every refusal is justified by the stock, price, address, product or cancel that explains it.
+14. Every cancel that came in time has its end, and one that came too late is said to be so.
 """
 
 from collections.abc import Callable, Iterator
 
 from tests.chaos.checker_books import orders_agree_with_their_effects, the_outbox_reaches_kafka, the_stock_balances
+from tests.chaos.checker_cancels import cancels_have_their_end
 from tests.chaos.checker_common import Case, Violation
 from tests.chaos.checker_effects import every_record_has_its_effect, offsets_follow_effects
 from tests.chaos.checker_faults import calls_are_answered, forgeries_alone_are_parked, sagas_are_asked_in_time
 from tests.chaos.checker_handling import handling_is_explained
 from tests.chaos.checker_history import histories_are_legal
 from tests.chaos.checker_orders import a_request_is_one_order, every_order_ends_once
+from tests.chaos.checker_refusals import refusals_are_justified
 from tests.chaos.evidence import Evidence
 
 __all__ = ["INVARIANTS", "Violation", "check"]
@@ -40,11 +44,13 @@ INVARIANTS: dict[int, tuple[str, Callable[[Case], Iterator[Violation]]]] = {
     10: ("no call ends with INTERNAL", calls_are_answered),
     11: ("a saga that hears nothing is asked again in time", sagas_are_asked_in_time),
     12: ("nothing is done again but what a fault explains", handling_is_explained),
+    13: ("every refusal is justified", refusals_are_justified),
+    14: ("every cancel has its end", cancels_have_their_end),
 }
 """By number: what holds, and the function that finds where it does not."""
 
 
 def check(evidence: Evidence) -> list[Violation]:
-    """Return every violation of the invariants (1) to (12), by invariant; none where the run was good."""
+    """Return every violation of the invariants (1) to (14), by invariant; none where the run was good."""
     case = Case(evidence)
     return [violation for _, find in INVARIANTS.values() for violation in find(case)]
