@@ -121,6 +121,18 @@ def _replay(case: Case, saga: SagaRow, history: list[SagaEvent]) -> Iterator[Vio
         yield Violation(6, f"{named} is stored in version {saga.version}, its history goes up to {version}")
 
 
+def states_at(case: Case, order_id: int, version: int) -> set[State]:
+    """Return every state that a saga may be in, in ``version``, by its history; none where that is not legal."""
+    possible: set[State | None] = {None}
+    for event in case.history[order_id]:
+        if event.version <= version:
+            following = {to for state in possible for to in after(state, event)}
+            if case.evidence.went_back:
+                following |= {to for state in possible for to in after_going_back(state, event)}
+            possible = set(following)
+    return {state for state in possible if state is not None}
+
+
 def _ending(case: Case, saga: SagaRow) -> Iterator[Violation]:
     order = case.orders.get(saga.order_id)
     if order is None:
