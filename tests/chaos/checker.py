@@ -1,4 +1,4 @@
-"""Judges the evidence of a run by the sixteen invariants. It shares no code with what it judges.
+"""Judges the evidence of a run by the eighteen invariants. It shares no code with what it judges.
 
 1. Every acknowledged ``CreateOrder`` reaches exactly one final state; an unanswered one may exist, once.
 2. Initial stock + restocks = stock + completed decrements, never negative at any moment.
@@ -16,6 +16,8 @@
 14. Every cancel that came in time has its end, and one that came too late is said to be so.
 15. Reads agree with the history and with each other, and never go back.
 16. Watches begin with the present state, never go back, and miss no end.
+17. Times run forward.
+18. There is one dead letter for each parked message, true to it byte for byte.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,9 +29,11 @@ from tests.chaos.checker_effects import every_record_has_its_effect, offsets_fol
 from tests.chaos.checker_faults import calls_are_answered, forgeries_alone_are_parked, sagas_are_asked_in_time
 from tests.chaos.checker_handling import handling_is_explained
 from tests.chaos.checker_history import histories_are_legal
+from tests.chaos.checker_letters import letters_are_true
 from tests.chaos.checker_orders import a_request_is_one_order, every_order_ends_once
 from tests.chaos.checker_reads import reads_agree
 from tests.chaos.checker_refusals import refusals_are_justified
+from tests.chaos.checker_times import times_run_forward
 from tests.chaos.checker_watches import watches_tell_all
 from tests.chaos.evidence import Evidence
 
@@ -52,11 +56,13 @@ INVARIANTS: dict[int, tuple[str, Callable[[Case], Iterator[Violation]]]] = {
     14: ("every cancel has its end", cancels_have_their_end),
     15: ("reads agree with the history and never go back", reads_agree),
     16: ("watches never go back and miss no end", watches_tell_all),
+    17: ("times run forward", times_run_forward),
+    18: ("one true dead letter for each parked message", letters_are_true),
 }
 """By number: what holds, and the function that finds where it does not."""
 
 
 def check(evidence: Evidence) -> list[Violation]:
-    """Return every violation of the invariants (1) to (16), by invariant; none where the run was good."""
+    """Return every violation of the invariants (1) to (18), by invariant; none where the run was good."""
     case = Case(evidence)
     return [violation for _, find in INVARIANTS.values() for violation in find(case)]
