@@ -8,7 +8,6 @@ and what is the data's fault, stands in `chassis.families`.
 
 import json
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -19,6 +18,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from chassis import metrics
+from chassis.backoff import backoff
 from chassis.batches import Batches
 from chassis.books import Books
 from chassis.codec import Codec
@@ -53,8 +53,6 @@ _PROPERTIES: dict[str, str | int | float | bool] = {
     "max.poll.interval.ms": 300_000,
 }
 _POLL_SECONDS = 0.25
-_FIRST_BACKOFF_SECONDS = 0.1
-_LONGEST_BACKOFF_SECONDS = 5.0
 _LEAVING_SECONDS = 5.0
 _NOTHING_SECONDS = 5.0
 """Where what failed does not come again for so long, another member has it, or it was deleted."""
@@ -312,7 +310,7 @@ class Consumer:
             seconds = self._halt.failed(reason)
         else:
             self._halt.end()
-            seconds = _backoff(reason, self._standing.tries + 1)
+            seconds = backoff(reason, self._standing.tries + 1)
         if isinstance(reason, BadDeployError | HeldBackError):
             self._handling.forget()  # what looks like a bug may be what is stale
         self._standing.stop(self._consumer, {source(message)[:2] for message in back}, seconds)
@@ -327,7 +325,7 @@ class Consumer:
             seconds = self._halt.failed(error)
         else:
             self._failures += 1
-            seconds = _backoff(error, self._failures)
+            seconds = backoff(error, self._failures)
         self._idle(time.monotonic() + seconds)
 
     def _idle(self, until: float) -> None:
@@ -388,15 +386,6 @@ class Consumer:
         self._suspects.forget(partitions)
         self._standing.forget(partitions)
         self._offsets.forget(partitions)
-
-
-def _backoff(error: Exception, failures: int) -> float:
-    """Count and log that something is done again because of ``error``; return in how many seconds."""
-    longest: float = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** min(failures, 10))
-    seconds = longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
-    metrics.REWOUND.labels(type(error).__name__).inc()
-    log.warning("batch rewound", error=one_line(error), again_in_seconds=round(seconds, 2), failures=failures)
-    return seconds
 
 
 def _log_error(error: KafkaError) -> None:

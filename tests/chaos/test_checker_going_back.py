@@ -89,6 +89,7 @@ def test_no_other_request_may(story: Story) -> None:
 
 def pieces_given_to_others(story: Story, *, stuck: bool) -> None:
     """Have an order be COMPLETED whose pieces could not be taken a second time."""
+    story.completed(7, 11)  # it got them
     story.rows.movements[1] = replace(story.rows.movements[1], refusal="OUT_OF_STOCK")
     story.rows.stock[PRODUCT] += 2
     story.event(1, "STEP_REFUSED", TAKE, f"{TAKE} was done before, and is refused now: OUT_OF_STOCK")
