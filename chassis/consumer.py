@@ -263,8 +263,8 @@ class Consumer:
     def _lose_places(self, error: WentBackError) -> None:
         """Have all partitions placed anew, as the database lacks what it had, or may."""
         log.error("the database went back", error=str(error))
+        self._offsets.begin_anew(self._owned)
         self._forget(self._owned)
-        self._offsets.begin_anew()
         self._unplaced |= self._owned
         self._consumer.pause(self._partitions(self._unplaced))
 
@@ -280,18 +280,25 @@ class Consumer:
                 if error.fatal():
                     raise KafkaException(error)
                 log.warning("Kafka trouble", error=str(error))
-            elif (
-                partition := (message.topic(), message.partition())
-            ) in self._owned and partition not in self._unplaced:
+            elif self._is_ours(message):
                 (batch if error is None else ends).append(message)  # else it was revoked while they were collected
         return batch, ends
+
+    def _is_ours(self, message: KafkaMessage) -> bool:
+        """Whether it is of a partition that is ours, and is read from the place where it is to be."""
+        partition = message.topic(), message.partition()
+        return partition in self._owned and partition not in self._unplaced
 
     def _work(self, batch: Sequence[KafkaMessage]) -> Failed:
         """Handle and publish. What it does not return has its effect, or is parked."""
         batch = self._parking.without(batch)
         parked, held = self._suspects.judge(batch, self._handling.handle(batch))
-        self._parking.park(parked, lambda: is_behind(self._consumer, self._topics, self._handling.stored()))
+        self._parking.park(parked, self._is_behind)
         return held
+
+    def _is_behind(self) -> bool:
+        """Whether what is not heard of may be heard of again, as the database went back."""
+        return self._offsets.catching_up or is_behind(self._consumer, self._topics, self._handling.stored())
 
     def _rewind(self, batch: Sequence[KafkaMessage], ends: Sequence[KafkaMessage]) -> None:
         first: dict[tuple[str, int], int] = {}
@@ -336,7 +343,7 @@ class Consumer:
             self._keep_books()  # what was handled before must not wait until this ends
             event = self._consumer.poll(min(_POLL_SECONDS, max(0.0, until - time.monotonic())))
             error = event.error() if event else None
-            if event and error and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+            if event and error and error.code() == KafkaError._PARTITION_EOF and self._is_ours(event):  # noqa: SLF001 - its public name
                 self._offsets.end([event])
         self._idling, self._tried = False, time.monotonic()
         self._consumer.resume(self._partitions(self._owned - self._unplaced))

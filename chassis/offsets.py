@@ -48,6 +48,8 @@ class Offsets:
         """What the database has, as far as we know."""
         self._once: dict[Partition, int] = {}
         """Where the group was before the database went back, as long as that is not reached again."""
+        self._before: dict[Partition, int] = {}
+        """Where partitions were that are to be read again; until each begins anew."""
         self._history: int | None = None
         """Which history the database told when it was last believed; None where any is to be."""
         self._uncommitted: dict[Partition, int] = {}
@@ -88,10 +90,14 @@ class Offsets:
         Where it went back, ``once`` is how far the group has been: until then nothing is committed to the broker, as
         the offset that it has tells everybody else that something is missing here.
         """
+        before = self._before.pop(partition, -1)
+        if once is None and before > at:
+            once = before
         if stored is not None:
             self._known[partition] = stored
         if once is not None:
             self._once[partition] = once
+        self._unstored.pop(partition, None)
         if at >= 0 and at != stored:
             self._unstored[partition] = at
 
@@ -112,6 +118,8 @@ class Offsets:
         """
         for topic, number, offset in map(source, ends):
             partition = topic, number
+            if offset < self._once.get(partition, -1):  # it was made anew, and is another's history
+                del self._once[partition]
             if offset > self._reached.get(partition, -1) and partition not in self._rewound:
                 self._unstored[partition] = self._reached[partition] = offset
                 self._added = time.monotonic()
@@ -169,9 +177,14 @@ class Offsets:
             raise WentBackError("the database tells another history, and may lack what was handled last")
         self._history = history
 
-    def begin_anew(self) -> None:
-        """Say that all is read again from where the database is, whichever history that tells."""
+    def begin_anew(self, partitions: Iterable[Partition]) -> None:
+        """Say that ``partitions`` are read again from where the database is, whichever history that tells.
+
+        They are catching up until they are where they were: what is handled last is not stored at once, and so may be
+        forgotten without a trace.
+        """
         self._history = None
+        self._before = {one: self._reached[one] for one in partitions if one in self._reached}
 
     def commit(self, consumer: Consumer, *, wait: bool) -> None:
         """Send what is not committed yet; where it is refused, the messages come again, and are answered the same."""

@@ -91,8 +91,13 @@ def _place_back(consumer: Consumer, partition: Partition, stored: int | None, on
         return Start(OFFSET_BEGINNING, stored, None)
     at = stored or 0
     if at < begin:
-        _DELETED.inc(begin - at)
-        topic, number = partition
-        text = "messages that the database forgot are deleted by their topic's retention"
-        log.error(text, topic=topic, partition=number, first=at, last=begin - 1)
+        tell_deleted(partition, at, begin)
     return Start(max(at, begin), stored, once)
+
+
+def tell_deleted(partition: Partition, first: int, begin: int) -> None:
+    """Log and count what is to be read again from the offset ``first`` on, and lies before the topic's ``begin``."""
+    _DELETED.inc(begin - first)
+    topic, number = partition
+    text = "messages that the database forgot are deleted by their topic's retention"
+    log.error(text, topic=topic, partition=number, first=first, last=begin - 1)

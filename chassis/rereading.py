@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from chassis.errors import Unavailable
 from chassis.offsets import READING
+from chassis.places import tell_deleted
 from chassis.stored_offsets import Partition
 
 Client = Mapping[str, str | int | float | bool]
@@ -33,11 +34,13 @@ def ends(asker: Consumer, topic: str) -> dict[Partition, int]:
     """Return where each partition of ``topic`` ends.
 
     Raises:
-        KafkaException: the brokers do not answer.
+        KafkaException: the brokers do not answer, or tell nothing of the topic.
     """
-    numbers = asker.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic].partitions
+    told = asker.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic]
+    if told.error or not told.partitions:
+        raise KafkaException(told.error or KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
     found: dict[Partition, int] = {}
-    for number in numbers:
+    for number in told.partitions:
         _, found[topic, number] = asker.get_watermark_offsets(TopicPartition(topic, number), timeout=_ANSWER_SECONDS)
     return found
 
@@ -58,6 +61,8 @@ def places_at(asker: Consumer, ends: Mapping[Partition, int], moment: datetime) 
 def between(client: Client, begin: Mapping[Partition, int], end: Mapping[Partition, int]) -> Iterator[Message]:
     """Read each partition from its ``begin`` to its ``end``, where that lies behind.
 
+    What its retention has deleted of that is logged and counted; not so where ``begin`` is ``OFFSET_BEGINNING``.
+
     Raises:
         KafkaException: the brokers refuse it.
         Unavailable: nothing has come for half a minute.
@@ -67,6 +72,10 @@ def between(client: Client, begin: Mapping[Partition, int], end: Mapping[Partiti
         return
     consumer = reader(client)
     try:
+        for partition in left:
+            first, _ = consumer.get_watermark_offsets(TopicPartition(*partition), timeout=_ANSWER_SECONDS)
+            if 0 <= begin[partition] < first:
+                tell_deleted(partition, begin[partition], first)
         consumer.assign([TopicPartition(*one, begin[one]) for one in left])
         give_up = time.monotonic() + _PATIENCE_SECONDS
         while left:

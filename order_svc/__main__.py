@@ -63,7 +63,8 @@ def wire(parts: Parts[OrderSettings]) -> Wiring:
         parts.database, parts.codec, read.kafka_client(), announce_after_seconds=read.announce_after_seconds
     )
     intake = Intake(origin, backlog, recovery.must_be_whole, read.announce_after_seconds)
-    service = OrderService(parts.database, intake, Cancelling(origin, backlog, recovery.must_be_whole), feed)
+    cancelling = Cancelling(origin, backlog, recovery.must_be_whole)
+    service = OrderService(parts.database, intake, cancelling, feed, recovery.must_be_whole)
     name = order_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
     return Wiring(
         apis=[Api(name, lambda server: order_pb2_grpc.add_OrderServiceServicer_to_server(service, server))],

@@ -1,6 +1,6 @@
 """gRPC in: ``ordersaga.order.v1.OrderService``."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from google.rpc.code_pb2 import Code
 from ordersaga.order.v1 import order_pb2 as pb
@@ -10,7 +10,7 @@ from prometheus_client import Counter
 from chassis.changes import ChangeFeed
 from chassis.coalesce import Coalescer
 from chassis.database import Database
-from chassis.errors import InvalidArgument, NotFound
+from chassis.errors import InvalidArgument, NotFound, Unavailable
 from chassis.metrics import begin_at_zero, tally
 from chassis.paging import last_id, next_page_token, one_page, page_size
 from chassis.rpc_errors import CODES, Context
@@ -32,9 +32,20 @@ begin_at_zero(_BULK_ORDERS, CODES)
 class OrderService(order_pb2_grpc.OrderServiceServicer):
     """Translates between proto and orders."""
 
-    def __init__(self, database: Database, intake: Intake, cancelling: Cancelling, feed: ChangeFeed) -> None:
-        """Serve the orders of ``database``; ``feed`` tells when some have changed."""
+    def __init__(
+        self,
+        database: Database,
+        intake: Intake,
+        cancelling: Cancelling,
+        feed: ChangeFeed,
+        must_be_whole: Callable[[], None],
+    ) -> None:
+        """Serve the orders of ``database``; ``feed`` tells when some have changed.
+
+        ``must_be_whole`` raises where the database may have gone back, and have forgotten orders.
+        """
         self._database, self._intake, self._cancelling, self._feed = database, intake, cancelling, feed
+        self._must_be_whole = must_be_whole
         self._read: Coalescer[int, Order] = Coalescer("get_order", self._get, _LARGEST_READ)
 
     async def CreateOrder(self, request: pb.CreateOrderRequest, context: Context) -> pb.CreateOrderResponse:
@@ -98,7 +109,15 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
 
     async def _get(self, ids: Sequence[int]) -> Sequence[Order | Exception]:
         orders = await self._database.run(lambda tx: store.get(tx, ids))
-        return [orders.get(i) or NotFound("ORDER_NOT_FOUND", f"there is no order {i}") for i in ids]
+        return [orders.get(i) or self._missing(i) for i in ids]
+
+    def _missing(self, order_id: int) -> Exception:
+        """Return why an order is not there: it may be one that is looked for in Kafka."""
+        try:
+            self._must_be_whole()
+        except Unavailable as error:
+            return error
+        return NotFound("ORDER_NOT_FOUND", f"there is no order {order_id}")
 
 
 def _asked(request: pb.CreateOrderRequest, traceparent: str | None) -> NewOrder | InvalidArgument:

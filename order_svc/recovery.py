@@ -7,9 +7,10 @@ its database may have gone back, from where that says that it is whole. Ids that
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from itertools import islice
+from typing import TypeAlias, TypeVar
 
-from confluent_kafka import KafkaException
+from confluent_kafka import OFFSET_BEGINNING, KafkaException
 from ordersaga.messages import OrderCancelRequested, OrderCreated
 from prometheus_client import Counter
 
@@ -40,8 +41,7 @@ _FARTHEST = 10**9
 _RESTORED = Counter("ordersaga_orders_restored_total", "Orders that the database had forgotten, found again in Kafka.")
 
 T = TypeVar("T")
-_Told = dict[int, OrderCreated]
-_Cancels = dict[int, OrderCancelRequested]
+_Said: TypeAlias = OrderCreated | OrderCancelRequested
 
 
 class Recovery(Periodic):
@@ -134,21 +134,24 @@ class Recovery(Periodic):
             self._database.transact(lambda tx: self._note(tx, ends, number))
 
     def _make_whole(self, number: int, known: Mapping[Partition, int], ends: Mapping[Partition, int]) -> None:
-        last, restored = self._restore_between(known or ends, ends)  # one without any note is new, and lacks nothing
-        if restored or self._whole >= 0:
-            self._database.transact(lambda tx: store.number_on(tx, behind=last, gap=_GAP))
+        self._restore_between(known or ends, ends)  # one without any note is new, and lacks nothing
         if self._whole >= 0:
+            self._database.transact(lambda tx: store.number_on(tx, behind=0, gap=_GAP))
             self._late_until = time.monotonic() + _LATE_SECONDS
         self._whole = number
 
-    def _restore_between(self, begin: Mapping[Partition, int], ends: Mapping[Partition, int]) -> tuple[int, int]:
-        """Restore what is missing of what was said there; return the last id that was told of, and how many orders."""
-        created, cancels = self._read(begin, ends)
-        restored = self._restore(created, cancels)
-        if restored:
-            _RESTORED.inc(len(restored))
-            log.error("orders restored that the database had forgotten", orders=len(restored), first=min(restored))
-        return max(created, default=0), len(restored)
+    def _restore_between(self, begin: Mapping[Partition, int], ends: Mapping[Partition, int]) -> None:
+        """Restore what is missing of what was said there, orders and requests to cancel them, part by part."""
+        for records in _parts(self._read(begin, ends)):
+            orders: dict[int, OrderCreated] = {}
+            cancels: dict[int, OrderCancelRequested] = {}
+            for record in records:
+                if isinstance(record, OrderCancelRequested):
+                    cancels.setdefault(record.key, record)
+                orders.setdefault(record.key, order_in(record) if isinstance(record, OrderCancelRequested) else record)
+            self._restore(list(orders.values()))
+            if cancels:
+                self._database.transact(partial(store.restore_cancels, told=list(cancels.values())))
 
     def _known(self, tx: Transaction) -> dict[Partition, int]:
         self._database.timelines.look(tx)
@@ -159,38 +162,33 @@ class Recovery(Periodic):
         if number == self._database.timelines.number:  # else these ends were not asked for after what it has
             stored_offsets.write(tx, ends)
 
-    def _read(self, begin: Mapping[Partition, int], ends: Mapping[Partition, int]) -> tuple[_Told, _Cancels]:
-        """Read what was said from ``begin`` to ``ends``: orders, and requests to cancel them, by order id."""
-        created, cancels = _Told(), _Cancels()
+    def _read(self, begin: Mapping[Partition, int], ends: Mapping[Partition, int]) -> Iterator[_Said]:
+        """Read what was said from ``begin`` to ``ends``: orders, and requests to cancel them."""
         farthest = self._database.transact(store.last_number) + _FARTHEST
         # A partition that has been added since is read from its beginning.
-        begin = {partition: begin.get(partition, 0) for partition in ends}
+        begin = {partition: begin.get(partition, OFFSET_BEGINNING) for partition in ends}
         for message in rereading.between(self._client, begin, ends):
             try:
                 record = self._codec.decode(_TOPIC, message.key(), message.value(), dict(headers_of(message)))
             except Poison:
                 continue  # it is parked by whoever consumes it
-            if record.key > farthest:
-                continue
-            if isinstance(record, OrderCancelRequested):
-                cancels.setdefault(record.key, record)
-                record = order_in(record)
-            if isinstance(record, OrderCreated):
-                created.setdefault(record.key, record)
-        return created, cancels
+            if record.key <= farthest and isinstance(record, OrderCreated | OrderCancelRequested):
+                yield record
 
-    def _restore(self, created: _Told, cancels: _Cancels) -> set[int]:
-        """Store what the database does not have, part by part; return the ids of the orders."""
-        restored: set[int] = set()
-        for orders in _parts(list(created.values())):
-            restored |= self._database.transact(
-                partial(store.restore, told=orders, announce_after=self._announce_after)
-            )
-        for requests in _parts([request for order_id, request in cancels.items() if order_id in created]):
-            self._database.transact(partial(store.restore_cancels, told=requests))
-        return restored
+    def _restore(self, orders: Sequence[OrderCreated]) -> None:
+        """Store what the database does not have of ``orders``.
+
+        The numbering goes on behind them first: where this ends halfway, no id is given a second time.
+        """
+        last = max(order.order_id for order in orders)
+        if last > self._database.transact(store.last_number):
+            self._database.transact(lambda tx: store.number_on(tx, behind=last, gap=_GAP))
+        restored = self._database.transact(partial(store.restore, told=orders, announce_after=self._announce_after))
+        if restored:
+            _RESTORED.inc(len(restored))
+            log.error("orders restored that the database had forgotten", orders=len(restored), first=min(restored))
 
 
-def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for begin in range(0, len(items), _BATCH):
-        yield items[begin : begin + _BATCH]
+def _parts(items: Iterator[T]) -> Iterator[list[T]]:
+    while part := list(islice(items, _BATCH)):
+        yield part

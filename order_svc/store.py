@@ -76,7 +76,8 @@ _ANNOUNCED = """
 _RESTORE = """
     INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, request_id, create_time, update_time,
                         announce_time)
-    SELECT order_id, user_id, product_id, quantity, price, address, request_id, create_time, now(),
+    SELECT order_id, user_id, product_id, quantity, price, address, request_id, create_time,
+           greatest(create_time, now()),
            now() + make_interval(secs => %(announce_after)s)
     FROM unnest(%(order_id)s::bigint[], %(user_id)s::bigint[], %(product_id)s::bigint[], %(quantity)s::bigint[],
                 %(price)s::bigint[], %(address)s::text[], %(request_id)s::uuid[], %(create_time)s::timestamptz[])
@@ -86,7 +87,8 @@ _RESTORE = """
     RETURNING order_id
 """
 _RESTORE_CANCELS = """
-    UPDATE orders SET cancel_actor = told.actor, cancel_note = told.reason, cancel_request_time = told.request_time
+    UPDATE orders SET cancel_actor = told.actor, cancel_note = told.reason, cancel_request_time = told.request_time,
+        update_time = greatest(orders.update_time, told.request_time)
     FROM unnest(%(order_id)s::bigint[], %(actor)s::text[], %(reason)s::text[], %(request_time)s::timestamptz[])
          AS told (order_id, actor, reason, request_time)
     WHERE orders.order_id = told.order_id AND orders.status = 'PENDING' AND orders.cancel_request_time IS NULL

@@ -23,6 +23,11 @@ def fault_of(saga: Saga, instance: Instance) -> str | None:
     """Return why this version can make nothing of ``instance``; None where it can."""
     if instance.fault:
         return instance.fault
+    start = instance.start
+    if start is not None and start.key != instance.saga_id:
+        return f"its start is another saga's, {start.key}"
+    if start is not None and (beyond := start.out_of_range()):
+        return f"its start cannot be read: {beyond}"
     try:
         pending_command(saga, instance)
         remaining_steps(saga, instance)

@@ -67,7 +67,7 @@ class SagaRows:
         except ValidationError as error:
             try:
                 return self._start.validate_python(_with_known_symbols(self._type, json.loads(start))), None
-            except (ValidationError, AttributeError):
+            except (ValueError, AttributeError, RecursionError):  # whatever somebody has put there
                 return None, f"its start cannot be read: {_told(error)}"
 
 

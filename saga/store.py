@@ -96,11 +96,11 @@ _FLAG = """
         ) AS before USING (saga_id)
         WHERE sagas.saga_id = bad.saga_id
             AND (before.due OR NOT sagas.stuck OR sagas.last_error IS DISTINCT FROM bad.fault)
-        RETURNING sagas.saga_id, sagas.version, sagas.step, bad.fault,
+        RETURNING sagas.saga_id, sagas.version, sagas.step, sagas.update_time, bad.fault,
             before.stuck AND before.last_error IS NOT DISTINCT FROM bad.fault AS flagged_before
     ), told AS (
         INSERT INTO saga_events (create_time, saga_id, version, type, step, reason, message_id)
-        SELECT now(), saga_id, version, 'STUCK', step, fault, '' FROM stored WHERE NOT flagged_before
+        SELECT update_time, saga_id, version, 'STUCK', step, fault, '' FROM stored WHERE NOT flagged_before
         ON CONFLICT DO NOTHING
     )
     SELECT saga_id FROM stored WHERE NOT flagged_before

@@ -34,6 +34,15 @@ HARMS = {
     "a status that is not known": ("status = 'PAUSED'", "this version does not know its status, PAUSED"),
     "a start that lacks fields": ("start = '{}'", "its start cannot be read: order_id: Field required"),
     "a start that is none": ("start = '[1]'", "its start cannot be read"),
+    "a start with a number of 5,000 digits": (
+        "start = jsonb_set(start, '{quantity}', repeat('9', 5000)::jsonb)",
+        "its start cannot be read",
+    ),
+    "a start beyond the contracts' limits": (
+        "start = jsonb_set(start, '{quantity}', '1000000000000000000000000000000')",
+        "its start cannot be read: quantity",
+    ),
+    "a start of another saga": ("start = jsonb_set(start, '{order_id}', '7')", "its start is another saga's, 7"),
 }
 CALLER = cast("Any", None)
 """What a call says of its caller, which nothing here asks."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ordersaga.messages import OrderCreated
+from ordersaga.messages import OrderCancelRequested, OrderCreated
 
 import delivery_svc.store as deliveries
 import order_svc.store as orders
@@ -75,6 +75,32 @@ def test_a_cancel_is_not_asked_for_before_its_order_was_placed(tables: Tables) -
     asked = orders.request_cancel(tables.old, order.order_id, actor="a", note="b")
     assert asked.cancel_request is not None
     assert asked.create_time == asked.cancel_request.time == asked.update_time
+
+
+@of("order_svc")
+def test_a_restored_order_and_its_cancel_are_not_earlier_than_what_was_told(tables: Tables) -> None:
+    created = replace(CREATED, create_time=datetime.now(UTC) + timedelta(seconds=10))  # by another server's clock
+    asked = created.create_time + timedelta(seconds=1)
+    orders.restore(tables.old, [created], 60.0)
+    told = {**created.to_avro(), "actor": "a", "reason": "b", "request_time": asked}
+    cancel = OrderCancelRequested.from_avro(told)
+    orders.restore_cancels(tables.old, [cancel])
+    orders.end(tables.old, [Ending(created.order_id, OrderStatus.CANCELLED, "CANCEL_REQUESTED")])
+    times = tables.row("SELECT create_time, cancel_request_time, update_time FROM orders")
+    assert list(times) == [created.create_time, asked, asked]
+
+
+@of("orchestrator_svc")
+def test_a_saga_is_not_flagged_before_its_last_change(tables: Tables) -> None:
+    with tables.database.transaction() as tx:
+        now = STORE.load(tx, [CREATED.order_id])[1]
+        begun = advance(ORDER_SAGA, None, CREATED, "m-1", now)
+        STORE.save(tx, [begun.saga], {}, [begun.event] if begun.event else [])
+    STORE.flag(tables.old, {CREATED.order_id: "nothing can be made of it"}).fetchall()
+    tables.old.commit()
+    with tables.database.transaction() as tx:
+        first, flagged = STORE.history(tx, CREATED.order_id, limit=10)
+    assert first.create_time <= flagged.create_time
 
 
 @of("delivery_svc")

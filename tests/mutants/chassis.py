@@ -34,8 +34,8 @@ CHASSIS = {
     ),
     "revoked-kept": Mutant(
         "chassis/consumer.py",
-        ") in self._owned and partition not in self._unplaced:",
-        ") not in self._unplaced:",
+        "return partition in self._owned and partition not in self._unplaced",
+        "return partition not in self._unplaced",
         "tests/integration/test_rebalance.py::test_what_was_collected_of_a_revoked_partition_is_left_to_its_next_owner",
     ),
     "publish-in-transaction": Mutant(

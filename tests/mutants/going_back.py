@@ -55,7 +55,7 @@ GOING_BACK = {
     ),
     "deleted-and-untold": Mutant(
         "chassis/places.py",
-        "        _DELETED.inc(begin - at)\n",
+        "    _DELETED.inc(begin - first)\n",
         "",
         f"{_GOING_BACK}::test_what_kafka_does_not_have_either_is_told",
     ),
@@ -188,9 +188,27 @@ GOING_BACK = {
     ),
     "added-partitions-are-not-read": Mutant(
         "order_svc/recovery.py",
-        "begin.get(partition, 0)",
+        "begin.get(partition, OFFSET_BEGINNING)",
         "begin.get(partition, ends[partition])",
         f"{_RECOVERY}::test_an_order_in_a_partition_that_was_added_since_is_restored",
+    ),
+    "numbered-on-too-late": Mutant(
+        "order_svc/recovery.py",
+        "        if last > self._database.transact(store.last_number):\n",
+        "        if False:\n",
+        "tests/integration/test_order_recovery.py::test_where_it_ends_halfway_no_id_is_given_a_second_time",
+    ),
+    "silence-is-the-end-of-a-topic": Mutant(
+        "chassis/rereading.py",
+        "    if told.error or not told.partitions:\n",
+        "    if False:\n",
+        "tests/integration/test_order_recovery.py::test_a_topic_that_is_not_told_of_is_not_taken_for_one_without_orders",
+    ),
+    "handled-last-is-not-caught-up": Mutant(
+        "chassis/offsets.py",
+        "        if once is None and before > at:\n",
+        "        if False:\n",
+        f"{_OFFSETS}::test_what_was_handled_last_and_not_stored_is_caught_up_like_what_was",
     ),
     "whole-for-good": Mutant(
         "order_svc/recovery.py",

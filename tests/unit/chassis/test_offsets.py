@@ -192,7 +192,7 @@ def test_another_history_may_lack_what_was_handled_last(offsets: Offsets) -> Non
     for _ in range(2):
         with pytest.raises(WentBackError, match="another history"):
             offsets.must_be_in({PLACE: 42}, history=1)
-    offsets.begin_anew()
+    offsets.begin_anew([PLACE])
     offsets.must_be_in({PLACE: 42}, history=1)
 
 
@@ -214,3 +214,30 @@ def test_a_partition_that_the_database_does_not_know_is_stored_as_it_begins() ->
     offsets = Offsets()
     offsets.begin(PLACE, 40, stored=None, once=None)
     assert offsets.unstored() == {PLACE: 40}
+
+
+def test_what_was_handled_last_and_not_stored_is_caught_up_like_what_was(offsets: Offsets) -> None:
+    """The broker does not tell of it, and yet what is about it may be read before it."""
+    offsets.add([at(42), at(43)])
+    offsets.begin_anew([PLACE])
+    offsets.forget([PLACE])
+    offsets.begin(PLACE, 42, stored=42, once=None)
+    assert (offsets.catching_up, offsets.missing) == (True, 2)
+    offsets.add([at(42), at(43)])
+    store(offsets)
+    assert not offsets.catching_up
+
+
+def test_a_topic_that_was_made_anew_meanwhile_is_not_waited_for(offsets: Offsets) -> None:
+    offsets.begin_anew([PLACE])
+    offsets.forget([PLACE])
+    offsets.begin(PLACE, 0, stored=None, once=None)
+    assert offsets.catching_up
+    offsets.end([at(5)])
+    assert not offsets.catching_up
+
+
+def test_an_end_from_before_a_partition_began_anew_is_not_stored(offsets: Offsets) -> None:
+    offsets.end([at(150)])
+    offsets.begin(PLACE, 42, stored=42, once=None)
+    assert offsets.unstored() == {}

@@ -106,7 +106,7 @@ class Kafka:
 
     def _between(self, _: object, begin: Mapping[Partition, int], end: Mapping[Partition, int]) -> Iterator[object]:
         for partition, to in end.items():
-            for record in self.said[partition][begin.get(partition, to) : to]:
+            for record in self.said[partition][max(0, begin.get(partition, to)) : to]:
                 yield SimpleNamespace(key=lambda: None, value=lambda told=record: told, headers=lambda: None)
 
     def _restore(self, _: Transaction, told: Sequence[OrderCreated], **__: object) -> set[int]:
