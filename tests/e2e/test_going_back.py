@@ -98,7 +98,8 @@ def test_pieces_that_were_refused_and_can_be_taken_the_second_time_are_given_bac
     assert finals(shop, [order]) == {CANCELLED}
     service.stop()
     then.restore()
-    query(service.dsn, "UPDATE products SET stock = 10 WHERE product_id = %s", product)
+    query(service.dsn, "UPDATE products SET stock = stock + 7 WHERE product_id = %s", product)
+    query(service.dsn, "INSERT INTO restocks (product_id, quantity) VALUES (%s, 7)", product)
     service.start()
 
     def given_back() -> None:
