@@ -16,6 +16,7 @@ from tests.chaos.stage import Stage
 _MORE_PARTITIONS = 3
 _RETENTION_MS = "604800000"
 _MOST_AGAIN = 60
+_COMMITTED_SECONDS = 1.0
 _PATIENCE_SECONDS = 30.0
 
 Raw = tuple[str, bytes | None, bytes | None, Mapping[str, bytes]]
@@ -32,7 +33,9 @@ def remade(stage: Stage, random: Random) -> Iterator[str]:
 
 
 def remake(bootstrap: str, topic: str) -> None:
-    """Delete ``topic`` and make it anew, with as many partitions.
+    """Delete ``topic`` and make it anew, with as many partitions; a second passes in between, as operators are told.
+
+    A commit names a topic, not which of that name: one for the old topic must not come when the new one is there.
 
     Raises:
         KafkaException: it could not be done in time.
@@ -41,6 +44,7 @@ def remake(bootstrap: str, topic: str) -> None:
     partitions = len(admin.list_topics(topic, timeout=10).topics[topic].partitions)
     for future in admin.delete_topics([topic], operation_timeout=15).values():
         future.result(20)
+    time.sleep(_COMMITTED_SECONDS)
     give_up = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
