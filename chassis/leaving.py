@@ -16,8 +16,8 @@ log = logger("consumer")
 def leave(consumer: Consumer, seconds: float) -> None:
     """Close ``consumer``, in a thread of its own; return when that is done, or after ``seconds``.
 
-    Its callbacks are called in that thread, after ``seconds`` perhaps too: whoever has them must know then that it is a
-    former client that calls.
+    The client's callbacks run in that thread. They may still run after this has returned, so a callback has to check
+    that the client which calls it is the present one.
     """
     closing = threading.Thread(target=consumer.close, name="leaving", daemon=True)
     closing.start()

@@ -51,7 +51,7 @@ class Offsets:
         self._before: dict[Partition, int] = {}
         """Where partitions were that are to be read again; until each begins anew."""
         self._history: int | None = None
-        """Which history the database told when it was last believed; None where any is to be."""
+        """The history that the database told at the last look; None where the next look takes whichever it tells."""
         self._uncommitted: dict[Partition, int] = {}
         self._sent = 0.0
         self._unsent = False
