@@ -22,9 +22,8 @@ ENV PATH=/venv/bin:$PATH PYTHONPATH=/app:/app/gen PYTHONDONTWRITEBYTECODE=1 PYTH
 COPY gen/buf gen/buf
 COPY gen/ordersaga gen/ordersaga
 COPY schemas schemas
-COPY saga saga
 COPY ordersaga_cli ordersaga_cli
-COPY chassis chassis
+COPY sagakit sagakit
 RUN python -m compileall -q /venv /app
 EXPOSE 50051 9101
 USER 10001:10001

@@ -58,8 +58,8 @@ test-upgrade: venv-dev ## the release before and this one side by side, and a mi
 	@ORDERS=$(ORDERS) python -m pytest tests/upgrade -s $(ARGS)
 
 lint: venv-dev ## style, types, contracts, migrations, the chart, and whether what is generated is up to date
-	@failed=; for check in "ruff check" "ruff format --check" "mypy" "python -m tools.contracts" "python -m tools.migrations" \
-	  "python -m tools.chart"; do \
+	@failed=; for check in "ruff check" "ruff format --check" "mypy" "lint-imports --no-logo" \
+	  "python -m tools.contracts" "python -m tools.migrations" "python -m tools.chart"; do \
 	  $$check || failed="$$failed, $$check"; \
 	done; test -z "$$failed" || { echo "lint: not passed$$failed" >&2; exit 1; }
 
@@ -99,5 +99,5 @@ lock: venv-dev ## compile requirements*.in into requirements*.txt; UPGRADE=1 tak
 	@$(COMPILE) requirements-dev.in -c requirements-stack.txt --excludes requirements-dev-excluded.txt -o requirements-dev.txt
 
 clean: ## remove what was made here, but not the running stack's data
-	@rm -rf .venv .venv.lock .home .deps .mypy_cache .pytest_cache .ruff_cache .hypothesis dist gen/build *.egg-info gen/*.egg-info
+	@rm -rf .venv .venv.lock .home .deps .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist gen/build *.egg-info gen/*.egg-info
 	@find . -name __pycache__ -type d -not -path './.devstack/*' -prune -exec rm -rf {} +

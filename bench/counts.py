@@ -31,7 +31,7 @@ def counts(stack: Stack) -> dict[str, Counts]:
     for part in stack.parts:
         if isinstance(part, Service) and part.pid is not None:
             served = _metrics(part.metrics)
-            found[part.name] = Counts(served["ordersaga_batch_messages_sum"], served["ordersaga_batch_messages_count"])
+            found[part.name] = Counts(served["sagakit_batch_messages_sum"], served["sagakit_batch_messages_count"])
             if part.module == "order_svc":
                 name = part.name.replace(part.module, CREATES)
                 found[name] = Counts(served.get("create_order_sum", 0.0), served.get("create_order_count", 0.0))

@@ -3,12 +3,12 @@
 from ordersaga.delivery.v1 import delivery_pb2, delivery_pb2_grpc
 from ordersaga.messages import CancelDeliveryCommand, CreateDeliveryCommand, DeliveryCancelled, DeliveryCreated
 
-from chassis.dispatch import dispatcher
-from chassis.rpc_server import Api
-from chassis.service import Parts, Wiring, main
-from chassis.settings import ServiceSettings
 from delivery_svc.api import DeliveryService
 from delivery_svc.handlers import cancel_delivery, create_delivery
+from sagakit.consumer.dispatch import dispatcher
+from sagakit.rpc.server import Api
+from sagakit.service.life import Parts, Wiring, main
+from sagakit.service.settings import ServiceSettings
 
 
 def wire(parts: Parts[ServiceSettings]) -> Wiring:

@@ -4,12 +4,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.delivery.v1 import delivery_pb2 as pb
 from ordersaga.delivery.v1 import delivery_pb2_grpc
 
-from chassis.database import Database
-from chassis.errors import NotFound
-from chassis.paging import last_id, next_page_token, one_page, page_size
-from chassis.rpc_errors import Context
 from delivery_svc import store
 from delivery_svc.deliveries import Delivery, DeliveryStatus
+from sagakit.errors import NotFound
+from sagakit.postgres.database import Database
+from sagakit.rpc.guard import Context
+from sagakit.rpc.paging import last_id, next_page_token, one_page, page_size
 
 
 class DeliveryService(delivery_pb2_grpc.DeliveryServiceServicer):

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from ordersaga.messages import CancelDeliveryCommand, CreateDeliveryCommand, DeliveryCancelled, DeliveryCreated
 from prometheus_client import Counter
 
-from chassis.dispatch import handles
-from chassis.errors import Repeated
-from chassis.metrics import begin_at_zero, tally
-from chassis.pipeline import Transaction
 from delivery_svc import store
 from delivery_svc.deliveries import UNDELIVERABLE_ADDRESS, UNDONE, Delivery, DeliveryStatus, Wanted, refusal
+from sagakit.consumer.dispatch import handles
+from sagakit.errors import Repeated
+from sagakit.postgres.pipeline import Transaction
+from sagakit.runtime.metrics import begin_at_zero, tally
 
 _ANSWERED = Counter(
     "ordersaga_deliveries_answered_total",

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from chassis.database import array, where
-from chassis.pipeline import Row, Transaction
 from delivery_svc.deliveries import Delivery, DeliveryStatus, Wanted
+from sagakit.postgres.database import array, where
+from sagakit.postgres.pipeline import Row, Transaction
 
 _COLUMNS = "order_id, delivery_id, user_id, address, status, refusal, create_time, update_time"
 _LOCK = f"""

@@ -10,7 +10,6 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from chassis.settings import KafkaSettings, read
 from devstack.downloads import kafka_classpath
 from devstack.errors import DevstackError
 from devstack.java import environment, java
@@ -18,6 +17,8 @@ from devstack.layout import Layout, choose_port
 from devstack.processes import ManagedProcess
 from devstack.server import Progress, Server, quiet
 from devstack.state import State
+from sagakit.kafka.settings import KafkaSettings
+from sagakit.runtime.settings import read
 
 _READY_SECONDS = 60
 _STOP_SECONDS = 30

@@ -15,7 +15,6 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from chassis.connecting import DatabaseAddress
 from devstack.errors import DevstackError
 from devstack.java import environment
 from devstack.layout import NOBODY, Layout, choose_port, make_passable
@@ -23,6 +22,7 @@ from devstack.processes import ManagedProcess, run_as
 from devstack.programs import programs
 from devstack.server import Progress, Server, quiet
 from devstack.state import State
+from sagakit.postgres.address import DatabaseAddress
 
 _READY_SECONDS = 60
 _STOP_SECONDS = 30

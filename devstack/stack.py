@@ -15,11 +15,6 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from chassis.connecting import UnsupportedServer
-from chassis.deploy import DeploySettings, deploy
-from chassis.errors import Unavailable
-from chassis.migrations import migrate
-from chassis.settings import DatabaseSettings, explained
 from devstack.errors import DevstackError
 from devstack.kafka import Kafka
 from devstack.layout import ROOT, Layout, keep_loopback_off_proxies, make_passable
@@ -29,6 +24,12 @@ from devstack.registry import Registry
 from devstack.server import Server
 from devstack.services import NAMES, Service
 from devstack.state import State
+from sagakit.errors import Unavailable
+from sagakit.postgres.address import UnsupportedServer
+from sagakit.postgres.migrations import migrate
+from sagakit.postgres.settings import DatabaseSettings
+from sagakit.runtime.settings import explained
+from sagakit.service.deploy import DeploySettings, deploy
 
 Tell = Callable[[str, str], None]
 """Is told what a part is doing: the part's name, and a few words."""

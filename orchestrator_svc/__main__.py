@@ -4,17 +4,17 @@ from ordersaga.messages import RECORDS, DeliveryCreated, OrderCreated, ProductDe
 from ordersaga.orchestrator.v1 import orchestrator_pb2, orchestrator_pb2_grpc
 from pydantic import Field
 
-from chassis.changes import ChangeFeed
-from chassis.lag import Lag
-from chassis.rpc_server import Api
-from chassis.service import Parts, Wiring, main
-from chassis.settings import ServiceSettings
 from orchestrator_svc.api import OrchestratorService
 from orchestrator_svc.completed import Completed
 from orchestrator_svc.order_saga import ORDER_SAGA
-from saga.engine import SagaEngine
-from saga.store import CHANNEL, SagaStore
-from saga.timers import Timers
+from sagakit.offsets.group_lag import GroupLag
+from sagakit.orchestrator.engine import SagaEngine
+from sagakit.orchestrator.store import CHANNEL, SagaStore
+from sagakit.orchestrator.timers import Timers
+from sagakit.postgres.notifications import NotificationListener
+from sagakit.rpc.server import Api
+from sagakit.service.life import Parts, Wiring, main
+from sagakit.service.settings import ServiceSettings
 
 NAME = "orchestrator_svc"
 
@@ -41,9 +41,9 @@ def wire(parts: Parts[OrchestratorSettings]) -> Wiring:
     read = parts.settings
     saga = ORDER_SAGA.scaled(read.saga_time_scale)
     store = SagaStore(saga.start)
-    feed = ChangeFeed(read.database_url, CHANNEL)
+    feed = NotificationListener(read.database_url, CHANNEL)
     topics = [OrderCreated.TOPIC, ProductDecreased.TOPIC, DeliveryCreated.TOPIC]
-    lag = Lag(read.kafka_client(), NAME, topics)
+    lag = GroupLag(read.kafka_client(), NAME, topics)
     service = OrchestratorService(parts.database, saga, store, feed, lag)
     timers = Timers(
         parts.database,

@@ -9,19 +9,19 @@ from typing import TypeAlias
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from ordersaga.orchestrator.v1 import orchestrator_pb2_grpc
 
-from chassis.changes import ChangeFeed
-from chassis.database import Database
-from chassis.errors import NotFound, Refused, Unavailable
-from chassis.lag import Lag
-from chassis.paging import last_id, next_page_token, one_page, page_size
-from chassis.pipeline import Transaction
-from chassis.rpc_errors import Context
 from orchestrator_svc.views import event_view, filter_of, result_view, saga_view, status_of
-from saga import Saga
-from saga.find import Filter
-from saga.instance import Event, Instance
-from saga.operators import Operators, Results
-from saga.store import SagaStore
+from sagakit.errors import NotFound, Refused, Unavailable
+from sagakit.offsets.group_lag import GroupLag
+from sagakit.orchestrator.operators import Operators, Results
+from sagakit.orchestrator.store import SagaStore
+from sagakit.postgres.database import Database
+from sagakit.postgres.notifications import NotificationListener
+from sagakit.postgres.pipeline import Transaction
+from sagakit.rpc.guard import Context
+from sagakit.rpc.paging import last_id, next_page_token, one_page, page_size
+from sagakit.saga import Saga
+from sagakit.saga.filter import Filter
+from sagakit.saga.instance import Event, Instance
 
 _PAGE = 500
 _DEFAULT_EVENTS = 100
@@ -36,7 +36,9 @@ _Found: TypeAlias = tuple[Instance, datetime]
 class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     """Translates between proto and sagas."""
 
-    def __init__(self, database: Database, saga: Saga, store: SagaStore, feed: ChangeFeed, lag: Lag) -> None:
+    def __init__(
+        self, database: Database, saga: Saga, store: SagaStore, feed: NotificationListener, lag: GroupLag
+    ) -> None:
         """Serve the sagas of ``saga`` in ``database``; ``feed`` tells which have changed, ``lag`` what is missing."""
         self._database, self._saga, self._store, self._feed, self._lag = database, saga, store, feed, lag
         self._operators = Operators(saga, store, self._fitting)

@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 from confluent_kafka import KafkaException
 from ordersaga.messages import CompleteOrderCommand, OrderCancelRequested
 
-from chassis import rereading
-from chassis.codec import Codec
-from chassis.dead_letters import headers_of
-from chassis.errors import Poison, Unavailable
-from chassis.lag import Lag
-from chassis.messages import Record
-from chassis.pipeline import Transaction
-from chassis.stored_offsets import Partition
+from sagakit.avro.codec import Codec
+from sagakit.errors import Poison, Unavailable
+from sagakit.kafka.consumed import Partition, headers_of
+from sagakit.offsets import rereading
+from sagakit.offsets.group_lag import GroupLag
+from sagakit.postgres.pipeline import Transaction
+from sagakit.records import Record
 
 _APART = timedelta(minutes=1)
 """How far the clocks of the machines are apart at most."""
@@ -27,7 +26,7 @@ class Completed:
     """Reads again what order_svc was told, as long as the database lacks something; for one thread alone."""
 
     def __init__(
-        self, client: rereading.Client, codec: Codec, lag: Lag, topic: str = CompleteOrderCommand.TOPIC
+        self, client: rereading.Client, codec: Codec, lag: GroupLag, topic: str = CompleteOrderCommand.TOPIC
     ) -> None:
         """Read ``topic`` by the Kafka properties ``client``; ``lag`` says whether the database lacks something."""
         self._client, self._codec, self._lag, self._topic = client, codec, lag, topic

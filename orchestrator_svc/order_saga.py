@@ -15,7 +15,7 @@ from ordersaga.messages import (
     ProductIncreased,
 )
 
-from saga import Backoff, Cancel, Saga, Step, minutes, seconds
+from sagakit.saga import Backoff, Cancel, Saga, Step, minutes, seconds
 
 
 def decrease_product(order: OrderCreated) -> DecreaseProductCommand:

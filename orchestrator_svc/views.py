@@ -5,11 +5,11 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 
-from chassis.errors import Refused
-from saga import Saga
-from saga.faults import fault_of
-from saga.find import Filter
-from saga.instance import Event, EventType, Instance, Status, pending_command, remaining_steps
+from sagakit.errors import Refused
+from sagakit.orchestrator.faults import fault_of
+from sagakit.saga import Saga
+from sagakit.saga.filter import Filter
+from sagakit.saga.instance import Event, EventType, Instance, Status, pending_command, remaining_steps
 
 _NAMES = {
     pb.SAGA_STATUS_RUNNING: "RUNNING",

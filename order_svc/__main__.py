@@ -4,14 +4,6 @@ from ordersaga.messages import CancelOrderCommand, CompleteOrderCommand, OrderCa
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 from pydantic import Field
 
-from chassis.backlog import Backlog
-from chassis.changes import ChangeFeed
-from chassis.dispatch import dispatcher
-from chassis.origin import Origin
-from chassis.outbox import Relay
-from chassis.rpc_server import Api
-from chassis.service import Parts, Wiring, main
-from chassis.settings import ServiceSettings
 from order_svc.announcer import Announcer
 from order_svc.api import OrderService
 from order_svc.cancelling import Cancelling
@@ -19,6 +11,14 @@ from order_svc.handlers import cancel_orders, complete_orders
 from order_svc.intake import Intake
 from order_svc.recovery import Recovery
 from order_svc.store import CHANNEL
+from sagakit.consumer.dispatch import dispatcher
+from sagakit.outbox.bound import OutboxBound
+from sagakit.outbox.relay import Relay
+from sagakit.outbox.writer import OutboxWriter
+from sagakit.postgres.notifications import NotificationListener
+from sagakit.rpc.server import Api
+from sagakit.service.life import Parts, Wiring, main
+from sagakit.service.settings import ServiceSettings
 
 _RECORDS = (OrderCreated, OrderCancelRequested, CompleteOrderCommand, CancelOrderCommand)
 
@@ -56,9 +56,9 @@ class OrderSettings(ServiceSettings):
 def wire(parts: Parts[OrderSettings]) -> Wiring:
     """Put the service together."""
     read = parts.settings
-    feed = ChangeFeed(read.database_url, CHANNEL)
-    backlog = Backlog(parts.database, limit=read.outbox_limit, interval_seconds=read.outbox_interval_seconds)
-    origin = Origin(parts.database, parts.codec, parts.producer, backlog)
+    feed = NotificationListener(read.database_url, CHANNEL)
+    backlog = OutboxBound(parts.database, limit=read.outbox_limit, interval_seconds=read.outbox_interval_seconds)
+    origin = OutboxWriter(parts.database, parts.codec, parts.producer, backlog)
     recovery = Recovery(
         parts.database, parts.codec, read.kafka_client(), announce_after_seconds=read.announce_after_seconds
     )

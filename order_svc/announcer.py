@@ -5,16 +5,16 @@ The saga answers a repeat with its pending or final command, so whatever was los
 
 from prometheus_client import Counter
 
-from chassis.aside import Aside, Claim
-from chassis.codec import Codec
-from chassis.database import Database
-from chassis.logs import logger
-from chassis.messages import Outgoing
-from chassis.periodic import Periodic
-from chassis.pipeline import Transaction
-from chassis.producer import Producer
 from order_svc import store
 from order_svc.orders import announcements
+from sagakit.avro.codec import Codec
+from sagakit.kafka.producer import Producer
+from sagakit.messages import Outgoing
+from sagakit.postgres.database import Database
+from sagakit.postgres.pipeline import Transaction
+from sagakit.runtime.logs import logger
+from sagakit.runtime.periodic import Periodic
+from sagakit.runtime.set_aside import Claim, SetAside
 
 log = logger("announcer")
 
@@ -50,7 +50,7 @@ class Announcer(Periodic):
             longest_backoff_seconds=_LONGEST_BACKOFF_SECONDS,
         )
         self._database, self._codec, self._producer = database, codec, producer
-        self._after, self._aside = after_seconds, Aside("order", limit)
+        self._after, self._aside = after_seconds, SetAside("order", limit)
 
     def announce_once(self) -> int:
         """Announce the orders that are due; return how many.

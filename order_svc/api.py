@@ -7,19 +7,20 @@ from ordersaga.order.v1 import order_pb2 as pb
 from ordersaga.order.v1 import order_pb2_grpc
 from prometheus_client import Counter
 
-from chassis.changes import ChangeFeed
-from chassis.coalesce import Coalescer
-from chassis.database import Database
-from chassis.errors import InvalidArgument, NotFound, Unavailable
-from chassis.metrics import begin_at_zero, tally
-from chassis.paging import last_id, next_page_token, one_page, page_size
-from chassis.rpc_errors import CODES, Context
-from chassis.validation import check
 from order_svc import store
 from order_svc.cancelling import Cancelling
 from order_svc.intake import Intake
 from order_svc.orders import NewOrder, Order
 from order_svc.views import new_order, order_status, order_view, result_views
+from sagakit.errors import InvalidArgument, NotFound, Unavailable
+from sagakit.outbox.group_commit import GroupCommit
+from sagakit.postgres.database import Database
+from sagakit.postgres.notifications import NotificationListener
+from sagakit.rpc.guard import Context
+from sagakit.rpc.paging import last_id, next_page_token, one_page, page_size
+from sagakit.rpc.statuses import CODES
+from sagakit.rpc.validation import check
+from sagakit.runtime.metrics import begin_at_zero, tally
 
 _LARGEST_READ = 1000
 _SAFETY_NET_SECONDS = 5.0
@@ -37,7 +38,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
         database: Database,
         intake: Intake,
         cancelling: Cancelling,
-        feed: ChangeFeed,
+        feed: NotificationListener,
         must_be_whole: Callable[[], None],
     ) -> None:
         """Serve the orders of ``database``; ``feed`` tells when some have changed.
@@ -46,7 +47,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
         """
         self._database, self._intake, self._cancelling, self._feed = database, intake, cancelling, feed
         self._must_be_whole = must_be_whole
-        self._read: Coalescer[int, Order] = Coalescer("get_order", self._get, _LARGEST_READ)
+        self._read: GroupCommit[int, Order] = GroupCommit("get_order", self._get, _LARGEST_READ)
 
     async def CreateOrder(self, request: pb.CreateOrderRequest, context: Context) -> pb.CreateOrderResponse:
         """Store an order as PENDING."""

@@ -2,20 +2,20 @@
 
 from collections.abc import Callable
 
-from chassis.backlog import Backlog
-from chassis.changes import notify
-from chassis.errors import NotFound, Refused
-from chassis.messages import Outgoing
-from chassis.origin import Origin
-from chassis.pipeline import Transaction
 from order_svc import store
 from order_svc.orders import Order, order_cancel_requested
+from sagakit.errors import NotFound, Refused
+from sagakit.messages import Outgoing
+from sagakit.outbox.bound import OutboxBound
+from sagakit.outbox.writer import OutboxWriter
+from sagakit.postgres.notifications import notify
+from sagakit.postgres.pipeline import Transaction
 
 
 class Cancelling:
     """Notes that a cancel was asked for, and has the saga told of it."""
 
-    def __init__(self, origin: Origin, backlog: Backlog, must_be_whole: Callable[[], None]) -> None:
+    def __init__(self, origin: OutboxWriter, backlog: OutboxBound, must_be_whole: Callable[[], None]) -> None:
         """Note requests by way of ``origin``; ``must_be_whole`` raises where the database may have gone back."""
         self._origin, self._backlog, self._must_be_whole = origin, backlog, must_be_whole
 

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from ordersaga.messages import CancelOrderCommand, CompleteOrderCommand
 from prometheus_client import Counter
 
-from chassis.dispatch import handles
-from chassis.errors import NotHeardOf
-from chassis.logs import logger
-from chassis.messages import Record
-from chassis.metrics import begin_at_zero, tally
-from chassis.pipeline import Transaction
 from order_svc import store
 from order_svc.orders import Ending, Order, OrderStatus
+from sagakit.consumer.dispatch import handles
+from sagakit.errors import NotHeardOf
+from sagakit.postgres.pipeline import Transaction
+from sagakit.records import Record
+from sagakit.runtime.logs import logger
+from sagakit.runtime.metrics import begin_at_zero, tally
 
 log = logger("orders")
 

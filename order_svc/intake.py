@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from chassis.backlog import Backlog
-from chassis.coalesce import Coalescer
-from chassis.errors import AlreadyExists
-from chassis.messages import Outgoing
-from chassis.origin import Origin
-from chassis.pace import Pace
-from chassis.pipeline import Transaction
 from order_svc import store
 from order_svc.orders import NewOrder, Order, order_created
+from sagakit.errors import AlreadyExists
+from sagakit.messages import Outgoing
+from sagakit.outbox.bound import OutboxBound
+from sagakit.outbox.group_commit import GroupCommit
+from sagakit.outbox.pacing import Pacing
+from sagakit.outbox.writer import OutboxWriter
+from sagakit.postgres.pipeline import Transaction
 
 _LARGEST_GROUP = 500
 
@@ -19,7 +19,11 @@ class Intake:
     """Stores orders in groups, and has each announced to its saga."""
 
     def __init__(
-        self, origin: Origin, backlog: Backlog, must_be_whole: Callable[[], None], announce_after_seconds: float
+        self,
+        origin: OutboxWriter,
+        backlog: OutboxBound,
+        must_be_whole: Callable[[], None],
+        announce_after_seconds: float,
     ) -> None:
         """Take orders by way of ``origin``; ``announce_after_seconds`` is when they are due to be announced again.
 
@@ -27,7 +31,9 @@ class Intake:
         """
         self._origin, self._backlog, self._announce_after = origin, backlog, announce_after_seconds
         self._must_be_whole = must_be_whole
-        self._coalescer: Coalescer[NewOrder, Order] = Coalescer("create_order", self._take, _LARGEST_GROUP, Pace())
+        self._coalescer: GroupCommit[NewOrder, Order] = GroupCommit(
+            "create_order", self._take, _LARGEST_GROUP, Pacing()
+        )
 
     async def take(self, request: NewOrder) -> Order:
         """Store ``request`` durably and return its order: a new one, or the one its request id had before.

@@ -14,18 +14,19 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaException
 from ordersaga.messages import OrderCancelRequested, OrderCreated
 from prometheus_client import Counter
 
-from chassis import rereading, stored_offsets
-from chassis.codec import Codec
-from chassis.database import Database
-from chassis.dead_letters import headers_of
-from chassis.errors import NotHeardOf, Poison, Unavailable
-from chassis.logs import logger
-from chassis.messages import Handle, Message, Outgoing, Record
-from chassis.periodic import Periodic
-from chassis.pipeline import Transaction
-from chassis.stored_offsets import Partition
 from order_svc import store
 from order_svc.orders import order_in
+from sagakit.avro.codec import Codec
+from sagakit.consumer.dispatch import Handle
+from sagakit.errors import NotHeardOf, Poison, Unavailable
+from sagakit.kafka.consumed import Partition, headers_of
+from sagakit.messages import Message, Outgoing
+from sagakit.offsets import rereading, stored_offsets
+from sagakit.postgres.database import Database
+from sagakit.postgres.pipeline import Transaction
+from sagakit.records import Record
+from sagakit.runtime.logs import logger
+from sagakit.runtime.periodic import Periodic
 
 log = logger("recovery")
 

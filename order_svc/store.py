@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from ordersaga.messages import OrderCancelRequested, OrderCreated
 
-from chassis.aside import Claim
-from chassis.changes import notify_news
-from chassis.database import array, columns, where
-from chassis.pipeline import Row, Transaction
 from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
+from sagakit.postgres.database import array, columns, where
+from sagakit.postgres.notifications import notify_news
+from sagakit.postgres.pipeline import Row, Transaction
+from sagakit.runtime.set_aside import Claim
 
 CHANNEL = "orders"
 """What is notified when orders have changed, with their ids."""

@@ -7,8 +7,8 @@ from functools import lru_cache
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.order.v1 import order_pb2 as pb
 
-from chassis.rpc_errors import status_of
 from order_svc.orders import NewOrder, Order, OrderStatus
+from sagakit.rpc.statuses import status_of
 
 _NAMES = {
     pb.ORDER_STATUS_PENDING: "PENDING",
@@ -58,7 +58,7 @@ def order_view(order: Order) -> pb.Order:
 def result_views(outcomes: Sequence[Order | Exception]) -> list[pb.CreateOrderResult]:
     """Return what became of each order of a list. An error that many of them share is logged once."""
     errors = dict.fromkeys(one for one in outcomes if isinstance(one, Exception))
-    statuses = {error: status_of(error)[1] for error in errors}
+    statuses = {error: status_of(error, "ordersaga")[1] for error in errors}
     return [
         pb.CreateOrderResult(error=statuses[one])
         if isinstance(one, Exception)

@@ -6,12 +6,12 @@ import click
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from chassis import claims
-from chassis.errors import Unavailable
 from ordersaga_cli import show
 from ordersaga_cli.clients import kafka_client
 from ordersaga_cli.line import Command, Failed, ask_first, json_option, yes_option
 from ordersaga_cli.places import KAFKA, address_option
+from sagakit.errors import Unavailable
+from sagakit.kafka import group_owner
 
 _SECONDS = 10.0
 
@@ -35,11 +35,11 @@ def claim(*, group: str, installation: uuid.UUID, yes: bool, as_json: bool, kafk
     client = kafka_client(kafka)
     try:
         members = _members(AdminClient(client), group)
-        owner = claims.owner_of(client, group)
+        owner = group_owner.owner_of(client, group)
         if members:
             raise Failed(f"{group} has {members} running: stop them first, they go on as installation {owner}")
         ask_first(f"Hand {group} over from installation {owner or 'nobody'} to {installation}?", yes=yes)
-        claims.hand_over(client, group, str(installation))
+        group_owner.hand_over(client, group, str(installation))
     except (Unavailable, KafkaException) as error:
         raise Failed(f"{error}; {KAFKA.how_to_tell()}") from error
     if as_json:

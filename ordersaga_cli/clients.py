@@ -4,8 +4,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from chassis.settings import KafkaSettings, RegistrySettings
 from ordersaga_cli.line import Failed
+from sagakit.avro.settings import RegistrySettings
+from sagakit.kafka.settings import KafkaSettings
 
 
 def kafka_client(address: str) -> dict[str, str | int | float | bool]:

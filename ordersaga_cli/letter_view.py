@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from chassis.dead_letters import Letter
 from ordersaga_cli import show
 from ordersaga_cli.values import printable
+from sagakit.dead_letters.letter import Letter
 
 _SHOWN_HEX = 400
 

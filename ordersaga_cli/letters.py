@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import click
 
-from chassis.dead_letter_box import DeadLetterBox, Outcome, Replay, groups_with_letters
-from chassis.dead_letters import Letter
-from chassis.errors import ChassisError, Refused, Unavailable
 from ordersaga_cli import show
 from ordersaga_cli.clients import kafka_client
 from ordersaga_cli.letter_view import fields_of, print_letter
 from ordersaga_cli.line import Failed, Group, ask_first, json_option, yes_option
 from ordersaga_cli.places import KAFKA, REGISTRY, address_option
 from ordersaga_cli.values import Decoder, printable
+from sagakit.dead_letters.box import DeadLetterBox, Outcome, Replay, groups_with_letters
+from sagakit.dead_letters.letter import Letter
+from sagakit.errors import ChassisError, Refused, Unavailable
 
 _SHOWN_ERROR = 100
 _WORDS = {

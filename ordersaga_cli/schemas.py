@@ -11,15 +11,15 @@ from confluent_kafka.schema_registry import RegisteredSchema, Schema, SchemaRegi
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from httpx2 import TransportError
 
-from chassis import logs
-from chassis.deploy import register_schemas
-from chassis.errors import Unavailable
-from chassis.registry import ask
-from chassis.schemas import subject_of
 from ordersaga_cli import show
 from ordersaga_cli.clients import registry_client
 from ordersaga_cli.line import Failed, Group, json_option
 from ordersaga_cli.places import REGISTRY, address_option
+from sagakit.avro.registry import ask
+from sagakit.avro.schema_ids import subject_of
+from sagakit.errors import Unavailable
+from sagakit.runtime import logs
+from sagakit.service.deploy import register_schemas
 
 _NOT_FOUND = 404
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

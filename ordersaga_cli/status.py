@@ -86,18 +86,18 @@ def _look(name: str, address: str) -> _Status:
         return _Status(name, address, reason=f"it does not answer: {getattr(error, 'reason', error)}")
     samples = [sample for family in families for sample in family.samples]
     values = {sample.name: sample.value for sample in samples}
-    since = values.get("ordersaga_consumer_halted_since_seconds")
-    reasons = [s.labels["reason"] for s in samples if s.name == "ordersaga_consumer_halted_reason"]
-    ready = values.get("ordersaga_ready") == 1
+    since = values.get("sagakit_consumer_halted_since_seconds")
+    reasons = [s.labels["reason"] for s in samples if s.name == "sagakit_consumer_halted_reason"]
+    ready = values.get("sagakit_ready") == 1
     return _Status(
         name,
         address,
         ready=ready,
-        halted=values.get("ordersaga_consumer_halted") == 1,
+        halted=values.get("sagakit_consumer_halted") == 1,
         since=datetime.fromtimestamp(since, UTC).isoformat(sep=" ", timespec="seconds")[:19] if since else None,
         reason=reasons[0] if reasons else None if ready else _NOT_READY,
-        held_back=int(values.get("ordersaga_messages_held_back", 0)),
-        dead_letters=int(sum(s.value for s in samples if s.name == "ordersaga_dead_letters_total")),
+        held_back=int(values.get("sagakit_messages_held_back", 0)),
+        dead_letters=int(sum(s.value for s in samples if s.name == "sagakit_dead_letters_total")),
     )
 
 

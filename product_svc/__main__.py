@@ -3,12 +3,12 @@
 from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased
 from ordersaga.product.v1 import product_pb2, product_pb2_grpc
 
-from chassis.dispatch import dispatcher
-from chassis.rpc_server import Api
-from chassis.service import Parts, Wiring, main
-from chassis.settings import ServiceSettings
 from product_svc.api import ProductService
 from product_svc.handlers import decrease_product, increase_product
+from sagakit.consumer.dispatch import dispatcher
+from sagakit.rpc.server import Api
+from sagakit.service.life import Parts, Wiring, main
+from sagakit.service.settings import ServiceSettings
 
 
 def wire(parts: Parts[ServiceSettings]) -> Wiring:

@@ -4,13 +4,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.product.v1 import product_pb2 as pb
 from ordersaga.product.v1 import product_pb2_grpc
 
-from chassis.database import Database
-from chassis.errors import AlreadyExists, NotFound
-from chassis.paging import last_id, next_page_token, one_page, page_size
-from chassis.pipeline import Transaction
-from chassis.rpc_errors import Context
 from product_svc import store
 from product_svc.stock import Product
+from sagakit.errors import AlreadyExists, NotFound
+from sagakit.postgres.database import Database
+from sagakit.postgres.pipeline import Transaction
+from sagakit.rpc.guard import Context
+from sagakit.rpc.paging import last_id, next_page_token, one_page, page_size
 
 
 class ProductService(product_pb2_grpc.ProductServiceServicer):

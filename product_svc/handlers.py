@@ -5,10 +5,6 @@ from collections.abc import Sequence
 from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased
 from prometheus_client import Counter
 
-from chassis.dispatch import handles
-from chassis.errors import Repeated
-from chassis.metrics import begin_at_zero, tally
-from chassis.pipeline import Transaction
 from product_svc import store
 from product_svc.stock import (
     OUT_OF_STOCK,
@@ -21,6 +17,10 @@ from product_svc.stock import (
     allocate,
     tombstone,
 )
+from sagakit.consumer.dispatch import handles
+from sagakit.errors import Repeated
+from sagakit.postgres.pipeline import Transaction
+from sagakit.runtime.metrics import begin_at_zero, tally
 
 _ANSWERED = Counter(
     "ordersaga_decreases_answered_total",

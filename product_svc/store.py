@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from chassis.database import array, columns
-from chassis.pipeline import Row, Transaction
 from product_svc.stock import Movement, Product, Shelf, Wanted
+from sagakit.postgres.database import array, columns
+from sagakit.postgres.pipeline import Row, Transaction
 
 _COLUMNS = "product_id, name, price, stock, create_time, update_time"
 _MOVEMENT = "order_id, product_id, quantity, price, refusal, undone"

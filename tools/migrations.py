@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from chassis.migrations import configuration
+from sagakit.postgres.migrations import configuration
 from tools.paths import ROOT
 
 _PACKAGES = sorted(path.parent.name for path in ROOT.glob("*/migrations"))

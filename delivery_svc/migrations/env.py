@@ -1,5 +1,5 @@
-"""Alembic's entry point; the chassis holds the connection."""
+"""Alembic's entry point; the kit holds the connection."""
 
-from chassis.migrations import run
+from sagakit.postgres.migrations import run
 
 run()

@@ -9,8 +9,8 @@ import psycopg
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import Message as KafkaMessage
 
-from chassis.batches import Batches
-from chassis.pipeline import Rows, Transaction
+from sagakit.consumer.batch_reader import BatchReader
+from sagakit.postgres.pipeline import Rows, Transaction
 from tests.chaos.faulty_fuse import Fuse, where
 
 _WRITES = re.compile(r"INSERT INTO|DELETE FROM|UPDATE \w+\s+SET")
@@ -82,13 +82,13 @@ def _before(tx: Transaction, what: str, fuse: Fuse) -> None:
 
 def _gathering(fuse: Fuse) -> None:
     """Let a batch hold all that comes for a while, where one of its later commits is armed: else it might have one."""
-    take = Batches.take
+    take = BatchReader.take
 
-    def faulty(self: Batches, consumer: KafkaConsumer, wait_seconds: float) -> list[KafkaMessage]:
+    def faulty(self: BatchReader, consumer: KafkaConsumer, wait_seconds: float) -> list[KafkaMessage]:
         found = take(self, consumer, wait_seconds)
         if found and _LATER.search(fuse.armed):
             time.sleep(_GATHERED_SECONDS)
             self._add(found, consumer)
         return found
 
-    Batches.take = faulty  # type: ignore[method-assign] # that is what a fault build does
+    BatchReader.take = faulty  # type: ignore[method-assign] # that is what a fault build does

@@ -16,29 +16,32 @@ from ordersaga.messages import DecreaseProductCommand, ProductDecreased
 import delivery_svc.store
 import product_svc.handlers
 import product_svc.store
-import saga.advance
-import saga.store
-from chassis import avro_values, claims, families, outbox, schemas
-from chassis.aside import Claim
-from chassis.avro_schemas import Writer
-from chassis.codec import Codec
-from chassis.consumer import Consumer
-from chassis.dead_letters import source
-from chassis.dispatch import Handler
-from chassis.errors import Unavailable
-from chassis.families import Family
-from chassis.halt import Halt
-from chassis.handling import Failed, Handling
-from chassis.messages import Encoded, Message, Record
-from chassis.offsets import Offsets
-from chassis.outbox import Relay
-from chassis.pipeline import Transaction
-from chassis.schemas import Schemas
-from chassis.stored_offsets import Partition
+import sagakit.orchestrator.store
+import sagakit.saga.advance
 from delivery_svc.deliveries import UNDONE, Delivery, Wanted
-from saga.instance import Instance
-from saga.rows import bounded
-from saga.store import SagaStore
+from sagakit.avro import schema_ids, untrusted_values
+from sagakit.avro.codec import Codec
+from sagakit.avro.schema_ids import Schemas
+from sagakit.avro.untrusted_schemas import Writer
+from sagakit.consumer.batch_handler import BatchHandler, Failed
+from sagakit.consumer.consumer import Consumer
+from sagakit.consumer.dispatch import Handler
+from sagakit.consumer.halt import Halt
+from sagakit.errors import Unavailable
+from sagakit.families import Family
+from sagakit.kafka import group_owner
+from sagakit.kafka.consumed import Partition, source
+from sagakit.messages import Encoded, Message
+from sagakit.offsets.handled import Offsets
+from sagakit.orchestrator.rows import bounded
+from sagakit.orchestrator.store import SagaStore
+from sagakit.outbox import relay
+from sagakit.outbox.relay import Relay
+from sagakit.postgres import error_families
+from sagakit.postgres.pipeline import Transaction
+from sagakit.records import Record
+from sagakit.runtime.set_aside import Claim
+from sagakit.saga.instance import Instance
 
 _PATIENCE_SECONDS = 30.0
 
@@ -92,15 +95,15 @@ def rewinds_too_far() -> None:
 
 def publishes_before_commit() -> None:
     """A consumer publishes what a batch answers, and then commits its effects."""
-    react = Handling._react  # noqa: SLF001 - a mutant knows what it breaks
+    react = BatchHandler._react  # noqa: SLF001 - a mutant knows what it breaks
 
     def faulty(
-        self: Handling, messages: Sequence[Message[Record]], tx: Transaction, before: Mapping[Partition, int]
+        self: BatchHandler, messages: Sequence[Message[Record]], tx: Transaction, before: Mapping[Partition, int]
     ) -> list[Encoded]:
         self._producer.deliver(react(self, messages, tx, before))
         return []
 
-    Handling._react = faulty  # type: ignore[method-assign] # noqa: SLF001 - that is what a mutant does
+    BatchHandler._react = faulty  # type: ignore[method-assign] # noqa: SLF001 - that is what a mutant does
 
 
 def leaves_no_tombstone() -> None:
@@ -123,8 +126,8 @@ def locks_no_saga() -> None:
     They linger between loading what an operator asked for and storing it, until replies have brought those sagas to
     their ends.
     """
-    _reword(saga.store, "_LOAD", " FOR UPDATE")
-    _reword(saga.store, "_CLAIM", " FOR UPDATE SKIP LOCKED")
+    _reword(sagakit.orchestrator.store, "_LOAD", " FOR UPDATE")
+    _reword(sagakit.orchestrator.store, "_CLAIM", " FOR UPDATE SKIP LOCKED")
     SagaStore.recent_now = lambda *_: None  # type: ignore[method-assign] # so nothing that is remembered is of use
     claim_due = SagaStore.claim_due
     lingered: list[Instance] = []
@@ -150,7 +153,7 @@ def ignores_versions() -> None:
     """Sagas are stored whatever has become of them since they were loaded. Nor are they locked, or it could not be."""
     locks_no_saga()
     as_loaded = f"(sagas.version, {bounded('sagas.update_time')}) = (new.loaded_version, new.loaded_time)"
-    _reword(saga.store, "_UPDATE", f" AND {as_loaded}")
+    _reword(sagakit.orchestrator.store, "_UPDATE", f" AND {as_loaded}")
 
 
 def relays_nothing() -> None:
@@ -167,10 +170,10 @@ def removes_before_it_relays() -> None:
 
     def faulty(self: Relay) -> int:
         with self._database.transaction() as tx:
-            rows = tx.execute(outbox._CLAIM, {"age": self._age, "limit": 1000, "aside": "{}"}).fetchall()  # noqa: SLF001 - a mutant knows what it breaks
-            tx.execute(outbox._REMOVE, {"ids": [row.outbox_id for row in rows]})  # noqa: SLF001 - the same
+            rows = tx.execute(relay._CLAIM, {"age": self._age, "limit": 1000, "aside": "{}"}).fetchall()  # noqa: SLF001 - a mutant knows what it breaks
+            tx.execute(relay._REMOVE, {"ids": [row.outbox_id for row in rows]})  # noqa: SLF001 - the same
         if rows:
-            self._producer.deliver([outbox._message(row) for row in rows], _PATIENCE_SECONDS)  # noqa: SLF001 - the same
+            self._producer.deliver([relay._message(row) for row in rows], _PATIENCE_SECONDS)  # noqa: SLF001 - the same
         return len(rows)
 
     Relay.relay_once = faulty  # type: ignore[method-assign] # that is what a mutant does
@@ -178,13 +181,13 @@ def removes_before_it_relays() -> None:
 
 def blames_the_data() -> None:
     """A database that takes no writes for now is taken for data that it will never take."""
-    families._SQLSTATE_EXCEPTIONS["25006"] = Family.DATA  # noqa: SLF001 - a mutant knows what it breaks
+    error_families._SQLSTATE_EXCEPTIONS["25006"] = Family.DATA  # noqa: SLF001 - a mutant knows what it breaks
 
 
 def keeps_stale_statements() -> None:
     """A statement that was prepared before its table changed stays prepared, and its failure is the data's fault."""
-    families._SQLSTATES["0A"] = (Family.DATA, "000")  # noqa: SLF001 - a mutant knows what it breaks
-    families._SQLSTATE_EXCEPTIONS["42P05"] = Family.DATA  # noqa: SLF001 - the same: it is prepared already
+    error_families._SQLSTATES["0A"] = (Family.DATA, "000")  # noqa: SLF001 - a mutant knows what it breaks
+    error_families._SQLSTATE_EXCEPTIONS["42P05"] = Family.DATA  # noqa: SLF001 - the same: it is prepared already
 
 
 def trusts_schemas() -> None:
@@ -194,8 +197,8 @@ def trusts_schemas() -> None:
         parsed: Any = fastavro.parse_schema(json.loads(schema.schema_str or ""))
         return Writer(parsed["name"], parsed, {})
 
-    schemas.examine = faulty  # type: ignore[attr-defined] # it is imported there
-    avro_values.check = lambda *_: None
+    schema_ids.examine = faulty  # type: ignore[attr-defined] # it is imported there
+    untrusted_values.check = lambda *_: None
 
 
 def believes_ids() -> None:
@@ -241,12 +244,12 @@ def halts_for_good() -> None:
 
 def looks_at_no_claim() -> None:
     """A service joins its consumer group, whoever it belongs to."""
-    claims.claim = lambda *_: None
+    group_owner.claim = lambda *_: None
 
 
 def keeps_late_successes() -> None:
     """The orchestrator leaves a step done whose success comes once its undo is no longer pending."""
-    setattr(saga.advance._Advance, "_undo_of", lambda *_: None)  # noqa: B010, SLF001 - its name there is its own
+    setattr(sagakit.saga.advance._Advance, "_undo_of", lambda *_: None)  # noqa: B010, SLF001 - its name there is its own
 
 
 def _reword(module: ModuleType, statement: str, without: str) -> None:

@@ -14,13 +14,14 @@ from confluent_kafka import KafkaError
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import Producer as KafkaProducer
 
-import chassis.consumer
-import chassis.producer
-from chassis.codec import Codec
-from chassis.errors import Unavailable
-from chassis.messages import Encoded, Record
-from chassis.offsets import Offsets
-from chassis.producer import Producer
+import sagakit.consumer.consumer
+import sagakit.kafka.producer
+from sagakit.avro.codec import Codec
+from sagakit.errors import Unavailable
+from sagakit.kafka.producer import Producer
+from sagakit.messages import Encoded
+from sagakit.offsets.handled import Offsets
+from sagakit.records import Record
 from tests.chaos import faulty_commits
 from tests.chaos.faulty_fuse import ORIGIN, Fuse, where
 
@@ -96,7 +97,7 @@ def _reporting(fuse: Fuse) -> None:
     class FaultyProducer(KafkaProducer):
         """Kafka's producer, with what it reports spoilt once."""
 
-        def produce(  # type: ignore[override] # as chassis.producer calls it
+        def produce(  # type: ignore[override] # as sagakit.kafka.producer calls it
             self, topic: str, *, on_delivery: Report, **message: Any
         ) -> None:
             place = where()
@@ -110,7 +111,7 @@ def _reporting(fuse: Fuse) -> None:
 
             super().produce(topic, on_delivery=report, **message)
 
-    setattr(chassis.producer, "KafkaProducer", FaultyProducer)  # noqa: B010 - its name there is its own
+    setattr(sagakit.kafka.producer, "KafkaProducer", FaultyProducer)  # noqa: B010 - its name there is its own
 
 
 def _keeping_offsets(fuse: Fuse) -> None:
@@ -136,5 +137,5 @@ def _keeping_offsets(fuse: Fuse) -> None:
                 uncommitted.clear()
             return super().commit(*arguments, **options)
 
-    setattr(chassis.consumer, "Offsets", FaultyOffsets)  # noqa: B010 - its name there is its own
-    setattr(chassis.consumer, "KafkaConsumer", FaultyConsumer)  # noqa: B010 - its name there is its own
+    setattr(sagakit.consumer.consumer, "Offsets", FaultyOffsets)  # noqa: B010 - its name there is its own
+    setattr(sagakit.consumer.consumer, "KafkaConsumer", FaultyConsumer)  # noqa: B010 - its name there is its own

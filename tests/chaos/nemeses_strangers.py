@@ -108,7 +108,7 @@ def registry_rebuilt(stage: Stage, random: Random) -> Iterator[str]:
             for number in range(strangers):
                 schema = f'{{"type": "record", "name": "Stranger{number}", "fields": []}}'
                 client.register_schema(f"stranger-{number}", Schema(schema, "AVRO"))
-        _run(stage.stack, {}, "-m", "chassis.deploy", "schemas")
+        _run(stage.stack, {}, "-m", "sagakit.service.deploy", "schemas")
     victim = random.choice(stage.members(random.choice(SERVICES)))
     with stage.supervisor.held(victim):
         victim.stop()

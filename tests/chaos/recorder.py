@@ -135,7 +135,7 @@ class Recorder:
                 rows = self.reader.sample(group)
             except (KafkaException, psycopg.Error):
                 self.missed["offsets"] += 1
-                self._askers.pop(group).close()  # it may have forgotten every broker: see chassis.hearing
+                self._askers.pop(group).close()  # it may have forgotten every broker: see sagakit.kafka.lost_brokers
                 return
             self.evidence.offsets.append(OffsetSample(group, when, committed, rows))
 

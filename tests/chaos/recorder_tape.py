@@ -69,7 +69,7 @@ class Tape:
     def look(self) -> None:
         """Connect anew where there are other partitions, or no broker answers: the client may have forgotten each one.
 
-        For the latter see chassis.hearing.
+        For the latter see sagakit.kafka.lost_brokers.
         """
         with self._lock:
             try:

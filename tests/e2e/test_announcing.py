@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from ordersaga.order.v1 import order_pb2
 
-from chassis.dead_letter_box import DeadLetterBox
 from devstack.stack import Stack
+from sagakit.dead_letters.box import DeadLetterBox
 from tests.support.metrics import metric
 from tests.support.shop import CANCELLED, COMPLETED, PENDING, Shop
 from tests.support.sql import count, query
@@ -67,12 +67,12 @@ def test_an_order_whose_id_was_given_before_is_one_dead_letter_however_often_it_
 ) -> None:
     order = shop.final(shop.place(shop.product()))
     dsn, metrics = stack.service("order_svc").dsn, stack.service("orchestrator_svc").metrics
-    before = metric(metrics, "ordersaga_dead_letters_total", reason="REUSED_ID")
+    before = metric(metrics, "sagakit_dead_letters_total", reason="REUSED_ID")
     other = "UPDATE orders SET status = 'PENDING', quantity = 7, announce_time = now() WHERE order_id = %s"
     query(dsn, other, order.order_id)  # as if its id had been given to this one after a restore
 
     def parked(times: int) -> None:
-        assert metric(metrics, "ordersaga_dead_letters_total", reason="REUSED_ID") == before + times
+        assert metric(metrics, "sagakit_dead_letters_total", reason="REUSED_ID") == before + times
 
     with DeadLetterBox({"bootstrap.servers": stack.bootstrap}, "orchestrator_svc") as box:
         for times in (1, 2, 3):

@@ -33,7 +33,7 @@ ALTERED = {
 
 
 def parked(stack: Stack) -> float:
-    return sum(metric(stack.service(name).metrics, "ordersaga_dead_letters_total") for name in SERVICES)
+    return sum(metric(stack.service(name).metrics, "sagakit_dead_letters_total") for name in SERVICES)
 
 
 def alter(stack: Stack, kind: str) -> None:
@@ -131,7 +131,7 @@ def test_behind_a_read_only_database_orders_wait_and_go_on_by_themselves(
     assert {order.status for order in shop.finals(orders, 40)} == {COMPLETED}
     becomes(stack, service, ready=True)
     assert parked(stack) == before
-    assert metric(stack.service(service).metrics, "ordersaga_consumer_halted") == 0
+    assert metric(stack.service(service).metrics, "sagakit_consumer_halted") == 0
 
 
 def test_with_its_own_database_read_only_a_shop_says_try_again_and_shows_what_it_has(stack: Stack, shop: Shop) -> None:

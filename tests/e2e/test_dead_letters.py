@@ -95,10 +95,10 @@ CASE_NAMES = [
 def test_each_kind_of_poison_is_parked_with_its_reason(stack: Stack, shop: Shop, case: Callable[[str], Bad]) -> None:
     bad = case(stack.registry_url)
     address = stack.service("product_svc").metrics
-    before = metric(address, "ordersaga_dead_letters_total", reason=bad.reason)
+    before = metric(address, "sagakit_dead_letters_total", reason=bad.reason)
     head = parked(stack, "product_svc", "decrease-product-command", bad)
     assert head["dead-letter-reason"].decode() == bad.reason
-    assert metric(address, "ordersaga_dead_letters_total", reason=bad.reason) == before + 1
+    assert metric(address, "sagakit_dead_letters_total", reason=bad.reason) == before + 1
     assert shop.final(shop.place(shop.product())).status == COMPLETED
 
 

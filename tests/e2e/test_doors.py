@@ -59,8 +59,8 @@ def test_a_service_shows_its_metrics(stack: Stack, service: str) -> None:
     address = stack.service(service).metrics
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
         text = answer.read().decode()
-    assert "ordersaga_ready 1.0" in text
-    assert "ordersaga_messages_consumed_total" in text
+    assert "sagakit_ready 1.0" in text
+    assert "sagakit_messages_consumed_total" in text
 
 
 def test_a_method_that_does_not_exist_is_unimplemented(shop: Shop) -> None:

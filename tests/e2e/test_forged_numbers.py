@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from ordersaga.messages import CreateDeliveryCommand, DecreaseProductCommand, IncreaseProductCommand, OrderCreated
 
-from chassis.messages import Record
 from devstack.stack import Stack
+from sagakit.records import Record
 from tests.support.kafka import headers, send, taped
 from tests.support.registry import encode
 from tests.support.shop import COMPLETED, PRICE, Shop

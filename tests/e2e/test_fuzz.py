@@ -193,5 +193,5 @@ def test_rubbish_in_a_calls_metadata_does_not_matter(shop: Shop, metadata: tuple
 def failures(stack: Stack, service: str) -> int:
     """Count the calls that a service's own code could not handle, as its metrics tell."""
     address = stack.service(service).metrics
-    counted = ("ordersaga_rpcs_total", "ordersaga_bulk_orders_total")
+    counted = ("sagakit_rpcs_total", "ordersaga_bulk_orders_total")
     return int(sum(metric(address, name, code=code) for name in counted for code in ("INTERNAL", "UNKNOWN")))

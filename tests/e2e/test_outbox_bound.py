@@ -52,7 +52,7 @@ def fill(stack: Stack, place: Callable[[], order_pb2.Order]) -> list[order_pb2.O
         except grpc.RpcError as error:
             if code_of(error) is not grpc.StatusCode.RESOURCE_EXHAUSTED:
                 raise
-        assert metric(stack.service("order_svc").metrics, "ordersaga_outbox_rows") >= LIMIT
+        assert metric(stack.service("order_svc").metrics, "sagakit_outbox_rows") >= LIMIT
 
     eventually(full, 30, every=0)
     return accepted

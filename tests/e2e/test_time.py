@@ -76,14 +76,14 @@ def test_a_command_that_comes_after_its_own_undo_is_refused_and_counted(stack: S
     product_metrics = stack.service("product_svc").metrics
     saga_metrics = stack.service("orchestrator_svc").metrics
     refused = metric(product_metrics, "ordersaga_decreases_answered_total", answer="UNDONE")
-    ignored = metric(saga_metrics, "ordersaga_saga_messages_total", fit="late_reply")
+    ignored = metric(saga_metrics, "sagakit_saga_messages_total", fit="late_reply")
     with taped(stack.bootstrap, "product-decreased") as tape:
         send(stack.bootstrap, encoded.topic, encoded.key, encoded.value, dict(encoded.headers))
         tape.until(1, key=encoded.key)
 
     def counted() -> None:
         assert metric(product_metrics, "ordersaga_decreases_answered_total", answer="UNDONE") == refused + 1
-        assert metric(saga_metrics, "ordersaga_saga_messages_total", fit="late_reply") == ignored + 1
+        assert metric(saga_metrics, "sagakit_saga_messages_total", fit="late_reply") == ignored + 1
 
     eventually(counted)
     assert shop.stock(product) == 5

@@ -111,7 +111,7 @@ def test_a_few_lines_more_place_three_lists(stack: Stack, environment: Path) -> 
 
 
 def test_nothing_of_the_services_comes_with_it(environment: Path) -> None:
-    for name in ("chassis", "saga", "order_svc", "fastavro", "confluent_kafka"):
+    for name in ("sagakit", "order_svc", "fastavro", "confluent_kafka"):
         assert "ModuleNotFoundError" in run(environment, "-c", f"import {name}").stderr, name
 
 

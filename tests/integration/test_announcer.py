@@ -9,16 +9,17 @@ import pytest
 from confluent_kafka import Message
 from ordersaga.messages import OrderCancelRequested, OrderCreated
 
-from chassis.aside import Claim
-from chassis.codec import Codec
-from chassis.database import Database
-from chassis.errors import Unavailable
-from chassis.messages import Encoded, Record
-from chassis.producer import Producer
 from devstack.stack import Stack
 from order_svc import store
 from order_svc.announcer import Announcer
 from order_svc.orders import Ending, NewOrder, Order, OrderStatus, announcements
+from sagakit.avro.codec import Codec
+from sagakit.errors import Unavailable
+from sagakit.kafka.producer import Producer
+from sagakit.messages import Encoded
+from sagakit.postgres.database import Database
+from sagakit.records import Record
+from sagakit.runtime.set_aside import Claim
 from tests.support.kafka import Tape, create_topic, delete_topics, headers, taped
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX, database_of, migrated_database

@@ -1,4 +1,4 @@
-"""Bad input for the chassis itself, on a real broker: it is parked as it came, and what comes after it is handled."""
+"""Bad input for the kit itself, on a real broker: it is parked as it came, and what comes after it is handled."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from chassis import metrics
-from chassis.errors import Poison
-from chassis.messages import Encoded, Outgoing
 from devstack.stack import Stack
+from sagakit.errors import Poison
+from sagakit.messages import Encoded, Outgoing
+from sagakit.runtime import metrics
 from tests.support.kafka import headers, parked_from, send, taped
 from tests.support.scratch import Group, Recorded, scratch_group, store
 from tests.support.wait import eventually

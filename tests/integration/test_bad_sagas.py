@@ -11,18 +11,19 @@ from ordersaga.messages import OrderCreated
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from prometheus_client import REGISTRY
 
-from chassis.changes import ChangeFeed
-from chassis.connecting import DatabaseAddress
-from chassis.database import Database
-from chassis.errors import Refused
-from chassis.lag import Lag
-from chassis.messages import Message, Record
-from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from orchestrator_svc.api import OrchestratorService
 from orchestrator_svc.order_saga import ORDER_SAGA, decrease_product
-from saga.engine import SagaEngine
-from saga.store import CHANNEL, SagaStore
+from sagakit.errors import Refused
+from sagakit.messages import Message
+from sagakit.offsets.group_lag import GroupLag
+from sagakit.orchestrator.engine import SagaEngine
+from sagakit.orchestrator.store import CHANNEL, SagaStore
+from sagakit.postgres.address import DatabaseAddress
+from sagakit.postgres.database import Database
+from sagakit.postgres.notifications import NotificationListener
+from sagakit.postgres.settings import DatabaseSettings
+from sagakit.records import Record
 from tests.support.scratch import migrated_database
 from tests.unit.orchestrator_svc.messages import CANCEL, CREATED, DECREASED
 
@@ -64,8 +65,8 @@ def database(address: DatabaseAddress) -> Iterator[Database]:
 
 @pytest.fixture
 def service(database: Database, address: DatabaseAddress, stack: Stack) -> OrchestratorService:
-    lag = Lag({"bootstrap.servers": stack.bootstrap}, "orchestrator_svc", [])
-    return OrchestratorService(database, ORDER_SAGA, STORE, ChangeFeed(address, CHANNEL), lag)
+    lag = GroupLag({"bootstrap.servers": stack.bootstrap}, "orchestrator_svc", [])
+    return OrchestratorService(database, ORDER_SAGA, STORE, NotificationListener(address, CHANNEL), lag)
 
 
 @pytest.fixture(params=HARMS)
@@ -109,11 +110,11 @@ def test_its_messages_are_passed_over_and_it_is_flagged(
     order, why = bad
     good = begun(database)
     passed_over = {"fit": "not_understood"}
-    before = REGISTRY.get_sample_value("ordersaga_saga_messages_total", passed_over)
+    before = REGISTRY.get_sample_value("sagakit_saga_messages_total", passed_over)
     cancel = replace(CANCEL, order_id=order.order_id)
     reply = replace(DECREASED, order_id=order.order_id)
     assert hears(database, order, reply, cancel, good) == [decrease_product(good)]
-    assert REGISTRY.get_sample_value("ordersaga_saga_messages_total", passed_over) == (before or 0) + 3
+    assert REGISTRY.get_sample_value("sagakit_saga_messages_total", passed_over) == (before or 0) + 3
     hears(database, order)
     saga = run(service.GetSaga(pb.GetSagaRequest(order_id=order.order_id), CALLER))
     assert saga.saga.stuck

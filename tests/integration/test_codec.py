@@ -9,10 +9,10 @@ import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from ordersaga.messages import RECORDS, DecreaseProductCommand, IncreaseProductCommand, OrderCreated
 
-from chassis.codec import Codec
-from chassis.errors import Poison, Unavailable
-from chassis.messages import Encoded, Outgoing
 from devstack.stack import Stack
+from sagakit.avro.codec import Codec
+from sagakit.errors import Poison, Unavailable
+from sagakit.messages import Encoded, Outgoing
 from tests.support.registry import by_a_stranger, registry_client
 from tests.support.scratch import PREFIX, Ping, ping_on, register
 

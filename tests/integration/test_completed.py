@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from ordersaga.messages import CompleteOrderCommand, OrderCancelRequested
 
-from chassis.codec import Codec
-from chassis.messages import Outgoing
 from devstack.stack import Stack
 from orchestrator_svc.completed import Completed
+from sagakit.avro.codec import Codec
+from sagakit.messages import Outgoing
 from tests.support.registry import registry_client
 from tests.support.scratch import Group, register, scratch_group
 

@@ -21,7 +21,7 @@ NO_KEEPALIVE = [OWN]
 
 
 def streams(method: str) -> float:
-    return REGISTRY.get_sample_value("ordersaga_rpc_streams", {"method": method}) or 0
+    return REGISTRY.get_sample_value("sagakit_rpc_streams", {"method": method}) or 0
 
 
 async def gone(echo: Echo) -> float:

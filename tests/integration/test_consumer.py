@@ -10,13 +10,14 @@ import pytest
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError, KafkaException
 
-import chassis.consumer
-from chassis.database import array
-from chassis.errors import Unavailable
-from chassis.messages import Encoded, Message, Outgoing, Record
-from chassis.pipeline import Transaction
-from chassis.producer import Producer
+import sagakit.consumer.consumer
 from devstack.stack import Stack
+from sagakit.errors import Unavailable
+from sagakit.kafka.producer import Producer
+from sagakit.messages import Encoded, Message, Outgoing
+from sagakit.postgres.database import array
+from sagakit.postgres.pipeline import Transaction
+from sagakit.records import Record
 from tests.support.kafka import parked_from, taped
 from tests.support.scratch import Group, Recorded, scratch_group, store
 from tests.support.wait import eventually
@@ -235,7 +236,7 @@ def test_an_offset_that_the_broker_did_not_take_is_committed_again_though_nothin
                 raise KafkaException(KafkaError(KafkaError.STALE_MEMBER_EPOCH))
             return super().commit(*arguments, **options)
 
-    monkeypatch.setattr(chassis.consumer, "KafkaConsumer", Refused)
+    monkeypatch.setattr(sagakit.consumer.consumer, "KafkaConsumer", Refused)
     group.send(range(10))
     group.consume(Recorded())
     has_effects(group, range(10))

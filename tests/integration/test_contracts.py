@@ -12,8 +12,8 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from ordersaga.messages import RECORDS, OrderCreated
 
-from chassis.deploy import DeploySettings, deploy
 from devstack.stack import Stack
+from sagakit.service.deploy import DeploySettings, deploy
 from tests.support.kafka import TOPICS
 from tests.support.mend import SERVICES
 from tests.support.registry import registry_client

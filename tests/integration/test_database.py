@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import chassis.database
-from chassis.database import Database, array
-from chassis.families import passes
+import sagakit.postgres.database
 from devstack.stack import Stack
+from sagakit.families import passes
+from sagakit.postgres.database import Database, array
 from tests.support.scratch import database_of, scratch_database
 
 
@@ -68,7 +68,7 @@ def test_a_statement_that_nobody_read_fails_its_transaction_all_the_same(databas
 def test_connections_stay_usable_however_often_they_are_checked_and_fail(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chassis.database, "_FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(sagakit.postgres.database, "_FRESH_SECONDS", 0.0)
     add(database, 1)
     for _ in range(3):
         for _ in range(10):

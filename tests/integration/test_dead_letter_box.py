@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chassis.dead_letter_box import DeadLetterBox, groups_with_letters
-from chassis.dead_letters import Letter
-from chassis.errors import NotFound, Poison, Refused, Repeated, Unavailable
-from chassis.messages import Encoded, Outgoing
 from devstack.stack import Stack
+from sagakit.dead_letters.box import DeadLetterBox, groups_with_letters
+from sagakit.dead_letters.letter import Letter
+from sagakit.errors import NotFound, Poison, Refused, Repeated, Unavailable
+from sagakit.messages import Encoded, Outgoing
 from tests.support.kafka import create_topic, delete_topics, send, taped
 from tests.support.scratch import Group, Recorded, scratch_group, store
 from tests.support.wait import eventually

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 from ordersaga.messages import CancelDeliveryCommand, CreateDeliveryCommand, DeliveryCancelled, DeliveryCreated
 
-from chassis.database import Database
-from chassis.errors import Poison
 from delivery_svc import store
 from delivery_svc.deliveries import DeliveryStatus
 from delivery_svc.handlers import cancel_delivery, create_delivery
 from devstack.stack import Stack
+from sagakit.errors import Poison
+from sagakit.postgres.database import Database
 from tests.support.scratch import database_of, migrated_database
 
 

@@ -13,9 +13,9 @@ from ordersaga.messages import RECORDS
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from chassis.dead_letters import REASONS
 from devstack.layout import ROOT, free_port
 from devstack.services import NAMES
+from sagakit.dead_letters.letter import REASONS
 from tests.support.wait import eventually
 
 CONSUMED = {
@@ -70,19 +70,17 @@ def test_no_counter_is_without_a_series(scraped: dict[str, dict[str, list[Sample
 def test_every_reason_for_a_dead_letter_is_there_for_each_topic(
     scraped: dict[str, dict[str, list[Sample]]], service: str
 ) -> None:
-    series = {(one.labels["topic"], one.labels["reason"]) for one in scraped[service]["ordersaga_dead_letters"]}
+    series = {(one.labels["topic"], one.labels["reason"]) for one in scraped[service]["sagakit_dead_letters"]}
     assert series == {(topic, reason) for topic in CONSUMED[service] for reason in REASONS}
 
 
 def test_every_topic_is_counted_by_who_publishes_it(scraped: dict[str, dict[str, list[Sample]]]) -> None:
-    published = {
-        one.labels["topic"] for families in scraped.values() for one in families["ordersaga_messages_published"]
-    }
+    published = {one.labels["topic"] for families in scraped.values() for one in families["sagakit_messages_published"]}
     assert published == {record.TOPIC for record in RECORDS} | {f"{name}.dlq" for name in NAMES}
 
 
 def test_calls_are_counted_by_method_and_code(scraped: dict[str, dict[str, list[Sample]]]) -> None:
-    series = {(one.labels["method"], one.labels["code"]) for one in scraped["order_svc"]["ordersaga_rpcs"]}
+    series = {(one.labels["method"], one.labels["code"]) for one in scraped["order_svc"]["sagakit_rpcs"]}
     for method in ("CreateOrder", "CreateOrders", "GetOrder", "ListOrders", "CancelOrder", "WatchOrder"):
         for code in ("OK", "INVALID_ARGUMENT", "NOT_FOUND", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "INTERNAL"):
             assert (method, code) in series

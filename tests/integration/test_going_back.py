@@ -9,10 +9,10 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from prometheus_client import REGISTRY
 
-from chassis import stored_offsets
-from chassis.errors import NotHeardOf
-from chassis.lag import Lag
 from devstack.stack import Stack
+from sagakit.errors import NotHeardOf
+from sagakit.offsets import stored_offsets
+from sagakit.offsets.group_lag import GroupLag
 from tests.support.going_back import Earlier
 from tests.support.kafka import taped
 from tests.support.scratch import Group, Recorded, scratch_group
@@ -65,7 +65,7 @@ def resets(group: Group, offset: int) -> None:
 
 
 def test_what_a_database_forgets_while_messages_come_is_handled_again(group: Group) -> None:
-    before = value("ordersaga_database_went_back_total")
+    before = value("sagakit_database_went_back_total")
     group.send(range(1, 31))
     group.consume(Recorded())
     has_effects(group, range(1, 31))
@@ -78,8 +78,8 @@ def test_what_a_database_forgets_while_messages_come_is_handled_again(group: Gro
     group.send(range(61, 91))
     has_effects(group, range(1, 91))
     has_stored(group, 90)
-    assert value("ordersaga_database_went_back_total") == before + 1
-    assert value("ordersaga_catching_up_messages") == 0
+    assert value("sagakit_database_went_back_total") == before + 1
+    assert value("sagakit_catching_up_messages") == 0
 
 
 def test_an_idle_service_notices_by_itself(group: Group) -> None:
@@ -109,7 +109,7 @@ def test_a_database_restored_while_the_service_is_stopped_is_caught_up_at_its_st
 
 
 def test_all_replicas_see_that_something_is_missing_until_it_has_come_again(group: Group) -> None:
-    lag = Lag({"bootstrap.servers": group.stack.bootstrap}, group.name, [group.topic])
+    lag = GroupLag({"bootstrap.servers": group.stack.bootstrap}, group.name, [group.topic])
     then = earlier(group)
     group.send(range(1, 31))
     group.consume(Recorded())
@@ -216,8 +216,8 @@ def test_what_kafka_does_not_have_either_is_told(group: Group) -> None:
         future.result(15)
     then.restore()
     eventually_connected(group)
-    before = value("ordersaga_messages_deleted_before_reread_total")
+    before = value("sagakit_messages_deleted_before_reread_total")
     group.consume(Recorded())
     has_stored(group, 30)
-    assert value("ordersaga_messages_deleted_before_reread_total") == before + sum(begins)
+    assert value("sagakit_messages_deleted_before_reread_total") == before + sum(begins)
     assert len(group.effects()) == 30 - sum(begins)

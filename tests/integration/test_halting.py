@@ -8,12 +8,13 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from chassis import metrics
-from chassis.consumer import Consumer
-from chassis.errors import Poison
-from chassis.messages import Message, Outgoing, Record
-from chassis.pipeline import Transaction
 from devstack.stack import Stack
+from sagakit.consumer.consumer import Consumer
+from sagakit.errors import Poison
+from sagakit.messages import Message, Outgoing
+from sagakit.postgres.pipeline import Transaction
+from sagakit.records import Record
+from sagakit.runtime import metrics
 from tests.support.kafka import headers, parked_from, taped
 from tests.support.scratch import Group, Recorded, scratch_group, store
 from tests.support.wait import eventually

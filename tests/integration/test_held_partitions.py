@@ -11,11 +11,11 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from chassis.codec import Codec
-from chassis.consumer import Consumer
-from chassis.errors import Poison
-from chassis.messages import Encoded, Outgoing
 from devstack.stack import Stack
+from sagakit.avro.codec import Codec
+from sagakit.consumer.consumer import Consumer
+from sagakit.errors import Poison
+from sagakit.messages import Encoded, Outgoing
 from tests.support.kafka import headers, taped
 from tests.support.registry import by_a_stranger
 from tests.support.renumbered import Renumbered, renumbered

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from chassis.dead_letter_box import DeadLetterBox
-from chassis.errors import Refused
-from chassis.messages import Encoded, Message, Outgoing, Record
-from chassis.pipeline import Transaction
 from devstack.stack import Stack
+from sagakit.dead_letters.box import DeadLetterBox
+from sagakit.errors import Refused
+from sagakit.messages import Encoded, Message, Outgoing
+from sagakit.postgres.pipeline import Transaction
+from sagakit.records import Record
 from tests.support.kafka import headers, send, taped
 from tests.support.scratch import Group, Recorded, scratch_group, store
 from tests.support.stranger import send_raw

@@ -15,8 +15,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from chassis.rpc_server import LIVENESS
 from devstack.layout import ROOT, free_port
+from sagakit.rpc.server import LIVENESS
 from tests.support.served import has_ipv6
 from tests.support.wait import eventually
 
@@ -72,7 +72,7 @@ def test_both_listeners_listen_where_they_are_told_to(start: Start, rpc_host: st
     eventually(lambda: assert_alive(f"{REACHED_BY.get(rpc_host, rpc_host)}:{rpcs}"), 60)
     page = f"http://{REACHED_BY.get(metrics_host, metrics_host)}:{metrics}/metrics"
     with urllib.request.urlopen(page, timeout=5) as answer:
-        assert b"ordersaga_ready 0.0" in answer.read()
+        assert b"sagakit_ready 0.0" in answer.read()
 
 
 ELSEWHERE = "203.0.113.1:9101"

@@ -1,4 +1,4 @@
-"""What the simulation takes the chassis's statements to do, shown of PostgreSQL, and of the tables in memory."""
+"""What the simulation takes the kit's statements to do, shown of PostgreSQL, and of the tables in memory."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from chassis import outbox, stored_offsets
-from chassis.database import Database
-from chassis.messages import Encoded
-from chassis.outbox import Relay
-from chassis.pipeline import Transaction
+from sagakit.messages import Encoded
+from sagakit.offsets import stored_offsets
+from sagakit.outbox import table
+from sagakit.outbox.relay import Relay
+from sagakit.postgres.database import Database
+from sagakit.postgres.pipeline import Transaction
 from tests.chaos.simulation.database import Database as Tables
 from tests.chaos.simulation.database import MemoryServer, Now
 from tests.chaos.simulation.faults import Machine
@@ -77,14 +78,14 @@ def test_what_was_committed_in_the_midst_stays(database: Database) -> None:
 
 def test_the_fast_path_passes_over_what_the_relay_has_in_hand(database: Database) -> None:
     with database.transaction() as tx:
-        added = outbox.add(tx, [message("1"), message("2")])
+        added = table.add(tx, [message("1"), message("2")])
     ids = [row.outbox_id for row in added]
 
     def remove() -> None:
-        database.transact(lambda tx: outbox.remove(tx, ids))
-        assert database.transact(lambda tx: outbox.count(tx, 10)) == 2
+        database.transact(lambda tx: table.remove(tx, ids))
+        assert database.transact(lambda tx: table.count(tx, 10)) == 2
 
     producer: Any = Elsewhere(remove)
     assert Relay(database, producer, age_seconds=-1, interval_seconds=1).relay_once() == 2
     assert producer.delivered == [b"1", b"2"]
-    assert database.transact(lambda tx: outbox.count(tx, 10)) == 0
+    assert database.transact(lambda tx: table.count(tx, 10)) == 0

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaError, Message, Producer, TopicPartition
 
-from chassis.offsets import READING
-from chassis.stored_offsets import MARK
+from sagakit.kafka.consumed import READING
+from sagakit.offsets.stored_offsets import MARK
 from tests.chaos.simulation.broker import Broker
 from tests.chaos.simulation.clients import MemoryConsumer
 from tests.chaos.simulation.faults import Machine

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from psycopg.errors import CheckViolation
 
-from chassis.migrations import migrate
 from devstack.stack import Stack
+from sagakit.postgres.migrations import migrate
 from tests.support.mend import SERVICES
 from tests.support.migrating import migrate_to, migrating, url_of
 from tests.support.scratch import scratch_database

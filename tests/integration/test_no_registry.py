@@ -9,11 +9,11 @@ import pytest
 from confluent_kafka.schema_registry import Schema
 from ordersaga.messages import CompleteOrderCommand
 
-from chassis.codec import Codec
-from chassis.deploy import register_schemas
-from chassis.errors import Unavailable
-from chassis.messages import Encoded, Outgoing
 from devstack.stack import Stack
+from sagakit.avro.codec import Codec
+from sagakit.errors import Unavailable
+from sagakit.messages import Encoded, Outgoing
+from sagakit.service.deploy import register_schemas
 from tests.support.registry import by_a_stranger
 from tests.support.renumbered import Renumbered, renumbered
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from chassis.migrations import migrate
 from devstack.stack import Stack
+from sagakit.postgres.migrations import migrate
 from tests.support.migrating import migrate_to, migrating, url_of
 from tests.support.scratch import scratch_database
 from tests.support.sql import count, query

@@ -8,14 +8,14 @@ import pytest
 from ordersaga.messages import CompleteOrderCommand
 from prometheus_client import REGISTRY
 
-from chassis.changes import ChangeFeed
-from chassis.database import Database
-from chassis.errors import Poison
-from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
 from order_svc import store
 from order_svc.handlers import complete_orders
 from order_svc.orders import Ending, NewOrder, Order, OrderStatus
+from sagakit.errors import Poison
+from sagakit.postgres.database import Database
+from sagakit.postgres.notifications import NotificationListener
+from sagakit.postgres.settings import DatabaseSettings
 from tests.support.scratch import database_of, migrated_database
 
 SECONDS = 10
@@ -36,8 +36,8 @@ def database(dsn: str) -> Iterator[Database]:
 
 
 @asynccontextmanager
-async def followed(dsn: str) -> AsyncIterator[ChangeFeed]:
-    feed = ChangeFeed(DatabaseSettings.model_validate({"database_url": dsn}).database_url, store.CHANNEL)
+async def followed(dsn: str) -> AsyncIterator[NotificationListener]:
+    feed = NotificationListener(DatabaseSettings.model_validate({"database_url": dsn}).database_url, store.CHANNEL)
     running = asyncio.create_task(feed.run())
     yield feed
     running.cancel()

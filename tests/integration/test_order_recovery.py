@@ -10,14 +10,15 @@ from confluent_kafka.admin import AdminClient
 from ordersaga.messages import OrderCancelRequested, OrderCreated
 from prometheus_client import REGISTRY
 
-from chassis import rereading
-from chassis.codec import Codec
-from chassis.messages import Outgoing, Record
-from chassis.producer import Producer
 from devstack.stack import Stack
 from order_svc import recovery, store
 from order_svc.orders import NewOrder, Order, order_created
 from order_svc.recovery import Recovery
+from sagakit.avro.codec import Codec
+from sagakit.kafka.producer import Producer
+from sagakit.messages import Outgoing
+from sagakit.offsets import rereading
+from sagakit.records import Record
 from tests.support.kafka import create_topic, delete_topics
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX, database_of, migrated_database
@@ -127,7 +128,7 @@ def test_what_was_deleted_meanwhile_is_counted(desk: Desk) -> None:
 
 
 def _deleted() -> float:
-    return REGISTRY.get_sample_value("ordersaga_messages_deleted_before_reread_total") or 0.0
+    return REGISTRY.get_sample_value("sagakit_messages_deleted_before_reread_total") or 0.0
 
 
 def test_tables_that_are_restored_in_place_are_noticed(desk: Desk) -> None:

@@ -9,19 +9,19 @@ from dataclasses import dataclass, replace
 import pytest
 from ordersaga.messages import OrderCancelRequested, OrderCreated
 
-from chassis.backlog import Backlog
-from chassis.codec import Codec
-from chassis.database import Database
-from chassis.errors import AlreadyExists, NotFound, Refused, Unavailable
-from chassis.messages import Record
-from chassis.origin import Origin
-from chassis.producer import Producer
 from devstack.stack import Stack
 from order_svc import store
 from order_svc.cancelling import Cancelling
 from order_svc.intake import Intake
 from order_svc.orders import Ending, NewOrder, Order, OrderStatus, order_cancel_requested, order_created
 from order_svc.recovery import Recovery
+from sagakit.avro.codec import Codec
+from sagakit.errors import AlreadyExists, NotFound, Refused, Unavailable
+from sagakit.kafka.producer import Producer
+from sagakit.outbox.bound import OutboxBound
+from sagakit.outbox.writer import OutboxWriter
+from sagakit.postgres.database import Database
+from sagakit.records import Record
 from tests.support.registry import registry_client
 from tests.support.scratch import database_of, migrated_database
 from tests.support.wait import eventually
@@ -61,8 +61,8 @@ async def desk(stack: Stack) -> AsyncIterator[Desk]:
     with registry_client(stack.registry_url) as registry:
         codec = Codec(registry, [OrderCreated, OrderCancelRequested])
         codec.load()
-        backlog = Backlog(database, limit=100, interval_seconds=60)
-        origin = Origin(database, codec, away, backlog)
+        backlog = OutboxBound(database, limit=100, interval_seconds=60)
+        origin = OutboxWriter(database, codec, away, backlog)
         recovery = Recovery(database, codec, {"bootstrap.servers": stack.bootstrap}, announce_after_seconds=60)
         await asyncio.to_thread(recovery.recover)
         whole = recovery.must_be_whole

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import pytest
 from confluent_kafka import Message
 
-from chassis import outbox
-from chassis.database import Database
-from chassis.errors import Unavailable
-from chassis.messages import Encoded
-from chassis.outbox import Relay
-from chassis.producer import Producer
 from devstack.stack import Stack
+from sagakit.errors import Unavailable
+from sagakit.kafka.producer import Producer
+from sagakit.messages import Encoded
+from sagakit.outbox import table
+from sagakit.outbox.relay import Relay
+from sagakit.postgres.database import Database
 from tests.support.kafka import Tape, create_topic, delete_topics, headers, taped
 from tests.support.scratch import PREFIX, database_of, migrated_database
 
@@ -33,7 +33,7 @@ class Left:
             Encoded(self.topic, key.encode(), f"\0{key}".encode(), (("message-id", key.encode()),)) for key in keys
         ]
         with self.database.transaction() as tx:
-            ids = [row.outbox_id for row in outbox.add(tx, messages)]
+            ids = [row.outbox_id for row in table.add(tx, messages)]
             tx.execute(
                 "UPDATE outbox SET create_time = now() - make_interval(secs => %(age)s) WHERE outbox_id = ANY(%(ids)s)",
                 {"age": age_seconds, "ids": ids},
@@ -94,13 +94,13 @@ def test_what_a_relay_has_in_hand_is_passed_over_by_whoever_removes_it(left: Lef
     with left.database.transaction() as relay:
         assert relay.execute("SELECT 1 FROM outbox WHERE outbox_id = %(id)s FOR UPDATE", {"id": relayed}).fetchone()
         with left.database.transaction() as tx:
-            outbox.remove(tx, [relayed, published])
+            table.remove(tx, [relayed, published])
         assert left.rows() == 1
 
 
 def test_what_is_not_committed_is_not_published(left: Left) -> None:
     with suppress(Unavailable), left.database.transaction() as open_transaction:
-        assert list(outbox.add(open_transaction, [Encoded(left.topic, b"k", b"v", ())]))
+        assert list(table.add(open_transaction, [Encoded(left.topic, b"k", b"v", ())]))
         assert left.relay().relay_once() == 0
         raise Unavailable("it is rolled back")
     assert left.rows() == 0

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from chassis.families import passes
-from chassis.pipeline import Session, Transaction
 from devstack.stack import Stack
+from sagakit.families import passes
+from sagakit.postgres.pipeline import Session, Transaction
 from tests.support.scratch import scratch_database
 
 

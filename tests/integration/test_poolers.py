@@ -11,10 +11,10 @@ from ordersaga.order.v1.order_pb2 import CreateOrderRequest, OrderStatus, WatchO
 from ordersaga.order.v1.order_pb2_grpc import OrderServiceStub
 from psycopg.conninfo import conninfo_to_dict
 
-from chassis.connecting import SERVING, DatabaseAddress, UnsupportedServer
-from chassis.migrations import migrate
-from chassis.poolers import must_keep_sessions
 from devstack.stack import Stack
+from sagakit.postgres.address import SERVING, DatabaseAddress, UnsupportedServer
+from sagakit.postgres.migrations import migrate
+from sagakit.postgres.poolers import must_keep_sessions
 from tests.support.by_hand import by_hand
 from tests.support.debian import Debian15, pgbouncer
 from tests.support.scratch import database_of

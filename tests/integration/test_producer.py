@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from chassis.errors import Unavailable
-from chassis.messages import Encoded
-from chassis.producer import Producer
 from devstack.stack import Stack
+from sagakit.errors import Unavailable
+from sagakit.kafka.producer import Producer
+from sagakit.messages import Encoded
 from tests.support.kafka import create_topic, delete_topics, taped
 from tests.support.scratch import PREFIX
 from tests.support.wait import eventually

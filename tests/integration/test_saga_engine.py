@@ -15,17 +15,18 @@ from ordersaga.messages import (
     ProductDecreased,
 )
 
-from chassis.database import Database
-from chassis.errors import Poison
-from chassis.messages import Message, Record
-from chassis.pipeline import Transaction
 from devstack.stack import Stack
 from orchestrator_svc.order_saga import ORDER_SAGA
-from saga.engine import SagaEngine
-from saga.find import Filter
-from saga.instance import Event, EventType, Instance, Status
-from saga.operators import Operators
-from saga.store import SagaStore
+from sagakit.errors import Poison
+from sagakit.messages import Message
+from sagakit.orchestrator.engine import SagaEngine
+from sagakit.orchestrator.operators import Operators
+from sagakit.orchestrator.store import SagaStore
+from sagakit.postgres.database import Database
+from sagakit.postgres.pipeline import Transaction
+from sagakit.records import Record
+from sagakit.saga.filter import Filter
+from sagakit.saga.instance import Event, EventType, Instance, Status
 from tests.support.scratch import database_of, migrated_database
 from tests.unit.orchestrator_svc.messages import CREATED
 

@@ -9,14 +9,14 @@ import psycopg
 import pytest
 from ordersaga.messages import OrderCreated
 
-from chassis.changes import ChangeFeed
-from chassis.database import Database
-from chassis.errors import Unavailable
-from chassis.settings import DatabaseSettings
 from devstack.stack import Stack
-from saga.find import Filter
-from saga.instance import Event, EventType, Instance, Status
-from saga.store import CHANNEL, SagaStore
+from sagakit.errors import Unavailable
+from sagakit.orchestrator.store import CHANNEL, SagaStore
+from sagakit.postgres.database import Database
+from sagakit.postgres.notifications import NotificationListener
+from sagakit.postgres.settings import DatabaseSettings
+from sagakit.saga.filter import Filter
+from sagakit.saga.instance import Event, EventType, Instance, Status
 from tests.support.scratch import database_of, migrated_database
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -118,7 +118,7 @@ def test_whoever_loads_a_saga_locks_it_until_the_end_of_the_transaction(database
 
 
 async def test_who_follows_sagas_hears_which_have_changed(dsn: str, database: Database) -> None:
-    feed = ChangeFeed(DatabaseSettings.model_validate({"database_url": dsn}).database_url, CHANNEL)
+    feed = NotificationListener(DatabaseSettings.model_validate({"database_url": dsn}).database_url, CHANNEL)
     running = asyncio.create_task(feed.run())
     with feed.follow() as everything:
         assert await everything.next(10) is None, "what was before it has to look at itself"

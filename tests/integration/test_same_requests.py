@@ -8,12 +8,12 @@ from contextlib import contextmanager, suppress
 import psycopg
 import pytest
 
-from chassis.coalesce import Coalescer
-from chassis.database import Database
-from chassis.pipeline import Transaction
 from devstack.stack import Stack
 from order_svc import store
 from order_svc.orders import NewOrder, Order
+from sagakit.outbox.group_commit import GroupCommit
+from sagakit.postgres.database import Database
+from sagakit.postgres.pipeline import Transaction
 from tests.support.scratch import database_of, migrated_database
 from tests.support.sql import count
 from tests.support.wait import eventually
@@ -89,7 +89,7 @@ async def test_a_request_whose_key_somebody_holds_fails_alone(dsn: str, database
         return await database.run(lambda tx: insert(tx, requests))
 
     with held(database, of(1, B)):
-        results = await Coalescer("test", run, 500).all(wanted)
+        results = await GroupCommit("test", run, 500).all(wanted)
     assert [type(result) for result in results] == [Order, Order, psycopg.errors.LockNotAvailable, Order, Order]
     assert groups == [5, 1, 1, 1, 1, 1]
     assert count(dsn, "SELECT count(*) FROM orders") == 4

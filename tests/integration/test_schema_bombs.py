@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
-from chassis.codec import LARGEST_VALUE
-from chassis.messages import Encoded
 from devstack.stack import Stack
+from sagakit.avro.codec import LARGEST_VALUE
+from sagakit.messages import Encoded
 from tests.support.kafka import headers, taped
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX, Group, scratch_group, store

@@ -9,11 +9,12 @@ import pytest
 from confluent_kafka.schema_registry import Schema
 from ordersaga.messages import RECORDS, DecreaseProductCommand, IncreaseProductCommand
 
-from chassis.codec import Codec
-from chassis.errors import Poison, Unavailable
-from chassis.messages import Encoded, Outgoing, Record
-from chassis.schemas import subject_of
 from devstack.stack import Stack
+from sagakit.avro.codec import Codec
+from sagakit.avro.schema_ids import subject_of
+from sagakit.errors import Poison, Unavailable
+from sagakit.messages import Encoded, Outgoing
+from sagakit.records import Record
 from tests.support.registry import by_a_stranger
 from tests.support.renumbered import Renumbered, renumbered
 from tests.support.scratch import PREFIX, Ping, ping_on, register

@@ -9,10 +9,10 @@ from typing import TypeVar
 import psycopg
 import pytest
 
-from chassis.database import Database
-from chassis.families import Family, family_of, passes
-from chassis.pipeline import Transaction, _statement
 from devstack.stack import Stack
+from sagakit.families import Family, family_of, passes
+from sagakit.postgres.database import Database
+from sagakit.postgres.pipeline import Transaction, _statement
 from tests.support.scratch import database_of, scratch_database
 
 T = TypeVar("T")

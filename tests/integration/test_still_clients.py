@@ -3,9 +3,9 @@
 import psycopg
 import pytest
 
-from chassis.connecting import SERVING
-from chassis.families import passes
 from devstack.stack import Stack
+from sagakit.families import passes
+from sagakit.postgres.address import SERVING
 from tests.support.scratch import database_of, scratch_database
 
 

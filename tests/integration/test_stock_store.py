@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased
 
-from chassis.database import Database
-from chassis.errors import Poison, Unavailable
-from chassis.families import passes
-from chassis.pipeline import Rows, Transaction
 from devstack.stack import Stack
 from product_svc import store
 from product_svc.handlers import decrease_product, increase_product
+from sagakit.errors import Poison, Unavailable
+from sagakit.families import passes
+from sagakit.postgres.database import Database
+from sagakit.postgres.pipeline import Rows, Transaction
 from tests.support.scratch import database_of, migrated_database
 from tests.support.wait import eventually
 

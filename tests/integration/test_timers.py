@@ -10,19 +10,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ordersaga.messages import OrderCreated
 
-from chassis.codec import Codec
-from chassis.database import Database, array
-from chassis.errors import Unavailable
-from chassis.messages import Encoded
-from chassis.producer import Producer
 from devstack.stack import Stack
 from orchestrator_svc.order_saga import ORDER_SAGA
-from saga import Saga
-from saga.find import Filter
-from saga.instance import Event, EventType, Instance, Status
-from saga.operators import Operators
-from saga.store import SagaStore
-from saga.timers import Timers
+from sagakit.avro.codec import Codec
+from sagakit.errors import Unavailable
+from sagakit.kafka.producer import Producer
+from sagakit.messages import Encoded
+from sagakit.orchestrator.operators import Operators
+from sagakit.orchestrator.store import SagaStore
+from sagakit.orchestrator.timers import Timers
+from sagakit.postgres.database import Database, array
+from sagakit.saga import Saga
+from sagakit.saga.filter import Filter
+from sagakit.saga.instance import Event, EventType, Instance, Status
 from tests.support.kafka import Tape, create_topic, delete_topics, taped
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX, database_of, migrated_database, ping_on, register

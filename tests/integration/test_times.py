@@ -11,15 +11,15 @@ from ordersaga.messages import OrderCancelRequested, OrderCreated
 import delivery_svc.store as deliveries
 import order_svc.store as orders
 import product_svc.store as products
-from chassis.pipeline import Transaction
 from delivery_svc.deliveries import Wanted as WantedDelivery
 from devstack.stack import Stack
 from orchestrator_svc.order_saga import ORDER_SAGA
 from order_svc.orders import Ending, NewOrder, OrderStatus
 from product_svc.stock import Wanted as WantedPieces
-from saga.advance import advance
-from saga.instance import Instance
-from saga.store import SagaStore
+from sagakit.orchestrator.store import SagaStore
+from sagakit.postgres.pipeline import Transaction
+from sagakit.saga.advance import advance
+from sagakit.saga.instance import Instance
 from tests.support.scratch import database_of, migrated_database
 from tests.unit.orchestrator_svc.messages import CREATED, DECREASED
 

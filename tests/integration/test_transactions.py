@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from chassis import metrics
-from chassis.errors import Unavailable
-from chassis.lag import Lag
-from chassis.messages import Outgoing
 from devstack.stack import Stack
+from sagakit.errors import Unavailable
+from sagakit.messages import Outgoing
+from sagakit.offsets.group_lag import GroupLag
+from sagakit.runtime import metrics
 from tests.support.scratch import Group, Recorded, scratch_group
 from tests.support.wait import eventually
 
@@ -62,7 +62,7 @@ def must_catch_up(group: Group, numbers: list[int]) -> None:
         assert [max(0, offset) for offset in group.committed()] == ends(group)
 
     eventually(caught_up, 30)
-    lag = Lag({"bootstrap.servers": group.stack.bootstrap}, group.name, [group.topic])
+    lag = GroupLag({"bootstrap.servers": group.stack.bootstrap}, group.name, [group.topic])
     lag.is_handled()
     assert lag.is_handled()
 

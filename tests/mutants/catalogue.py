@@ -1,11 +1,11 @@
 """Every mutant by its name: small wrong changes of the source, each with the test that must notice it."""
 
-from tests.mutants.chassis import CHASSIS
 from tests.mutants.going_back import GOING_BACK
+from tests.mutants.kit import KIT
 from tests.mutants.mutant import Mutant
 from tests.mutants.saga import SAGA
 from tests.mutants.services import DELIVERIES, ORCHESTRATOR, ORDERS, PRODUCTS
 
 MUTANTS: dict[str, Mutant] = {
-    **CHASSIS, **GOING_BACK, **SAGA, **ORDERS, **PRODUCTS, **DELIVERIES, **ORCHESTRATOR,
+    **KIT, **GOING_BACK, **SAGA, **ORDERS, **PRODUCTS, **DELIVERIES, **ORCHESTRATOR,
 }  # fmt: skip

@@ -2,137 +2,137 @@
 
 from tests.mutants.mutant import Mutant
 
-_BOOKS = "tests/unit/chassis/test_books.py"
+_BOOKS = "tests/unit/sagakit/consumer/test_offset_keeper.py"
 _GOING_BACK = "tests/integration/test_going_back.py"
-_HANDLING = "tests/unit/chassis/test_handling.py"
-_OFFSETS = "tests/unit/chassis/test_offsets.py"
-_PLACES = "tests/unit/chassis/test_places.py"
+_HANDLING = "tests/unit/sagakit/consumer/test_batch_handler.py"
+_OFFSETS = "tests/unit/sagakit/offsets/test_handled.py"
+_PLACES = "tests/unit/sagakit/offsets/test_starting_points.py"
 _RECOVERY = "tests/unit/order_svc/test_recovery.py"
 _SAGA = "tests/unit/orchestrator_svc/test_order_saga.py"
 
 GOING_BACK = {
     "committed-before-it-is-stored": Mutant(
-        "chassis/offsets.py",
+        "sagakit/offsets/handled.py",
         "        self._unstored |= handled\n",
         "        self._unstored |= handled\n        self._uncommitted |= handled\n",
         f"{_OFFSETS}::test_nothing_is_committed_that_the_database_does_not_have",
     ),
     "stored-and-never-committed": Mutant(
-        "chassis/offsets.py",
+        "sagakit/offsets/handled.py",
         "            self._uncommitted[partition] = offset\n",
         "",
         f"{_OFFSETS}::test_what_is_handled_is_to_be_committed",
     ),
     "as-much-is-less": Mutant(
-        "chassis/offsets.py",
+        "sagakit/offsets/handled.py",
         "if stored.get(partition, -1) < offset]",
         "if stored.get(partition, -1) <= offset]",
         f"{_OFFSETS}::test_a_database_that_has_as_much_or_more_did_not",
     ),
     "committed-while-catching-up": Mutant(
-        "chassis/offsets.py",
+        "sagakit/offsets/handled.py",
         "if self._once and self._once.get(partition, -1) > offset:",
         "if False:",
         f"{_OFFSETS}::test_until_it_has_caught_up_nothing_is_committed",
     ),
     "any-offset-was-stored": Mutant(
-        "chassis/places.py",
+        "sagakit/offsets/starting_points.py",
         "one.metadata == MARK",
         "one.offset >= 0",
         f"{_PLACES}::test_it_is_where_the_group_is_unless_the_database_has_less",
     ),
     "read-from-what-is-deleted": Mutant(
-        "chassis/places.py",
+        "sagakit/offsets/starting_points.py",
         "Start(max(at, begin), stored, once)",
         "Start(min(at, begin), stored, once)",
         f"{_PLACES}::test_it_is_where_the_group_is_unless_the_database_has_less",
     ),
     "forgotten-and-not-read-again": Mutant(
-        "chassis/places.py",
+        "sagakit/offsets/starting_points.py",
         "Start(max(at, begin), stored, once)",
         "Start(once, stored, once)",
         f"{_GOING_BACK}::test_a_database_restored_while_the_service_is_stopped_is_caught_up_at_its_start",
     ),
     "deleted-and-untold": Mutant(
-        "chassis/places.py",
+        "sagakit/offsets/starting_points.py",
         "    _DELETED.inc(begin - first)\n",
         "",
         f"{_GOING_BACK}::test_what_kafka_does_not_have_either_is_told",
     ),
     "offsets-with-the-batch-itself": Mutant(
-        "chassis/handling.py",
+        "sagakit/consumer/batch_handler.py",
         "        stored_offsets.write(tx, before)\n",
         "        stored_offsets.write(tx, {**before, **{(m.topic, m.partition): m.offset + 1 for m in messages}})\n",
         f"{_HANDLING}::test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own",
     ),
     "offsets-left-behind": Mutant(
-        "chassis/handling.py",
+        "sagakit/consumer/batch_handler.py",
         "        stored_offsets.write(tx, before)\n",
         "",
         f"{_HANDLING}::test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own",
     ),
     "new-connection-believed": Mutant(
-        "chassis/handling.py",
+        "sagakit/consumer/batch_handler.py",
         "database.kept(self._must_not_be_back)",
         "database.kept(lambda _: None)",
         f"{_GOING_BACK}::test_what_a_database_forgets_while_messages_come_is_handled_again",
     ),
     "another-history-believed": Mutant(
-        "chassis/offsets.py",
+        "sagakit/offsets/handled.py",
         "        if self._history not in {None, history}:\n",
         "        if False:\n",
         f"{_OFFSETS}::test_another_history_may_lack_what_was_handled_last",
     ),
     "idle-and-blind": Mutant(
-        "chassis/books.py",
+        "sagakit/consumer/offset_keeper.py",
         "elif now - self._looked > _LOOK_SECONDS:",
         "elif False:",
         f"{_GOING_BACK}::test_an_idle_service_notices_by_itself",
     ),
     "closed-books-are-not-stored": Mutant(
-        "chassis/books.py",
+        "sagakit/consumer/offset_keeper.py",
         "        if self._offsets.pending:\n",
         "        if self._offsets.due:\n",
         f"{_BOOKS}::test_what_was_handled_last_is_stored_and_committed_at_the_end",
     ),
     "never-heard-of-is-passed-over": Mutant(
-        "chassis/parking.py",
+        "sagakit/consumer/parking.py",
         "for _, error in failed) and is_behind():",
         "for _, error in failed):",
         f"{_GOING_BACK}::test_what_is_not_heard_of_yet_is_no_dead_letter_while_it_is_caught_up",
     ),
     "nothing-is-missing": Mutant(
-        "chassis/lag.py",
+        "sagakit/offsets/group_lag.py",
         "return self._committed is None or bool(forgotten(self._committed, stored))",
         "return self._committed is None",
         f"{_GOING_BACK}::test_all_replicas_see_that_something_is_missing_until_it_has_come_again",
     ),
     "cancel-undoes-what-is-known": Mutant(
-        "saga/advance.py",
+        "sagakit/saga/advance.py",
         "        undoing = self.undo_all(CANCEL_REQUESTED)\n",
         "        undoing = self.compensate(self.saga.position(instance.step), CANCEL_REQUESTED)\n",
         f"{_SAGA}::test_a_cancel_before_the_first_reply_undoes_every_step_too",
     ),
     "unknown-saga-is-at-its-start": Mutant(
-        "saga/advance.py",
+        "sagakit/saga/advance.py",
         "self.told(self._new(start), self.undo_all(CANCEL_REQUESTED),",
         "self.told(self._new(start), self.compensate(0, CANCEL_REQUESTED),",
         f"{_SAGA}::test_a_cancel_of_a_saga_never_heard_of_undoes_every_step",
     ),
     "done-is-done": Mutant(
-        "saga/advance.py",
+        "sagakit/saga/advance.py",
         "            if done and not reply.success:\n",
         "            if False:\n",
         f"{_SAGA}::test_a_step_that_was_done_and_is_refused_later_has_the_saga_undone_up_to_the_pivot",
     ),
     "done-after-all-is-kept": Mutant(
-        "saga/advance.py",
+        "sagakit/saga/advance.py",
         "return step.undo(instance.start) if passed and reply.success else None",
         "return None",
         f"{_SAGA}::test_a_step_that_was_refused_and_is_done_after_all_is_undone",
     ),
     "late-cancels-are-obeyed": Mutant(
-        "saga/engine.py",
+        "sagakit/orchestrator/engine.py",
         "late = self._too_late(cancels, tx) if cancels else ()",
         "late = set[int]()",
         "tests/e2e/test_going_back.py::test_a_cancel_that_came_too_late_comes_too_late_again_when_the_saga_is_forgotten",
@@ -145,7 +145,7 @@ GOING_BACK = {
         "::test_as_long_as_the_database_lacks_something_what_was_completed_is_looked_for",
     ),
     "timers-in-the-past": Mutant(
-        "saga/timers.py",
+        "sagakit/orchestrator/timers.py",
         "        if self._lag.is_missing(self._store.offsets(tx)):\n",
         "        if False:\n",
         "tests/integration/test_timers.py::test_in_a_database_that_went_back_nothing_fires_until_it_has_caught_up",
@@ -199,13 +199,13 @@ GOING_BACK = {
         "tests/integration/test_order_recovery.py::test_where_it_ends_halfway_no_id_is_given_a_second_time",
     ),
     "silence-is-the-end-of-a-topic": Mutant(
-        "chassis/rereading.py",
+        "sagakit/offsets/rereading.py",
         "    if told.error or not told.partitions:\n",
         "    if False:\n",
         "tests/integration/test_order_recovery.py::test_a_topic_that_is_not_told_of_is_not_taken_for_one_without_orders",
     ),
     "handled-last-is-not-caught-up": Mutant(
-        "chassis/offsets.py",
+        "sagakit/offsets/handled.py",
         "        if once is None and before > at:\n",
         "        if False:\n",
         f"{_OFFSETS}::test_what_was_handled_last_and_not_stored_is_caught_up_like_what_was",

@@ -1,4 +1,4 @@
-"""A gRPC server in this process with the chassis's guard, whose methods answer with what they were asked."""
+"""A gRPC server in this process with the kit's guard, whose methods answer with what they were asked."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,10 +7,11 @@ from typing import Any, Self
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 
-from chassis.rpc_errors import Context
-from chassis.rpc_server import Api, RpcServer
-from chassis.settings import Listen, ServiceSettings
 from devstack.layout import free_port
+from sagakit.rpc.guard import Context
+from sagakit.rpc.server import Api, RpcServer
+from sagakit.runtime.settings import Listen
+from sagakit.service.settings import ServiceSettings
 
 LARGE = "x" * 10_000
 

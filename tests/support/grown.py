@@ -12,8 +12,8 @@ import yaml
 from confluent_kafka.schema_registry import RegisteredSchema, Schema, SchemaRegistryClient
 from ordersaga.messages import RECORDS
 
-from chassis.codec import Codec
-from chassis.messages import Record
+from sagakit.avro.codec import Codec
+from sagakit.records import Record
 from tools import avro_classes
 from tools.paths import SCHEMAS
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 from alembic import command
 
-from chassis.connecting import DatabaseAddress
-from chassis.migrations import configuration, engine
-from chassis.settings import DatabaseSettings
+from sagakit.postgres.address import DatabaseAddress
+from sagakit.postgres.migrations import configuration, engine
+from sagakit.postgres.settings import DatabaseSettings
 
 
 def url_of(dsn: str) -> DatabaseAddress:

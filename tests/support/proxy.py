@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
-from chassis.settings import Listen
+from sagakit.runtime.settings import Listen
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

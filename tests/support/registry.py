@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-from chassis.codec import Codec
-from chassis.messages import Encoded, Outgoing, Record
+from sagakit.avro.codec import Codec
+from sagakit.messages import Encoded, Outgoing
+from sagakit.records import Record
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A scratch consumer group of its own: topic, dead letters, database and record type, for tests of the chassis."""
+"""A scratch consumer group of its own: topic, dead letters, database and record type, for tests of the kit."""
 
 import threading
 import uuid
@@ -9,17 +9,19 @@ from typing import Any, ClassVar, Self
 
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
-from chassis.codec import Codec
-from chassis.consumer import Consumer
-from chassis.database import Database
-from chassis.messages import Encoded, Handle, Message, Outgoing, Record
-from chassis.migrations import migrate
-from chassis.pipeline import Transaction
-from chassis.producer import Producer
-from chassis.schemas import subject_of
-from chassis.settings import DatabaseSettings
-from chassis.stored_offsets import TABLE
 from devstack.stack import Stack
+from sagakit.avro.codec import Codec
+from sagakit.avro.schema_ids import subject_of
+from sagakit.consumer.consumer import Consumer
+from sagakit.consumer.dispatch import Handle
+from sagakit.kafka.producer import Producer
+from sagakit.messages import Encoded, Message, Outgoing
+from sagakit.offsets.stored_offsets import TABLE
+from sagakit.postgres.database import Database
+from sagakit.postgres.migrations import migrate
+from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.settings import DatabaseSettings
+from sagakit.records import Record
 from tests.support.kafka import committed, create_topic, delete_topics
 from tests.support.registry import registry_client
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 import grpc
 from ordersaga.order.v1 import order_pb2_grpc
 
-from chassis.settings import Listen
+from sagakit.runtime.settings import Listen
 
 
 def has_ipv6() -> bool:

@@ -7,10 +7,11 @@ from typing import ClassVar
 
 from confluent_kafka import Producer as KafkaProducer
 
-from chassis.codec import Codec
-from chassis.consumer import Consumer
-from chassis.messages import Handle, Outgoing
 from devstack.stack import Stack
+from sagakit.avro.codec import Codec
+from sagakit.consumer.consumer import Consumer
+from sagakit.consumer.dispatch import Handle
+from sagakit.messages import Outgoing
 from tests.support.kafka import create_topic, delete_topics
 from tests.support.registry import registry_client
 from tests.support.scratch import CONTENT, Group, Ping, ping_on, register, scratch_group

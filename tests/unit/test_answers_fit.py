@@ -14,10 +14,10 @@ from ordersaga.orchestrator.v1 import orchestrator_pb2
 from ordersaga.order.v1 import order_pb2
 from ordersaga.product.v1 import product_pb2
 
-from chassis.errors import InvalidArgument
-from chassis.paging import one_page
-from chassis.rpc_errors import status_of
-from chassis.validation import check
+from sagakit.errors import InvalidArgument
+from sagakit.rpc.paging import one_page
+from sagakit.rpc.statuses import status_of
+from sagakit.rpc.validation import check
 
 CLIENTS_LIMIT = 4 * 1024 * 1024
 LONGEST_TEXT = 1000
@@ -106,6 +106,6 @@ def test_the_answer_to_the_longest_list_of_orders_fits() -> None:
     everything_wrong = order_pb2.CreateOrderRequest(price=-1, address="\0" + BOMB * 500, request_id="no")
     with pytest.raises(InvalidArgument) as caught:
         check(everything_wrong)
-    refused = order_pb2.CreateOrderResult(error=status_of(caught.value)[1])
+    refused = order_pb2.CreateOrderResult(error=status_of(caught.value, "ordersaga")[1])
     for result in (stored, refused):
         assert order_pb2.CreateOrdersResponse(results=[result] * MOST_ORDERS).ByteSize() < CLIENTS_LIMIT

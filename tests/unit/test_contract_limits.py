@@ -15,8 +15,9 @@ from google.protobuf.descriptor import FieldDescriptor
 from ordersaga.messages import RECORDS, OrderCancelRequested
 from ordersaga.order.v1.order_pb2 import CancelOrderRequest, CreateOrderRequest
 
-from chassis.codec import LARGEST_VALUE
-from chassis.messages import Message, Outgoing, Record
+from sagakit.avro.codec import LARGEST_VALUE
+from sagakit.messages import Message, Outgoing
+from sagakit.records import Record
 from tools.limits import read_limits
 from tools.paths import SCHEMAS
 

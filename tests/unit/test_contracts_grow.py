@@ -14,22 +14,23 @@ import pytest
 from confluent_kafka import Message as KafkaMessage
 from ordersaga.messages import RECORDS, OrderCancelRequested, OrderCreated
 
-from chassis.codec import Codec
-from chassis.dead_letters import dead_letter, read_letter
-from chassis.dispatch import Handler, dispatcher
-from chassis.errors import Poison
-from chassis.messages import Encoded, Handle, Message, Outgoing, Record, same
-from chassis.pipeline import Transaction
 from delivery_svc.handlers import cancel_delivery, create_delivery
 from orchestrator_svc.order_saga import ORDER_SAGA, note
 from order_svc.handlers import cancel_orders, complete_orders
 from order_svc.orders import CancelRequest, Order, OrderStatus, announcements
 from product_svc.handlers import decrease_product, increase_product
 from product_svc.stock import Shelf
-from saga import Cancel, Saga
-from saga.engine import SagaEngine
-from saga.instance import Event, Instance
-from saga.rows import SagaRows
+from sagakit.avro.codec import Codec
+from sagakit.consumer.dispatch import Handle, Handler, dispatcher
+from sagakit.dead_letters.letter import dead_letter, read_letter
+from sagakit.errors import Poison
+from sagakit.messages import Encoded, Message, Outgoing
+from sagakit.orchestrator.engine import SagaEngine
+from sagakit.orchestrator.rows import SagaRows
+from sagakit.postgres.pipeline import Transaction
+from sagakit.records import Record, same
+from sagakit.saga import Cancel, Saga
+from sagakit.saga.instance import Event, Instance
 from tests.chaos.simulation.database import Database, MemoryTransaction, of
 from tests.chaos.simulation.stores import MemorySagaStore, in_memory
 from tests.support.grown import BOOK, Book, Registry, grown, teller

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from chassis.revisions import limit
+from sagakit.postgres.online_changes import limit
 
 revision = "0004"
 down_revision = "0003"

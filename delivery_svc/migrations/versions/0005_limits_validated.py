@@ -1,6 +1,6 @@
 """The limits hold for what was stored before them, too."""
 
-from chassis.revisions import validate
+from sagakit.postgres.online_changes import validate
 
 revision = "0005"
 down_revision = "0004"

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from chassis.stored_offsets import TABLE
+from sagakit.offsets.stored_offsets import TABLE
 
 revision = "0006"
 down_revision = "0005"

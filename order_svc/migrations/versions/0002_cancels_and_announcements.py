@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from chassis.revisions import build_index
+from sagakit.postgres.online_changes import build_index
 
 revision = "0002"
 down_revision = "0001"

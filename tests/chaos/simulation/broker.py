@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 
 from confluent_kafka import KafkaError
 
-from chassis.stored_offsets import Partition
+from sagakit.kafka.consumed import Partition
 
 Headers = Sequence[tuple[str, bytes | None]]
 

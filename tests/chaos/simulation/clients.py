@@ -1,4 +1,4 @@
-"""Kafka's clients, as far as the chassis uses them, on a broker in memory.
+"""Kafka's clients, as far as the kit uses them, on a broker in memory.
 
 What they are taken to do, and who says so (librdkafka's INTRODUCTION.md and rdkafka.h, confluent-kafka's API):
 
@@ -21,7 +21,7 @@ from zlib import crc32
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
 
-from chassis.stored_offsets import Partition
+from sagakit.kafka.consumed import Partition
 from tests.chaos.simulation.broker import Broker, Committed, Headers
 from tests.chaos.simulation.faults import Fault, Machine
 from tests.chaos.simulation.green import CLOCK, wait

@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 from psycopg.errors import LockNotAvailable
 
-from chassis.pipeline import Transaction
+from sagakit.postgres.pipeline import Transaction
 from tests.chaos.simulation.faults import Fault, Machine
 from tests.chaos.simulation.green import CLOCK
 from tests.chaos.simulation.statements import Statements
@@ -88,7 +88,7 @@ class MemoryTransaction:
             raise LockNotAvailable("canceling statement due to lock timeout")
 
     def execute(self, query: str, parameters: Mapping[str, Any] | None = None) -> "Rows":
-        """Do what one of the chassis's own statements does."""
+        """Do what one of the kit's own statements does."""
         return Rows(Statements.of(query)(self, parameters or {}))
 
     def commit(self) -> None:
@@ -158,7 +158,7 @@ class Now:
 
 
 class MemorySession:
-    """A connection, in place of `chassis.pipeline.Session`; also what that calls its connection."""
+    """A connection, in place of `sagakit.postgres.pipeline.Session`; also what that calls its connection."""
 
     def __init__(self, server: MemoryServer) -> None:
         """Connect to ``server``."""

@@ -1,6 +1,6 @@
 """Threads that the simulation runs itself, one at a time, and a clock that stands still unless it is moved.
 
-The chassis gets them in place of ``threading`` and ``time``, and is otherwise as it is in production. A thread gives
+The kit gets them in place of ``threading`` and ``time``, and is otherwise as it is in production. A thread gives
 way where it waits, and nowhere else; so each run can be repeated.
 """
 
@@ -29,7 +29,7 @@ class Clock:
     perf_counter = time = monotonic
 
     def sleep(self, seconds: float) -> None:
-        """Let the time pass at once: the chassis sleeps for milliseconds only."""
+        """Let the time pass at once: the kit sleeps for milliseconds only."""
         self.now += seconds
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from saga.instance import Event, Instance
+from sagakit.saga.instance import Event, Instance
 
 Stage = tuple[str, str | None]
 """A saga's status and the step whose reply it awaits."""

@@ -17,11 +17,12 @@ from ordersaga.messages import (
     ProductDecreased,
 )
 
-from chassis.dead_letters import PREFIX
-from chassis.messages import CAUSATION_ID, MESSAGE_ID, Record
-from chassis.stored_offsets import MARK
 from delivery_svc.deliveries import DeliveryStatus
 from order_svc.orders import OrderStatus
+from sagakit.dead_letters.letter import PREFIX
+from sagakit.messages import CAUSATION_ID, MESSAGE_ID
+from sagakit.offsets.stored_offsets import MARK
+from sagakit.records import Record
 from tests.chaos.simulation.broker import Stored
 from tests.chaos.simulation.history import why_illegal
 from tests.chaos.simulation.processes import decoded

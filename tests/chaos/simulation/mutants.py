@@ -11,20 +11,20 @@ from ordersaga.messages import CreateDeliveryCommand, OrderCancelRequested
 
 import delivery_svc.handlers
 import product_svc.handlers
-import saga.engine
-import saga.timers
-from chassis.messages import Record
-from chassis.outbox import Relay
-from chassis.pipeline import Transaction
+import sagakit.orchestrator.engine
+import sagakit.orchestrator.timers
 from delivery_svc.deliveries import UNDONE, Delivery
 from delivery_svc.deliveries import Wanted as WantedDelivery
 from orchestrator_svc.order_saga import ORDER_SAGA
 from product_svc.stock import Movement, Shelf, Wanted
-from saga.advance import advance
-from saga.declaration import Saga
-from saga.instance import Instance, Status
-from saga.overdue import TIMED_OUT, overdue
-from saga.transition import Fit, Moves, Transition
+from sagakit.outbox.relay import Relay
+from sagakit.postgres.pipeline import Transaction
+from sagakit.records import Record
+from sagakit.saga.advance import advance
+from sagakit.saga.declaration import Saga
+from sagakit.saga.instance import Instance, Status
+from sagakit.saga.overdue import TIMED_OUT, overdue
+from sagakit.saga.transition import Fit, Moves, Transition
 from tests.chaos.simulation.actions import (
     DELIVERY,
     ORCHESTRATOR,
@@ -101,17 +101,17 @@ def _advance_with(mistake: Mistake) -> AbstractContextManager[object]:
     def mistaken(one: Saga, instance: Instance | None, message: Record, message_id: str, now: datetime) -> Transition:
         return advance(one, mistake(instance, message), message, message_id, now)
 
-    return patch.object(saga.engine, "advance", mistaken)
+    return patch.object(sagakit.orchestrator.engine, "advance", mistaken)
 
 
 def late_successes_kept() -> AbstractContextManager[object]:
     """Take out the second guard behind others: a step whose success comes after all is undone."""
-    return patch("saga.advance._Advance._undo_of", lambda *_: None)
+    return patch("sagakit.saga.advance._Advance._undo_of", lambda *_: None)
 
 
 @contextmanager
 def _leave_the_pending_step_out() -> Iterator[None]:
-    with patch.object(saga.timers, "overdue", _undo_all_but_the_pending_step), late_successes_kept():
+    with patch.object(sagakit.orchestrator.timers, "overdue", _undo_all_but_the_pending_step), late_successes_kept():
         yield
 
 

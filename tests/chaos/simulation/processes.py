@@ -6,26 +6,27 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ordersaga.messages import OrderCreated
 
-from chassis.backlog import Backlog
-from chassis.codec import Codec
-from chassis.consumer import Consumer
-from chassis.database import Database as Connections
-from chassis.dispatch import dispatcher
-from chassis.errors import Refused
-from chassis.families import passes
-from chassis.lag import Lag
-from chassis.messages import Handle, Outgoing, Record
-from chassis.origin import Origin
-from chassis.outbox import Relay
-from chassis.producer import Producer
-from chassis.stored_offsets import Partition
 from orchestrator_svc.order_saga import ORDER_SAGA
 from order_svc.announcer import Announcer
 from order_svc.cancelling import Cancelling
 from order_svc.intake import Intake
-from saga.engine import SagaEngine
-from saga.operators import Operators
-from saga.timers import Timers
+from sagakit.avro.codec import Codec
+from sagakit.consumer.consumer import Consumer
+from sagakit.consumer.dispatch import Handle, dispatcher
+from sagakit.errors import Refused
+from sagakit.families import passes
+from sagakit.kafka.consumed import Partition
+from sagakit.kafka.producer import Producer
+from sagakit.messages import Outgoing
+from sagakit.offsets.group_lag import GroupLag
+from sagakit.orchestrator.engine import SagaEngine
+from sagakit.orchestrator.operators import Operators
+from sagakit.orchestrator.timers import Timers
+from sagakit.outbox.bound import OutboxBound
+from sagakit.outbox.relay import Relay
+from sagakit.outbox.writer import OutboxWriter
+from sagakit.postgres.database import Database as Connections
+from sagakit.records import Record
 from tests.chaos.simulation.broker import Broker, Stored
 from tests.chaos.simulation.database import Database, MemoryServer, Now
 from tests.chaos.simulation.faults import Machine
@@ -35,7 +36,7 @@ from tests.chaos.simulation.stores import MemorySagaStore
 from tests.support.grown import BOOK, Registry
 
 if TYPE_CHECKING:
-    from chassis.connecting import DatabaseAddress
+    from sagakit.postgres.address import DatabaseAddress
 
 SAGAS = MemorySagaStore(OrderCreated)
 ANNOUNCE_AFTER = 120.0
@@ -140,8 +141,8 @@ class OrderProcess(Process):
     """order_svc, with its calls, its relay and its announcer."""
 
     def equip(self) -> Handle:
-        self.backlog = Backlog(self.database, limit=1000, interval_seconds=1.0)
-        origin = Origin(self.database, self.codec, self.producer, self.backlog)
+        self.backlog = OutboxBound(self.database, limit=1000, interval_seconds=1.0)
+        origin = OutboxWriter(self.database, self.codec, self.producer, self.backlog)
         self.intake = Intake(origin, self.backlog, _whole, ANNOUNCE_AFTER)
         self.cancelling = Cancelling(origin, self.backlog, _whole)
         self.relay = Relay(self.database, self.producer, age_seconds=RELAY_AFTER, interval_seconds=1.0)
@@ -183,7 +184,7 @@ class OrchestratorProcess(Process):
     """orchestrator_svc, with its timers and its operators."""
 
     def equip(self) -> Handle:
-        self.silence = Silence(Lag(self.client, self.service.name, self.service.topics))
+        self.silence = Silence(GroupLag(self.client, self.service.name, self.service.topics))
         self.timers = Timers(
             self.database,
             ORDER_SAGA,
@@ -201,7 +202,7 @@ class OrchestratorProcess(Process):
 class Silence:
     """The real look for what lies unread; or, where a run is hasty, none: what comes at that moment is not seen."""
 
-    def __init__(self, lag: Lag) -> None:
+    def __init__(self, lag: GroupLag) -> None:
         """Look with ``lag``."""
         self.lag, self.hasty = lag, False
 

@@ -9,19 +9,19 @@ from unittest.mock import patch
 
 import confluent_kafka
 
-import chassis.pipeline
+import sagakit.postgres.pipeline
 from tests.chaos.simulation.clients import MemoryConsumer, MemoryProducer
 from tests.chaos.simulation.database import MemorySession
 from tests.chaos.simulation.green import CLOCK, Threading
 from tests.chaos.simulation.stores import in_memory
 
-_ROOMS = {"chassis", "saga", "order_svc", "product_svc", "delivery_svc", "orchestrator_svc"}
+_ROOMS = {"sagakit", "order_svc", "product_svc", "delivery_svc", "orchestrator_svc"}
 _INSTEAD: list[tuple[object, object]] = [
     (time, CLOCK),
     (threading, Threading),
     (confluent_kafka.Consumer, MemoryConsumer),
     (confluent_kafka.Producer, MemoryProducer),
-    (chassis.pipeline.Session, MemorySession),
+    (sagakit.postgres.pipeline.Session, MemorySession),
 ]
 """What each module of the system under test has, under whatever name, and what it gets instead."""
 

@@ -12,10 +12,10 @@ from ordersaga.messages import (
     ProductDecreased,
 )
 
-from chassis.stored_offsets import Partition
 from delivery_svc.handlers import cancel_delivery, create_delivery
 from order_svc.handlers import cancel_orders, complete_orders
 from product_svc.handlers import decrease_product, increase_product
+from sagakit.kafka.consumed import Partition
 from tests.chaos.simulation.broker import Broker
 from tests.chaos.simulation.database import Database, Now
 from tests.chaos.simulation.faults import Fault

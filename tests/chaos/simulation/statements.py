@@ -1,4 +1,4 @@
-"""What the chassis's own statements do, done to tables in memory: stored offsets and the outbox.
+"""What the kit's own statements do, done to tables in memory: stored offsets and the outbox.
 
 The services' statements are longer, and stand behind functions, which `stores` has in memory.
 `tests/integration/test_memory_database.py` shows of both databases what is done here.
@@ -110,7 +110,7 @@ class Statements:
 
 
 def _values(array: str) -> list[Any]:
-    """Read an array of numbers or texts as `chassis.database.array` writes it: but for its braces it is JSON."""
+    """Read an array of numbers or texts as ``postgres.database.array`` writes it: but for its braces it is JSON."""
     found: list[Any] = json.loads(f"[{array[1:-1]}]", strict=False)
     return found
 

@@ -20,16 +20,16 @@ import order_svc.handlers
 import order_svc.intake
 import order_svc.store
 import product_svc.handlers
-from chassis.aside import Claim
-from chassis.errors import Unavailable
-from chassis.pipeline import Transaction
 from delivery_svc.deliveries import Delivery, DeliveryStatus
 from delivery_svc.deliveries import Wanted as WantedDelivery
 from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
 from product_svc.stock import Movement, Shelf, Wanted, allocate
-from saga.find import Filter
-from saga.instance import Event, Instance
-from saga.store import SagaStore
+from sagakit.errors import Unavailable
+from sagakit.orchestrator.store import SagaStore
+from sagakit.postgres.pipeline import Transaction
+from sagakit.runtime.set_aside import Claim
+from sagakit.saga.filter import Filter
+from sagakit.saga.instance import Event, Instance
 from tests.chaos.simulation.database import of
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def _drop(*_: object) -> str:
 _QUIET = structlog.wrap_logger(
     None, processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
 )
-_ROOMS = {"chassis", "saga", "order_svc", "product_svc", "delivery_svc", "orchestrator_svc"}
+_ROOMS = {"sagakit", "order_svc", "product_svc", "delivery_svc", "orchestrator_svc"}
 
 
 class OrderStore:
@@ -182,7 +182,7 @@ class DeliveryStore:
 
 
 class MemorySagaStore(SagaStore):
-    """`saga.store.SagaStore`, all but its queries for people."""
+    """`sagakit.orchestrator.store.SagaStore`, all but its queries for people."""
 
     @staticmethod
     def now(tx: Transaction) -> datetime:

@@ -5,14 +5,14 @@ import pytest
 from tests.chaos.simulation.actions import ORCHESTRATOR, Action, CancelOrder, Process, Progress
 from tests.chaos.simulation.faults import Fault
 from tests.chaos.simulation.mutants import MUTANTS, late_successes_kept
-from tests.chaos.simulation.mutants_chassis import CHASSIS_MUTANTS
+from tests.chaos.simulation.mutants_kit import KIT_MUTANTS
 from tests.chaos.simulation.run import search, simulate
 from tests.chaos.simulation.seams import simulated
 from tests.chaos.simulation.world import Kind
 
 RUNS = 3000
 """Of each series; the hardest to find takes a few hundred."""
-ALL = MUTANTS | CHASSIS_MUTANTS
+ALL = MUTANTS | KIT_MUTANTS
 
 
 @pytest.mark.parametrize("guard", ALL)

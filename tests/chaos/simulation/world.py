@@ -17,13 +17,14 @@ from ordersaga.messages import (
     ProductDecreased,
 )
 
-from chassis.messages import Record
-from chassis.pipeline import Transaction
-from chassis.stored_offsets import MARK, Partition
 from order_svc.orders import NewOrder, Order
 from product_svc.stock import Shelf
-from saga.find import Filter
-from saga.instance import Instance
+from sagakit.kafka.consumed import Partition
+from sagakit.offsets.stored_offsets import MARK
+from sagakit.postgres.pipeline import Transaction
+from sagakit.records import Record
+from sagakit.saga.filter import Filter
+from sagakit.saga.instance import Instance
 from tests.chaos.simulation import processes, services
 from tests.chaos.simulation.broker import Broker, Committed, Headers, Stored
 from tests.chaos.simulation.database import Now, of

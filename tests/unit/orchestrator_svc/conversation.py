@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from chassis.messages import Record
-from saga import Saga
-from saga.advance import advance
-from saga.instance import Event, EventType, Instance, Status, pending_command
-from saga.interventions import cancel, retry
-from saga.overdue import overdue
-from saga.transition import Fit, Transition
+from sagakit.records import Record
+from sagakit.saga import Saga
+from sagakit.saga.advance import advance
+from sagakit.saga.instance import Event, EventType, Instance, Status, pending_command
+from sagakit.saga.interventions import cancel, retry
+from sagakit.saga.overdue import overdue
+from sagakit.saga.transition import Fit, Transition
 
 
 class Conversation:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from chassis.errors import Refused
 from orchestrator_svc.order_saga import ORDER_SAGA
-from saga.instance import EventType, Status
+from sagakit.errors import Refused
+from sagakit.saga.instance import EventType, Status
 from tests.unit.orchestrator_svc.conversation import Conversation
 from tests.unit.orchestrator_svc.messages import (
     CREATED,

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from chassis.errors import Poison
-from chassis.messages import Record
 from orchestrator_svc.order_saga import ORDER_SAGA
-from saga.instance import EventType, Status, remaining_steps
-from saga.transition import Fit
+from sagakit.errors import Poison
+from sagakit.records import Record
+from sagakit.saga.instance import EventType, Status, remaining_steps
+from sagakit.saga.transition import Fit
 from tests.unit.orchestrator_svc.conversation import Conversation
 from tests.unit.orchestrator_svc.messages import (
     CANCEL,

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from orchestrator_svc.order_saga import ORDER_SAGA
-from saga.instance import EventType, Status
-from saga.transition import Fit
+from sagakit.saga.instance import EventType, Status
+from sagakit.saga.transition import Fit
 from tests.unit.orchestrator_svc.conversation import Conversation
 from tests.unit.orchestrator_svc.messages import (
     COMPLETE,

@@ -7,10 +7,11 @@ from typing import cast
 import pytest
 from ordersaga.messages import CancelDeliveryCommand, DecreaseProductCommand, OrderCancelRequested, OrderCreated
 
-from chassis.messages import Message, Record
-from chassis.pipeline import Transaction
 from orchestrator_svc.order_saga import ORDER_SAGA, order_in
-from saga.engine import SagaEngine
+from sagakit.messages import Message
+from sagakit.orchestrator.engine import SagaEngine
+from sagakit.postgres.pipeline import Transaction
+from sagakit.records import Record
 from tests.chaos.simulation.database import Database, MemoryTransaction
 from tests.chaos.simulation.stores import MemorySagaStore, in_memory
 

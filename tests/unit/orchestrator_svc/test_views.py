@@ -4,7 +4,7 @@ import pytest
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 
 from orchestrator_svc.views import filter_of
-from saga.instance import Status
+from sagakit.saga.instance import Status
 
 
 def test_a_filter_without_status_and_ids_picks_what_is_under_way() -> None:

@@ -9,13 +9,14 @@ from typing import Any, NoReturn, TypeVar, cast
 import pytest
 from ordersaga.messages import OrderCreated
 
-from chassis import rereading, stored_offsets
-from chassis.errors import NotHeardOf, Unavailable
-from chassis.messages import Message, Record
-from chassis.pipeline import Transaction
-from chassis.stored_offsets import Partition
 from order_svc import recovery, store
 from order_svc.recovery import Recovery
+from sagakit.errors import NotHeardOf, Unavailable
+from sagakit.kafka.consumed import Partition
+from sagakit.messages import Message
+from sagakit.offsets import rereading, stored_offsets
+from sagakit.postgres.pipeline import Transaction
+from sagakit.records import Record
 
 T = TypeVar("T")
 TX = cast("Transaction", None)

@@ -7,9 +7,9 @@ import structlog
 from google.rpc.code_pb2 import INTERNAL, INVALID_ARGUMENT, UNAVAILABLE
 from structlog.testing import capture_logs
 
-from chassis.errors import InvalidArgument, Unavailable, Violation
 from order_svc.orders import Order, OrderStatus
 from order_svc.views import result_views
+from sagakit.errors import InvalidArgument, Unavailable, Violation
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 ORDER = Order(7, 1, 2, 3, 500, "Main Street 1", OrderStatus.PENDING, None, NOW, NOW)

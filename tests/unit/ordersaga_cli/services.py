@@ -11,7 +11,7 @@ from grpc_status import rpc_status
 from ordersaga.orchestrator.v1 import orchestrator_pb2_grpc
 from ordersaga.order.v1 import order_pb2_grpc
 
-from chassis.rpc_errors import status_of
+from sagakit.rpc.statuses import status_of
 
 _METHODS = (
     "GetSaga", "ListSagas", "WatchSagas", "RetrySaga", "CancelSaga", "RetrySagas", "CancelSagas",
@@ -40,7 +40,7 @@ class Told:
             self.requests.append(request)
             given = answer(request) if callable(answer) else answer
             if isinstance(given, Exception):
-                context.abort_with_status(rpc_status.to_status(status_of(given)[1]))
+                context.abort_with_status(rpc_status.to_status(status_of(given, "ordersaga")[1]))
             if given is None:
                 context.abort(grpc.StatusCode.UNIMPLEMENTED, "not implemented")
             assert isinstance(given, Message)

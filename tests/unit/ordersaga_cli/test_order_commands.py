@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.order.v1 import order_pb2 as pb
 
-from chassis.errors import AlreadyExists, InvalidArgument, NotFound, Refused, Unavailable, Violation
+from sagakit.errors import AlreadyExists, InvalidArgument, NotFound, Refused, Unavailable, Violation
 from tests.support.served import has_ipv6
 from tests.unit.ordersaga_cli.line import Typed, at, typed
 from tests.unit.ordersaga_cli.services import Told, serving

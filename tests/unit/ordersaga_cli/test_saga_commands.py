@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 
-from chassis.errors import NotFound, Refused, Unavailable
+from sagakit.errors import NotFound, Refused, Unavailable
 from tests.unit.ordersaga_cli.line import Typed, at, typed
 from tests.unit.ordersaga_cli.services import Told, serving
 

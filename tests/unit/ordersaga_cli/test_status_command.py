@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import start_http_server
 
-from chassis import metrics
-from chassis.halt import Halt
+from sagakit.consumer.halt import Halt
+from sagakit.runtime import metrics
 from tests.unit.ordersaga_cli.line import typed
 
 

@@ -13,8 +13,8 @@ from ordersaga.order.v1 import order_pb2_grpc
 from ordersaga.product.v1.product_pb2 import RestockProductRequest
 from ordersaga_client import CHANNEL_OPTIONS, place, watch, with_request_id
 
-from chassis.errors import Exhausted, InvalidArgument, NotFound, Unavailable, Violation
-from chassis.rpc_errors import status_of
+from sagakit.errors import Exhausted, InvalidArgument, NotFound, Unavailable, Violation
+from sagakit.rpc.statuses import status_of
 from tests.support.rpc import code_of
 from tests.support.served import served
 
@@ -61,7 +61,7 @@ def service(*failures: Exception, silent_seconds: float = 0, silent: int = 0) ->
 
 
 def abort(context: grpc.ServicerContext, error: Exception) -> None:
-    context.abort_with_status(rpc_status.to_status(status_of(error)[1]))
+    context.abort_with_status(rpc_status.to_status(status_of(error, "ordersaga")[1]))
 
 
 def order() -> pb.CreateOrderRequest:

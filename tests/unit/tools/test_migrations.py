@@ -93,7 +93,7 @@ def test_each_revision_of_a_service_is_read_by_itself(tmp_path: Path, monkeypatc
     versions = tmp_path / "bad_svc" / "migrations" / "versions"
     versions.mkdir(parents=True)
     (tmp_path / "bad_svc" / "__init__.py").touch()
-    (versions.parent / "env.py").write_text("from chassis.migrations import run\nrun()\n")
+    (versions.parent / "env.py").write_text("from sagakit.postgres.migrations import run\nrun()\n")
     for revision, before, sql in [("1", None, "CREATE TABLE t (c text)"), ("2", "1", "CREATE INDEX i ON t (c)")]:
         text = REVISION.format(revision=revision, before=before, sql=sql)
         (versions / f"{revision}.py").write_text(dedent(text))

@@ -1,0 +1,46 @@
+"""What is asked of the schema registry, and whether a registry answers at all.
+
+A proxy's error page, the page of a log-in, another server at the address: each may come with the status 200, and the
+client then trips over it somewhere in its own code. That says nothing of a schema, and passes by itself.
+"""
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from confluent_kafka.schema_registry.error import OAuthTokenError, SchemaRegistryError
+from httpx2 import TransportError
+
+from sagakit.errors import Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def ask(kind: type[T], question: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Return the answer to ``question``, a method of the registry's client, which must be a ``kind``.
+
+    Raises:
+        SchemaRegistryError: the registry refuses.
+        TransportError: it cannot be reached.
+        Unavailable: what answers is no registry.
+    """
+    try:
+        answer = question(*arguments, **named)
+    except (SchemaRegistryError, TransportError, OAuthTokenError):
+        raise
+    except Exception as error:  # the client raises whatever it trips over
+        raise _no_registry(f"{type(error).__name__}: {str(error)[:100]!a}") from error
+    if not isinstance(answer, kind):
+        raise _no_registry(f"it is no {kind.__name__}")
+    return answer
+
+
+def must_have(kind: type[T], part: object, name: str) -> T:
+    """Return ``part``, called ``name``, of an answer; raises `Unavailable` where it is no ``kind``."""
+    if not isinstance(part, kind):
+        raise _no_registry(f"it has no {name}")
+    return part
+
+
+def _no_registry(why: str) -> Unavailable:
+    return Unavailable(f"what answers as the schema registry gives no answer of one: {why}")

@@ -1,0 +1,51 @@
+"""How to reach the schema registry, as the environment says it."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from sagakit.runtime.settings import Settings
+from sagakit.runtime.tls_files import authority_problems
+
+_REGISTRY = re.compile(r"https?://[^\s/?#]\S*")
+
+
+def _registry(value: object) -> object:
+    if not isinstance(value, str) or all(_REGISTRY.fullmatch(part.strip()) for part in value.split(",")):
+        return value
+    raise ValueError("must begin with http:// or https:// and name a host, such as http://registry:8081")
+
+
+RegistryUrl = Annotated[str, BeforeValidator(_registry)]
+"""A base URL of the registry, or several separated by commas."""
+
+
+class RegistrySettings(Settings):
+    """How to reach the schema registry (the Confluent-compatible API)."""
+
+    schema_registry_url: RegistryUrl = Field(description="Base URL of the registry's API.")
+    schema_registry_username: str | None = None
+    schema_registry_password: SecretStr | None = None
+    schema_registry_ca_location: str | None = None
+
+    def problems(self) -> Iterator[str]:
+        """Say which settings do not fit together, in lines that begin with a setting's name."""
+        yield from super().problems()
+        login = ("schema_registry_username", "schema_registry_password")
+        yield from self.missing(login, login)
+        if self.schema_registry_ca_location and not self.schema_registry_url.startswith("https:"):
+            yield "SCHEMA_REGISTRY_URL: must begin with https:, where SCHEMA_REGISTRY_CA_LOCATION is set"
+        yield from authority_problems("SCHEMA_REGISTRY_CA_LOCATION", self.schema_registry_ca_location)
+
+    def registry_client(self) -> dict[str, str]:
+        """Return the properties of confluent-kafka's ``SchemaRegistryClient``."""
+        properties = {"url": self.schema_registry_url}
+        if self.schema_registry_username and self.schema_registry_password:
+            properties["basic.auth.user.info"] = (
+                f"{self.schema_registry_username}:{self.schema_registry_password.get_secret_value()}"
+            )
+        if self.schema_registry_ca_location:
+            properties["ssl.ca.location"] = self.schema_registry_ca_location
+        return properties

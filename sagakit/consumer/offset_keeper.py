@@ -1,0 +1,80 @@
+"""A consumer's books: what was handled is stored in the database, and what is stored there is committed to the broker.
+
+While messages come, the next batch's transaction takes along what the last one did. This is what is done besides.
+"""
+
+import time
+from collections.abc import Callable
+
+from confluent_kafka import Consumer
+from prometheus_client import Gauge
+
+from sagakit.consumer.batch_handler import BatchHandler
+from sagakit.offsets.handled import Offsets, WentBackError
+from sagakit.runtime.logs import logger, one_line
+
+log = logger("consumer")
+
+_LOOK_SECONDS = 1.0
+"""How often it is looked, while nothing comes, whether the database is still the same."""
+_CATCHING_UP = Gauge(
+    "sagakit_catching_up_messages",
+    "Messages that are read again, because the database went back; 0 where it did not.",
+)
+
+
+class OffsetKeeper:
+    """Those of one consumer; used by its thread alone."""
+
+    def __init__(self, offsets: Offsets, handling: BatchHandler) -> None:
+        """Keep ``offsets`` by way of the connection that ``handling`` keeps."""
+        self._offsets, self._handling = offsets, handling
+        self._looked = 0.0
+        self._missing = 0
+
+    def keep(self, consumer: Consumer) -> None:
+        """Store and commit what it is time for, and look after the database; call it as often as you like.
+
+        Where the database is away nothing is stored, and it is left to the next batch to say so.
+
+        Raises:
+            WentBackError: the database does not have what it had.
+        """
+        now = time.monotonic()
+        if self._offsets.waits_for_store:
+            self._looked = now
+            self._do(self._handling.store)
+        elif now - self._looked > _LOOK_SECONDS:
+            self._looked = now
+            self._do(self._handling.look)
+        if self._offsets.due:
+            self._offsets.commit(consumer, wait=False)
+        if self._missing or self._offsets.catching_up:
+            self.tell()
+
+    def close(self, consumer: Consumer, *, wait: bool) -> None:
+        """Store and commit what was handled: else whoever goes on would begin a little too early."""
+        if self._offsets.pending:
+            try:
+                self._do(self._handling.store)
+            except WentBackError as error:
+                log.warning("the database went back", error=str(error))  # whoever goes on finds it so
+            else:
+                self._offsets.commit(consumer, wait=wait)
+
+    def tell(self) -> None:
+        """Tell how much is to be read again."""
+        missing = self._offsets.missing
+        if self._missing and not missing:
+            log.info("caught up: the database has again what it had")
+        self._missing = missing
+        _CATCHING_UP.set(missing)
+
+    @staticmethod
+    def _do(what: Callable[[], None]) -> None:
+        try:
+            what()
+        except WentBackError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the next batch meets it too, and tells
+            log.info("offsets cannot be stored now", error=one_line(error))

@@ -1,0 +1,221 @@
+"""Dead letters: a message that cannot be processed, bytes untouched, with where it came from and why it is here.
+
+Their form is here, written and read; the topic of them, and what can be done with it, is `sagakit.dead_letters.box`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import chain
+
+from confluent_kafka import KafkaException
+from confluent_kafka import Message as KafkaMessage
+
+from sagakit.errors import Poison, Repeated
+from sagakit.families import Family, family_of
+from sagakit.kafka.consumed import Place, headers_of, source
+from sagakit.messages import MESSAGE_TYPE, Encoded
+from sagakit.runtime import metrics
+from sagakit.runtime.logs import logger
+
+log = logger("dead_letters")
+
+PREFIX = "dead-letter-"
+"""Every header that parking adds begins so."""
+OMITTED = "dead-letter-omitted"
+"""The value's length in bytes, where neither it nor all headers could be parked."""
+ROUND = "dead-letter-round"
+"""How often the message has been parked, in decimal; a replayed message carries it too, and so goes on counting."""
+HANDLER_ERROR = "HANDLER_ERROR"
+"""The reason of a message on which, alone, the handler failed twice."""
+UNSTORABLE = "UNSTORABLE"
+"""The reason of a message of which the database refuses a value."""
+UNPUBLISHABLE = "UNPUBLISHABLE"
+"""The reason of a message whose answer Kafka refuses."""
+REASONS = (
+    "NULL_VALUE", "NOT_FRAMED", "UNDECODABLE", "NO_MESSAGE_TYPE", "TYPE_NOT_ALLOWED", "TYPE_MISMATCH",
+    "UNKNOWN_SCHEMA", "NOT_AVRO", "SCHEMA_REFUSED", "TOO_LARGE", "OUT_OF_RANGE", "BAD_HEADERS", "BAD_KEY",
+    "UNKNOWN_ORDER", "UNKNOWN_SAGA", "REUSED_ID", "NOT_HANDLED",
+    UNSTORABLE, UNPUBLISHABLE, HANDLER_ERROR,
+)  # fmt: skip
+"""Why messages are parked: each reason that a `Poison` of ours gives. docs/architecture.md explains them."""
+_LONGEST_ERROR = 1000
+_LONGEST_SHORT = 2000
+_MOST_SHORT = 100
+_KEY = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)-(?P<offset>\d+)(?:@[0-9a-f]+)?")
+"""Letters of earlier versions have no fingerprint; no topic's name holds an ``@``."""
+_FINGERPRINT_DIGITS = 12
+_FRAME_BYTES = 5
+"""In front of a value's content: a registry that is built anew gives other ids."""
+_REPEATED = "repeated"
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One dead letter, without its value, which may be large: `DeadLetterBox.value` reads it."""
+
+    key: bytes
+    """Its key in the dead-letter topic."""
+    source: Place
+    """The topic, partition and offset it came from; an empty topic where that is not known."""
+    source_key: bytes | None
+    """The key it had there."""
+    headers: tuple[tuple[str, bytes | None], ...]
+    """The headers it had there."""
+    reason: str
+    error: str
+    time: str
+    """When it was parked, ISO 8601."""
+    round: int
+    """How often it has been parked."""
+    size: int
+    """The value's length in bytes; -1 where there was none."""
+    place: Place
+    """Where it lies: the dead-letter topic, its partition and offset."""
+    omitted: bool = False
+    """Whether its value was too large to be parked: it lies only where it came from."""
+
+    @property
+    def name(self) -> str:
+        """Its key, for people."""
+        return self.key.decode(errors="backslashreplace")
+
+
+def topic_of(group: str) -> str:
+    """Return the dead-letter topic of a consumer group."""
+    return f"{group}.dlq"
+
+
+def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
+    """Return the dead letter for ``message``, and count and log it.
+
+    Its key is ``<topic>-<partition>-<offset>@<fingerprint>``, or its content's where that is sent again and again; its
+    headers are the original ones and, with the prefix ``dead-letter-``, the source, the original key, the reason, the
+    error's text, the time and the round. What an earlier round added is replaced.
+    """
+    topic, partition, offset = source(message)
+    reason = _reason_of(error)
+    text = str(error) if isinstance(error, Poison) else f"{type(error).__name__}: {error}"
+    given = headers_of(message)
+    rounds = round_of(given) + 1
+    metrics.DEAD_LETTERS.labels(topic, reason).inc()
+    log.error(
+        "message parked", topic=topic, partition=partition, offset=offset, reason=reason, round=rounds, error=text[:200]
+    )
+    headers = {
+        "dead-letter-topic": topic,
+        "dead-letter-partition": str(partition),
+        "dead-letter-offset": str(offset),
+        "dead-letter-reason": reason,
+        "dead-letter-error": text[:_LONGEST_ERROR],
+        "dead-letter-time": datetime.now(UTC).isoformat(),
+        ROUND: str(rounds),
+    }
+    added = [(name, value.encode(errors="replace")) for name, value in headers.items()]
+    key, value = message.key(), message.value()
+    if key is not None:
+        added.append(("dead-letter-key", key))
+    if value is None:  # it is parked as an empty one: a null would be a tombstone, which marks what was dealt with
+        added.append(("dead-letter-null-value", b"true"))
+    if isinstance(error, Repeated):
+        name = _name_of_content(topic, (dict(given).get(MESSAGE_TYPE), key, (value or b"")[_FRAME_BYTES:]), rounds)
+    else:
+        name = f"{topic}-{partition}-{offset}@{_fingerprint(message, given)}"
+    return Encoded(topic_of(group), name.encode(), value or b"", (*original(given), *added))
+
+
+def _name_of_content(topic: str, content: Iterable[bytes | None], rounds: int) -> str:
+    """Return a key that is the same however often a message is sent again, so that one letter stands for all of them.
+
+    A replay's round is part of it: the letter of the next round must not fall to the tombstone of the one before.
+    """
+    digest = sha256(repr(tuple(content)).encode()).hexdigest()
+    return f"{topic}-{_REPEATED}-{digest[:32]}-round-{rounds}"
+
+
+def _fingerprint(message: KafkaMessage, headers: list[tuple[str, bytes | None]]) -> str:
+    """Return a short hash of what lies at ``message``'s place.
+
+    It is the same whenever the message is parked, and another for another message, which a topic that is made anew puts
+    at the same place: so compaction drops a letter only for one of the same message.
+    """
+    _, written = message.timestamp()
+    parts = [b"%d" % written, message.key(), message.value()]
+    parts += chain.from_iterable((name.encode(), value) for name, value in headers)
+    digest = sha256()
+    for part in parts:
+        digest.update(b"-" if part is None else b"%d:%b" % (len(part), part))
+    return digest.hexdigest()[:_FINGERPRINT_DIGITS]
+
+
+def _reason_of(error: Exception) -> str:
+    if isinstance(error, Poison):
+        return error.reason
+    if family_of(error) is not Family.DATA:
+        return HANDLER_ERROR
+    return UNPUBLISHABLE if isinstance(error, KafkaException) else UNSTORABLE
+
+
+def without_content(letter: Encoded) -> Encoded:
+    """Return ``letter`` without its value and its long headers, for a dead-letter topic that does not hold it whole.
+
+    The header ``dead-letter-omitted`` says how many bytes the value has; it lies where the letter says it came from, as
+    long as its topic keeps it.
+    """
+    short = [(name, value) for name, value in letter.headers if len(name) + len(value or b"") <= _LONGEST_SHORT]
+    kept = [one for one in short if not one[0].startswith(PREFIX)][:_MOST_SHORT]
+    ours = [one for one in short if one[0].startswith(PREFIX)]
+    size = (OMITTED, str(len(letter.value or b"")).encode())
+    return letter._replace(value=b"", headers=(*kept, *ours, size))
+
+
+def is_without_content(letter: Encoded) -> bool:
+    """Say whether ``letter`` is what `without_content` made of one."""
+    return OMITTED in dict(letter.headers)
+
+
+def read_letter(message: KafkaMessage) -> Letter:
+    """Read a letter back; what a stranger has put there is one too, though perhaps without a source."""
+    key, value, given = message.key() or b"", message.value() or b"", _headers_or_none(message)
+    head = {name: (content or b"").decode(errors="replace") for name, content in given}
+    return Letter(
+        key=key,
+        source=_source_in(key.decode(errors="replace"), head),
+        source_key=dict(given).get("dead-letter-key"),
+        headers=tuple(original(given)),
+        reason=head.get("dead-letter-reason", ""),
+        error=head.get("dead-letter-error", ""),
+        time=head.get("dead-letter-time", ""),
+        round=max(1, round_of(given)),
+        size=-1 if "dead-letter-null-value" in head else len(value),
+        omitted=OMITTED in head,
+        place=source(message),
+    )
+
+
+def _source_in(name: str, head: Mapping[str, str]) -> Place:
+    """Return where a letter came from: its key tells, or, where one stands for many, its headers do of the last."""
+    if name.startswith(f"{head.get('dead-letter-topic')}-{_REPEATED}-"):
+        name = "-".join(head.get(f"dead-letter-{part}", "") for part in ("topic", "partition", "offset"))
+    found = _KEY.fullmatch(name)
+    return (found["topic"], int(found["partition"]), int(found["offset"])) if found else ("", -1, -1)
+
+
+def _headers_or_none(message: KafkaMessage) -> list[tuple[str, bytes | None]]:
+    try:
+        return headers_of(message)
+    except Poison:
+        return []
+
+
+def original(headers: list[tuple[str, bytes | None]]) -> list[tuple[str, bytes | None]]:
+    """Return those of ``headers`` that the message had before it was ever parked."""
+    return [(name, value) for name, value in headers if not name.startswith(PREFIX)]
+
+
+def round_of(headers: list[tuple[str, bytes | None]]) -> int:
+    """Return how often the message with these headers has been parked so far."""
+    last = dict(headers).get(ROUND) or b""
+    return int(last) if last.isdigit() and len(last) < 10 else 0  # noqa: PLR2004 - else it is not ours

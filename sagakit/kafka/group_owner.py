@@ -1,0 +1,134 @@
+"""Whose a consumer group is: two installations on one Kafka by mistake would take each other's messages.
+
+A database has an id of its installation, which goes along with every dump and restore. Before a service joins its group
+it looks into a compacted topic, where the key is the group and the value the id that it belongs to, and claims it where
+nobody has. Of several who claim at once the first one in the log has it; who comes to see that another's claim stands
+behind it writes the first one's again, so that compaction keeps the right one.
+"""
+
+from collections.abc import Mapping
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from sagakit.errors import ChassisError, Unavailable
+from sagakit.runtime.logs import logger
+
+log = logger("claims")
+
+TOPIC = "consumer-group-claims"
+_ANSWER_SECONDS = 10.0
+
+_Client = Mapping[str, str | int | float | bool]
+
+
+class ClaimedElsewhere(ChassisError):
+    """The consumer group belongs to another installation. That does not pass by itself."""
+
+    def __init__(self, group: str, owner: str, ours: str) -> None:
+        """Say whose ``group`` is, and how it is handed over."""
+        super().__init__(
+            f"the consumer group {group} on this Kafka belongs to installation {owner}, and this database is"
+            f" installation {ours}: two of them would take each other's messages. Use a Kafka of its own, or hand the"
+            f" group over for good: ordersaga claim {group} {ours}"
+        )
+        self.owner = owner
+
+
+def claim(client: _Client, group: str, installation: str) -> None:
+    """Claim ``group`` for ``installation`` where it is nobody's.
+
+    Raises:
+        ClaimedElsewhere: it is another's.
+        Unavailable: the brokers do not answer, or do not let us read and write the topic.
+    """
+    claims = _read(client, group)
+    if _owner(claims) is None:
+        _write(client, group, installation)
+        claims = _read(client, group)
+        log.info("consumer group claimed", group=group, installation=_owner(claims))
+    owner = _owner(claims)
+    if owner is not None and claims[-1] != owner:
+        _write(client, group, owner)
+    if owner != installation:
+        raise ClaimedElsewhere(group, str(owner), installation)
+
+
+def owner_of(client: _Client, group: str) -> str | None:
+    """Return the installation that ``group`` belongs to, None where it is nobody's.
+
+    Raises:
+        Unavailable: the brokers do not answer, or do not let us read the topic.
+    """
+    return _owner(_read(client, group))
+
+
+def hand_over(client: _Client, group: str, installation: str) -> None:
+    """Have ``group`` belong to ``installation``, whoever had it.
+
+    Raises:
+        Unavailable: the brokers do not answer, or do not let us write the topic.
+    """
+    _write(client, group, None, installation)
+
+
+def _owner(claims: list[str | None]) -> str | None:
+    """Return who was the first to claim since the group was last given up."""
+    owner = None
+    for installation in claims:
+        owner = None if installation is None else owner or installation
+    return owner
+
+
+def _read(client: _Client, group: str) -> list[str | None]:
+    """Return what was ever said of ``group``, as far as it is kept, the oldest first."""
+    reader = Consumer(
+        {
+            **client,
+            "group.id": group,  # which it does not join
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_uncommitted",  # a foreign transaction that is left open must not hide a claim
+        }
+    )
+    said: list[str | None] = []
+    try:
+        reader.assign([TopicPartition(TOPIC, 0, OFFSET_BEGINNING)])
+        while (message := _next(reader)) is not None:
+            if message.key() == group.encode():
+                value = message.value()
+                said.append(None if value is None else value.decode(errors="replace"))
+    except KafkaException as error:
+        raise Unavailable(f"the topic {TOPIC} cannot be read: {error.args[0].str()}") from error
+    finally:
+        reader.close()
+    return said
+
+
+def _next(reader: Consumer) -> Message | None:
+    """Return the next message; None at the topic's end."""
+    message = reader.poll(_ANSWER_SECONDS)
+    if message is None:
+        raise Unavailable(f"the topic {TOPIC} cannot be read: no answer")
+    error = message.error()
+    if error is None:
+        return message
+    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - so librdkafka's own codes are named
+        return None
+    raise KafkaException(error)
+
+
+def _write(client: _Client, group: str, *installations: str | None) -> None:
+    writer = Producer({**client, "enable.idempotence": True, "message.timeout.ms": round(_ANSWER_SECONDS * 1000)})
+    failures: list[KafkaError] = []
+
+    def told(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            failures.append(error)
+
+    for installation in installations:
+        value = None if installation is None else installation.encode()
+        writer.produce(TOPIC, key=group.encode(), value=value, partition=0, on_delivery=told)
+    left = writer.flush(_ANSWER_SECONDS + 1)
+    if failures or left:
+        reason = failures[0].str() if failures else "no answer"
+        raise Unavailable(f"the topic {TOPIC} cannot be written: {reason}")

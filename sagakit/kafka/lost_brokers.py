@@ -1,0 +1,59 @@
+"""Notices a Kafka client that reaches no broker any more, though there is one.
+
+A client that asks for metadata while the only broker stops may be told of no brokers at all. It believes that, forgets
+those it knew, and asks nobody again until its process ends: librdkafka's issue 5301, open in 2.16. One restart of the
+broker in some hundreds does that to a client, and no setting prevents it.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+
+from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka.admin import ClusterMetadata
+
+_ANSWER_SECONDS = 2.0
+
+
+class LostBrokerDetector:
+    """Compares, look by look, whether a client gets an answer and whether one made just now does."""
+
+    def __init__(self, client: Mapping[str, str | int | float | bool], every_seconds: float) -> None:
+        """Look every ``every_seconds``, with the Kafka properties ``client``."""
+        self._client, self._every = client, every_seconds
+        self._next = time.monotonic() + every_seconds
+        self._unanswered = False
+
+    def is_lost(self, is_answered: Callable[[], bool]) -> bool:
+        """Say whether at two looks in a row ``is_answered`` said no of the client, and a new one was answered.
+
+        Call it as often as you like: it looks when it is time. Where nobody answers, a look takes four seconds.
+        """
+        if time.monotonic() < self._next:
+            return False
+        before, self._unanswered = self._unanswered, not is_answered()
+        lost = before and self._unanswered and self._another_is_answered()
+        if lost:
+            self._unanswered = False
+        self._next = time.monotonic() + self._every
+        return lost
+
+    def _another_is_answered(self) -> bool:
+        another = Consumer({**self._client, "group.id": "never-joined", "log_level": 0})
+        try:
+            return is_answered(another)
+        finally:
+            another.close()
+
+
+def is_answered(client: Consumer | Producer) -> bool:
+    """Say whether ``client`` gets an answer within two seconds; a consumer's may wait behind its fetch."""
+    return answer(client) is not None
+
+
+def answer(client: Consumer | Producer) -> ClusterMetadata | None:
+    """Return what a broker tells ``client`` of the topics within two seconds; None where none answers."""
+    try:
+        told: ClusterMetadata = client.list_topics(timeout=_ANSWER_SECONDS)
+    except KafkaException:
+        return None
+    return told

@@ -1,0 +1,87 @@
+"""How to reach Kafka, as the environment says it."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from sagakit.runtime.settings import HIGHEST_PORT, Settings, is_ipv6, is_or_are
+from sagakit.runtime.tls_files import authority_problems, pair_problems
+
+_BROKER = re.compile(
+    r"(?:(?:SASL_)?(?:PLAINTEXT|SSL)://)?(?:\[(?P<ipv6>[^\[\]\s]+)\]|(?P<host>[^:;\[\]\s/]+))(?::(?P<port>[0-9]{1,5}))?"
+)
+
+
+def _brokers(value: object) -> object:
+    entries = [entry for part in value.split(",") if (entry := part.strip())] if isinstance(value, str) else None
+    if entries is None or (entries and all(map(_is_broker, entries))):
+        return value
+    raise ValueError("must be host:port, several separated by commas, such as kafka-1:9092,kafka-2:9092")
+
+
+def _is_broker(entry: str) -> bool:
+    found = _BROKER.fullmatch(entry)
+    if found is None or not 0 < int(found["port"] or 1) <= HIGHEST_PORT:
+        return False
+    return bool(found["host"]) or is_ipv6(found["ipv6"])
+
+
+Brokers = Annotated[str, BeforeValidator(_brokers)]
+"""Kafka's addresses as librdkafka takes them, separated by commas; a port that is left out is 9092."""
+_SASL = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+_KAFKA_PAIR = ("kafka_ssl_certificate_location", "kafka_ssl_key_location")
+_KAFKA_SSL = ("kafka_ssl_ca_location", *_KAFKA_PAIR)
+
+
+class KafkaSettings(Settings):
+    """How to reach Kafka. The security settings are librdkafka's, off by default."""
+
+    kafka_bootstrap_servers: Brokers = Field(description="Brokers, host:port, separated by commas.")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    kafka_sasl_username: str | None = None
+    kafka_sasl_password: SecretStr | None = None
+    kafka_ssl_ca_location: str | None = None
+    kafka_ssl_certificate_location: str | None = None
+    kafka_ssl_key_location: str | None = None
+
+    def problems(self) -> Iterator[str]:
+        """Say which settings do not fit together, in lines that begin with a setting's name."""
+        yield from super().problems()
+        protocol, sasl, ssl = self.kafka_security_protocol, self.given(_SASL), self.given(_KAFKA_SSL)
+        if sasl or not protocol.startswith("SASL_"):
+            yield from self.missing(_SASL, _SASL)
+        else:
+            yield f"{', '.join(map(str.upper, _SASL))}: must be set, where KAFKA_SECURITY_PROTOCOL is {protocol}"
+        if sasl and not protocol.startswith("SASL_"):
+            yield _other_protocol("SASL_PLAINTEXT or SASL_SSL", sasl, protocol)
+        if ssl and not protocol.endswith("SSL"):
+            yield _other_protocol("SSL or SASL_SSL", ssl, protocol)
+        yield from self.missing(_KAFKA_PAIR, _KAFKA_PAIR)
+        if not (self.kafka_ssl_ca_location and Path(self.kafka_ssl_ca_location).is_dir()):  # librdkafka takes a folder
+            yield from authority_problems("KAFKA_SSL_CA_LOCATION", self.kafka_ssl_ca_location)
+        pair = (self.kafka_ssl_certificate_location, self.kafka_ssl_key_location)
+        yield from pair_problems(("KAFKA_SSL_CERTIFICATE_LOCATION", "KAFKA_SSL_KEY_LOCATION"), *pair)
+
+    def kafka_client(self) -> dict[str, str | int | float | bool]:
+        """Return the librdkafka properties every client of the cluster needs."""
+        password = self.kafka_sasl_password
+        properties = {
+            "bootstrap.servers": self.kafka_bootstrap_servers,
+            "security.protocol": self.kafka_security_protocol,
+            "sasl.mechanism": self.kafka_sasl_mechanism,
+            "sasl.username": self.kafka_sasl_username,
+            "sasl.password": password.get_secret_value() if password else None,
+            "ssl.ca.location": self.kafka_ssl_ca_location,
+            "ssl.certificate.location": self.kafka_ssl_certificate_location,
+            "ssl.key.location": self.kafka_ssl_key_location,
+        }
+        return {name: value for name, value in properties.items() if value is not None}
+
+
+def _other_protocol(wanted: str, present: Sequence[str], protocol: str) -> str:
+    where = f"where {' and '.join(present)} {is_or_are(present)} set"
+    return f"KAFKA_SECURITY_PROTOCOL: must be {wanted}, {where} (it is {protocol!r})"

@@ -1,0 +1,73 @@
+"""What travels over Kafka: a record with where it came from, what is to be published, and the bytes it becomes."""
+
+import random
+import re
+from collections.abc import Mapping
+from typing import Generic, NamedTuple, TypeVar
+
+from sagakit.records import Record
+from sagakit.trace_context import child_of
+
+MESSAGE_ID = "message-id"
+MESSAGE_TYPE = "message-type"
+CAUSATION_ID = "causation-id"
+SCHEMA_FINGERPRINT = "schema-fingerprint"
+TRACEPARENT = "traceparent"
+_ID = re.compile(rb"[!-~]{1,100}")
+
+
+R_co = TypeVar("R_co", bound=Record, covariant=True)
+
+
+class Message(NamedTuple, Generic[R_co]):
+    """A record that was consumed, with where it came from."""
+
+    record: R_co
+    topic: str
+    partition: int
+    offset: int
+    message_id: str
+    """What it calls itself, as `id_of` has it."""
+    traceparent: str | None
+
+
+class Outgoing(NamedTuple):
+    """A record to publish, with the message that caused it or, at the origin, the caller's trace."""
+
+    record: Record
+    cause: Message[Record] | None = None
+    traceparent: str | None = None
+
+    def headers(self) -> tuple[tuple[str, bytes], ...]:
+        """Return the headers of a new message: its id, its type, its trace and its cause."""
+        cause = self.cause
+        headers = (
+            (MESSAGE_ID, _message_id().encode()),
+            (MESSAGE_TYPE, self.record.FULL_NAME.encode()),
+            (TRACEPARENT, child_of(cause.traceparent if cause else self.traceparent).encode()),
+        )
+        return (*headers, (CAUSATION_ID, cause.message_id.encode())) if cause else headers
+
+
+def id_of(headers: Mapping[str, bytes | None], topic: str, partition: int, offset: int) -> str:
+    """Return a consumed message's id, which goes into histories and into the headers of what it brings about.
+
+    Where it has none of up to 100 printable characters, it is called by its place, ``<topic>-<partition>-<offset>``.
+    """
+    given = headers.get(MESSAGE_ID)
+    return given.decode() if given and _ID.fullmatch(given) else f"{topic}-{partition}-{offset}"
+
+
+def _message_id() -> str:
+    """Return a UUID of version 4. It only has to be unique, so no random bytes are asked of the kernel for it."""
+    drawn = f"{random.getrandbits(128):032x}"
+    return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-8{drawn[17:20]}-{drawn[20:]}"
+
+
+class Encoded(NamedTuple):
+    """A message as Kafka takes it."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]

@@ -1,0 +1,94 @@
+"""Reading a stretch of a topic once more, beside the group that consumes it."""
+
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from sagakit.errors import Unavailable
+from sagakit.kafka.consumed import READING, Partition
+from sagakit.offsets.starting_points import tell_deleted
+
+Client = Mapping[str, str | int | float | bool]
+
+_ANSWER_SECONDS = 5.0
+_PATIENCE_SECONDS = 30.0
+"""How long nothing may come of what is there to be read."""
+_BATCH = 1000
+
+
+def reader(client: Client) -> Consumer:
+    """Return a consumer that joins no group, by the Kafka properties ``client``."""
+    ours = {
+        "group.id": "never-joined",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+    }
+    return Consumer({**client, **READING, **ours})
+
+
+def ends(asker: Consumer, topic: str) -> dict[Partition, int]:
+    """Return where each partition of ``topic`` ends.
+
+    Raises:
+        KafkaException: the brokers do not answer, or tell nothing of the topic.
+    """
+    told = asker.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic]
+    if told.error or not told.partitions:
+        raise KafkaException(told.error or KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
+    found: dict[Partition, int] = {}
+    for number in told.partitions:
+        _, found[topic, number] = asker.get_watermark_offsets(TopicPartition(topic, number), timeout=_ANSWER_SECONDS)
+    return found
+
+
+def places_at(asker: Consumer, ends: Mapping[Partition, int], moment: datetime) -> dict[Partition, int]:
+    """Return where the first message from ``moment`` on lies in each partition, or where that ``ends``.
+
+    Raises:
+        KafkaException: the brokers do not answer.
+    """
+    asked = [TopicPartition(*partition, int(moment.timestamp() * 1000)) for partition in ends]
+    found = asker.offsets_for_times(asked, timeout=_ANSWER_SECONDS)
+    return {
+        (one.topic, one.partition): one.offset if one.offset >= 0 else ends[one.topic, one.partition] for one in found
+    }
+
+
+def between(client: Client, begin: Mapping[Partition, int], end: Mapping[Partition, int]) -> Iterator[Message]:
+    """Read each partition from its ``begin`` to its ``end``, where that lies behind.
+
+    What its retention has deleted of that is logged and counted; not so where ``begin`` is ``OFFSET_BEGINNING``.
+
+    Raises:
+        KafkaException: the brokers refuse it.
+        Unavailable: nothing has come for half a minute.
+    """
+    left = {one: to for one, to in end.items() if begin.get(one, to) < to}
+    if not left:
+        return
+    consumer = reader(client)
+    try:
+        for partition in left:
+            first, _ = consumer.get_watermark_offsets(TopicPartition(*partition), timeout=_ANSWER_SECONDS)
+            if 0 <= begin[partition] < first:
+                tell_deleted(partition, begin[partition], first)
+        consumer.assign([TopicPartition(*one, begin[one]) for one in left])
+        give_up = time.monotonic() + _PATIENCE_SECONDS
+        while left:
+            for message in consumer.consume(_BATCH, 0.2):
+                give_up = time.monotonic() + _PATIENCE_SECONDS
+                error = message.error()
+                if error is None:
+                    yield message
+                elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                    raise KafkaException(error)
+                partition, at = (message.topic() or "", message.partition() or 0), message.offset() or 0
+                if partition in left and at + (error is None) >= left[partition]:
+                    del left[partition]
+            if left and time.monotonic() > give_up:
+                raise Unavailable(f"{min(left)[0]} cannot be read to its end")
+    finally:
+        consumer.close()

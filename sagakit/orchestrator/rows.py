@@ -1,0 +1,105 @@
+"""Sagas as rows: how a start is written, and how a row is read back, whoever has written or changed it.
+
+A row may be a later version's, after a roll-back, or a person's. What this version cannot read of it is told in the
+saga's ``fault``, and keeps nobody from reading the other rows.
+"""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from sagakit.postgres.pipeline import Row
+from sagakit.records import Record
+from sagakit.saga.instance import Event, EventType, Instance, Status
+
+FIRST_TIME = datetime.min.replace(tzinfo=UTC) + timedelta(days=2)
+LAST_TIME = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
+"""PostgreSQL has times beyond what Python has, such as ``infinity``: they are read as the last one, or the first."""
+
+
+def bounded(column: str) -> str:
+    """Return the SQL that selects the time ``column`` within what Python can read."""
+    first, last = (f"'{time.isoformat()}'::timestamptz" for time in (FIRST_TIME, LAST_TIME))
+    return f"CASE WHEN {column} < {first} THEN {first} WHEN {column} > {last} THEN {last} ELSE {column} END"
+
+
+COLUMNS = f"""
+    saga_id, start::text, status, step, reason, attempt, {bounded("waiting_since")} AS waiting_since,
+    {bounded("deadline")} AS deadline, stuck, last_error, version, {bounded("create_time")} AS create_time,
+    {bounded("update_time")} AS update_time
+"""
+"""What `Rows.saga` reads, in the order of the fields."""
+EVENT_COLUMNS = f"saga_id, version, {bounded('create_time')} AS create_time, type, step, reason, message_id"
+"""What `event` reads."""
+
+
+class SagaRows:
+    """Reads and writes sagas that begin with one type of record."""
+
+    def __init__(self, start: type[Record]) -> None:
+        """Keep starts, which are of the type ``start``, as JSON."""
+        self._type = start
+        self._start: TypeAdapter[Any] = TypeAdapter(start)
+
+    def start(self, instance: Instance) -> str:
+        """Write a saga's start."""
+        return self._start.dump_json(instance.start).decode()
+
+    def saga(self, row: Row) -> Instance:
+        """Read a saga; where this version cannot read it whole, its ``fault`` says why."""
+        saga_id, start, status, *others = row
+        record, start_fault = self._read(start)
+        known, status_fault = _status(status)
+        saga = Instance(saga_id, record, known, *others)
+        fault = start_fault or status_fault
+        return replace(saga, fault=fault) if fault else saga
+
+    def _read(self, start: str) -> tuple[Record | None, str | None]:
+        """Read a start as Avro would: a field that it lacks has its default, and one that is not known is passed over.
+
+        Returns it, and why it cannot be read.
+        """
+        try:
+            return self._start.validate_json(start), None
+        except ValidationError as error:
+            try:
+                return self._start.validate_python(_with_known_symbols(self._type, json.loads(start))), None
+            except (ValueError, AttributeError, RecursionError):  # whatever somebody has put there
+                return None, f"its start cannot be read: {_told(error)}"
+
+
+def _with_known_symbols(record_type: type[Record], content: dict[str, Any]) -> dict[str, Any]:
+    """Return ``content`` with each symbol that this version's enums lack as the enum's default, as Avro has it."""
+    read = dict(content.items())
+    for field in json.loads(record_type.SCHEMA)["fields"]:
+        types = field["type"] if isinstance(field["type"], list) else [field["type"]]
+        for enum in (one for one in types if isinstance(one, dict) and "symbols" in one and "default" in one):
+            symbol = read.get(field["name"])
+            if isinstance(symbol, str) and symbol not in enum["symbols"]:
+                read[field["name"]] = enum["default"]
+    return read
+
+
+def _told(error: ValidationError) -> str:
+    """Return what is wrong, without the values, which may be private."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in found)[:300]
+
+
+def _status(name: str) -> tuple[Status, str | None]:
+    try:
+        return Status(name), None
+    except ValueError:
+        return Status.UNKNOWN, f"this version does not know its status, {name}"
+
+
+def event(row: Row) -> Event:
+    """Read one line of a history; the type that this version does not know stands with the line's reason."""
+    try:
+        type_, reason = EventType(row.type), row.reason
+    except ValueError:
+        type_, reason = EventType.UNKNOWN, ": ".join(filter(None, (row.type, row.reason)))
+    return Event(row.saga_id, row.version, row.create_time, type_, row.step, reason, row.message_id)

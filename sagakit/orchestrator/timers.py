@@ -1,0 +1,149 @@
+"""The timers: sagas whose deadline has passed, claimed row by row, so that any number of replicas may share them."""
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+import psycopg
+from prometheus_client import Counter, Gauge
+
+from sagakit.avro.codec import Codec
+from sagakit.errors import Unavailable
+from sagakit.kafka.consumed import Partition
+from sagakit.kafka.producer import Producer
+from sagakit.messages import Encoded, Outgoing
+from sagakit.orchestrator.faults import faults_in, flag
+from sagakit.orchestrator.store import SagaStore
+from sagakit.postgres.database import Database
+from sagakit.postgres.pipeline import Transaction
+from sagakit.runtime.logs import logger, one_line
+from sagakit.runtime.metrics import begin_at_zero
+from sagakit.runtime.periodic import Periodic
+from sagakit.runtime.set_aside import Claim, SetAside
+from sagakit.saga.declaration import Saga
+from sagakit.saga.instance import pending_command
+from sagakit.saga.overdue import overdue
+from sagakit.saga.transition import Fit, Transition
+
+log = logger("timers")
+
+_FIRED = Counter("sagakit_saga_timers_total", "Deadlines that passed, by what became of the saga.", ["outcome"])
+begin_at_zero(_FIRED, (Fit.RESENT, Fit.GAVE_UP, Fit.STUCK, Fit.NOT_UNDERSTOOD))
+_WAITING = Gauge("sagakit_saga_timers_waiting", "1 while overdue sagas wait, because replies may lie unread in Kafka.")
+
+
+class Readiness(Protocol):
+    """Tells whether silence means something; `sagakit.offsets.group_lag.Lag` does."""
+
+    def is_handled(self) -> bool:
+        """Say whether nothing lies unread."""
+        ...
+
+    def is_missing(self, stored: Mapping[Partition, int]) -> bool:
+        """Say whether a database with these stored offsets went back, and does not know yet what it knew."""
+        ...
+
+
+class _Done(NamedTuple):
+    """What became of the sagas that were due."""
+
+    transitions: list[Transition]
+    faults: dict[int, str]
+    """Those of which nothing could be made, and why."""
+    messages: list[Encoded]
+
+
+class Timers(Periodic):
+    """Fires what is due, from a thread of its own.
+
+    What an operator asked for goes out at once. What is merely overdue waits while messages to the sagas lie unhandled
+    or the brokers do not answer: a backlog or an outage must not become a storm of repeats, let alone of compensations.
+    Where the database went back, everything waits until it has caught up.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a part that it is wired from
+        self,
+        database: Database,
+        saga: Saga,
+        store: SagaStore,
+        codec: Codec,
+        producer: Producer,
+        *,
+        lag: Readiness,
+        interval_seconds: float,
+        limit: int,
+    ) -> None:
+        """Fire up to ``limit`` sagas every ``interval_seconds``; `start` begins."""
+        super().__init__("timers", self._pass, interval_seconds=interval_seconds)
+        self._database, self._saga, self._store = database, saga, store
+        self._codec, self._producer, self._lag = codec, producer, lag
+        self._aside = SetAside("saga", limit, self._flag)
+
+    def _pass(self) -> bool:
+        self.fire_once()
+        return False  # more can wait for the next look: that is the limit of what is sent again
+
+    def fire_once(self) -> int:
+        """Let one batch of due sagas go on, commit, then publish their commands; return how many sagas it was.
+
+        The commit comes first: an undo must not be on its way while the saga still counts as going forward.
+
+        Raises:
+            Unavailable: Kafka did not take every command; what was not sent goes out at the saga's next deadline.
+            psycopg.OperationalError: the database is away; nothing was done.
+        """
+        if not self._something_is_due():
+            return 0
+        done = self._advance(all_due=self._silence_means_something())
+        self._producer.deliver(done.messages)
+        return len(done.transitions) + len(done.faults)
+
+    def _something_is_due(self) -> bool:
+        return self._database.transact(lambda tx: self._store.any_due(tx, self._aside.ids))
+
+    def _silence_means_something(self) -> bool:
+        try:
+            handled = self._lag.is_handled()
+        except Unavailable:
+            handled = False
+        _WAITING.set(not handled)
+        return handled
+
+    def _advance(self, *, all_due: bool) -> _Done:
+        done = self._aside.work(
+            lambda claim: self._database.transact(lambda tx: self._let_go_on(tx, claim, all_due=all_due))
+        )
+        for transition in done.transitions:
+            _tell(transition)
+        _FIRED.labels(Fit.NOT_UNDERSTOOD.value).inc(len(done.faults))
+        return done
+
+    def _let_go_on(self, tx: Transaction, claim: Claim, *, all_due: bool) -> _Done:
+        """Let the sagas of ``claim`` go on; those of which nothing can be made are flagged."""
+        if self._lag.is_missing(self._store.offsets(tx)):
+            return _Done([], {}, [])  # what is due in a database that went back may long be done
+        loaded = self._store.claim_due(tx, claim, all_due=all_due)
+        now = self._store.now(tx)
+        faults = faults_in(self._saga, loaded)
+        transitions = [overdue(self._saga, one, now) for saga_id, one in loaded.items() if saga_id not in faults]
+        changed = [transition.saga for transition in transitions]
+        self._store.save(tx, changed, loaded, [t.event for t in transitions if t.event])
+        if faults:
+            flag(tx, self._store, faults)
+        messages = [self._codec.encode(Outgoing(pending_command(self._saga, one))) for one in changed]
+        return _Done(transitions, faults, messages)
+
+    def _flag(self, saga_id: int, error: str) -> None:
+        """Note on a saga that is set aside why it fails."""
+        try:
+            self._database.transact(lambda tx: flag(tx, self._store, {saga_id: error}))
+        except psycopg.Error as why:
+            log.warning("saga cannot be flagged", saga_id=saga_id, error=one_line(why))
+
+
+def _tell(transition: Transition) -> None:
+    saga = transition.saga
+    _FIRED.labels(transition.fit.value).inc()
+    if transition.fit is Fit.GAVE_UP:
+        log.warning("saga gives up and compensates", saga_id=saga.saga_id, step=saga.step, error=saga.last_error)
+    elif transition.event and transition.fit is Fit.STUCK:
+        log.error("saga is stuck", saga_id=saga.saga_id, step=saga.step, error=saga.last_error)

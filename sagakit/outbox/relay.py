@@ -1,0 +1,68 @@
+"""The transactional outbox: what an origin write has to say, committed with it, published after it.
+
+The writer publishes right after its commit and removes the rows once Kafka has them (the fast path); the relay
+publishes what a crash left behind. Rows are claimed by lock, never by a high-water mark, because ids commit out of
+order. There is no promise of order.
+
+Pattern: https://microservices.io/patterns/data/transactional-outbox.html
+"""
+
+import json
+
+from sagakit.kafka.producer import Producer
+from sagakit.messages import Encoded
+from sagakit.postgres.database import Database, array
+from sagakit.postgres.pipeline import Row, Transaction
+from sagakit.runtime import metrics
+from sagakit.runtime.logs import logger
+from sagakit.runtime.periodic import Periodic
+from sagakit.runtime.set_aside import Claim, SetAside
+
+log = logger("outbox")
+
+_BATCH = 1000
+_PATIENCE_SECONDS = 30.0
+"""The rows stay locked meanwhile: longer than the producer tries, and shorter than a transaction may last."""
+_CLAIM = """
+    SELECT outbox_id, topic, key, value, headers FROM outbox
+    WHERE create_time < now() - make_interval(secs => %(age)s) AND outbox_id <> ALL(%(aside)s::bigint[])
+    ORDER BY outbox_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+_REMOVE = "DELETE FROM outbox WHERE outbox_id = ANY(%(ids)s::bigint[])"
+
+
+class Relay(Periodic):
+    """Publishes what the fast path left in the outbox, from a thread of its own. Any number of replicas may run one."""
+
+    def __init__(self, database: Database, producer: Producer, *, age_seconds: float, interval_seconds: float) -> None:
+        """Look every ``interval_seconds`` for rows older than ``age_seconds``; `start` begins."""
+        super().__init__("relay", lambda: self.relay_once() > 0, interval_seconds=interval_seconds)
+        self._database, self._producer, self._age = database, producer, age_seconds
+        self._aside = SetAside("message", _BATCH)
+
+    def relay_once(self) -> int:
+        """Publish and remove up to 1,000 rows; return how many.
+
+        Raises:
+            Unavailable: Kafka did not take them; they stay.
+            psycopg.OperationalError: the database is away; they stay.
+        """
+        relayed = self._aside.work(lambda claim: self._database.transact(lambda tx: self._relay(tx, claim)))
+        if relayed:
+            metrics.OUTBOX_RELAYED.inc(relayed)
+            log.info("outbox relayed", messages=relayed)
+        return relayed
+
+    def _relay(self, transaction: Transaction, claim: Claim) -> int:
+        parameters = {"age": self._age, "limit": claim.limit, "aside": array(claim.aside)}
+        rows = transaction.execute(_CLAIM, parameters).fetchall()
+        claim.ids = [row.outbox_id for row in rows]
+        if rows:
+            self._producer.deliver([_message(row) for row in rows], _PATIENCE_SECONDS)
+            transaction.execute(_REMOVE, {"ids": array(claim.ids)})
+        return len(rows)
+
+
+def _message(row: Row) -> Encoded:
+    headers = tuple((name, value.encode()) for name, value in json.loads(row.headers))
+    return Encoded(row.topic, row.key, row.value, headers)

@@ -1,0 +1,48 @@
+"""The table ``outbox``: messages stored in the transaction of the write that they tell of."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sagakit.messages import Encoded
+from sagakit.postgres.database import array
+from sagakit.postgres.pipeline import Transaction
+
+_ADD = """
+    INSERT INTO outbox (topic, key, value, headers)
+    SELECT * FROM unnest(%(topics)s::text[], %(keys)s::bytea[], %(values)s::bytea[],
+                         %(headers)s::text[])
+    RETURNING outbox_id
+"""
+_COUNT = "SELECT count(*) FROM (SELECT FROM outbox LIMIT %(most)s) AS rows"
+# What the relay has in hand it removes itself: nobody waits for it, as it may wait for Kafka.
+_REMOVE_UNCLAIMED = """
+    DELETE FROM outbox WHERE outbox_id IN (
+        SELECT outbox_id FROM outbox WHERE outbox_id = ANY(%(ids)s::bigint[]) FOR UPDATE SKIP LOCKED)
+"""
+
+
+def add(transaction: Transaction, messages: Sequence[Encoded]) -> Iterable[Any]:
+    """Store ``messages`` in the outbox, in the transaction of the write that they tell of.
+
+    Returns rows with each one's ``outbox_id``; best read after the commit, as before it that costs a round trip.
+    """
+    return transaction.execute(
+        _ADD,
+        {
+            "topics": array([message.topic for message in messages]),
+            "keys": array([message.key for message in messages]),
+            "values": array([message.value for message in messages]),
+            "headers": array([json.dumps([(n, (v or b"").decode()) for n, v in m.headers]) for m in messages]),
+        },
+    )
+
+
+def remove(transaction: Transaction, ids: Sequence[int]) -> None:
+    """Remove those of the rows ``ids``, which Kafka has acknowledged, that no relay has in hand."""
+    transaction.execute(_REMOVE_UNCLAIMED, {"ids": array(ids)})
+
+
+def count(transaction: Transaction, most: int) -> int:
+    """Count the rows, up to ``most``."""
+    return int(transaction.execute(_COUNT, {"most": most}).fetchall()[0].count)

@@ -1,0 +1,253 @@
+"""A service's database: transactions for threads and for the event loop.
+
+What has become stale on our side (a statement whose table has changed, a connection that the server has ended) is made
+anew, and the transaction done again, before anybody notices; see `sagakit.families`.
+"""
+
+import asyncio
+import select
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+import psycopg
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from sagakit.families import Family, family_of
+from sagakit.postgres.address import SERVING, DatabaseAddress
+from sagakit.postgres.pipeline import Session, Transaction
+from sagakit.postgres.timelines import Timelines
+from sagakit.runtime.logs import logger, one_line
+
+log = logger("database")
+
+T = TypeVar("T")
+
+_THREADS = 2
+"""Those that look for what is due; they must not wait for the calls."""
+_POOL_SECONDS = 5.0
+_FRESH_SECONDS = 1.0
+"""A connection that was used so short a time ago, and has said nothing since, is not asked whether it still works."""
+_ATTEMPTS = 3
+"""How often a transaction is done, where what it relied on has become stale each time."""
+
+
+class Database:
+    """Connections to one database."""
+
+    def __init__(self, address: DatabaseAddress, size: int) -> None:
+        """Connect to ``address`` when first asked.
+
+        ``size`` is how many calls of `run` may be under way at once; a few threads more may open transactions.
+        """
+        self._address = address
+        self._pool = QueuePool(
+            cast("Any", self._connect),
+            pool_size=size + _THREADS,
+            max_overflow=0,
+            timeout=_POOL_SECONDS,
+            use_lifo=True,  # the one used last has its statements prepared
+            reset_on_return=None,
+        )
+        event.listen(self._pool, "checkout", self._must_work_when_taken)
+        event.listen(self._pool, "checkin", _note_use)
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix="database")
+        self.timelines = Timelines()
+        """Which history it tells, by the connections that were made."""
+        self._stale = float("-inf")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Open a transaction; it commits at the end of the block, or rolls back where that raises.
+
+        A block cannot be done again where something has become stale: `transact` can.
+
+        Raises:
+            psycopg.OperationalError: the database is away. It may have committed all the same.
+            sqlalchemy.exc.TimeoutError: all connections were in use for five seconds.
+        """
+        pooled = self._pool.connect()
+        session = cast("Session", pooled.driver_connection)
+        try:
+            with session.transaction() as transaction:
+                yield transaction
+        except psycopg.Error as error:
+            if session.connection.closed and error.sqlstate:
+                self.connect_anew()  # what this connection was told holds for the others as well
+            raise
+        finally:
+            if session.connection.closed:
+                pooled.invalidate()
+            pooled.close()
+
+    def transact(self, function: Callable[[Transaction], T]) -> T:
+        """Run ``function`` in a transaction, and commit; return its result. It may run up to three times.
+
+        It runs again, at once, where what it relied on has become stale and nothing is committed: a statement was
+        prepared before its table changed, or the server has ended the connection. Raises what `transaction` does.
+        """
+        return _until_fresh(self.transaction, function)
+
+    async def run(self, function: Callable[[Transaction], T]) -> T:
+        """`transact` in a thread beside the event loop.
+
+        A caller that is cancelled meanwhile does not stop it.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.transact, function)
+
+    async def is_writable(self) -> bool:
+        """Say whether the server that is reached takes writes: a standby does not. Raises what `transaction` does."""
+        rows = await self.run(lambda tx: tx.execute("SELECT current_setting('transaction_read_only') AS read_only"))
+        return bool(rows.fetchall()[0].read_only == "off")
+
+    def connect_anew(self) -> None:
+        """Have every connection made anew before it is used again, perhaps to another server."""
+        self._stale = time.monotonic()
+
+    def close(self) -> None:
+        """Close the connections, but for those that are kept."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._pool.dispose()
+
+    def kept(self, begin: Callable[[Session], None] = lambda _: None) -> "Kept":
+        """Return a connection for one thread to keep; ``begin`` looks at each new one before it is used."""
+        return Kept(self._connect, begin)
+
+    def _connect(self) -> Session:
+        session = Session(self._address.connect(SERVING))
+        try:
+            self.timelines.begin(session)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def _must_work_when_taken(self, session: Session, entry: ConnectionPoolEntry, _: object) -> None:
+        if "made" not in entry.info:
+            entry.info["made"] = time.monotonic()
+            return
+        if entry.info["made"] <= self._stale:
+            raise DisconnectionError  # has the pool connect this one anew
+        try:
+            _must_work(session, entry.info["used"])
+        except psycopg.Error as error:
+            raise InvalidatePoolError from error  # and every other, too
+
+
+class Kept:
+    """A connection that one thread keeps: to take one from the pool is a twelfth of what a lone message costs."""
+
+    def __init__(self, connect: Callable[[], Session], begin: Callable[[Session], None]) -> None:
+        """Connect by ``connect`` when first asked, and have ``begin`` look at the connection."""
+        self._connect, self._begin = connect, begin
+        self._session: Session | None = None
+        self._used = 0.0
+
+    def session(self) -> Session:
+        """Return the connection, which is made anew where the last one is lost.
+
+        Raises:
+            psycopg.OperationalError: the database is away.
+            Exception: what the look at a new connection raises.
+        """
+        used, self._used = self._used, time.monotonic()
+        if self._session:
+            try:
+                _must_work(self._session, used)
+            except psycopg.Error:
+                self._session.close()
+            else:
+                return self._session
+        session = self._session = self._connect()
+        try:
+            self._begin(session)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def transact(self, function: Callable[[Transaction], T]) -> T:
+        """Run ``function`` in a transaction, and commit; return its result. It may run again as in `Database`."""
+        return _until_fresh(lambda: self.session().transaction(), function)
+
+    def close(self) -> None:
+        """Close the connection; the next use makes another."""
+        if self._session:
+            self._session.close()
+
+
+def _must_work(session: Session, used: float) -> None:
+    """See whether the server has closed what was idle since ``used``, by the monotonic clock.
+
+    A server that ends a connection in good order says so, which lies there to be read: seeing that costs no round trip.
+
+    Raises:
+        psycopg.Error: it has.
+    """
+    listening = select.poll()
+    listening.register(session.connection.fileno(), select.POLLIN)
+    if time.monotonic() - used >= _FRESH_SECONDS or listening.poll(0):
+        session.check()
+
+
+def _until_fresh(
+    open_transaction: Callable[[], AbstractContextManager[Transaction]], do: Callable[[Transaction], T]
+) -> T:
+    for attempt in range(1, _ATTEMPTS + 1):
+        transaction = None
+        try:
+            with open_transaction() as transaction:
+                return do(transaction)
+        except psycopg.Error as error:
+            if attempt == _ATTEMPTS or family_of(error) is not Family.STALE or (transaction and transaction.committed):
+                raise
+            log.info("transaction is done again", error=one_line(error))
+    raise AssertionError("unreachable")
+
+
+def _note_use(_: object, entry: ConnectionPoolEntry) -> None:
+    entry.info["used"] = time.monotonic()
+
+
+def array(values: Iterable[object]) -> str:
+    """Write ``values`` as an array, for a parameter that its statement casts: ``%(ids)s::bigint[]``.
+
+    psycopg takes lists, too, but asks of each element anew how to write it: half of a service's time under load.
+    """
+    write = _WRITTEN.get
+    return "{" + ",".join([write(type(value), _quoted)(value) for value in values]) + "}"
+
+
+def columns(items: Sequence[object], names: Sequence[str]) -> dict[str, str]:
+    """Write the attributes ``names`` of ``items`` as arrays: the parameters of a statement that unnests them."""
+    return {name: array([getattr(item, name) for item in items]) for name in names}
+
+
+def where(conditions: Mapping[str, object]) -> str:
+    """Return a WHERE clause of those ``conditions`` whose value is not None; empty where there are none.
+
+    A condition that holds where its value is NULL would do, too, but no plan for all values can use an index for it.
+    """
+    given = [condition for condition, value in conditions.items() if value is not None]
+    return "WHERE " + " AND ".join(given) if given else ""
+
+
+def _quoted(value: object) -> str:
+    written = "\\x" + value.hex() if isinstance(value, bytes) else str(value)
+    if "\\" in written or '"' in written:
+        written = written.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{written}"'
+
+
+_WRITTEN: dict[type, Callable[[Any], str]] = {
+    int: str,
+    bool: str,
+    type(None): lambda _: "NULL",
+    datetime: lambda value: f'"{value.isoformat()}"',
+}
+"""By type; whatever else is quoted."""

@@ -1,0 +1,64 @@
+"""Which history a database tells: whether the one that answers now may lack what an earlier one had.
+
+A standby that takes over, and a restore to a point in time, begin a new timeline; a restored dump is another database,
+or has other tables in the same one; and a snapshot of the disks is behind in the log. PostgreSQL tells all of these
+apart:
+https://www.postgresql.org/docs/current/continuous-archiving.html#BACKUP-TIMELINES
+"""
+
+import threading
+
+import psycopg
+
+from sagakit.postgres.pipeline import Session, Transaction
+from sagakit.runtime.logs import logger, one_line
+
+log = logger("database")
+
+# A standby tells nothing: it takes no writes, so nobody relies on it.
+_READ = """
+    SELECT concat_ws('/', system_identifier, substr(pg_walfile_name(lsn), 1, 8), oid,
+                     to_regclass('consumed_offsets')::oid) AS line,
+           (lsn - '0/0'::pg_lsn)::bigint AS position
+    FROM pg_control_system(), pg_database,
+         (SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END AS lsn) AS log
+    WHERE datname = current_database() AND lsn IS NOT NULL
+"""
+
+
+class Timelines:
+    """Those of one database, as its connections find them."""
+
+    def __init__(self) -> None:
+        """Begin without knowing any."""
+        self._line = ""
+        self._position = -1
+        self._reading = threading.Lock()
+        self._told = True
+        """Whether the database tells its history, as far as we know."""
+        self.number = 0
+        """How often the history has changed since the first connection."""
+
+    def begin(self, session: Session) -> None:
+        """Look at a new connection; raises psycopg.OperationalError where it is lost.
+
+        Where the database does not tell, that is logged, and what relies on it does without.
+        """
+        self._told = True
+        try:
+            with session.transaction() as tx:
+                self.look(tx)
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported) as error:
+            self._told = False
+            log.warning("the database does not tell its timeline", error=one_line(error))
+
+    def look(self, tx: Transaction) -> None:
+        """Look which history the database of ``tx`` tells, if it tells."""
+        if not self._told:
+            return
+        with self._reading:
+            for row in tx.execute(_READ):
+                if self._line and (row.line != self._line or row.position < self._position):
+                    self.number += 1
+                    log.warning("another history of the database", before=self._line, now=row.line)
+                self._line, self._position = row.line, row.position

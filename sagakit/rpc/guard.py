@@ -1,0 +1,204 @@
+"""The guard around every method: checks requests, turns error families into statuses, counts, shows no stack trace."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from sagakit.errors import Exhausted, InvalidArgument, Unavailable, Violation
+from sagakit.rpc.statuses import status_of
+from sagakit.rpc.validation import check
+from sagakit.runtime import metrics
+from sagakit.runtime.logs import logger
+
+log = logger("rpc")
+
+_LEAST_SECONDS = 0.005
+"""A call with less time left is refused: no transaction is as quick, and trying would leave the caller in doubt."""
+_MOST_CALLS = 10_000
+"""Calls under way at once, streams included; above that a call is told to try again. What waits takes memory."""
+_READ_SECONDS = 30.0
+"""How long an answer of a stream may wait for its client to read what came before."""
+_FAREWELL_SECONDS = 1.0
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Calls:
+    """How many calls have begun and not ended."""
+
+    def __init__(self, most: int = _MOST_CALLS) -> None:
+        """Begin with none; there may be ``most`` at once."""
+        self.under_way, self._most = 0, most
+
+    def must_have_room(self) -> None:
+        """Refuse the call that has just begun where there are too many.
+
+        Raises:
+            Exhausted: there are; this one has done nothing.
+        """
+        if self.under_way > self._most:
+            raise Exhausted("TOO_MANY_CALLS", f"{self._most} calls are under way already; nothing was done, try again")
+
+
+class Guard(grpc.GenericRpcHandler):
+    """Wraps the methods of one service; an interceptor would do so anew at each call."""
+
+    def __init__(self, service: grpc.GenericRpcHandler, calls: Calls) -> None:
+        """Guard ``service``; ``calls`` counts those under way."""
+        self._service, self._calls = service, calls
+        self._guarded: dict[str, Any] = {}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401 - grpc's handler type is not generic
+        """Return the guarded handler of a method; None where the service has no such method."""
+        name = handler_call_details.method
+        if name not in self._guarded:
+            handler = self._service.service(handler_call_details)
+            if handler is None:
+                return None
+            self._guarded[name] = _guarded(handler, name.rpartition("/")[2], self._calls)
+        return self._guarded[name]
+
+
+def _guarded(handler: Any, method: str, calls: Calls) -> Any:  # noqa: ANN401 - grpc's handler type is not generic
+    codecs = {
+        "request_deserializer": _forgiving(handler.request_deserializer),
+        "response_serializer": handler.response_serializer,
+    }
+    if handler.unary_unary:
+        return grpc.unary_unary_rpc_method_handler(_unary(handler.unary_unary, method, calls), **codecs)
+    if handler.unary_stream:
+        return grpc.unary_stream_rpc_method_handler(_stream(handler.unary_stream, method, calls), **codecs)
+    return grpc.stream_stream_rpc_method_handler(_dialogue(handler.stream_stream, method, calls), **codecs)
+
+
+def _forgiving(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message | None]:
+    """Let bytes that are no request through as None; gRPC would answer them with UNKNOWN and Python's own words."""
+
+    def forgiving(body: bytes) -> Message | None:
+        try:
+            return deserialize(body)
+        except DecodeError:
+            return None
+
+    return forgiving
+
+
+def _unary(
+    behaviour: Callable[[Any, Context], Awaitable[Message]], method: str, calls: Calls
+) -> Callable[..., Awaitable[Message]]:
+    answered, seconds = metrics.RPCS.labels(method, "OK"), metrics.RPC_SECONDS.labels(method)
+
+    async def guarded(request: Message, context: Context) -> Message:
+        began = time.perf_counter()
+        calls.under_way += 1
+        try:
+            calls.must_have_room()
+            await _admit(request, context)
+            response = await behaviour(request, context)
+        except Exception as error:  # noqa: BLE001 - it is told to the client and logged
+            await _abort(context, error, method)
+        finally:
+            calls.under_way -= 1
+        answered.inc()
+        seconds.observe(time.perf_counter() - began)
+        return response
+
+    return guarded
+
+
+def _stream(behaviour: Callable[[Any, Context], Any], method: str, calls: Calls) -> Callable[..., Awaitable[None]]:
+    writes = inspect.iscoroutinefunction(behaviour)  # by itself, as the Watch of grpc's health service does
+
+    async def answer(request: Message, context: Context) -> None:
+        await _admit(request, context)
+        responses = behaviour(request, context)
+        await (responses if writes else _write_all(responses, context))
+
+    return _streaming(answer, method, calls)
+
+
+def _dialogue(
+    behaviour: Callable[[AsyncIterator[Message], Context], AsyncGenerator[Message]], method: str, calls: Calls
+) -> Callable[..., Awaitable[None]]:
+    async def answer(requests: AsyncIterator[Message | None], context: Context) -> None:
+        await _write_all(behaviour(_admitted(requests, context), context), context)
+
+    return _streaming(answer, method, calls)
+
+
+def _streaming(
+    answer: Callable[[Any, Context], Awaitable[None]], method: str, calls: Calls
+) -> Callable[..., Awaitable[None]]:
+    answered, under_way = metrics.RPCS.labels(method, "OK"), metrics.STREAMS.labels(method)
+
+    async def guarded(request: Any, context: Context) -> None:  # noqa: ANN401 - one message, or an iterator of them
+        calls.under_way += 1
+        under_way.inc()
+        try:
+            calls.must_have_room()
+            await answer(request, context)
+        except _Unread as error:
+            # The status waits behind what is not read: the client gets it if it goes on.
+            with suppress(TimeoutError, grpc.aio.InternalError):
+                async with asyncio.timeout(_FAREWELL_SECONDS):
+                    await _abort(context, error, method)
+        except Exception as error:  # noqa: BLE001 - it is told to the client and logged
+            await _abort(context, error, method)
+        else:
+            answered.inc()
+        finally:
+            under_way.dec()
+            calls.under_way -= 1
+
+    return guarded
+
+
+class _Unread(Unavailable):
+    """The client does not read: its stream is given up."""
+
+
+async def _write_all(responses: AsyncGenerator[Message], context: Context) -> None:
+    async with aclosing(responses):
+        async for response in responses:
+            try:
+                async with asyncio.timeout(_READ_SECONDS):
+                    await context.write(response)
+            except grpc.aio.InternalError:  # the client is gone, which grpc would log as an error of ours
+                raise asyncio.CancelledError from None
+            except TimeoutError:
+                raise _Unread(f"nothing of this stream was read for {_READ_SECONDS:.0f} s; call again") from None
+
+
+async def _admitted(requests: AsyncIterator[Message | None], context: Context) -> AsyncIterator[Message]:
+    async for request in requests:
+        await _admit(request, context)
+        if request is not None:  # `_admit` has refused it otherwise
+            yield request
+
+
+async def _admit(request: Message | None, context: Context) -> None:
+    remaining: float | None = context.time_remaining()  # None without a deadline, whatever its stub says
+    if remaining is not None and remaining < _LEAST_SECONDS:
+        await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the call began")
+    if request is None:
+        raise InvalidArgument(Violation("", "the bytes are not the message that this call takes"))
+    check(request)
+
+
+async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
+    if isinstance(error, grpc.aio.AbortError | grpc.aio.BaseError):
+        raise error
+    code, status = status_of(error, _domain(method))
+    metrics.RPCS.labels(method, code.name).inc()
+    details = ("grpc-status-details-bin", status.SerializeToString())
+    await context.abort(code, status.message, trailing_metadata=(details,))
+
+
+def _domain(method: str) -> str:
+    """Return whose the method is: the first part of its name, such as ``shop`` of ``/shop.v1.Orders/Create``."""
+    return method.lstrip("/").partition(".")[0]

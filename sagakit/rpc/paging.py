@@ -1,0 +1,69 @@
+"""Pages by keyset (AIP-158): a token holds the last id of its page, and belongs to one list with one set of filters.
+
+A page is bounded by its entries and by its bytes, since a client takes answers of 4 MiB unless it says otherwise.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from sagakit.errors import InvalidArgument, Violation
+
+_DEFAULT_SIZE = 50
+_LARGEST_SIZE = 1000
+LARGEST_BYTES = 3 * 1024 * 1024
+"""Of the entries of one answer; what is around them is small."""
+
+Entry = TypeVar("Entry", bound=Message)
+
+
+def page_size(asked: int) -> int:
+    """Return how many entries the page has at most: 50 unless asked otherwise, never more than 1000."""
+    return min(asked or _DEFAULT_SIZE, _LARGEST_SIZE)
+
+
+def one_page(entries: Iterable[Entry], size: int) -> tuple[list[Entry], bool]:
+    """Return those of ``entries`` that make a page, the first at least, and whether any are left for the next."""
+    page: list[Entry] = []
+    room = LARGEST_BYTES
+    for entry in entries:
+        room -= entry.ByteSize()
+        if len(page) == size or (page and room < 0):
+            return page, True
+        page.append(entry)
+    return page, False
+
+
+def next_page_token(listing: str, filters: object, last_id: int) -> str:
+    """Return the token of the page behind ``last_id`` of ``listing`` with ``filters`` (anything with a stable repr)."""
+    content = json.dumps([_fingerprint(listing, filters), last_id], separators=(",", ":"))
+    return base64.urlsafe_b64encode(content.encode()).decode()
+
+
+def last_id(listing: str, filters: object, token: str, field: str = "page_token") -> int | None:
+    """Return the id behind which the page of ``token`` begins, or None for the first page.
+
+    ``field`` is the request's that has it.
+
+    Raises:
+        InvalidArgument: the token is not one of this list with these filters.
+    """
+    if not token:
+        return None
+    try:
+        fingerprint, last = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, TypeError):
+        fingerprint, last = None, None
+    if fingerprint != _fingerprint(listing, filters) or type(last) is not int or not 0 <= last < 2**63:
+        text = "must be the next_page_token of an earlier answer to the same request with the same filters"
+        raise InvalidArgument(Violation(field, text))
+    return last
+
+
+def _fingerprint(listing: str, filters: object) -> str:
+    return hashlib.sha256(f"{listing} {filters!r}".encode()).hexdigest()[:16]

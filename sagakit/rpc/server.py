@@ -1,0 +1,111 @@
+"""The gRPC server: reflection, health, TLS where it is set, and the guard around every method."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+
+from sagakit.rpc import reflection
+from sagakit.rpc.connections import server_options
+from sagakit.rpc.guard import Calls, Guard
+from sagakit.rpc.settings import RpcSettings
+from sagakit.rpc.statuses import CODES
+from sagakit.runtime import metrics
+
+LIVENESS = "liveness"
+"""Health of the process itself; the empty service name and the API's own tell readiness."""
+
+_CHECK_SECONDS = 0.1
+_QUIET_CHECKS = 10
+
+
+class Api(NamedTuple):
+    """One gRPC service: its full name, and the function that adds its servicer to a server."""
+
+    name: str
+    add: Callable[[grpc.aio.Server], None]
+
+
+class _Guarding:
+    """What a generated ``add_…_to_server`` wants of a server; what it adds is guarded."""
+
+    def __init__(self, server: grpc.aio.Server, calls: Calls) -> None:
+        self._server, self._calls = server, calls
+
+    def add_generic_rpc_handlers(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
+        self._server.add_generic_rpc_handlers(tuple(Guard(handler, self._calls) for handler in handlers))
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, object]) -> None:  # noqa: ARG002 - as grpc calls it
+        """Begin to count: these are the same methods, for servers that know them by their names."""
+        metrics.begin_at_zero(metrics.RPCS, handlers, CODES)
+
+
+class RpcServer:
+    """Serves one API."""
+
+    def __init__(self, settings: RpcSettings, apis: Sequence[Api]) -> None:
+        """Make a server for ``apis``; it is not ready until `set_ready`.
+
+        Raises:
+            RuntimeError: the port is in use.
+            OSError: a TLS file cannot be read.
+        """
+        self._names = [api.name for api in apis]
+        self._health = HealthServicer()
+        self._server = grpc.aio.server(options=server_options(settings.grpc_max_connection_age_seconds))
+        self._calls = Calls()
+        guarding = cast("grpc.aio.Server", _Guarding(self._server, self._calls))
+        for api in apis:
+            api.add(guarding)
+        # A probe is answered however many calls there are, and a stop does not wait for who watches the health.
+        apart = cast("grpc.aio.Server", _Guarding(self._server, Calls()))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, apart)
+        health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+        reflection.add_to_server(guarding, [*self._names, health])
+        self._bind(settings)
+
+    def _bind(self, settings: RpcSettings) -> None:
+        address = str(settings.grpc_listen)
+        if not (settings.grpc_tls_certificate and settings.grpc_tls_key):
+            self._server.add_insecure_port(address)
+            return
+        pair = (Path(settings.grpc_tls_key).read_bytes(), Path(settings.grpc_tls_certificate).read_bytes())
+        ca = Path(settings.grpc_tls_client_ca).read_bytes() if settings.grpc_tls_client_ca else None
+        credentials = grpc.ssl_server_credentials([pair], ca, require_client_auth=ca is not None)
+        self._server.add_secure_port(address, credentials)
+
+    async def start(self) -> None:
+        """Begin to answer: alive, not ready."""
+        await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+        await self.set_ready(ready=False)
+        await self._server.start()
+
+    async def set_alive(self, *, alive: bool) -> None:
+        """Say through the health service whether the process is well, or is better restarted."""
+        status = health_pb2.HealthCheckResponse.SERVING if alive else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self._health.set(LIVENESS, status)
+
+    async def set_ready(self, *, ready: bool) -> None:
+        """Say through the health service whether calls are welcome."""
+        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", *self._names):
+            await self._health.set(name, status)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Say NOT_SERVING, let calls under way end for ``grace_seconds``, then stop.
+
+        gRPC may then hold calls that never begin: those whose message has not come, and under load, once in a hundred
+        stops, one that it has lost. They are cut off once no other is under way.
+        """
+        await self._health.enter_graceful_shutdown()
+        stopping = asyncio.create_task(self._server.stop(grace_seconds))
+        quiet = 0
+        while not stopping.done() and quiet < _QUIET_CHECKS:
+            await asyncio.wait([stopping], timeout=_CHECK_SECONDS)
+            quiet = 0 if self._calls.under_way else quiet + 1
+        await self._server.stop(None)
+        await stopping

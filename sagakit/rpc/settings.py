@@ -1,0 +1,31 @@
+"""How the gRPC API is served, as the environment says it."""
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from sagakit.runtime.settings import Address, Listen, Settings
+from sagakit.runtime.tls_files import authority_problems, pair_problems
+
+
+class RpcSettings(Settings):
+    """Where the gRPC API listens, with which TLS files, and how old a connection may become."""
+
+    grpc_listen: Address = Field(default=Listen("127.0.0.1", 50051), description="Where the gRPC API listens.")
+    grpc_tls_certificate: str | None = Field(default=None, description="PEM file; with the key it switches TLS on.")
+    grpc_tls_key: str | None = Field(default=None, description="PEM file of the certificate's private key.")
+    grpc_tls_client_ca: str | None = Field(default=None, description="PEM file; clients must show a certificate of it.")
+    grpc_max_connection_age_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        le=86_400,
+        description="Age at which a connection is given up, give or take a tenth, so that its client connects anew.",
+    )
+
+    def problems(self) -> Iterator[str]:
+        """Say which settings do not fit together, in lines that begin with a setting's name."""
+        yield from super().problems()
+        pair = ("grpc_tls_certificate", "grpc_tls_key")
+        yield from self.missing(pair, (*pair, "grpc_tls_client_ca"))
+        yield from pair_problems(("GRPC_TLS_CERTIFICATE", "GRPC_TLS_KEY"), self.grpc_tls_certificate, self.grpc_tls_key)
+        yield from authority_problems("GRPC_TLS_CLIENT_CA", self.grpc_tls_client_ca)

@@ -1,0 +1,68 @@
+"""What is counted and measured. Everything here is served at ``METRICS_LISTEN`` for Prometheus."""
+
+import collections
+import errno
+import itertools
+from collections.abc import Iterable
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+from sagakit.runtime.settings import Listen
+
+_SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
+
+CONSUMED = Counter("sagakit_messages_consumed_total", "Messages handled, their offset committed.", ["topic"])
+PUBLISHED = Counter("sagakit_messages_published_total", "Messages acknowledged by Kafka.", ["topic"])
+BATCH_MESSAGES = Histogram("sagakit_batch_messages", "Messages in one consumed batch.", buckets=_SIZES)
+BATCH_SECONDS = Histogram("sagakit_batch_seconds", "From a batch's first message to its replies' acknowledgement.")
+REJOINED = Counter("sagakit_consumer_rejoins_total", "Times that a stalled consumer joined its group anew.")
+RECONNECTED = Counter(
+    "sagakit_producer_reconnects_total", "Times that a producer which no broker answered connected anew."
+)
+REWOUND = Counter("sagakit_batches_rewound_total", "Batches that failed and are done again.", ["error"])
+HELD_BACK = Gauge(
+    "sagakit_messages_held_back", "Messages that fail for no known reason, until another of their kind is handled."
+)
+HALTED = Gauge("sagakit_consumer_halted", "1 where consuming is halted, because no message can be handled.")
+HALTED_SINCE = Gauge("sagakit_consumer_halted_since_seconds", "When that began, in Unix time; 0 where it is not so.")
+HALTED_REASON = Gauge("sagakit_consumer_halted_reason", "1 with the reason why consuming is halted.", ["reason"])
+DEAD_LETTERS = Counter("sagakit_dead_letters_total", "Messages parked in the dead-letter topic.", ["topic", "reason"])
+OUTBOX_RELAYED = Counter("sagakit_outbox_relayed_total", "Outbox rows that the relay published, not the fast path.")
+COALESCED = Histogram(
+    "sagakit_coalesced_calls", "Calls, or items of lists, in one round trip.", ["what"], buckets=_SIZES
+)
+RPCS = Counter("sagakit_rpcs_total", "gRPC calls ended.", ["method", "code"])
+STREAMS = Gauge("sagakit_rpc_streams", "gRPC streams that have begun and not ended.", ["method"])
+RPC_SECONDS = Histogram("sagakit_rpc_seconds", "Duration of gRPC calls.", ["method"])
+READY = Gauge("sagakit_ready", "1 where the service is ready.")
+
+
+def begin_at_zero(counter: Counter, *labels: Iterable[str]) -> None:
+    """Have a series of ``counter`` for every combination of its labels' values from the first scrape on.
+
+    Prometheus's ``increase()`` misses a count that makes its series: it sees no step from nothing to one.
+    """
+    for values in itertools.product(*labels):
+        counter.labels(*values)
+
+
+def tally(counter: Counter, labels: Iterable[str]) -> None:
+    """Count each of ``labels``, the values of the counter's one label; a batch at once, as each count takes a lock."""
+    for label, times in collections.Counter(labels).items():
+        counter.labels(label).inc(times)
+
+
+def serve(listen: Listen) -> None:
+    """Serve the metrics over HTTP from a daemon thread.
+
+    ``::`` is every address, of IPv4 too; where the system has no IPv6 it is every address of IPv4, as for gRPC.
+
+    Raises:
+        OSError: the port is in use, or the address not one of this machine.
+    """
+    try:
+        start_http_server(listen.port, listen.host)
+    except OSError as error:
+        if listen.host != "::" or error.errno != errno.EAFNOSUPPORT:
+            raise
+        start_http_server(listen.port, "0.0.0.0")  # noqa: S104 - it is what was asked for

@@ -1,0 +1,135 @@
+"""How a saga is declared: its steps from the first to the last, each with its undo beside its do.
+
+The terms are those of Garcia-Molina and Salem, "Sagas" (SIGMOD 1987), and of Richardson's *Microservices Patterns*: a
+*compensation* undoes a step; after the *pivot* has succeeded the saga only goes forward.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Protocol
+
+from sagakit.records import Record
+
+LONGEST_WAIT = timedelta(days=3650)
+"""Of one attempt. No deadline is then beyond what a time can be, whatever the declaration and its scale."""
+
+
+class Reply(Record, Protocol):
+    """A participant's answer to a step's command."""
+
+    @property
+    def success(self) -> bool:
+        """Whether the step was done."""
+        ...
+
+    @property
+    def reason(self) -> str | None:
+        """Why it was refused; None on success."""
+        ...
+
+
+def seconds(count: float) -> timedelta:
+    """Return a time of ``count`` seconds."""
+    return timedelta(seconds=count)
+
+
+def minutes(count: float) -> timedelta:
+    """Return a time of ``count`` minutes."""
+    return timedelta(minutes=count)
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """How often a command is sent when its reply stays out, and how long one attempt waits at most.
+
+    Each attempt waits twice as long as the one before, up to ``cap``.
+    """
+
+    attempts: int
+    """The first sending included. When they are used up, the saga compensates, or, past the pivot or while undoing, is
+    stuck."""
+    cap: timedelta
+
+
+@dataclass(frozen=True)
+class Step:
+    """One participant's part: the command that does it, the reply that says so, and the same for undoing it."""
+
+    name: str
+    do: Callable[[Any], Record]
+    done: type[Reply]
+    undo: Callable[[Any], Record]
+    undone: type[Record]
+    timeout: timedelta
+    """How long the first attempt waits for its reply."""
+    retry: Backoff
+    pivot: bool = False
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """The message that asks for a saga's cancel. It carries the whole start, because it may overtake it."""
+
+    message: type[Record]
+    start: Callable[[Any], Record]
+    """The saga's start, as the cancel carries it."""
+    note: Callable[[Any], str]
+    """Who asked and why, for the history."""
+
+
+@dataclass(frozen=True)
+class Saga:
+    """A saga, to be read aloud. The functions of its steps take the start message and return a command.
+
+    Raises:
+        ValueError: there is no step, two have one name, more than one is the pivot, or one waits longer than
+            `LONGEST_WAIT`.
+    """
+
+    name: str
+    start: type[Record]
+    steps: tuple[Step, ...]
+    on_completed: Callable[[Any], Record]
+    on_compensated: Callable[[Any, str], Record]
+    """Takes the start message and the reason."""
+    cancel: Cancel
+
+    def __post_init__(self) -> None:
+        """Refuse a declaration that cannot work."""
+        names = [step.name for step in self.steps]
+        if not names or len(set(names)) < len(names) or sum(step.pivot for step in self.steps) > 1:
+            msg = f"saga {self.name}: needs steps, each with a name of its own, and one pivot at most"
+            raise ValueError(msg)
+        if any(max(step.timeout, step.retry.cap) > LONGEST_WAIT for step in self.steps):
+            msg = f"saga {self.name}: no step waits longer than {LONGEST_WAIT.days} days"
+            raise ValueError(msg)
+
+    def position(self, step: str) -> int:
+        """Return where in the order of steps ``step`` stands.
+
+        Raises:
+            ValueError: no step has that name; the saga was declared differently when it was stored.
+        """
+        for position, candidate in enumerate(self.steps):
+            if candidate.name == step:
+                return position
+        msg = f"saga {self.name} has no step {step!r}"
+        raise ValueError(msg)
+
+    def scaled(self, factor: float) -> "Saga":
+        """Return the same saga with every time-out and cap multiplied by ``factor``, up to `LONGEST_WAIT`."""
+
+        def times(wait: timedelta) -> timedelta:
+            return timedelta(seconds=min(wait.total_seconds() * factor, LONGEST_WAIT.total_seconds()))
+
+        steps = tuple(
+            replace(step, timeout=times(step.timeout), retry=replace(step.retry, cap=times(step.retry.cap)))
+            for step in self.steps
+        )
+        return replace(self, steps=steps)
+
+    @property
+    def pivot(self) -> int:
+        """The position of the pivot; without one, of the last step."""
+        return next((at for at, step in enumerate(self.steps) if step.pivot), len(self.steps) - 1)

@@ -1,0 +1,335 @@
+"""Runs a service from its first log line to its last: start in order, tell readiness, stop in order at SIGTERM.
+
+Ready means: the database answers and takes writes, and topics and schemas were found at the start. The broker is not
+part of it, because orders are accepted while it is away.
+"""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import psycopg
+import uvloop
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from sqlalchemy.exc import SQLAlchemyError
+
+from sagakit.avro.codec import Codec
+from sagakit.consumer.consumer import Consumer
+from sagakit.consumer.dispatch import Handle
+from sagakit.dead_letters.letter import REASONS, topic_of
+from sagakit.errors import Unavailable
+from sagakit.families import passes
+from sagakit.kafka import group_owner
+from sagakit.kafka.producer import Producer
+from sagakit.kafka.settings import KafkaSettings
+from sagakit.postgres.address import UnsupportedServer
+from sagakit.postgres.database import Database
+from sagakit.postgres.migrations import migrate_when_up
+from sagakit.postgres.poolers import must_keep_sessions
+from sagakit.postgres.settings import DatabaseSettings
+from sagakit.records import Record
+from sagakit.rpc.server import Api, RpcServer
+from sagakit.runtime import logs, metrics, settings
+from sagakit.runtime.periodic import Periodic
+from sagakit.service.settings import ServiceSettings
+
+log = logs.logger("service")
+
+_CHECK_SECONDS = 1.0
+_FLUSH_SECONDS = 5.0
+_API_CONNECTIONS = 10
+_PASSING = ("Unavailable", "OperationalError", "KafkaException")
+"""What a batch is usually done again for."""
+_SCHEMAS_SECONDS = 30.0
+"""How often it is looked whether schema ids have moved, as in a registry that was built anew."""
+_COLLECT_EVERY = 50_000
+"""Allocations. A batch makes thousands of objects and drops them all; the default looks through them every 700."""
+
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+
+
+class Background(Protocol):
+    """Something that runs in a thread of its own beside the service."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End; return when that is done."""
+
+
+@dataclass(frozen=True)
+class Parts(Generic[SettingsT]):
+    """What a service is wired from."""
+
+    settings: SettingsT
+    database: Database
+    codec: Codec
+    producer: Producer
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What a service is: its API, what it consumes, and what else runs."""
+
+    apis: Sequence[Api]
+    topics: Sequence[str]
+    handle: Handle
+    prepare: Callable[[], None] | None = None
+    """What must have been done before anything is consumed; it is tried until it raises no more."""
+    background: Sequence[Background] = ()
+    tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    drain: Callable[[], Coroutine[Any, Any, None]] | None = None
+    """What is awaited once no call is under way any more, before the producer is closed."""
+
+
+def main(
+    name: str,
+    kind: type[SettingsT],
+    records: Sequence[type[Record]],
+    wire: Callable[[Parts[SettingsT]], Wiring],
+) -> None:
+    """Run the service ``name``, or with the argument ``migrate`` bring its database up to date.
+
+    Args:
+        name: the service's package; also its consumer group.
+        kind: the settings to read from the environment.
+        records: every record type of the topics it reads and writes.
+        wire: makes the service from its parts.
+
+    Raises:
+        SystemExit: 1 where it had to end by itself, 2 for bad settings or arguments.
+    """
+    if sys.argv[1:] == ["migrate"]:
+        database = settings.read(DatabaseSettings)
+        logs.configure(name, "INFO", "auto")
+        try:
+            migrate_when_up(name, database.database_url)
+        except (SQLAlchemyError, psycopg.Error, UnsupportedServer) as error:
+            sys.exit(f"not migrated: {logs.one_line(error)}")
+        return
+    if sys.argv[1:]:
+        sys.exit(f"usage: python -m {name} [migrate]")
+    read = settings.read(kind)
+    logs.configure(name, read.log_level, read.log_format)
+    _let_threads_finish()
+    sys.exit(uvloop.run(_Running(name, read, records, wire).run()))
+
+
+def _let_threads_finish() -> None:
+    """Have no thread of ours take the CPU from another that runs, merely because it has just been woken.
+
+    A gRPC call wakes several threads, each for a few microseconds: under load the event loop was interrupted 14,000
+    times a second. Linux only (``SCHED_BATCH``, sched(7)); it needs no privilege, and elsewhere we do without.
+    """
+    with suppress(AttributeError, OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+class _Running(Generic[SettingsT]):
+    """One service from start to stop."""
+
+    def __init__(
+        self,
+        name: str,
+        read: SettingsT,
+        records: Sequence[type[Record]],
+        wire: Callable[[Parts[SettingsT]], Wiring],
+    ) -> None:
+        self._name, self._settings, self._records, self._wire = name, read, records, wire
+        self._stopping = asyncio.Event()
+        self._failure: str | None = None
+
+    async def run(self) -> int:
+        """Run until SIGTERM or SIGINT (0), or until it cannot go on (1)."""
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        self._parts = self._make_parts()
+        wiring = self._wire(self._parts)
+        _begin_counting(self._name, set(wiring.topics), {record.TOPIC for record in self._records})
+        try:
+            self._server = RpcServer(self._settings, wiring.apis)
+        except (OSError, RuntimeError) as error:
+            log.critical("cannot listen for gRPC", address=str(self._settings.grpc_listen), error=str(error))
+            return 1
+        try:
+            metrics.serve(self._settings.metrics_listen)
+        except OSError as error:
+            log.critical("cannot serve metrics", address=str(self._settings.metrics_listen), error=str(error))
+            return 1
+        await self._server.start()
+        log.info("started", grpc=str(self._settings.grpc_listen), metrics=str(self._settings.metrics_listen))
+        consumer = self._make_consumer(wiring)
+        schemas = Periodic("schemas", self._refresh_schemas, interval_seconds=_SCHEMAS_SECONDS)
+        background = (consumer, *wiring.background, schemas)
+        tasks = [asyncio.create_task(task()) for task in wiring.tasks]
+        if (
+            await self._wait_for_database()
+            and await self._wait_for_contracts(wiring.topics)
+            and (wiring.prepare is None or await self._wait_for(wiring.prepare))
+        ):
+            for part in background:
+                part.start()
+            # What was made so far lives as long as the process: the collector need not look at it again.
+            gc.freeze()
+            gc.set_threshold(_COLLECT_EVERY)
+            await self._tell_readiness(consumer)
+        await self._stop(background, wiring, tasks)
+        return 1 if self._failure else 0
+
+    def _make_parts(self) -> Parts[SettingsT]:
+        return Parts(
+            self._settings,
+            Database(self._settings.database_url, _API_CONNECTIONS),
+            Codec(SchemaRegistryClient(self._settings.registry_client()), self._records),
+            Producer(self._settings.kafka_client(), self._fail),
+        )
+
+    def _refresh_schemas(self) -> bool:
+        self._parts.codec.refresh()
+        return False
+
+    def _make_consumer(self, wiring: Wiring) -> Consumer:
+        return Consumer(
+            self._settings.kafka_client(),
+            self._name,
+            wiring.topics,
+            wiring.handle,
+            codec=self._parts.codec,
+            database=self._parts.database,
+            producer=self._parts.producer,
+            batch_size=self._settings.consumer_batch_size,
+            on_crash=self._fail,
+        )
+
+    def _fail(self, reason: str) -> None:
+        """End the process from any thread."""
+        log.critical("cannot go on", reason=reason)
+        self._failure = reason
+        self._loop.call_soon_threadsafe(self._stopping.set)
+
+    async def _wait_for_database(self) -> bool:
+        """Wait until the database is there; return False where this code cannot work with it."""
+        return await self._wait_for(lambda: must_keep_sessions(self._settings.database_url))
+
+    async def _wait_for_contracts(self, topics: Sequence[str]) -> bool:
+        """Wait until topics and schemas are there, and the consumer group is ours.
+
+        Until then no message can be encoded, so nothing gets into the topics of another installation.
+        """
+        wanted = {group_owner.TOPIC, *topics, *(record.TOPIC for record in self._records)}
+
+        def load() -> None:
+            self._parts.codec.load()
+            self._parts.producer.learn_partitions()
+
+        return (
+            await self._wait_for(lambda: _must_exist(self._settings, wanted))
+            and await self._wait_for(self._claim_group)
+            and await self._wait_for(load)
+        )
+
+    def _claim_group(self) -> None:
+        with self._parts.database.transaction() as tx:
+            (row,) = tx.execute("SELECT installation_id FROM installation").fetchall()
+        group_owner.claim(self._settings.kafka_client(), self._name, str(row.installation_id))
+
+    async def _wait_for(self, look: Callable[[], None]) -> bool:
+        """Wait until ``look`` finds what it needs; return False where the service is to stop before."""
+        told = ""
+        while not self._stopping.is_set():
+            try:
+                await asyncio.to_thread(look)
+            except (UnsupportedServer, group_owner.ClaimedElsewhere) as error:
+                self._fail(str(error))
+                return False
+            except Exception as error:
+                if not passes(error):
+                    raise
+                if (reason := logs.one_line(error)) != told:
+                    told = reason
+                    log.warning("waiting", reason=told)
+                await self._pause()
+            else:
+                return True
+        return False
+
+    async def _tell_readiness(self, consumer: Consumer) -> None:
+        was, lives = None, True
+        while not self._stopping.is_set():
+            if lives == consumer.calls_for_restart:
+                lives = not lives
+                log.warning("alive" if lives else "not alive: a restart may end the halt")
+                await self._server.set_alive(alive=lives)
+            ready = await self._database_takes_writes() and consumer.state == "running"
+            if ready != was:
+                log.info("ready" if ready else "not ready")
+                await self._server.set_ready(ready=ready)
+                metrics.READY.set(ready)
+                was = ready
+            await self._pause(0.05 if consumer.state == "starting" else _CHECK_SECONDS)
+
+    async def _database_takes_writes(self) -> bool:
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS * 3):
+                writable = await self._parts.database.is_writable()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready
+            log.warning("the database does not answer", error=logs.one_line(error))
+            return False
+        if not writable:  # a standby, after a failover: another connection may find the server that has taken over
+            log.warning("the database is read-only")
+            self._parts.database.connect_anew()
+        return writable
+
+    async def _pause(self, seconds: float = _CHECK_SECONDS) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+    async def _stop(
+        self, background: Sequence[Background], wiring: Wiring, tasks: Sequence[asyncio.Task[None]]
+    ) -> None:
+        log.info("stopping")
+        metrics.READY.set(0)
+        await self._server.stop(self._settings.shutdown_grace_seconds)
+        for part in background:
+            await asyncio.to_thread(part.stop)
+        if wiring.drain:
+            await wiring.drain()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(self._parts.producer.close, _FLUSH_SECONDS)
+        self._parts.database.close()
+        log.info("stopped")
+
+
+def _begin_counting(group: str, consumed: set[str], known: set[str]) -> None:
+    metrics.begin_at_zero(metrics.CONSUMED, consumed)
+    metrics.begin_at_zero(metrics.PUBLISHED, (known - consumed) | {topic_of(group)})
+    metrics.begin_at_zero(metrics.DEAD_LETTERS, consumed, REASONS)
+    metrics.begin_at_zero(metrics.REWOUND, _PASSING)
+
+
+def _must_exist(kafka: KafkaSettings, wanted: set[str]) -> None:
+    try:
+        found = AdminClient(kafka.kafka_client()).list_topics(timeout=5).topics
+    except KafkaException as error:
+        msg = f"Kafka cannot be reached at {kafka.kafka_bootstrap_servers} ({error})"
+        raise Unavailable(msg) from error
+    missing = sorted(wanted - set(found))
+    if missing:
+        msg = f"topics do not exist yet: {', '.join(missing)}"
+        raise Unavailable(msg)

@@ -1,0 +1,43 @@
+"""Which offsets the transaction of a batch stores."""
+
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any, TypeVar, cast
+
+import pytest
+from confluent_kafka import Message as KafkaMessage
+
+from sagakit.consumer.batch_handler import BatchHandler
+from sagakit.offsets import stored_offsets
+from sagakit.offsets.handled import Offsets
+from sagakit.postgres.pipeline import Transaction
+
+T = TypeVar("T")
+PLACE = ("product-decreased", 3)
+
+
+def transact(function: Callable[[Transaction], T]) -> T:
+    return function(cast("Transaction", None))
+
+
+def at(offset: int) -> KafkaMessage:
+    return KafkaMessage(topic=PLACE[0], partition=PLACE[1], offset=offset)
+
+
+def test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own answers are not published yet; and where it is halved, the part before may have had no effect."""
+    written: list[dict[tuple[str, int], int]] = []
+    published: list[Sequence[object]] = []
+    monkeypatch.setattr(stored_offsets, "write", lambda _, offsets: written.append(dict(offsets)))
+    monkeypatch.setattr("sagakit.offsets.handled.COMMIT_SECONDS", 0.0)
+    codec: Any = SimpleNamespace(decode=lambda *_: SimpleNamespace(key=1))
+    database: Any = SimpleNamespace(kept=lambda _: SimpleNamespace(transact=transact))
+    producer: Any = SimpleNamespace(deliver=published.append)
+    offsets = Offsets()
+    handling = BatchHandler(lambda _, __: [], codec, database, producer, offsets)
+    for number, batch in enumerate([[at(40), at(41)], [at(42)], [at(43)]]):
+        assert handling.handle(batch) == []
+        assert len(published) == number + 1
+        offsets.add(batch)
+    assert written == [{}, {PLACE: 42}, {PLACE: 43}]
+    assert offsets.unstored() == {PLACE: 44}

@@ -1,0 +1,67 @@
+"""What is remembered of sagas: the newest that were stored, and nothing of what has ended."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from orchestrator_svc.order_saga import ORDER_SAGA
+from sagakit.orchestrator.database_clock import DatabaseClock
+from sagakit.orchestrator.remembered import Remembered
+from sagakit.saga.instance import Instance
+from tests.unit.orchestrator_svc.conversation import Conversation
+from tests.unit.orchestrator_svc.messages import CREATED, NOW
+
+
+@pytest.fixture
+def instance() -> Instance:
+    begun = Conversation(ORDER_SAGA).hears(CREATED).instance
+    assert begun is not None
+    return begun
+
+
+def test_a_saga_is_remembered_as_it_was_kept_last(instance: Instance) -> None:
+    memory = Remembered()
+    memory.keep([instance])
+    memory.keep([replace(instance, version=2)])
+    assert memory.recall({instance.saga_id, 99}) == {instance.saga_id: replace(instance, version=2)}
+
+
+def test_what_has_ended_or_is_told_to_be_otherwise_is_forgotten(instance: Instance) -> None:
+    memory = Remembered()
+    memory.keep(replace(instance, saga_id=number) for number in (1, 2, 3))
+    memory.keep([replace(instance, saga_id=1, step=None)])
+    memory.forget([2, 99])
+    assert memory.recall({1, 2, 3}).keys() == {3}
+
+
+def test_those_kept_longest_ago_make_room(instance: Instance) -> None:
+    memory = Remembered(most=2)
+    for number in (1, 2, 1, 3):
+        memory.keep([replace(instance, saga_id=number)])
+    assert memory.recall({1, 2, 3}).keys() == {1, 3}
+
+
+def test_the_other_clock_goes_on_from_what_it_said_until_that_is_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = 1000.0
+    monkeypatch.setattr("sagakit.orchestrator.database_clock.time.monotonic", lambda: here)
+    there = DatabaseClock()
+    assert there.now() is None
+    there.told(NOW, asked=999.5)
+    told = there.now()
+    assert told is not None
+    assert (told - NOW).total_seconds() == 0.5
+    here = 1009.5
+    assert there.now() is None
+
+
+def test_the_other_clock_is_not_taken_from_an_answer_that_was_long_in_coming(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = 1000.0
+    monkeypatch.setattr("sagakit.orchestrator.database_clock.time.monotonic", lambda: here)
+    there = DatabaseClock()
+    there.told(NOW, asked=here)
+    here = 1006.0
+    there.told(NOW + timedelta(seconds=6), asked=1002.0)  # it stood still, and then looked at its clock
+    told = there.now()
+    assert told is not None
+    assert (told - NOW).total_seconds() == 6

@@ -1,0 +1,121 @@
+"""Connections age, so that replicas that come later get calls; what is under way on them goes on."""
+
+import asyncio
+import socket
+import struct
+from collections import Counter
+from contextlib import AsyncExitStack
+from typing import Any, cast
+
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
+from ordersaga_client import CHANNEL_OPTIONS
+
+from devstack.layout import free_port
+from sagakit.runtime.settings import Listen
+from tests.support.echo import Echo, call
+from tests.support.proxy import Proxy
+
+AGE_SECONDS = 0.3
+OWN = [("grpc.use_local_subchannel_pool", 1)]
+
+
+async def one_more(stack: AsyncExitStack) -> Echo:
+    return await stack.enter_async_context(Echo(grpc_max_connection_age_seconds=AGE_SECONDS))
+
+
+async def test_replicas_that_come_later_get_their_share_of_four_channels_that_were_there_before() -> None:
+    replicas: list[Echo] = []
+    turn = 0
+
+    def next_replica() -> Listen:
+        """Return whose turn it is, as a load balancer of connections does."""
+        nonlocal turn
+        turn += 1
+        return replicas[turn % len(replicas)].address
+
+    async with AsyncExitStack() as stack:
+        replicas.append(await one_more(stack))
+        balancer = await stack.enter_async_context(Proxy(next_replica))
+        channels = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(str(balancer.address), options=OWN))
+            for _ in range(4)
+        ]
+        for channel in channels:
+            await call(channel)(Message(), timeout=10)
+        replicas += [await one_more(stack), await one_more(stack)]
+        async with asyncio.timeout(30):
+            while min(replica.called for replica in replicas) < 20:
+                codes = await asyncio.gather(*(call(channel)(Message(), timeout=10).code() for channel in channels))
+                assert set(codes) == {grpc.StatusCode.OK}, "nothing is lost when a connection ends"
+                await asyncio.sleep(0.01)
+    calls = Counter({place: replica.called for place, replica in enumerate(replicas)})
+    assert max(calls.values()) < 20 * min(calls.values()), calls
+
+
+class Names(asyncio.DatagramProtocol):
+    """A name server, as of a Kubernetes service without an address of its own: any name has all of ``addresses``."""
+
+    def __init__(self) -> None:
+        self.addresses = ["127.0.0.1"]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        end = 12 + data[12:].index(0) + 5  # of the question: the name, its type and its class
+        known = self.addresses if data[end - 4 : end - 2] == b"\0\1" else []  # type A
+        answers = [struct.pack(">HHHIH", 0xC00C, 1, 1, 1, 4) + socket.inet_aton(one) for one in known]
+        head = data[:2] + struct.pack(">HHHHH", 0x8180, 1, len(known), 0, 0)
+        self._transport.sendto(head + data[12:end] + b"".join(answers), addr)
+
+
+async def test_four_channels_find_by_name_the_replicas_that_come_later() -> None:
+    names, port = Names(), free_port()
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: names, local_addr=("127.0.0.1", 0))
+    server = "{}:{}".format(*transport.get_extra_info("sockname"))
+    options = {**dict(CHANNEL_OPTIONS), **dict(OWN), "grpc.dns_min_time_between_resolutions_ms": 100}
+    async with AsyncExitStack() as stack:
+        stack.callback(transport.close)
+        channels = [
+            await stack.enter_async_context(
+                grpc.aio.insecure_channel(f"dns://{server}/replicas.test:{port}", options=list(options.items()))
+            )
+            for _ in range(4)
+        ]
+        replicas = [Echo(Listen(f"127.0.0.{n}", port), grpc_max_connection_age_seconds=AGE_SECONDS) for n in (1, 2, 3)]
+        await stack.enter_async_context(replicas[0])
+        for channel in channels:
+            await call(channel)(Message(), timeout=10)
+        assert [replica.called for replica in replicas] == [4, 0, 0]
+        for replica in replicas[1:]:
+            await stack.enter_async_context(replica)
+        names.addresses += ["127.0.0.2", "127.0.0.3"]
+        async with asyncio.timeout(30):
+            while min(replica.called for replica in replicas) < 20:
+                await asyncio.gather(*(call(channel)(Message(), timeout=10) for channel in channels))
+                await asyncio.sleep(0.01)
+
+
+async def test_a_stream_outlives_the_age_of_its_connection_and_other_calls_take_a_new_one() -> None:
+    connections = 0
+
+    def count() -> Listen:
+        nonlocal connections
+        connections += 1
+        return echo.address
+
+    async with (
+        Echo(grpc_max_connection_age_seconds=AGE_SECONDS) as echo,
+        Proxy(count) as proxy,
+        grpc.aio.insecure_channel(str(proxy.address), options=OWN) as channel,
+    ):
+        dialogue = call(channel, "Dialogue")()
+        for _ in range(8):
+            await dialogue.write(Message())
+            assert (await dialogue.read()).service
+            await call(channel)(Message(), timeout=10)
+            await asyncio.sleep(AGE_SECONDS / 2)
+        assert connections > 2
+        await dialogue.done_writing()
+        assert await dialogue.code() is grpc.StatusCode.OK

@@ -1,0 +1,71 @@
+"""Thousands of calls at once: each is answered, or told to try again."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
+
+from devstack.layout import free_port
+from sagakit.rpc.guard import Calls, Context, Guard
+from tests.support.echo import Echo, call
+from tests.support.rpc import refusal
+
+CALLS = 4000
+CHANNELS = 50
+
+
+async def test_a_crowd_that_comes_before_anybody_takes_calls_up_is_answered() -> None:
+    async with Echo() as echo:
+        with ExitStack() as stack:
+            own = [("grpc.use_local_subchannel_pool", 1)]
+            channels = [
+                stack.enter_context(grpc.insecure_channel(str(echo.address), options=own)) for _ in range(CHANNELS)
+            ]
+            for channel in channels:
+                await asyncio.to_thread(grpc.channel_ready_future(channel).result, 10)
+            # The loop, which is the server's, is busy with making them: gRPC has to keep them all meanwhile.
+            calls = [call(channels[n % CHANNELS]).future(Message(), timeout=60) for n in range(CALLS)]
+            answers = await asyncio.to_thread(lambda: Counter(one.code() for one in calls))
+    assert answers == {grpc.StatusCode.OK: CALLS}
+
+
+async def test_what_is_too_much_is_told_to_try_again_and_does_nothing() -> None:
+    done: list[str] = []
+    go_on = asyncio.Event()
+
+    async def wait(request: Message, _: Context) -> Message:
+        done.append(request.service)
+        await go_on.wait()
+        return request
+
+    async def stream(request: Message, context: Context) -> AsyncIterator[Message]:
+        yield await wait(request, context)
+
+    codec = (Message.FromString, Message.SerializeToString)
+    methods = {
+        "Call": grpc.unary_unary_rpc_method_handler(wait, *codec),
+        "Quiet": grpc.unary_stream_rpc_method_handler(stream, *codec),
+    }
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((Guard(grpc.method_handlers_generic_handler("echo", methods), Calls(most=2)),))
+    port = server.add_insecure_port(f"127.0.0.1:{free_port()}")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        first, second = call(channel)(Message(service="1")), call(channel, "Quiet")(Message(service="2"))
+        async with asyncio.timeout(10):
+            while len(done) < 2:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as other:
+            third, fourth = call(other), call(other, "Quiet")
+            for refused in (lambda: third(Message(service="3")), lambda: next(fourth(Message(service="4")))):
+                told = await asyncio.to_thread(refusal, refused)
+                assert (told.code, told.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS")
+                assert told.retry_seconds
+        go_on.set()
+        assert [(await first).service, (await second.read()).service] == ["1", "2"]
+        assert (await call(channel)(Message(service="5"))).service == "5", "there is room again"
+    await server.stop(None)
+    assert sorted(done) == ["1", "2", "5"]

@@ -1,0 +1,58 @@
+"""Each error family is one gRPC status, with details for programs and nothing of the server's inside."""
+
+import grpc
+import psycopg
+import pytest
+from google.rpc import error_details_pb2
+
+from sagakit.errors import AlreadyExists, Exhausted, InvalidArgument, NotFound, Refused, Unavailable, Violation
+from sagakit.rpc.statuses import status_of
+
+CASES: list[tuple[Exception, grpc.StatusCode, str]] = [
+    (InvalidArgument(Violation("quantity", "must be positive")), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT"),
+    (NotFound("ORDER_NOT_FOUND", "there is no order 7"), grpc.StatusCode.NOT_FOUND, "ORDER_NOT_FOUND"),
+    (AlreadyExists("REQUEST_ID_REUSED", "used before"), grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
+    (Refused("TOO_LATE", "it has ended"), grpc.StatusCode.FAILED_PRECONDITION, "TOO_LATE"),
+    (Exhausted("OUTBOX_FULL", "too many wait"), grpc.StatusCode.RESOURCE_EXHAUSTED, "OUTBOX_FULL"),
+    (Unavailable("not yet"), grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE"),
+    (psycopg.OperationalError("SELECT secret"), grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE"),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "reason"), CASES, ids=lambda value: type(value).__name__)
+def test_a_family_has_its_status_and_its_reason(error: Exception, code: grpc.StatusCode, reason: str) -> None:
+    told, status = status_of(error, "ordersaga")
+    info = error_details_pb2.ErrorInfo()
+    assert told is code
+    assert status.code == code.value[0]
+    assert status.details[0].Unpack(info)
+    assert (info.reason, info.domain) == (reason, "ordersaga")
+    assert "secret" not in str(status)
+
+
+def test_a_bad_request_names_its_fields() -> None:
+    _, status = status_of(
+        InvalidArgument(Violation("price", "too low"), Violation("quantity", "too high")), "ordersaga"
+    )
+    bad = error_details_pb2.BadRequest()
+    assert status.details[1].Unpack(bad)
+    assert [(one.field, one.description) for one in bad.field_violations] == [
+        ("price", "too low"),
+        ("quantity", "too high"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"), [(Unavailable("not yet"), 1), (Exhausted("OUTBOX_FULL", "too many wait"), 5)]
+)
+def test_what_passes_by_itself_says_when_to_try_again(error: Exception, seconds: int) -> None:
+    retry = error_details_pb2.RetryInfo()
+    assert status_of(error, "ordersaga")[1].details[1].Unpack(retry)
+    assert retry.retry_delay.seconds == seconds
+
+
+def test_an_unknown_error_is_internal_and_keeps_its_text_to_the_log() -> None:
+    code, status = status_of(KeyError("secret"), "ordersaga")
+    assert code is grpc.StatusCode.INTERNAL
+    assert "secret" not in str(status)
+    assert "the server's log has it as" in status.message

@@ -1,0 +1,19 @@
+"""What the deployment makes of the contracts."""
+
+from sagakit.service.deploy import topics_of
+from tools.paths import SCHEMAS
+
+
+def test_topics_have_as_many_replicas_as_the_contracts_say_or_as_it_is_told() -> None:
+    as_it_stands, told = topics_of(SCHEMAS), topics_of(SCHEMAS, replicas=3)
+    assert {topic.replication_factor for topic in as_it_stands} == {1}
+    assert {topic.replication_factor for topic in told} == {3}
+    assert {(topic.topic, topic.num_partitions) for topic in as_it_stands} == {
+        (topic.topic, topic.num_partitions) for topic in told
+    }
+
+
+def test_each_group_has_a_topic_for_its_dead_letters() -> None:
+    names = {topic.topic for topic in topics_of(SCHEMAS)}
+    assert {f"{name}.dlq" for name in ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")} < names
+    assert len(names) == 11
