@@ -14,7 +14,7 @@ from ordersaga_cli.places import KAFKA, REGISTRY, address_option
 from ordersaga_cli.values import Decoder, printable
 from sagakit.dead_letters.box import DeadLetterBox, Outcome, Replay, groups_with_letters
 from sagakit.dead_letters.letter import Letter
-from sagakit.errors import ChassisError, Refused, Unavailable
+from sagakit.errors import Refused, SagakitError, Unavailable
 
 _SHOWN_ERROR = 100
 _WORDS = {
@@ -200,7 +200,7 @@ def _replay(box: DeadLetterBox, letters: list[Letter | str], wait: float) -> lis
             continue
         try:
             sent.append(box.replay(letter))
-        except ChassisError as error:
+        except SagakitError as error:
             sent.append(Result(letter.name, "failed", error=_text(error)))
     replays = [one for one in sent if isinstance(one, Replay)]
     outcomes = iter(box.outcomes(replays, wait) if wait else [None] * len(replays))
@@ -222,7 +222,7 @@ def _drop(box: DeadLetterBox, letter: Letter | str) -> Result:
         return _missing(letter)
     try:
         box.drop(letter)
-    except ChassisError as error:
+    except SagakitError as error:
         return Result(letter.name, "failed", error=_text(error))
     return Result(letter.name, "dropped")
 
@@ -256,5 +256,5 @@ def _told(kafka: str) -> Iterator[None]:
         raise Failed(_text(error)) from error
 
 
-def _text(error: ChassisError) -> str:
+def _text(error: SagakitError) -> str:
     return f"{error} ({error.reason})" if isinstance(error, Refused) else str(error)

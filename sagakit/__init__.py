@@ -1,6 +1,6 @@
-"""Sagas over Kafka: an orchestrator that is declared, and the batch consumer, outbox and servers that it stands on.
+"""Sagas over Kafka: you declare a saga, and the kit brings the engine, consumer, outbox and servers that run it.
 
-Begin with `sagakit.saga`, which is pure and can be imported alone, then read `sagakit.orchestrator.engine` and
-`sagakit.consumer.consumer`. The modules of this folder itself (errors, families, records, messages, trace context) are
-what all rooms share; they import nothing but Python's own library.
+Begin with `sagakit.saga`, which is pure and can be imported alone. Then read `sagakit.orchestrator.engine` and
+`sagakit.consumer.consumer`. All rooms share the modules of this folder (errors, families, records, messages, trace
+context); these import nothing but each other and Python's own library.
 """

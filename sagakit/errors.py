@@ -2,23 +2,23 @@
 
 ::
 
-    ChassisError
-    ├── Refused               what was asked cannot be had: answer so, never retry
+    SagakitError
+    ├── Refused               the request cannot be granted: say so, never retry
     │   ├── InvalidArgument   … because a field breaks a rule
     │   ├── NotFound          … because there is no such thing
     │   └── AlreadyExists     … because its idempotency key was used for something else
-    ├── Exhausted             there is no room for it now: nothing was done, retry with a longer backoff
+    ├── Exhausted             there is no room now: nothing was done, retry with a longer backoff
     ├── Unavailable           something is away for now: nothing was done, retry with backoff
     └── Poison                this message will never work: park it in the dead-letter topic
-        ├── NotHeardOf        … because of what it is about nothing is known here
-        └── Repeated          … and is sent again and again: one letter stands for all that say the same
+        ├── NotHeardOf        … because nothing is known here of its subject
+        └── Repeated          … and its sender repeats it: one letter stands for all of them
 """
 
 from typing import NamedTuple
 
 
-class ChassisError(Exception):
-    """The root of every error that this code raises on purpose."""
+class SagakitError(Exception):
+    """The root of every error that the kit raises on purpose."""
 
 
 class Violation(NamedTuple):
@@ -30,8 +30,8 @@ class Violation(NamedTuple):
     """The rule that it breaks, in words."""
 
 
-class Refused(ChassisError):
-    """What was asked cannot be had; asking again will not help."""
+class Refused(SagakitError):
+    """The request cannot be granted, and asking again will not help."""
 
     def __init__(self, reason: str, message: str) -> None:
         """Refuse with a stable ``reason`` in capitals, for programs, and a ``message`` for people."""
@@ -56,31 +56,31 @@ class AlreadyExists(Refused):
     """The idempotency key was used before, for something else."""
 
 
-class Exhausted(ChassisError):
-    """There is no room for what was asked now. Nothing was done; there will be, once what waits is worked off."""
+class Exhausted(SagakitError):
+    """There is no room for the request now. Nothing was done; a retry works once the backlog is smaller."""
 
     def __init__(self, reason: str, message: str) -> None:
-        """Put off with a stable ``reason`` in capitals, for programs, and a ``message`` for people."""
+        """Refuse for now with a stable ``reason`` in capitals, for programs, and a ``message`` for people."""
         super().__init__(message)
         self.reason = reason
 
 
-class Unavailable(ChassisError):
-    """Something this needs is away for now. Nothing was done; it may be tried again after a while."""
+class Unavailable(SagakitError):
+    """A server that the request needs is away for now. Nothing was done; a later retry may work."""
 
 
-class Poison(ChassisError):
+class Poison(SagakitError):
     """This message will never work, however often it is tried."""
 
     def __init__(self, reason: str, message: str) -> None:
-        """Condemn with a stable ``reason`` in capitals, for programs, and a ``message`` for people."""
+        """Give a stable ``reason`` in capitals, for programs, and a ``message`` for people."""
         super().__init__(message)
         self.reason = reason
 
 
 class NotHeardOf(Poison):
-    """Nothing is known of what this message is about. While a database that went back is catching up, it will be."""
+    """Nothing is known of the message's subject. A database that went back may know it once it has caught up."""
 
 
 class Repeated(Poison):
-    """This message will never work, and whoever sends it does so again and again, as it hears no answer."""
+    """This message will never work, and its sender repeats it because it gets no answer."""

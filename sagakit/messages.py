@@ -1,4 +1,4 @@
-"""What travels over Kafka: a record with where it came from, what is to be published, and the bytes it becomes."""
+"""Messages: a record that was consumed, a record to publish, and its form in bytes."""
 
 import random
 import re
@@ -20,19 +20,19 @@ R_co = TypeVar("R_co", bound=Record, covariant=True)
 
 
 class Message(NamedTuple, Generic[R_co]):
-    """A record that was consumed, with where it came from."""
+    """A record that was consumed, with its place in Kafka."""
 
     record: R_co
     topic: str
     partition: int
     offset: int
     message_id: str
-    """What it calls itself, as `id_of` has it."""
+    """Its id, as `id_of` returns it."""
     traceparent: str | None
 
 
 class Outgoing(NamedTuple):
-    """A record to publish, with the message that caused it or, at the origin, the caller's trace."""
+    """A record to publish, with the message that caused it or, where a call did, the caller's trace."""
 
     record: Record
     cause: Message[Record] | None = None
@@ -50,22 +50,22 @@ class Outgoing(NamedTuple):
 
 
 def id_of(headers: Mapping[str, bytes | None], topic: str, partition: int, offset: int) -> str:
-    """Return a consumed message's id, which goes into histories and into the headers of what it brings about.
+    """Return a consumed message's id, which goes into histories and, as the cause, into the headers of its answers.
 
-    Where it has none of up to 100 printable characters, it is called by its place, ``<topic>-<partition>-<offset>``.
+    Without an id of 1 to 100 printable characters in its headers it gets ``<topic>-<partition>-<offset>``.
     """
     given = headers.get(MESSAGE_ID)
     return given.decode() if given and _ID.fullmatch(given) else f"{topic}-{partition}-{offset}"
 
 
 def _message_id() -> str:
-    """Return a UUID of version 4. It only has to be unique, so no random bytes are asked of the kernel for it."""
+    """Return a UUID of version 4. It only has to be unique, so it needs no random bytes from the kernel."""
     drawn = f"{random.getrandbits(128):032x}"
     return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-8{drawn[17:20]}-{drawn[20:]}"
 
 
 class Encoded(NamedTuple):
-    """A message as Kafka takes it."""
+    """A message in the form that Kafka's client takes."""
 
     topic: str
     key: bytes

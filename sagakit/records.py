@@ -1,4 +1,4 @@
-"""Typed records, the content of messages: what a record class offers, and when two records tell the same."""
+"""Typed records, the content of messages: what a record class offers, and when two records have the same content."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -19,40 +19,41 @@ class Record(Protocol):
         ...
 
     def to_avro(self) -> dict[str, object]:
-        """Return what an Avro encoder takes."""
+        """Return the values by field, as an Avro encoder takes them."""
         ...
 
     @classmethod
     def from_avro(cls, value: Mapping[str, Any]) -> Self:
-        """Build the record from what an Avro decoder gives."""
+        """Build the record from the values that an Avro decoder returns."""
         ...
 
     def out_of_range(self) -> str | None:
-        """Return, in words, what is outside the limits of the contracts; None where nothing is."""
+        """Say which value is outside the limits of the contracts; None where all are inside."""
         ...
 
 
 def same(one: Record, other: Record) -> bool:
-    """Say whether two records of one type tell the same, in the fields that both of their writers knew.
+    """Say whether two records of one type are equal in the fields that both of their writers knew.
 
-    A field with a default may be one that the contracts have gained or lost since: who wrote a record, or kept it, may
-    not have known the field, and then the default is read. So where either record has the default, the field says
-    nothing against them.
+    A field with a default may have been added or removed since. A writer who did not know it left the default. So
+    where either record has the default, the field does not count.
     """
     if one == other:
         return True
-    these, those, untold = one.to_avro(), other.to_avro(), _untold(type(one))
-    return all(this == those[name] or not untold[name].isdisjoint((this, those[name])) for name, this in these.items())
+    these, those, defaults = one.to_avro(), other.to_avro(), _defaults(type(one))
+    return all(
+        this == those[name] or not defaults[name].isdisjoint((this, those[name])) for name, this in these.items()
+    )
 
 
 @cache
-def _untold(record_type: type[Record]) -> dict[str, frozenset[object]]:
-    """Return, by field, the values that may stand for what was not known: its default, and its enum's."""
+def _defaults(record_type: type[Record]) -> dict[str, frozenset[object]]:
+    """Return each field's default values: the field's own, and its enum's."""
     fields = json.loads(record_type.SCHEMA)["fields"]
-    return {field["name"]: frozenset(_defaults(field)) for field in fields}
+    return {field["name"]: frozenset(_defaults_of(field)) for field in fields}
 
 
-def _defaults(field: Mapping[str, Any]) -> Iterator[object]:
+def _defaults_of(field: Mapping[str, Any]) -> Iterator[object]:
     if "default" in field:
         yield field["default"]
     types = field["type"] if isinstance(field["type"], list) else [field["type"]]

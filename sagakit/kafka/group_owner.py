@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from sagakit.errors import ChassisError, Unavailable
+from sagakit.errors import SagakitError, Unavailable
 from sagakit.runtime.logs import logger
 
 log = logger("claims")
@@ -21,7 +21,7 @@ _ANSWER_SECONDS = 10.0
 _Client = Mapping[str, str | int | float | bool]
 
 
-class ClaimedElsewhere(ChassisError):
+class ClaimedElsewhere(SagakitError):
     """The consumer group belongs to another installation. That does not pass by itself."""
 
     def __init__(self, group: str, owner: str, ours: str) -> None:

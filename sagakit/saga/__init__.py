@@ -1,6 +1,6 @@
-"""A saga, as it is declared, and what becomes of it: pure functions of what is stored.
+"""Sagas: how one is declared, and the pure functions that change its state.
 
-It imports nothing but records and errors: no server, no clock, no database. Begin with `sagakit.saga.declaration`, then
+It may import records and errors alone: no server, no clock, no database. Begin with `sagakit.saga.declaration`, then
 `sagakit.saga.advance` (a message), `sagakit.saga.overdue` (a deadline) and `sagakit.saga.interventions` (an operator).
 """
 

@@ -1,4 +1,4 @@
-"""The transition function: what a message makes of a saga. Pure: no clock, no database, no network."""
+"""The transition function: how a message changes a saga. Pure: no clock, no database, no network."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +12,15 @@ from sagakit.saga.interventions import CANCEL_REQUESTED
 from sagakit.saga.transition import Fit, Moves, Transition
 
 UNDONE = "UNDONE"
-"""Reason of a compensation that was decided before, and forgotten."""
+"""Reason of a compensation that began earlier, and that the database has forgotten."""
 
 
 def advance(saga: Saga, instance: Instance | None, message: Record, message_id: str, now: datetime) -> Transition:
-    """Return what ``message`` makes of ``instance`` at ``now``; None is a saga not heard of before.
+    """Return how ``message`` changes ``instance`` at ``now``; the instance is None where none is stored.
 
     Raises:
-        Poison: the message is for a saga that does not exist, repeats a start with other content, or is of no type
-            that the saga knows.
+        Poison: the message is for a saga that does not exist, repeats a start with other content, or has a type that
+            the saga does not know.
     """
     return _Advance(saga, instance.moment(now) if instance else now, message_id).take(instance, message)
 
@@ -44,21 +44,22 @@ class _Advance(Moves):
     def _started(self, instance: Instance | None, message: Record) -> Transition:
         if instance is None:
             new = self._new(message)
-            return self.told(new, self.wait(Status.RUNNING, self.saga.steps[0]), EventType.STARTED)
+            return self.with_event(new, self.wait(Status.RUNNING, self.saga.steps[0]), EventType.STARTED)
         _must_be_same(instance.start, message)
         return Transition(instance, None, Fit.REPEATED_START)
 
     def _cancelled(self, instance: Instance | None, message: Record) -> Transition:
         start, note = self.saga.cancel.start(message), self.saga.cancel.note(message)
         if instance is None:
-            return self.told(self._new(start), self.undo_all(CANCEL_REQUESTED), EventType.CANCEL_ACCEPTED, reason=note)
+            undoing = self.undo_all(CANCEL_REQUESTED)
+            return self.with_event(self._new(start), undoing, EventType.CANCEL_ACCEPTED, reason=note)
         _must_be_same(instance.start, start)
         if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:
             return Transition(instance, None, Fit.REPEATED_CANCEL)
         if instance.step is None or self.saga.position(instance.step) > self.saga.pivot:
-            return self.told(instance, {}, EventType.CANCEL_TOO_LATE, reason=note, fit=Fit.NOTED)
+            return self.with_event(instance, {}, EventType.CANCEL_TOO_LATE, reason=note, fit=Fit.NOTED)
         undoing = self.undo_all(CANCEL_REQUESTED)
-        return self.told(instance, undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)
+        return self.with_event(instance, undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)
 
     def _replied(self, instance: Instance, step: Step, reply: Any) -> Transition:  # noqa: ANN401 - a step's Reply
         if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:
@@ -70,57 +71,59 @@ class _Advance(Moves):
                 return self._taken_back(instance, step, reply.reason or "REFUSED")
             return Transition(instance, None, Fit.UNEXPECTED_REPLY)
         if reply.success:
-            return self.told(instance, self.forward(position + 1), EventType.STEP_DONE, step=step.name)
+            return self.with_event(instance, self.forward(position + 1), EventType.STEP_DONE, step=step.name)
         reason = reply.reason or "REFUSED"
         if position > self.saga.pivot:
             held = {"stuck": True, "last_error": reason}
             fit = Fit.REFUSED_AFTER_PIVOT
-            return self.told(instance, held, EventType.STEP_REFUSED, step=step.name, reason=reason, fit=fit)
+            return self.with_event(instance, held, EventType.STEP_REFUSED, step=step.name, reason=reason, fit=fit)
         undoing = self.compensate(position - 1, reason)
-        return self.told(instance, undoing, EventType.STEP_REFUSED, step=step.name, reason=reason)
+        return self.with_event(instance, undoing, EventType.STEP_REFUSED, step=step.name, reason=reason)
 
     def _undo_of(self, instance: Instance, step: Step, reply: Any) -> Record | None:  # noqa: ANN401 - a step's Reply
-        """Return the undo of ``step`` where it is done and nothing that is pending undoes it.
+        """Return the undo of ``step`` where the step is done and no pending command undoes it.
 
-        It may have been refused, and have been done since: its participant's database went back, and had forgotten what
-        it had refused. Where it is undone already, to undo it again does no harm.
+        A step can be done after it was refused: its participant's database went back and forgot the refusal. Where the
+        step is undone already, undoing it again does no harm.
         """
         passed = instance.step is None or self.saga.position(step.name) > self.saga.position(instance.step)
         return step.undo(instance.start) if passed and reply.success else None
 
     def _taken_back(self, instance: Instance, step: Step, reason: str) -> Transition:
-        """Take it that ``step``, which was done, is refused now.
+        """Handle a refusal of ``step``, which was done before.
 
-        Its participant's database went back, and what it forgot could not be done a second time. Where it is not too
-        late the saga is undone; else somebody has to look.
+        Its participant's database went back, and the participant could not do the step a second time. Up to the pivot
+        the saga is undone; after it, the saga is marked as stuck for an operator.
         """
-        told = f"{step.name} was done before, and is refused now: {reason}"
+        why = f"{step.name} was done before, and is refused now: {reason}"
         if self._may_be_undone(instance):
-            return self.told(instance, self.undo_all(reason), EventType.STEP_REFUSED, step=step.name, reason=told)
-        return self._held(instance, EventType.STEP_REFUSED, step, told)
+            return self.with_event(instance, self.undo_all(reason), EventType.STEP_REFUSED, step=step.name, reason=why)
+        return self._held(instance, EventType.STEP_REFUSED, step, why)
 
     def _may_be_undone(self, instance: Instance) -> bool:
         return instance.step is not None and self.saga.position(instance.step) <= self.saga.pivot
 
     def _held(self, instance: Instance, event: EventType, step: Step, why: str) -> Transition:
-        """Flag the saga, once: somebody has to look."""
+        """Mark the saga as stuck for an operator; once, however often the message comes."""
         if instance.stuck and instance.last_error == why:
             return Transition(instance, None, Fit.UNEXPECTED_REPLY)
         held, fit = {"stuck": True, "last_error": why}, Fit.REFUSED_AFTER_PIVOT
-        return self.told(instance, held, event, step=step.name, reason=why, fit=fit)
+        return self.with_event(instance, held, event, step=step.name, reason=why, fit=fit)
 
     def _undone(self, instance: Instance, step: Step) -> Transition:
         if instance.status is Status.COMPENSATING and instance.step == step.name:
             undoing = self.compensate(self.saga.position(step.name) - 1, instance.reason or "")
-            return self.told(instance, undoing, EventType.STEP_UNDONE, step=step.name)
+            return self.with_event(instance, undoing, EventType.STEP_UNDONE, step=step.name)
         if instance.status in {Status.RUNNING, Status.COMPLETED}:
             return self._undone_before(instance, step)
         return Transition(instance, None, Fit.UNEXPECTED_REPLY)
 
     def _undone_before(self, instance: Instance, step: Step) -> Transition:
-        """Take it that this saga was to be undone, by time or an operator, and that its database has forgotten that."""
+        """Handle an undo that nothing here asked for: the database forgot a time-out or an operator's cancel."""
         if self._may_be_undone(instance):
-            return self.told(instance, self.undo_all(UNDONE), EventType.STEP_UNDONE, step=step.name, reason=UNDONE)
+            return self.with_event(
+                instance, self.undo_all(UNDONE), EventType.STEP_UNDONE, step=step.name, reason=UNDONE
+            )
         return self._held(instance, EventType.STEP_UNDONE, step, f"{step.name} is undone, though nothing here says why")
 
     def _new(self, start: Record) -> Instance:
@@ -142,9 +145,9 @@ class _Advance(Moves):
 
 
 def _must_be_same(stored: Record | None, message: Record) -> None:
-    """See that ``message`` tells the start that is ``stored``, which stays as it is, also where more is told now.
+    """Check that ``message`` repeats the ``stored`` start, which is kept even where the message knows more fields.
 
-    Every command was made from what is stored: what participants have been told must not change on the way.
+    Every command is made from the stored start, so that participants get the same content each time.
     """
     if stored is None or not same(stored, message):
         raise Repeated("REUSED_ID", f"saga {message.key} began with other content")

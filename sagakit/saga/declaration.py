@@ -1,4 +1,4 @@
-"""How a saga is declared: its steps from the first to the last, each with its undo beside its do.
+"""How a saga is declared: its steps in their order, each with its command and the command that undoes it.
 
 The terms are those of Garcia-Molina and Salem, "Sagas" (SIGMOD 1987), and of Richardson's *Microservices Patterns*: a
 *compensation* undoes a step; after the *pivot* has succeeded the saga only goes forward.
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from sagakit.records import Record
 
 LONGEST_WAIT = timedelta(days=3650)
-"""Of one attempt. No deadline is then beyond what a time can be, whatever the declaration and its scale."""
+"""Of one attempt. It keeps every deadline within Python's and PostgreSQL's times, whatever the scale."""
 
 
 class Reply(Record, Protocol):
@@ -30,31 +30,31 @@ class Reply(Record, Protocol):
 
 
 def seconds(count: float) -> timedelta:
-    """Return a time of ``count`` seconds."""
+    """Return a duration of ``count`` seconds."""
     return timedelta(seconds=count)
 
 
 def minutes(count: float) -> timedelta:
-    """Return a time of ``count`` minutes."""
+    """Return a duration of ``count`` minutes."""
     return timedelta(minutes=count)
 
 
 @dataclass(frozen=True)
 class Backoff:
-    """How often a command is sent when its reply stays out, and how long one attempt waits at most.
+    """How often a command is sent while no reply comes, and how long one attempt waits at most.
 
     Each attempt waits twice as long as the one before, up to ``cap``.
     """
 
     attempts: int
-    """The first sending included. When they are used up, the saga compensates, or, past the pivot or while undoing, is
-    stuck."""
+    """Counted with the first sending. After the last one the saga compensates; past the pivot, or while it
+    compensates, it is stuck."""
     cap: timedelta
 
 
 @dataclass(frozen=True)
 class Step:
-    """One participant's part: the command that does it, the reply that says so, and the same for undoing it."""
+    """One participant's part: the command and its reply, and the same two for undoing it."""
 
     name: str
     do: Callable[[Any], Record]
@@ -69,7 +69,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Cancel:
-    """The message that asks for a saga's cancel. It carries the whole start, because it may overtake it."""
+    """The message that asks for a saga's cancel. It carries the whole start, because it may arrive before that."""
 
     message: type[Record]
     start: Callable[[Any], Record]
@@ -80,10 +80,10 @@ class Cancel:
 
 @dataclass(frozen=True)
 class Saga:
-    """A saga, to be read aloud. The functions of its steps take the start message and return a command.
+    """A saga's declaration. The functions of its steps take the start message and return a command.
 
     Raises:
-        ValueError: there is no step, two have one name, more than one is the pivot, or one waits longer than
+        ValueError: there is no step, two have the same name, more than one is the pivot, or one waits longer than
             `LONGEST_WAIT`.
     """
 
@@ -106,7 +106,7 @@ class Saga:
             raise ValueError(msg)
 
     def position(self, step: str) -> int:
-        """Return where in the order of steps ``step`` stands.
+        """Return the position of ``step`` in the order of steps, from 0.
 
         Raises:
             ValueError: no step has that name; the saga was declared differently when it was stored.

@@ -1,4 +1,4 @@
-"""Which sagas are meant: the filter that lists, watches and bulk actions share."""
+"""The filter of sagas that lists, watches and bulk actions share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sagakit.saga.instance import Instance, Status
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Picks sagas; what is None lets any pass."""
+    """Picks sagas; a field that is None lets any saga pass."""
 
     status: Status | None = None
     step: str | None = None
@@ -22,7 +22,7 @@ class Filter:
     """Only those that have not ended."""
 
     def fits(self, instance: Instance, now: datetime) -> bool:
-        """Say whether ``instance`` passes at ``now``; the store's SQL says the same."""
+        """Say whether ``instance`` passes at ``now``; the store's SQL must agree."""
         return (
             (self.status is None or instance.status is self.status)
             and (self.step is None or instance.step == self.step)

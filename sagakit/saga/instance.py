@@ -1,4 +1,4 @@
-"""One saga under way: everything that is remembered of it, and what follows from that alone."""
+"""One saga's stored state, and what follows from it alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from sagakit.saga.declaration import Saga
 
 
 class Status(StrEnum):
-    """RUNNING ends in COMPLETED, or goes over COMPENSATING to COMPENSATED."""
+    """RUNNING ends in COMPLETED, or becomes COMPENSATING and ends in COMPENSATED."""
 
     RUNNING = "RUNNING"
     COMPENSATING = "COMPENSATING"
     COMPLETED = "COMPLETED"
     COMPENSATED = "COMPENSATED"
     UNKNOWN = "UNKNOWN"
-    """A later version's; it is only read so, never stored."""
+    """A value of a later version, which this one cannot name; never stored."""
 
 
 class EventType(StrEnum):
@@ -34,7 +34,7 @@ class EventType(StrEnum):
     STUCK = "STUCK"
     RETRIED = "RETRIED"
     UNKNOWN = "UNKNOWN"
-    """A later version's; it is only read so, never stored."""
+    """A value of a later version, which this one cannot name; never stored."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Instance:
     reason: str | None
     """Why it compensates or compensated."""
     attempt: int
-    """Which sending of the pending command the deadline is for, from 1; 0 where an operator has it sent anew."""
+    """The number of the pending command's sending, from 1; 0 where an operator has it sent again."""
     waiting_since: datetime | None
-    """Since when the pending step's reply is awaited, all attempts together."""
+    """Since when the pending step's reply is awaited, counted from the first attempt."""
     deadline: datetime | None
-    """When the timer acts: the reply is overdue, or an operator asked."""
+    """When the timer acts, because the reply is overdue or an operator asked."""
     stuck: bool
     last_error: str | None
     version: int
@@ -63,20 +63,20 @@ class Instance:
     create_time: datetime
     update_time: datetime
     fault: str | None = None
-    """Why this version cannot read its row whole; None where it can. What else may be wrong, ``faults`` finds."""
+    """Why this version cannot read the whole row; None where it can. `sagakit.orchestrator.faults` checks the rest."""
 
     def moment(self, now: datetime) -> datetime:
-        """Return ``now``, or the time of the last change where the clock is behind it: no later line is an earlier one.
+        """Return ``now``, or the time of the last change where that is later, so that a history never runs backwards.
 
-        A clock falls behind by being set, by a failover to a server whose clock is another, or because it tells when
-        a transaction began that has waited since.
+        A clock falls behind when it is set, when another server takes over, or when it shows the start of a transaction
+        that has waited since.
         """
         return max(now, self.update_time)
 
     def changed(self, changes: Mapping[str, object]) -> Self:
         """Return the saga with ``changes`` to its fields, by name.
 
-        `dataclasses.replace` does the same at eight times the cost, and each message changes a saga.
+        `dataclasses.replace` takes eight times as long, and each message changes a saga.
         """
         changed = object.__new__(type(self))
         changed.__dict__.update(self.__dict__, **changes)
@@ -84,7 +84,7 @@ class Instance:
 
     @property
     def ended(self) -> bool:
-        """Whether the saga has come to its end."""
+        """Whether the saga has ended."""
         return self.step is None
 
 
@@ -93,19 +93,19 @@ class Event(NamedTuple):
 
     saga_id: int
     version: int
-    """The saga's version that it brought about."""
+    """The saga's version after the event."""
     create_time: datetime
     type: EventType
     step: str | None
     reason: str | None
     message_id: str
-    """The message that brought it about; empty where time or an operator did."""
+    """The message that caused it; empty where a deadline or an operator did."""
 
 
 def pending_command(saga: Saga, instance: Instance) -> Record:
-    """Return the one command that is outstanding, or, once the saga has ended, its final one.
+    """Return the command whose reply is awaited or, once the saga has ended, its final command.
 
-    A pure function of what is stored: sending the result again is always safe, and the remedy for every loss.
+    It depends on the stored state alone. So sending it again is always safe, and makes up for any lost message.
     """
     if instance.status is Status.COMPLETED:
         return saga.on_completed(instance.start)
@@ -116,7 +116,7 @@ def pending_command(saga: Saga, instance: Instance) -> Record:
 
 
 def remaining_steps(saga: Saga, instance: Instance) -> list[str]:
-    """Return the names of the steps still to be done, or undone, the pending one first."""
+    """Return the names of the steps still to be done or undone, the pending one first."""
     if instance.step is None:
         return []
     names = [step.name for step in saga.steps]

@@ -1,6 +1,6 @@
-"""What an operator makes of a saga: have its command sent again, or have it undone. Pure, like `sagakit.saga.advance`.
+"""What an operator can do to a saga: have its command sent again, or have it undone. Pure, like `sagakit.saga.advance`.
 
-Nothing is sent here: the saga's deadline becomes now, and the timer sends.
+Nothing is sent here: the saga's deadline is set to now, and the timer sends the command.
 """
 
 from datetime import datetime
@@ -13,30 +13,30 @@ from sagakit.saga.transition import Moves, Transition
 CANCEL_REQUESTED = "CANCEL_REQUESTED"
 """Reason of a compensation that somebody asked for."""
 TOO_LATE = "TOO_LATE"
-"""Reason of a refusal: the saga only goes forward by now."""
+"""Reason of a refusal: the saga is past its pivot, and only goes forward."""
 
 
 def retry(saga: Saga, instance: Instance, note: str, now: datetime) -> Transition:
-    """Have the pending command (of an ended saga: its final one) sent again, and its attempts counted anew.
+    """Have the pending command (or an ended saga's final one) sent again, and count its attempts from the start.
 
     ``note`` says who asks and why, for the history.
     """
     asked = {"attempt": 0 if instance.step else instance.attempt, "deadline": now, "stuck": False}
     moves = Moves(saga, instance.moment(now))
-    return moves.told(instance, asked, EventType.RETRIED, step=instance.step, reason=note)
+    return moves.with_event(instance, asked, EventType.RETRIED, step=instance.step, reason=note)
 
 
 def cancel(saga: Saga, instance: Instance, note: str, now: datetime) -> Transition | None:
-    """Have every step up to the pivot undone, as `Moves.undo_all` says; None where that is under way or done already.
+    """Have every step up to the pivot undone, as `Moves.undo_all` does; None where the saga compensates already.
 
     Raises:
-        Refused: TOO_LATE, the saga is past its pivot and only goes forward, or has.
+        Refused: TOO_LATE, the saga is past its pivot, or completed.
     """
     if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:
         return None
     if instance.step is None or saga.position(instance.step) > saga.pivot:
         where = "is COMPLETED" if instance.step is None else f"is past its pivot, at {instance.step}"
-        raise Refused(TOO_LATE, f"the saga of order {instance.saga_id} {where}: it cannot be cancelled any more")
+        raise Refused(TOO_LATE, f"saga {instance.saga_id} {where}: it cannot be cancelled any more")
     moves = Moves(saga, instance.moment(now))
     undoing = moves.undo_all(CANCEL_REQUESTED) | {"attempt": 0, "deadline": now}
-    return moves.told(instance, undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)
+    return moves.with_event(instance, undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)

@@ -1,7 +1,7 @@
-"""What running out of time makes of a saga. Pure, like `sagakit.saga.advance`.
+"""How a passed deadline changes a saga. Pure, like `sagakit.saga.advance`.
 
-Before the pivot a command is sent a bounded number of times, then the saga compensates, the pending step included: a
-time-out says nothing about whether it was done. Undoing, and whatever follows the pivot, is never given up. Exponential
+Up to the pivot a command is sent a limited number of times. Then the saga compensates, the pending step included: a
+time-out does not say whether the step was done. Undoing, and every step after the pivot, is never given up. Exponential
 backoff with jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
 """
 
@@ -18,14 +18,15 @@ TIMED_OUT = "TIMED_OUT"
 _SPREAD = 0.4
 _MOST_DOUBLINGS = 32
 _MOST_ATTEMPTS = 2**31 - 1
-"""What the column holds, and the API's field: it counts no further."""
+"""The highest number that the column and the API's field hold."""
 
 
 def wait_before_retry(step: Step, attempt: int, saga_id: int) -> timedelta:
-    """Return how long ``attempt`` of ``step``'s command, or its undo's, waits for the reply.
+    """Return how long ``attempt`` of ``step``'s command, or of its undo, waits for the reply.
 
-    The first waits the step's time-out, each later one twice as long as the one before up to the cap, times 0.8 to 1.2:
-    drawn from the saga's id and the attempt, so that sagas which ran out of time together do not go on together.
+    The first waits the step's time-out, each later one twice as long as the one before, up to the cap. That is
+    multiplied by 0.8 to 1.2, drawn from the saga's id and the attempt, so that sagas which timed out together do not
+    retry together.
     """
     if attempt <= 1:
         return step.timeout
@@ -35,28 +36,30 @@ def wait_before_retry(step: Step, attempt: int, saga_id: int) -> timedelta:
 
 
 def overdue(saga: Saga, instance: Instance, now: datetime) -> Transition:
-    """Return what becomes of ``instance``, whose deadline has passed at ``now``. Its command is always to be sent."""
+    """Return how ``instance`` changes, whose deadline has passed at ``now``. Its command is always sent."""
     moves = Moves(saga, instance.moment(now))
     if instance.step is None:  # an operator wants the final command sent again
-        return moves.silent(instance, {"deadline": None}, Fit.RESENT)
+        return moves.without_event(instance, {"deadline": None}, Fit.RESENT)
     position = saga.position(instance.step)
     step = saga.steps[position]
     if instance.attempt == 0:  # an operator asked, and the history says so already
-        return moves.silent(instance, moves.wait(instance.status, step), Fit.RESENT)
+        return moves.without_event(instance, moves.wait(instance.status, step), Fit.RESENT)
     attempts = step.retry.attempts
     tried = f"attempt {instance.attempt}" + (f" of {attempts}" if instance.attempt <= attempts else "")
     error = f"no reply to {type(pending_command(saga, instance)).__name__}, {tried}"
     again = _again(instance, step, now) | {"last_error": error}
     if instance.attempt < attempts:
-        return moves.told(instance, again, EventType.STEP_TIMED_OUT, step=step.name, reason=tried, fit=Fit.RESENT)
+        return moves.with_event(instance, again, EventType.STEP_TIMED_OUT, step=step.name, reason=tried, fit=Fit.RESENT)
     if instance.status is Status.RUNNING and position <= saga.pivot:
         undoing = moves.compensate(position, TIMED_OUT)
         given_up = f"{tried}, given up"
-        return moves.told(instance, undoing, EventType.STEP_TIMED_OUT, step=step.name, reason=given_up, fit=Fit.GAVE_UP)
+        return moves.with_event(
+            instance, undoing, EventType.STEP_TIMED_OUT, step=step.name, reason=given_up, fit=Fit.GAVE_UP
+        )
     again["stuck"] = True
     if instance.stuck and instance.attempt > attempts:
-        return moves.silent(instance, again, Fit.STUCK)
-    return moves.told(instance, again, EventType.STUCK, step=step.name, reason=tried, fit=Fit.STUCK)
+        return moves.without_event(instance, again, Fit.STUCK)
+    return moves.with_event(instance, again, EventType.STUCK, step=step.name, reason=tried, fit=Fit.STUCK)
 
 
 def _again(instance: Instance, step: Step, now: datetime) -> Changes:

@@ -1,4 +1,4 @@
-"""What becomes of a saga: the moves that messages, time and operators share. Pure, like `sagakit.saga.advance`."""
+"""Transitions of a saga: the moves that messages, deadlines and operators share. Pure, like `sagakit.saga.advance`."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,54 +11,54 @@ from sagakit.saga.instance import Event, EventType, Instance, Status
 
 
 class Fit(StrEnum):
-    """How what came fitted the saga it came to. Messages and time-outs are counted by these names."""
+    """How a message or a time-out fitted its saga. The metrics count by these names."""
 
     ADVANCED = "advanced"
     NOTED = "noted"
-    """Kept in the history; nothing else changed."""
+    """Added to the history; nothing else changed."""
     REPEATED_START = "repeated_start"
     REPEATED_CANCEL = "repeated_cancel"
     UNEXPECTED_REPLY = "unexpected_reply"
     """A reply to a command that is not, or no longer, pending."""
     LATE_REPLY = "late_reply"
-    """A step's reply that came when the step was being undone, or had been: after a time-out or a cancel."""
+    """A step's reply that came after a time-out or a cancel, while the saga compensated or after that."""
     REFUSED_AFTER_PIVOT = "refused_after_pivot"
     RESENT = "resent"
-    """The reply stayed out, or an operator asked: the pending (or final) command goes out again."""
+    """No reply came, or an operator asked: the pending (or final) command is sent again."""
     GAVE_UP = "gave_up"
-    """The last attempt before the pivot stayed without reply: the saga compensates."""
+    """The last attempt of a step up to the pivot got no reply: the saga compensates."""
     STUCK = "stuck"
-    """The attempts of a command that is never given up are used up; it goes out again all the same."""
+    """The attempts are used up, but this command is never given up: it is sent again all the same."""
     NOT_UNDERSTOOD = "not_understood"
-    """This version can make nothing of the saga: it is flagged, and stays as it is."""
+    """This version cannot read the saga: it is marked as stuck, and stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What became of a saga."""
+    """A saga's new state, its event for the history, and what is to be sent."""
 
     saga: Instance
     event: Event | None
     fit: Fit
     also: Record | None = None
-    """A command that is to be sent beside the pending (or final) one."""
+    """A command that is sent in addition to the pending (or final) one."""
 
     @property
     def send(self) -> bool:
-        """Whether the saga's pending (or final) command is to be sent, for the first time or again.
+        """Whether the saga's pending (or final) command is sent, for the first time or again.
 
-        Only a step that is refused after the pivot waits for its time-out: asked at once it would be refused at once.
+        A step that is refused after the pivot waits for its time-out: sent again at once, it would be refused again.
         """
         return self.fit is not Fit.REFUSED_AFTER_PIVOT
 
 
 Changes: TypeAlias = dict[str, Any]
-"""Attributes of an instance and their new values: gathered first, so that each change copies it only once."""
+"""Attributes of an instance and their new values, collected so that a transition copies the instance only once."""
 
 
 @dataclass(frozen=True)
 class Moves:
-    """The moves of one saga at one moment, brought about by a message; without its id, by time or an operator."""
+    """The moves of one saga at one moment, caused by a message or, without a message id, by time or an operator."""
 
     saga: Saga
     now: datetime
@@ -78,15 +78,15 @@ class Moves:
         return undoing | {"reason": reason, "last_error": reason}
 
     def undo_all(self, reason: str) -> Changes:
-        """Undo every step up to the pivot, those too of which nothing is known here.
+        """Undo every step up to the pivot, also those that seem not to have begun.
 
-        A saga may have come further than its database remembers, and what it takes for the start may be its middle. To
-        undo what never was does no harm: the participant notes it, and refuses to do it later.
+        A saga may have come further than its database remembers. Undoing a step that was never done does no harm: the
+        participant notes it, and refuses to do the step later.
         """
         return self.compensate(self.saga.pivot, reason)
 
     def wait(self, status: Status, step: Step) -> Changes:
-        """Wait for the first reply to ``step``'s command, or to its undo's."""
+        """Wait for the reply to ``step``'s command or, while compensating, to its undo."""
         return {
             "status": status,
             "step": step.name,
@@ -96,12 +96,12 @@ class Moves:
             "stuck": False,
         }
 
-    def silent(self, instance: Instance, changes: Changes, fit: Fit) -> Transition:
-        """Return the transition of ``instance`` by ``changes`` that leaves no line in the history."""
+    def without_event(self, instance: Instance, changes: Changes, fit: Fit) -> Transition:
+        """Return the transition of ``instance`` by ``changes``, with nothing for the history."""
         changed = instance.changed({**changes, "version": instance.version + 1, "update_time": self.now})
         return Transition(changed, None, fit)
 
-    def told(  # noqa: PLR0913 - a line of the history has so many parts
+    def with_event(  # noqa: PLR0913 - an event has so many parts
         self,
         instance: Instance,
         changes: Changes,
@@ -111,10 +111,10 @@ class Moves:
         reason: str | None = None,
         fit: Fit = Fit.ADVANCED,
     ) -> Transition:
-        """Return the transition of ``instance`` by ``changes``, with its line for the history."""
-        changed = self.silent(instance, changes, fit).saga
-        line = Event(changed.saga_id, changed.version, self.now, event, step, reason, self.message_id)
-        return Transition(changed, line, fit)
+        """Return the transition of ``instance`` by ``changes``, with its event for the history."""
+        changed = self.without_event(instance, changes, fit).saga
+        recorded = Event(changed.saga_id, changed.version, self.now, event, step, reason, self.message_id)
+        return Transition(changed, recorded, fit)
 
 
 def _end(status: Status) -> Changes:

@@ -109,14 +109,14 @@ GOING_BACK = {
     ),
     "cancel-undoes-what-is-known": Mutant(
         "sagakit/saga/advance.py",
-        "        undoing = self.undo_all(CANCEL_REQUESTED)\n",
-        "        undoing = self.compensate(self.saga.position(instance.step), CANCEL_REQUESTED)\n",
+        "undoing = self.undo_all(CANCEL_REQUESTED)\n        return",
+        "undoing = self.compensate(self.saga.position(instance.step), CANCEL_REQUESTED)\n        return",
         f"{_SAGA}::test_a_cancel_before_the_first_reply_undoes_every_step_too",
     ),
     "unknown-saga-is-at-its-start": Mutant(
         "sagakit/saga/advance.py",
-        "self.told(self._new(start), self.undo_all(CANCEL_REQUESTED),",
-        "self.told(self._new(start), self.compensate(0, CANCEL_REQUESTED),",
+        "            undoing = self.undo_all(CANCEL_REQUESTED)\n            return",
+        "            undoing = self.compensate(0, CANCEL_REQUESTED)\n            return",
         f"{_SAGA}::test_a_cancel_of_a_saga_never_heard_of_undoes_every_step",
     ),
     "done-is-done": Mutant(
