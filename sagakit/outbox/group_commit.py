@@ -38,7 +38,7 @@ class GroupCommit(Generic[Item, Result]):
         self._run, self._largest, self._pace = run, largest, pace
         self._waiting: list[_Waiting[Item, Result]] = []
         self._worker: asyncio.Task[None] | None = None
-        self._sizes = metrics.COALESCED.labels(what)
+        self._sizes = metrics.GROUP_COMMIT_CALLS.labels(what)
 
     async def __call__(self, item: Item) -> Result:
         """Have ``item`` run with the next group and return its result.

@@ -1,4 +1,5 @@
-"""What a process of any kind needs: settings, logs, metrics, periodic work, waiting for a server.
+"""What any process needs: settings, logs, metrics, periodic work, waiting for a server.
 
-It speaks to no server, and imports no other room. Begin with `sagakit.runtime.settings`.
+It speaks to no server, and may import `sagakit.families` and `sagakit.errors` alone. Begin with
+`sagakit.runtime.settings`, then `sagakit.runtime.periodic` and `sagakit.runtime.set_aside`.
 """

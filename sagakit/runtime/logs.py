@@ -1,4 +1,4 @@
-"""Structured logs on standard error: JSON for machines, coloured lines on a terminal. Never an address."""
+"""Structured logs on standard error: JSON for machines, coloured lines on a terminal. No postal address is logged."""
 
 import logging
 import sys
@@ -42,7 +42,7 @@ def configure(service: str, level: str, form: Literal["auto", "json", "console"]
     root.handlers = [handler]
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     logging.getLogger("ordersaga").setLevel(level)
-    # It warns of what a pipeline hides behind an error; that error is raised, and told by whoever handles it.
+    # psycopg warns of each statement that a pipeline aborts after an error; we log that error where we handle it.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     structlog.contextvars.bind_contextvars(service=service)
 
@@ -53,11 +53,11 @@ def _keep(_: object, __: str, event: structlog.typing.EventDict) -> structlog.ty
 
 def logger(room: str) -> structlog.typing.FilteringBoundLogger:
     """Return the logger of one room, such as ``consumer``; its lines carry the room's name."""
-    # Not bound here: that would fix today's configuration, and this is called at import, before `configure`.
+    # This runs at import, before `configure`. Binding the name here would fix the configuration of that moment.
     lazy: structlog.typing.FilteringBoundLogger = structlog.get_logger(f"ordersaga.{room}", room=room)
     return lazy
 
 
 def one_line(error: BaseException) -> str:
-    """Return what ``error`` says, in one line of at most 300 characters."""
+    """Return the text of ``error`` in one line of at most 300 characters."""
     return " ".join(str(error).split())[:300]

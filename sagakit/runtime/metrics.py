@@ -1,4 +1,4 @@
-"""What is counted and measured. Everything here is served at ``METRICS_LISTEN`` for Prometheus."""
+"""The kit's metrics, and the server that shows them to Prometheus at ``METRICS_LISTEN``."""
 
 import collections
 import errno
@@ -28,8 +28,8 @@ HALTED_SINCE = Gauge("sagakit_consumer_halted_since_seconds", "When that began, 
 HALTED_REASON = Gauge("sagakit_consumer_halted_reason", "1 with the reason why consuming is halted.", ["reason"])
 DEAD_LETTERS = Counter("sagakit_dead_letters_total", "Messages parked in the dead-letter topic.", ["topic", "reason"])
 OUTBOX_RELAYED = Counter("sagakit_outbox_relayed_total", "Outbox rows that the relay published, not the fast path.")
-COALESCED = Histogram(
-    "sagakit_coalesced_calls", "Calls, or items of lists, in one round trip.", ["what"], buckets=_SIZES
+GROUP_COMMIT_CALLS = Histogram(
+    "sagakit_group_commit_calls", "Calls, or items of lists, in one round trip.", ["what"], buckets=_SIZES
 )
 RPCS = Counter("sagakit_rpcs_total", "gRPC calls ended.", ["method", "code"])
 STREAMS = Gauge("sagakit_rpc_streams", "gRPC streams that have begun and not ended.", ["method"])
@@ -38,16 +38,16 @@ READY = Gauge("sagakit_ready", "1 where the service is ready.")
 
 
 def begin_at_zero(counter: Counter, *labels: Iterable[str]) -> None:
-    """Have a series of ``counter`` for every combination of its labels' values from the first scrape on.
+    """Create a series of ``counter``, at zero, for every combination of its labels' values.
 
-    Prometheus's ``increase()`` misses a count that makes its series: it sees no step from nothing to one.
+    Prometheus's ``increase()`` does not see the first count of a series that begins with it.
     """
     for values in itertools.product(*labels):
         counter.labels(*values)
 
 
 def tally(counter: Counter, labels: Iterable[str]) -> None:
-    """Count each of ``labels``, the values of the counter's one label; a batch at once, as each count takes a lock."""
+    """Count each of ``labels``, values of the counter's one label; equal ones together, as each count takes a lock."""
     for label, times in collections.Counter(labels).items():
         counter.labels(label).inc(times)
 
@@ -58,7 +58,7 @@ def serve(listen: Listen) -> None:
     ``::`` is every address, of IPv4 too; where the system has no IPv6 it is every address of IPv4, as for gRPC.
 
     Raises:
-        OSError: the port is in use, or the address not one of this machine.
+        OSError: the port is in use, or the address is not one of this machine.
     """
     try:
         start_http_server(listen.port, listen.host)

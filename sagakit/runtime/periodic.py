@@ -1,4 +1,4 @@
-"""Doing the same again and again, in a thread of its own."""
+"""Periodic work in a thread of its own."""
 
 import threading
 from collections.abc import Callable
@@ -12,17 +12,17 @@ _STOP_SECONDS = 5.0
 
 
 class Periodic:
-    """Makes a pass every so often. Where passes fail, it waits longer and longer between them.
+    """Makes a pass at an interval. While passes fail, the pauses between them grow.
 
-    A pass must bear being cut off at any moment, as by a crash.
+    A pass may be cut off at any moment, as by a crash, and must allow for that.
     """
 
     def __init__(
         self, name: str, do: Callable[[], bool], *, interval_seconds: float, longest_backoff_seconds: float = 5.0
     ) -> None:
-        """Call ``do`` every ``interval_seconds``, and at once again as long as it says that more is left.
+        """Call ``do`` every ``interval_seconds``, and again at once whenever it returns that more is left.
 
-        What it raises is logged under ``name``; the pauses then double, up to ``longest_backoff_seconds``.
+        Its errors are logged under ``name``; the pauses then double, up to ``longest_backoff_seconds``.
         """
         self._name, self._do, self._interval = name, do, interval_seconds
         self._longest = max(interval_seconds, longest_backoff_seconds)
@@ -30,11 +30,11 @@ class Periodic:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the pass in hand; returns when that is done, or after five seconds, as it may wait for a server."""
+        """Stop after the present pass. Return once it is done, or after five seconds, as it may wait for a server."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_SECONDS)

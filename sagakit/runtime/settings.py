@@ -1,4 +1,4 @@
-"""Settings from environment variables: typed, read once, each bad value told in a line of its own."""
+"""Settings from environment variables: typed, read once, with one line of error for each bad value."""
 
 import ipaddress
 import re
@@ -17,7 +17,7 @@ class Listen(NamedTuple):
     """Where a server listens."""
 
     host: str
-    """A name or an address; one of IPv6 without brackets."""
+    """A name or an address; an IPv6 address without brackets."""
     port: int
 
     def __str__(self) -> str:
@@ -35,7 +35,7 @@ def _listen(value: object) -> object:
 
 
 def is_ipv6(text: str) -> bool:
-    """Say whether ``text`` is an address of IPv6, without brackets."""
+    """Say whether ``text`` is an IPv6 address, without brackets."""
     try:
         ipaddress.IPv6Address(text)
     except ValueError:
@@ -59,7 +59,7 @@ class Settings(BaseSettings):
         return self
 
     def problems(self) -> Iterator[str]:
-        """Say which settings do not fit together, in lines that begin with a setting's name."""
+        """Yield a line for settings that contradict each other; it begins with a setting's name."""
         yield from ()
 
     def given(self, fields: Iterable[str]) -> list[str]:
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         return [field.upper() for field in fields if getattr(self, field) is not None]
 
     def missing(self, wanted: Sequence[str], because: Sequence[str]) -> Iterator[str]:
-        """Say which of the settings ``wanted`` are not set, where one of those in ``because`` is."""
+        """Yield a line that names those of ``wanted`` that are not set, where one of ``because`` is set."""
         present, absent = self.given(because), sorted({field.upper() for field in wanted} - {*self.given(wanted)})
         if present and absent:
             yield f"{', '.join(absent)}: must be set too, where {' and '.join(present)} {is_or_are(present)}"
@@ -85,7 +85,7 @@ def read(settings: type[SettingsT]) -> SettingsT:
     """Read ``settings`` from the environment, or end the process with one line for each bad value.
 
     Raises:
-        SystemExit: with code 2, where a value is missing or bad; the lines are on standard error.
+        SystemExit: with code 2, a value is missing or bad; the lines are on standard error.
     """
     try:
         return settings()
@@ -95,7 +95,7 @@ def read(settings: type[SettingsT]) -> SettingsT:
 
 
 def explained(error: ValidationError) -> list[str]:
-    """Return a line for each bad value: the setting's name and what is wrong. A secret is not in it."""
+    """Return a line for each bad value: the setting's name and what is wrong, without secrets."""
     lines: list[str] = []
     for problem in error.errors(include_url=False):
         lines += _lines(problem["loc"], problem["type"], problem["msg"].removeprefix("Value error, "), problem["input"])
@@ -103,7 +103,7 @@ def explained(error: ValidationError) -> list[str]:
 
 
 def _lines(location: tuple[int | str, ...], kind: str, text: str, value: object) -> list[str]:
-    if not location:  # settings that do not fit together: each line names its own
+    if not location:  # settings that contradict each other: `problems` has put their names in
         return text.splitlines()
     name = str(location[0]).upper()
     if kind == "missing":

@@ -1,4 +1,4 @@
-"""TLS files, checked when the settings are read: a bad one is told in a line, and not by the first connection."""
+"""TLS files, checked when the settings are read, so that a bad one does not wait for the first connection to fail."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 
 def authority_problems(name: str, path: str | None) -> Iterator[str]:
-    """Say what keeps the setting ``name``, the ``path`` of certificates to trust, from being used; nothing for None."""
+    """Yield what is wrong with the setting ``name``, the ``path`` of certificates to trust; nothing for None."""
     if path is not None:
         try:
             _certificates(path)
@@ -19,9 +19,9 @@ def authority_problems(name: str, path: str | None) -> Iterator[str]:
 
 
 def pair_problems(names: tuple[str, str], certificate: str | None, key: str | None) -> Iterator[str]:
-    """Say what keeps the settings ``names``, a certificate and its key, from being used; nothing unless both are set.
+    """Yield what is wrong with the settings ``names``, a certificate and its key; nothing unless both are set.
 
-    The first certificate in the file has to be the key's; those that follow lead from it to an authority.
+    The first certificate in the file must be the key's; those after it lead to an authority.
     """
     if certificate is None or key is None:
         return

@@ -1,4 +1,4 @@
-"""Waiting for a server that is still starting, as an init container or a deployment's job has to."""
+"""Waiting for a server that is still starting, for init containers and deployment jobs."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from sagakit.runtime.logs import one_line
 
-_PATIENCE_SECONDS = 300.0
+_LONGEST_WAIT_SECONDS = 300.0
 
 _Errors: TypeAlias = type[Exception] | tuple[type[Exception], ...]
 
@@ -17,10 +17,10 @@ def wait_until_up(attempt: Callable[[], None], passing: _Errors, log: FilteringB
     """Call ``attempt`` each second until it raises no ``passing`` error, for up to five minutes; log each new reason.
 
     Raises:
-        Exception: the last ``passing`` error, where the server did not come.
+        Exception: the last ``passing`` error, where the server did not come up.
     """
-    give_up = time.monotonic() + _PATIENCE_SECONDS
-    told = ""
+    give_up = time.monotonic() + _LONGEST_WAIT_SECONDS
+    logged = ""
     while True:
         try:
             attempt()
@@ -28,9 +28,9 @@ def wait_until_up(attempt: Callable[[], None], passing: _Errors, log: FilteringB
             if time.monotonic() > give_up:
                 raise
             reason = one_line(error)
-            if reason != told:
+            if reason != logged:
                 log.warning("waiting", reason=reason)
-                told = reason
+                logged = reason
             time.sleep(1)
         else:
             return
