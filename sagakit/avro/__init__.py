@@ -1,7 +1,7 @@
 """Records as bytes, and the schema registry that says what the bytes mean.
 
-What comes from Kafka or from the registry is not trusted: schemas and values are examined before fastavro reads them.
-It may import `sagakit.runtime`. Begin with `sagakit.avro.codec`.
+Schemas and values from outside are not trusted: they are checked before fastavro reads them. The room may import
+`sagakit.runtime` and what lies below. Begin with `sagakit.avro.codec`, then `sagakit.avro.schema_ids`.
 """
 
-from sagakit.avro import error_families  # noqa: F401 - it places the registry's errors
+from sagakit.avro import error_families  # noqa: F401 - it registers the families of the registry's errors

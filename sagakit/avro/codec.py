@@ -1,7 +1,7 @@
 """Records to bytes and back, in the registry's wire format: a zero byte, a 4-byte schema id, Avro binary.
 
-The registry gives ids and schemas; fastavro does the bytes, because the registry client's own (de)serializers cost
-three times as much. Format: https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/#wire-format
+The registry gives ids and schemas; fastavro encodes and decodes, because the registry client's own (de)serializers take
+three times as long. Format: https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/#wire-format
 """
 
 import io
@@ -21,14 +21,14 @@ from sagakit.records import Record
 
 _HEADER = struct.Struct(">bI")
 LARGEST_VALUE = 65_536
-"""Bytes of a message's value. The contracts' own need a twentieth of it, and an attack gets no more to work with."""
+"""Bytes of a message's value. Our own records need a twentieth of it; the limit bounds what an attacker can send."""
 
 
 class Codec:
     """Encodes and decodes the record types of the contracts, once `load` has succeeded. Never registers a schema."""
 
     def __init__(self, registry: SchemaRegistryClient, records: Iterable[type[Record]]) -> None:
-        """Make a codec for ``records``, each on the topic it names."""
+        """Make a codec for ``records``, each on its own ``TOPIC``."""
         self._records = {record.FULL_NAME: record for record in records}
         self._schemas = Schemas(registry, self._records)
         self._own: dict[tuple[str, bytes | None, bytes | None], tuple[Writer, type[Record]]] = {
@@ -38,7 +38,7 @@ class Codec:
             )
             for name, record in self._records.items()
         }
-        """By topic, type and fingerprint: how a message is read that this process could have written itself."""
+        """By topic, type and fingerprint: how to read a message that this process could have written itself."""
 
     def load(self) -> None:
         """Look up the id of every record type.
@@ -49,11 +49,11 @@ class Codec:
         self._schemas.load()
 
     def refresh(self) -> None:
-        """Look the ids up anew, in any thread: a registry that was built anew has others. Raises what `load` does."""
+        """Look the ids up again, in any thread: a rebuilt registry has others. Raises what `load` raises."""
         self._schemas.refresh()
 
     def forget(self) -> None:
-        """Forget what the registry has said of schemas that are not our own."""
+        """Forget what the registry has returned for schemas that are not our own."""
         self._schemas.forget()
 
     def encode(self, message: Outgoing) -> Encoded:
@@ -105,16 +105,16 @@ class Codec:
             raise Poison("TYPE_NOT_ALLOWED", f"{name[:200]!r} does not belong on the topic {topic}")
         _must_be_framed(value)
         schema_id: int = _HEADER.unpack_from(value)[1]
-        told = headers.get(SCHEMA_FINGERPRINT)
-        if told and len(told) != FINGERPRINT_LENGTH:  # a stranger's, of another kind
-            told = None
-        writer, reader = self._schemas.writer(schema_id, name, told), self._schemas.own[name]
+        wanted = headers.get(SCHEMA_FINGERPRINT)
+        if wanted and len(wanted) != FINGERPRINT_LENGTH:  # another program's, of another kind
+            wanted = None
+        writer, reader = self._schemas.writer(schema_id, name, wanted), self._schemas.own[name]
         try:
             return _read(value, writer, reader, record_type)
         except Poison:
-            if told or not self._schemas.changed(schema_id, writer):
+            if wanted or not self._schemas.changed(schema_id, writer):
                 raise
-            return _read(value, self._schemas.writer(schema_id, name, told), reader, record_type)
+            return _read(value, self._schemas.writer(schema_id, name, wanted), reader, record_type)
 
 
 def _must_be_framed(value: bytes) -> None:
@@ -129,14 +129,14 @@ def _read(value: bytes, writer: Writer, reader: Any, record_type: type[Record]) 
     body = io.BytesIO(value)
     body.seek(_HEADER.size)
     try:
-        # fastavro checks what it reads of our own schemas, which are flat, but not what it skips of others.
+        # fastavro checks what it reads by our own schemas, which are flat. It does not check what it skips of others.
         if not own or untrusted_values.may_be_overlong(value):
             untrusted_values.check(value, _HEADER.size, writer)
-        # Read as it was written it needs no resolution, which takes longer than the reading.
+        # Our own schema needs no resolution, which takes longer than the reading itself.
         avro: Any = fastavro.schemaless_reader(body, writer.schema, None if own else reader)
         record = record_type.from_avro(avro)
         beyond = record.out_of_range()
-    except Exception as error:  # rubbish makes fastavro raise whatever its parsing trips over
+    except Exception as error:  # on invalid bytes fastavro raises all kinds of errors
         raise Poison("UNDECODABLE", f"not the Avro it says it is: {error!r:.200}") from error
     if body.tell() != len(value):
         raise Poison("UNDECODABLE", f"{len(value) - body.tell()} bytes are left over behind the record")

@@ -1,4 +1,4 @@
-"""The family of every error that the schema registry gives.
+"""The family of every error of the schema registry.
 
 Source: https://docs.confluent.io/platform/current/schema-registry/develop/api.html#errors
 """
@@ -10,15 +10,15 @@ from sagakit.families import Family, family_of
 
 _REGISTRY: dict[int, Family] = {
     404: Family.STALE,  # and 40401 to 40403: no such subject, version or schema, as far as this registry knows
-    401: Family.PASSING,  # credentials that are being changed
+    401: Family.PASSING,  # the credentials may be changing just now
     403: Family.PASSING,
     408: Family.PASSING,
     425: Family.PASSING,
     429: Family.PASSING,
     409: Family.OURS,  # a schema that is not compatible
-    422: Family.OURS,  # 42201 to 42203: a schema, version or compatibility that is none
+    422: Family.OURS,  # 42201 to 42203: an invalid schema, version or compatibility
 }
-"""By HTTP status, which the registry's own codes begin with; above 499 all is passing, and else it is ours."""
+"""By HTTP status, with which the registry's own codes begin. From 500 on every status passes; any other is ours."""
 _SERVER_ERROR = 500
 
 

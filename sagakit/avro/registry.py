@@ -1,7 +1,7 @@
-"""What is asked of the schema registry, and whether a registry answers at all.
+"""Questions to the schema registry, and the check that a registry answers at all.
 
-A proxy's error page, the page of a log-in, another server at the address: each may come with the status 200, and the
-client then trips over it somewhere in its own code. That says nothing of a schema, and passes by itself.
+A proxy's error page, a log-in page, or another server at the address may answer with the status 200. The client then
+fails somewhere in its own code. That says nothing about a schema, and passes by itself.
 """
 
 from collections.abc import Callable
@@ -17,18 +17,18 @@ T = TypeVar("T")
 
 
 def ask(kind: type[T], question: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """Return the answer to ``question``, a method of the registry's client, which must be a ``kind``.
+    """Return the answer to ``question``, a method of the registry's client. The answer must be a ``kind``.
 
     Raises:
         SchemaRegistryError: the registry refuses.
-        TransportError: it cannot be reached.
-        Unavailable: what answers is no registry.
+        TransportError: the registry cannot be reached.
+        Unavailable: another server answers in its place.
     """
     try:
         answer = question(*arguments, **named)
     except (SchemaRegistryError, TransportError, OAuthTokenError):
         raise
-    except Exception as error:  # the client raises whatever it trips over
+    except Exception as error:  # on such answers the client raises all kinds of errors
         raise _no_registry(f"{type(error).__name__}: {str(error)[:100]!a}") from error
     if not isinstance(answer, kind):
         raise _no_registry(f"it is no {kind.__name__}")
@@ -36,7 +36,7 @@ def ask(kind: type[T], question: Callable[P, T], *arguments: P.args, **named: P.
 
 
 def must_have(kind: type[T], part: object, name: str) -> T:
-    """Return ``part``, called ``name``, of an answer; raises `Unavailable` where it is no ``kind``."""
+    """Return ``part``, called ``name``, of an answer; raise `Unavailable` where it is no ``kind``."""
     if not isinstance(part, kind):
         raise _no_registry(f"it has no {name}")
     return part

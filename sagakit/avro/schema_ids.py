@@ -1,9 +1,9 @@
-"""What the schema registry says of schemas: the ids to write with, and what to read a message with.
+"""Schemas by the registry's ids: which id to write with, and which schema to read a message with.
 
-A registry whose storage was lost is built anew with other ids. Then what an id means is not certain any more: services
-that run on write ids of before, those that start write new ones, and one number may stand for two schemas. So a message
-carries its schema's fingerprint, which says what it was written with, whatever the ids are; and before it is condemned
-for its id, the registry is asked anew.
+A registry that lost its storage is rebuilt with other ids. Then one id may stand for two schemas: running services
+still write the old ids, and services that start write the new ones. So a message carries its schema's fingerprint,
+which names the schema whatever the ids are. And before a message is parked because of its id, the registry is asked
+again.
 
 Fingerprints: https://avro.apache.org/docs/1.12.0/specification/#schema-fingerprints (CRC-64-AVRO)
 """
@@ -28,7 +28,7 @@ from sagakit.runtime.logs import logger
 log = logger("schemas")
 
 _AGAIN_SECONDS = 10.0
-"""How long an answer holds that condemns messages: a flood of them must not become one of questions."""
+"""How long an answer holds that has messages parked: many bad messages must not become many questions."""
 _MOST_ASKED = 10_000
 FINGERPRINT_LENGTH = 16
 """Digits of a fingerprint."""
@@ -40,28 +40,28 @@ def subject_of(topic: str, full_name: str) -> str:
 
 
 def fingerprint(schema: Any) -> bytes:  # noqa: ANN401 - a schema as fastavro takes it
-    """Return the fingerprint of ``schema`` as messages carry it: CRC-64-AVRO of its parsing canonical form, in hex."""
+    """Return the fingerprint of ``schema`` for a message's header: CRC-64-AVRO of its canonical form, in hex."""
     canonical = fastavro.schema.to_parsing_canonical_form(schema)
     return str(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO")).encode()
 
 
 class Schemas:
-    """The schemas of some record types, by the registry; `refresh` may run in another thread than all else."""
+    """The schemas of some record types. All is used by one thread, but `refresh` may run in another."""
 
     def __init__(self, registry: SchemaRegistryClient, records: Mapping[str, type[Record]]) -> None:
-        """Know the schemas of ``records``, by their full names, once `load` has succeeded."""
+        """Prepare for ``records``, by their full names; their ids are known once `load` has succeeded."""
         self._registry, self._records = registry, records
         self.own = {name: fastavro.parse_schema(json.loads(record.SCHEMA)) for name, record in records.items()}
         """Each record type's schema as this process knows it."""
         self.own_writers = {name: Writer(name, schema, {}) for name, schema in self.own.items()}
-        """What those messages were written with that this process could have written."""
+        """The same, as writers' schemas."""
         self.fingerprints = {name: fingerprint(schema) for name, schema in self.own.items()}
         self.ids: dict[str, int] = {}
         """The ids to write with."""
         self._writers: dict[int, Writer | Poison] = {}
-        """What the registry said of ids; where a schema is not read, why."""
+        """The registry's schema of each id, or why we do not read with it."""
         self._before: dict[tuple[int, str], Writer] = {}
-        """What ids stood for, before they moved."""
+        """The schemas that ids stood for before they moved."""
         self._known = {(name, self.fingerprints[name]): writer for name, writer in self.own_writers.items()}
         """By record type and fingerprint."""
         self._asked: dict[object, float] = {}
@@ -77,7 +77,7 @@ class Schemas:
             self._take(name, self._look_up(name))
 
     def refresh(self) -> None:
-        """Look all ids up anew, and take over those that have moved. Raises what `load` does; then all stay."""
+        """Look all ids up again, and use the new ones. Raises what `load` raises; then no id changes."""
         self._ask_anew()
         found = {name: self._look_up(name) for name in self._records}
         moved = {name: schema_id for name, schema_id in found.items() if self.ids.get(name) != schema_id}
@@ -89,35 +89,37 @@ class Schemas:
                 self._take(name, schema_id)
 
     def forget(self) -> None:
-        """Forget what the registry has said of others' ids: it is asked anew."""
+        """Forget what the registry has returned for ids that are not our own, so that it is asked again."""
         self._ask_anew()
         self._asked.clear()
         self._writers = {self.ids[name]: self.own_writers[name] for name in self.ids}
 
-    def writer(self, schema_id: int, name: str, told: bytes | None) -> Writer:
-        """Return what a message was written with: its ``schema_id``, its record type, and what its fingerprint tells.
+    def writer(self, schema_id: int, name: str, wanted: bytes | None) -> Writer:
+        """Return the schema that a message was written with: of its ``schema_id``, record type and fingerprint.
+
+        ``wanted`` is the fingerprint in the message's header; None where it has none.
 
         Raises:
             Poison: there is no such schema, or it is another type's.
             Unavailable: the registry has to be asked, and is away.
         """
-        known = self._known.get((name, told)) if told else self._writers.get(schema_id)
+        known = self._known.get((name, wanted)) if wanted else self._writers.get(schema_id)
         if isinstance(known, Writer) and known.name == name:
             return known
-        found = self._fitting(self._of_id(schema_id), name, told)
+        found = self._fitting(self._of_id(schema_id), name, wanted)
         if not found and self._may_ask(schema_id):
             self._writers.pop(schema_id, None)
-            found = self._fitting(self._of_id(schema_id), name, told)
-        if not found and told:
-            found = self._of_fingerprint(name, told)
-        if not found and not told:
+            found = self._fitting(self._of_id(schema_id), name, wanted)
+        if not found and wanted:
+            found = self._of_fingerprint(name, wanted)
+        if not found and not wanted:
             found = self._before.get((schema_id, name))
         if not found:
             raise self._verdict(schema_id, name)
         return found
 
     def changed(self, schema_id: int, writer: Writer) -> bool:
-        """Say whether the registry, asked anew, has another schema of this id than ``writer``, which does not fit."""
+        """Say whether the registry, asked again, has another schema for this id than ``writer``, which did not fit."""
         if not self._may_ask(schema_id):
             return False
         self._writers.pop(schema_id, None)
@@ -125,12 +127,12 @@ class Schemas:
         return isinstance(now, Writer) and fingerprint(now.schema) != fingerprint(writer.schema)
 
     def _ask_anew(self) -> None:
-        """Have the client forget what it has been told: it answers from memory for as long as it lives."""
+        """Clear the client's caches: without that it answers from memory for as long as it lives."""
         self._registry.clear_caches()  # type: ignore[no-untyped-call] # it has no annotations
 
     def _take(self, name: str, schema_id: int) -> None:
         self.ids[name] = schema_id
-        # What is written as it is read needs no further question, also while the registry is away.
+        # Our own messages can be read without a further question, also while the registry is away.
         self._writers[schema_id] = self.own_writers[name]
 
     def _look_up(self, name: str) -> int:
@@ -146,18 +148,18 @@ class Schemas:
             raise Unavailable(msg) from error
         return must_have(int, found.schema_id, "id")
 
-    def _fitting(self, found: Writer | Poison | None, name: str, told: bytes | None) -> Writer | None:
-        """Return what was ``found`` where it is of the type ``name``, and has the fingerprint that was ``told``."""
+    def _fitting(self, found: Writer | Poison | None, name: str, wanted: bytes | None) -> Writer | None:
+        """Return what was ``found`` if it is of the type ``name`` and has the ``wanted`` fingerprint, if any."""
         if not isinstance(found, Writer) or found.name != name:
             return None
-        if told:
-            if fingerprint(found.schema) != told:
+        if wanted:
+            if fingerprint(found.schema) != wanted:
                 return None
-            self._known[name, told] = found
+            self._known[name, wanted] = found
         return found
 
     def _may_ask(self, what: object) -> bool:
-        """Say whether it is long enough ago that this was asked."""
+        """Say whether the last question about ``what`` is long enough ago."""
         now = time.monotonic()
         if now - self._asked.get(what, float("-inf")) < _AGAIN_SECONDS:
             return False
@@ -168,7 +170,7 @@ class Schemas:
         return True
 
     def _of_id(self, schema_id: int) -> Writer | Poison | None:
-        """Return the schema of an id, or why it is not read; None where there is none."""
+        """Return the schema of an id, or why we do not read with it; None where the registry has none."""
         if schema_id not in self._writers:
             try:
                 found = ask(Schema, self._registry.get_schema, schema_id)
@@ -185,15 +187,15 @@ class Schemas:
                 return None
         return self._writers[schema_id]
 
-    def _of_fingerprint(self, name: str, told: bytes) -> Writer | None:
-        """Look for what has the fingerprint among the registered versions of a record type, the newest first."""
-        if not self._may_ask((name, told)):
+    def _of_fingerprint(self, name: str, wanted: bytes) -> Writer | None:
+        """Look for the fingerprint among the registered versions of a record type, the newest first."""
+        if not self._may_ask((name, wanted)):
             return None
         subject = subject_of(self._records[name].TOPIC, name)
         try:
             for version in sorted(ask(list, self._registry.get_versions, subject), reverse=True):
                 there = ask(RegisteredSchema, self._registry.get_version, subject, version)
-                if found := self._fitting(_examined(must_have(Schema, there.schema, "schema")), name, told):
+                if found := self._fitting(_examined(must_have(Schema, there.schema, "schema")), name, wanted):
                     return found
         except (SchemaRegistryError, TransportError) as error:
             self._must_be_of_the_question(error)
@@ -211,16 +213,16 @@ class Schemas:
 
     @staticmethod
     def _must_be_of_the_question(error: SchemaRegistryError | TransportError) -> None:
-        """Tell what the registry says of a question from trouble of its own."""
+        """Raise `Unavailable` where ``error`` is the registry's own trouble, not its answer to the question."""
         if family_of(error) is Family.PASSING:
             reached = "fails" if isinstance(error, SchemaRegistryError) else "cannot be reached"
             msg = f"the schema registry {reached}: {error}"
             raise Unavailable(msg) from error
 
     def _must_be_ready(self) -> None:
-        """Tell a registry that does not know one id from one that has lost, or not loaded, everything.
+        """Raise `Unavailable` where the registry has lost everything, or not loaded it yet.
 
-        It is asked for its subjects, because the client answers look-ups that succeeded once from its memory.
+        It is asked for its subjects, because the client answers earlier look-ups from its memory.
         """
         record = next(iter(self._records.values()))
         try:

@@ -1,4 +1,4 @@
-"""How to reach the schema registry, as the environment says it."""
+"""Settings of the schema registry's client."""
 
 import re
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class RegistrySettings(Settings):
     schema_registry_ca_location: str | None = None
 
     def problems(self) -> Iterator[str]:
-        """Say which settings do not fit together, in lines that begin with a setting's name."""
+        """Yield a line for settings that contradict each other; it begins with a setting's name."""
         yield from super().problems()
         login = ("schema_registry_username", "schema_registry_password")
         yield from self.missing(login, login)

@@ -1,8 +1,8 @@
-"""Writers' schemas from the registry, examined before anything is read with them.
+"""Writers' schemas from the registry, checked before anything is read with them.
 
-Anybody who may register a schema, or write a message, chooses with what schema our readers read; and fastavro trusts
-it: it recurses on C's stack as deep as the value goes, loops as often as a count says, and takes a schema for parsed
-that says so. So a schema is written anew from what Avro allows, within bounds, and what does not fit them is refused.
+Anybody who may register a schema, or write a message, chooses the schema with which we read. And fastavro trusts it: it
+recurses on C's stack as deep as the value goes, loops as often as a count says, and skips its checks for a schema that
+calls itself parsed. So each schema is rebuilt from what Avro allows, within bounds, or refused.
 
 Specification: https://avro.apache.org/docs/1.12.0/specification/
 """
@@ -22,17 +22,17 @@ LARGEST_SCHEMA = 65_536
 DEEPEST = 16
 """How deep types may be nested in each other."""
 MOST_TYPES = 1_000
-"""How many types and fields there may be where each name stands for what it names."""
+"""How many types and fields a schema may have, once each name is replaced by the type that it names."""
 LARGEST_FIXED = 65_536
 """Bytes of a ``fixed``."""
 
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 _TIMES = frozenset({"timestamp-millis", "timestamp-micros"})
-"""The logical types that are read as such. Of any other, the plain value is read."""
+"""The logical types that we read as such. Of any other we read the plain value."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
 
 Avro: TypeAlias = Any
-"""A schema as JSON has it: a name, a dictionary or, for a union, a list."""
+"""A schema in JSON: a name, a dictionary or, for a union, a list."""
 
 
 class Writer(NamedTuple):
@@ -41,31 +41,31 @@ class Writer(NamedTuple):
     name: str
     """The record's full name; empty where it is no record."""
     schema: Avro
-    """As fastavro takes it."""
+    """The parsed form that fastavro takes."""
     named: Mapping[str, Avro]
-    """What each name in it stands for."""
+    """The type that each name in it stands for."""
 
 
 class _Size(NamedTuple):
-    """How large a type is, where each name in it stands for what it names."""
+    """How large a type is, once each name in it is replaced by the type that it names."""
 
     depth: int
     types: int
 
 
 class _NotAvroError(Exception):
-    """It is no Avro schema."""
+    """This is no Avro schema."""
 
 
 class _BeyondError(Exception):
-    """It may be Avro, and is more than is read here."""
+    """This may be Avro, but exceeds our bounds."""
 
 
 def examine(schema: Schema) -> Writer:
-    """Return what to read with, for a ``schema`` that the registry gave.
+    """Return the writer's schema for a ``schema`` from the registry.
 
     Raises:
-        Poison: it is no Avro schema (``NOT_AVRO``), or one that is not read here (``SCHEMA_REFUSED``): it is recursive,
+        Poison: it is no Avro schema (``NOT_AVRO``), or one that we do not read (``SCHEMA_REFUSED``): it is recursive,
             too large, nested too deeply, or made of several schemas.
     """
     text = schema.schema_str or ""
@@ -81,22 +81,22 @@ def examine(schema: Schema) -> Writer:
         parsed = fastavro.parse_schema(clean)
     except _BeyondError as error:
         raise Poison("SCHEMA_REFUSED", str(error)) from error
-    except Exception as error:  # any text may lie in a registry, and each library trips over it in its own way
+    except Exception as error:  # a registry may hold any text, and each library fails on it in its own way
         raise Poison("NOT_AVRO", f"{type(error).__name__}: {str(error)[:200]!a}") from error
     name = clean["name"] if isinstance(clean, dict) and clean["type"] == "record" else ""
     return Writer(name, parsed, examination.named)
 
 
 class _Examination:
-    """Goes through one schema, and writes it anew."""
+    """Checks one schema, and rebuilds it."""
 
     def __init__(self) -> None:
         self.named: dict[str, Avro] = {}
         self._sizes: dict[str, _Size | None] = {}
-        """Of each name; None while what it names is still being defined."""
+        """The size of each named type; None while the type is still being defined."""
 
     def of(self, schema: Avro, namespace: str, depth: int) -> tuple[Avro, _Size]:
-        """Return ``schema``, which is so deep inside and in ``namespace``, written anew, and its size."""
+        """Return ``schema`` rebuilt, and its size; it stands at ``depth`` and in ``namespace``."""
         if depth >= DEEPEST:
             raise _BeyondError(f"its types are nested more than {DEEPEST} deep")
         if isinstance(schema, str):

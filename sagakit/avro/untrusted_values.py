@@ -1,8 +1,8 @@
 """Avro values, checked before fastavro reads or skips them.
 
-fastavro takes a count or a length as it comes, wherever it skips what the reader does not ask for: a hundred bytes can
-say that 2³¹ nulls follow. So each count and length is compared with what is there, and no value is worth more steps
-than its size.
+Where fastavro skips a field that the reader does not have, it believes every count and length: a hundred bytes can say
+that 2³¹ nulls follow. So each count and length is compared with the bytes that are there, and the number of steps is
+limited by the value's size.
 
 Specification: https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
 """
@@ -25,18 +25,18 @@ class BrokenValueError(Exception):
 
 
 def may_be_overlong(value: bytes) -> bool:
-    """Say whether a number of 64 bits may be written in more than nine bytes somewhere in ``value``.
+    """Say whether ``value`` may hold a number in more than nine bytes.
 
-    It takes nine bytes in a row whose highest bit is set; text can hold them too.
+    Such a number has nine bytes in a row with the highest bit set; text can have them too.
     """
     return _OVERLONG in value.translate(_HIGHEST_BIT)
 
 
 def check(value: bytes, begin: int, writer: Writer) -> None:
-    """See that ``value`` is, from ``begin`` to its end, one value of the schema of ``writer``.
+    """Check that ``value`` is, from ``begin`` to its end, one value of the schema of ``writer``.
 
     Raises:
-        BrokenValueError: it is not, or it holds more items than its size speaks for.
+        BrokenValueError: it is not, or it holds more items than its size allows.
     """
     walk = _Walk(value, begin, writer)
     walk.over(writer.schema)
@@ -53,10 +53,10 @@ class _Walk:
         self._steps = 2 * len(value) + _SPARE_STEPS
 
     def over(self, schema: Avro) -> None:
-        """Go over a value of ``schema``, which `examine` has bounded in depth."""
+        """Go over a value of ``schema``, whose depth `examine` has limited."""
         self._steps -= 1
         if self._steps < 0:
-            raise BrokenValueError("it holds more items than its size speaks for")
+            raise BrokenValueError("it holds more items than its size allows")
         kind = schema if isinstance(schema, str) else "union" if isinstance(schema, list) else schema["type"]
         step = _STEPS.get(kind)
         if step:
@@ -118,14 +118,14 @@ class _Walk:
         self._blocks(entry)
 
     def _blocks(self, item: Callable[[], None]) -> None:
-        """Go over counts and so many items, until a count is 0; where it is negative, the block's size follows it."""
+        """Go over blocks of a count and its items, until a count is 0; a block's size follows a negative count."""
         while count := self._number():
             size = self._number() if count < 0 else None
             begin = self.at
             for _ in range(abs(count)):
                 item()
             if size is not None and size != self.at - begin:
-                raise BrokenValueError("a block has not the size that it says")
+                raise BrokenValueError("a block does not have the size that it says")
 
     def _position(self, choices: list[Avro]) -> int:
         position = self._number()
@@ -134,11 +134,11 @@ class _Walk:
         return position
 
     def _number(self) -> int:
-        """Read a number, in zigzag and seven bits a byte."""
+        """Read a number in zigzag code, seven bits a byte."""
         number = 0
         for place, byte in enumerate(self._value[self.at : self.at + _MOST_BYTES]):
             number |= (byte & 0x7F) << 7 * place
-            if byte < 0x80:  # noqa: PLR2004 - the bit that says that more follow
+            if byte < 0x80:  # noqa: PLR2004 - the bit that says that more bytes follow
                 self.at += place + 1
                 if number >= 2 * _LONG:
                     break
@@ -148,7 +148,7 @@ class _Walk:
     def _take(self, size: int) -> bytes:
         begin, end = self.at, self.at + size
         if size < 0 or end > len(self._value):
-            raise BrokenValueError(f"{size} bytes are to come, and {len(self._value) - begin} are there")
+            raise BrokenValueError(f"{size} bytes are expected, and {len(self._value) - begin} are there")
         self.at = end
         return self._value[begin:end]
 
