@@ -1,7 +1,7 @@
-"""Kafka's clients: the producer, the partitioner, who owns a consumer group, and the topics' deployment.
+"""Kafka's clients: the producer, the partitioner, lost-broker detection, and the owner of a consumer group.
 
-It may import `sagakit.avro` and `sagakit.runtime`. What consumes is in `sagakit.consumer`, where a group has got to in
-`sagakit.offsets`. Begin with `sagakit.kafka.producer`.
+It may import `sagakit.avro`, `sagakit.runtime` and what lies below. Consuming is in `sagakit.consumer`, a group's
+offsets in `sagakit.offsets`, the topics' deployment in `sagakit.service.deploy`. Begin with `sagakit.kafka.producer`.
 """
 
-from sagakit.kafka import error_families  # noqa: F401 - it places librdkafka's errors
+from sagakit.kafka import error_families  # noqa: F401 - it registers the families of librdkafka's errors

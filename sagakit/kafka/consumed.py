@@ -1,4 +1,4 @@
-"""What every reader of a topic needs: how a client reads, and where a message came from."""
+"""Consumed messages: how a client reads them, where they came from, and their headers."""
 
 from operator import methodcaller
 from typing import TypeAlias, cast
@@ -12,15 +12,15 @@ Partition: TypeAlias = tuple[str, int]
 Place: TypeAlias = tuple[str, int, int]
 """A topic, a partition and an offset."""
 READING: dict[str, str | int | float | bool] = {"isolation.level": "read_uncommitted"}
-"""How everything is read. We write no transactions; one that a stranger leaves open would hold up all that lies behind
-it, for as long as its producer has asked for."""
-# Where a name is not UTF-8, the client returns a list with holes and leaves the error standing. A call that Python has
-# specialized does not see that; one that is made from C does, and raises SystemError.
+"""How every client of ours reads. We write no transactions. With ``read_committed``, another program's open transaction
+would block everything behind it until its producer's time-out."""
+# Where a name is not UTF-8, the client returns a list with holes and leaves Python's error indicator set. A call that
+# Python has specialized does not notice; a call from C, as this one, does, and raises SystemError.
 _headers = methodcaller("headers")
 
 
 def source(message: KafkaMessage) -> tuple[str, int, int]:
-    """Return the topic, partition and offset a consumed message came from."""
+    """Return the topic, partition and offset that a consumed message came from."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     if topic is None or partition is None or offset is None:
         msg = "not a consumed message"
@@ -32,11 +32,11 @@ def headers_of(message: KafkaMessage) -> list[tuple[str, bytes | None]]:
     """Return a consumed message's headers, in their order; a header may have no value.
 
     Raises:
-        Poison: a name is not UTF-8, so that the client can read none of them. They are taken off the message: what the
-            client has left of them would end the process if anybody looked.
+        Poison: a name is not UTF-8, so that the client can read no header. They are removed from the message, because
+            reading what the client left of them would crash the process.
     """
     try:
-        # A message takes its headers in other forms too, but a consumed one has them in this.
+        # Headers may be set in other forms too, but a consumed message has them in this one.
         return cast("list[tuple[str, bytes | None]]", _headers(message) or [])
     except (UnicodeDecodeError, SystemError) as error:
         message.set_headers([])

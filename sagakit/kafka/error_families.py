@@ -1,4 +1,4 @@
-"""The family of every error that librdkafka gives.
+"""The family of every error of librdkafka.
 
 Source: https://github.com/confluentinc/librdkafka/blob/master/src/rdkafka.h (``rd_kafka_resp_err_t``)
 """
@@ -55,7 +55,7 @@ _KAFKA: dict[Family, str] = {
         DUPLICATE_VOTER VOTER_NOT_FOUND INVALID_REGULAR_EXPRESSION STREAMS_INVALID_TOPOLOGY
     """,
 }
-"""librdkafka's codes, by their names: those of the client begin with an underscore, the others are the brokers'."""
+"""librdkafka's codes by name: the client's own begin with an underscore, the others are the brokers'."""
 
 KAFKA_CODES = {int(getattr(KafkaError, name)): family for family, names in _KAFKA.items() for name in names.split()}
 """The family of each code of librdkafka."""

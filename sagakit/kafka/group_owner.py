@@ -1,9 +1,9 @@
-"""Whose a consumer group is: two installations on one Kafka by mistake would take each other's messages.
+"""The owner of a consumer group: two installations that share a Kafka by mistake would take each other's messages.
 
-A database has an id of its installation, which goes along with every dump and restore. Before a service joins its group
-it looks into a compacted topic, where the key is the group and the value the id that it belongs to, and claims it where
-nobody has. Of several who claim at once the first one in the log has it; who comes to see that another's claim stands
-behind it writes the first one's again, so that compaction keeps the right one.
+A database holds the id of its installation, and keeps it through every dump and restore. A compacted topic maps each
+group to the id of its owner. Before a service joins its group it reads that topic, and claims the group where nobody
+has. Of several claims at once the first in the log counts. Whoever sees another claim behind the first writes the
+first again, so that compaction keeps the right one.
 """
 
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ _Client = Mapping[str, str | int | float | bool]
 
 
 class ClaimedElsewhere(SagakitError):
-    """The consumer group belongs to another installation. That does not pass by itself."""
+    """The consumer group belongs to another installation. Waiting does not help."""
 
     def __init__(self, group: str, owner: str, ours: str) -> None:
-        """Say whose ``group`` is, and how it is handed over."""
+        """Name the ``owner`` of ``group``, and say how the group is handed over to ``ours``."""
         super().__init__(
             f"the consumer group {group} on this Kafka belongs to installation {owner}, and this database is"
             f" installation {ours}: two of them would take each other's messages. Use a Kafka of its own, or hand the"
@@ -35,10 +35,10 @@ class ClaimedElsewhere(SagakitError):
 
 
 def claim(client: _Client, group: str, installation: str) -> None:
-    """Claim ``group`` for ``installation`` where it is nobody's.
+    """Claim ``group`` for ``installation`` where it has no owner yet.
 
     Raises:
-        ClaimedElsewhere: it is another's.
+        ClaimedElsewhere: it belongs to another.
         Unavailable: the brokers do not answer, or do not let us read and write the topic.
     """
     claims = _read(client, group)
@@ -54,7 +54,7 @@ def claim(client: _Client, group: str, installation: str) -> None:
 
 
 def owner_of(client: _Client, group: str) -> str | None:
-    """Return the installation that ``group`` belongs to, None where it is nobody's.
+    """Return the installation that ``group`` belongs to; None where it has no owner.
 
     Raises:
         Unavailable: the brokers do not answer, or do not let us read the topic.
@@ -63,7 +63,7 @@ def owner_of(client: _Client, group: str) -> str | None:
 
 
 def hand_over(client: _Client, group: str, installation: str) -> None:
-    """Have ``group`` belong to ``installation``, whoever had it.
+    """Make ``installation`` the owner of ``group``, whoever owned it before.
 
     Raises:
         Unavailable: the brokers do not answer, or do not let us write the topic.
@@ -72,7 +72,7 @@ def hand_over(client: _Client, group: str, installation: str) -> None:
 
 
 def _owner(claims: list[str | None]) -> str | None:
-    """Return who was the first to claim since the group was last given up."""
+    """Return the first claim since the group was last given up."""
     owner = None
     for installation in claims:
         owner = None if installation is None else owner or installation
@@ -80,28 +80,28 @@ def _owner(claims: list[str | None]) -> str | None:
 
 
 def _read(client: _Client, group: str) -> list[str | None]:
-    """Return what was ever said of ``group``, as far as it is kept, the oldest first."""
+    """Return the claims of ``group`` that the topic keeps, the oldest first; None stands for giving it up."""
     reader = Consumer(
         {
             **client,
-            "group.id": group,  # which it does not join
+            "group.id": group,  # the client requires one; it does not join the group
             "enable.auto.commit": False,
             "enable.partition.eof": True,
-            "isolation.level": "read_uncommitted",  # a foreign transaction that is left open must not hide a claim
+            "isolation.level": "read_uncommitted",  # another program's open transaction must not hide a claim
         }
     )
-    said: list[str | None] = []
+    claims: list[str | None] = []
     try:
         reader.assign([TopicPartition(TOPIC, 0, OFFSET_BEGINNING)])
         while (message := _next(reader)) is not None:
             if message.key() == group.encode():
                 value = message.value()
-                said.append(None if value is None else value.decode(errors="replace"))
+                claims.append(None if value is None else value.decode(errors="replace"))
     except KafkaException as error:
         raise Unavailable(f"the topic {TOPIC} cannot be read: {error.args[0].str()}") from error
     finally:
         reader.close()
-    return said
+    return claims
 
 
 def _next(reader: Consumer) -> Message | None:
@@ -112,7 +112,7 @@ def _next(reader: Consumer) -> Message | None:
     error = message.error()
     if error is None:
         return message
-    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - so librdkafka's own codes are named
+    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
         return None
     raise KafkaException(error)
 
@@ -121,13 +121,13 @@ def _write(client: _Client, group: str, *installations: str | None) -> None:
     writer = Producer({**client, "enable.idempotence": True, "message.timeout.ms": round(_ANSWER_SECONDS * 1000)})
     failures: list[KafkaError] = []
 
-    def told(error: KafkaError | None, _: Message) -> None:
+    def note_failure(error: KafkaError | None, _: Message) -> None:
         if error is not None:
             failures.append(error)
 
     for installation in installations:
         value = None if installation is None else installation.encode()
-        writer.produce(TOPIC, key=group.encode(), value=value, partition=0, on_delivery=told)
+        writer.produce(TOPIC, key=group.encode(), value=value, partition=0, on_delivery=note_failure)
     left = writer.flush(_ANSWER_SECONDS + 1)
     if failures or left:
         reason = failures[0].str() if failures else "no answer"

@@ -1,8 +1,8 @@
-"""Notices a Kafka client that reaches no broker any more, though there is one.
+"""Lost-broker detection: notices a Kafka client that reaches no broker any more, though there is one.
 
-A client that asks for metadata while the only broker stops may be told of no brokers at all. It believes that, forgets
-those it knew, and asks nobody again until its process ends: librdkafka's issue 5301, open in 2.16. One restart of the
-broker in some hundreds does that to a client, and no setting prevents it.
+A client that asks for metadata while the only broker stops may get an empty list of brokers. It then forgets the
+brokers it knew, and asks no broker again until its process ends: librdkafka's issue 5301, open in 2.16. One restart of
+the broker in some hundreds does that to a client, and no setting prevents it.
 """
 
 import time
@@ -15,18 +15,18 @@ _ANSWER_SECONDS = 2.0
 
 
 class LostBrokerDetector:
-    """Compares, look by look, whether a client gets an answer and whether one made just now does."""
+    """Compares, at each check, whether a client gets an answer and whether a new client does."""
 
     def __init__(self, client: Mapping[str, str | int | float | bool], every_seconds: float) -> None:
-        """Look every ``every_seconds``, with the Kafka properties ``client``."""
+        """Check every ``every_seconds``, with the Kafka properties ``client`` for the new client."""
         self._client, self._every = client, every_seconds
         self._next = time.monotonic() + every_seconds
         self._unanswered = False
 
     def is_lost(self, is_answered: Callable[[], bool]) -> bool:
-        """Say whether at two looks in a row ``is_answered`` said no of the client, and a new one was answered.
+        """Say whether at two checks in a row ``is_answered`` returned False, and a new client got an answer.
 
-        Call it as often as you like: it looks when it is time. Where nobody answers, a look takes four seconds.
+        Call it as often as you like: it checks when it is time. While no broker answers, a check takes four seconds.
         """
         if time.monotonic() < self._next:
             return False
@@ -46,14 +46,14 @@ class LostBrokerDetector:
 
 
 def is_answered(client: Consumer | Producer) -> bool:
-    """Say whether ``client`` gets an answer within two seconds; a consumer's may wait behind its fetch."""
-    return answer(client) is not None
+    """Say whether ``client`` gets an answer within two seconds; a consumer's answer may wait behind its fetch."""
+    return metadata(client) is not None
 
 
-def answer(client: Consumer | Producer) -> ClusterMetadata | None:
-    """Return what a broker tells ``client`` of the topics within two seconds; None where none answers."""
+def metadata(client: Consumer | Producer) -> ClusterMetadata | None:
+    """Return a broker's metadata of the topics; None where no broker answers ``client`` within two seconds."""
     try:
-        told: ClusterMetadata = client.list_topics(timeout=_ANSWER_SECONDS)
+        found: ClusterMetadata = client.list_topics(timeout=_ANSWER_SECONDS)
     except KafkaException:
         return None
-    return told
+    return found

@@ -1,34 +1,35 @@
-"""Partitioner: the partition of a message, by its key, an order's id: neighbours go together.
+"""The partitioner: chooses a message's partition by its key, a saga's id, and keeps neighbouring ids together.
 
-Orders that are created together then pass every later stage together. Spread by hash, a burst lies in all partitions of
-each topic: that many requests to the broker, and a consumer gets it in as many pieces, each a transaction with a few
-messages. In return, whoever joins our topics by key to topics that others have filled must partition them anew.
+Sagas that begin together then pass every later stage together. A hash of the key would spread a burst over all
+partitions of each topic: the producer would send as many requests, and the consumer would get as many pieces, each a
+transaction with a few messages. The price: a program that joins our topics by key with topics of other producers has to
+repartition them.
 """
 
 from collections.abc import Mapping
 
 ANYWHERE = -1
-"""What leaves the choice to librdkafka: by a hash of the key where there is one."""
+"""Leaves the choice to librdkafka: by a hash of the key where there is one."""
 _NEIGHBOURS = 128
-"""About the largest groups in which orders are created. Were it many times that, replicas would take turns working."""
+"""About the largest number of sagas that begin together. Were it much larger, replicas would work in turns."""
 _LONGEST_ID = 19
 
 
 class Partitioner:
-    """Places messages on topics whose partitions it knows."""
+    """Chooses partitions of the topics whose number of partitions it knows."""
 
     def __init__(self) -> None:
-        """Know no topic yet."""
+        """Begin without knowing any topic."""
         self._partitions: Mapping[str, int] = {}
 
     def learn(self, partitions: Mapping[str, int]) -> None:
-        """Know from now on the topics in ``partitions``, and how many each has."""
+        """Use these numbers of ``partitions``, by topic, from now on; forget other topics."""
         self._partitions = partitions
 
     def of(self, topic: str, key: bytes | None) -> int:
-        """Return the partition of ``topic`` for ``key``, or `ANYWHERE` where that is not known or it is no id.
+        """Return the partition of ``topic`` for ``key``; `ANYWHERE` for an unknown topic or a key that is no id.
 
-        All messages with one key get one partition, as long as their topic has as many as it has now.
+        All messages with one key get the same partition, as long as the topic's number of partitions stays.
         """
         count = self._partitions.get(topic)
         if not count or key is None or len(key) > _LONGEST_ID or not key.isdigit():

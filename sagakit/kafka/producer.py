@@ -1,8 +1,8 @@
 """The idempotent producer: delivers a batch, and returns when Kafka has all of it.
 
-A batch goes in one request for each partition: librdkafka lingers until `Producer.deliver` flushes. Where it sends the
-first message at once, the others come in smaller requests, and its thread spins while more than four messages of a
-partition are unacknowledged and others wait (``rd_kafka_toppar_producer_serve``).
+A batch goes in one request for each partition, because librdkafka lingers until `Producer.deliver` flushes. If it sent
+the first message at once, the others would follow in smaller requests, and its thread would spin while more than four
+messages of a partition are unacknowledged and others wait (``rd_kafka_toppar_producer_serve``).
 """
 
 import logging
@@ -17,7 +17,7 @@ from confluent_kafka import Producer as KafkaProducer
 
 from sagakit.errors import Unavailable
 from sagakit.families import Family, family_of
-from sagakit.kafka.lost_brokers import LostBrokerDetector, answer
+from sagakit.kafka.lost_brokers import LostBrokerDetector, metadata
 from sagakit.kafka.partitioner import Partitioner
 from sagakit.messages import Encoded
 from sagakit.runtime import metrics
@@ -29,25 +29,25 @@ PROPERTIES: dict[str, str | int | float | bool] = {
     "enable.idempotence": True,
     "acks": "all",
     "linger.ms": 50,  # longer than it takes to hand a batch over
-    "partitioner": "murmur2_random",  # for what `Partitioner` leaves to it: as every Java producer places keys
+    "partitioner": "murmur2_random",  # where `Partitioner` leaves the choice: as Java's producers choose
     "compression.type": "lz4",
     "message.timeout.ms": 15_000,
-    # Before compression, and so far above any topic's limit, which is for what is compressed: whatever could be
-    # consumed can be parked.
+    # This counts bytes before compression, a topic's limit those after it. So it is far above any topic's limit, and
+    # whatever we consumed we can also park.
     "message.max.bytes": 104_857_600,
     "allow.auto.create.topics": False,
 }
-"""How every producer of ours publishes, whatever the cluster."""
+"""How every producer of ours publishes, on any cluster."""
 
 
 _PURGE_SECONDS = 5.0
 _LOOK_SECONDS = 0.1
 _FLUSH_SECONDS = 0.02
-"""A flush waits for what others have sent, too: so long until one looks whether one's own has arrived."""
+"""A flush also waits for messages of other threads: after so long a thread checks whether its own have arrived."""
 
 
 class _Flight:
-    """Messages sent together, and what became of them so far; any thread that flushes notes it."""
+    """Messages sent together, and their delivery reports so far; any thread that flushes may add some."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -56,11 +56,11 @@ class _Flight:
 
     @property
     def over(self) -> bool:
-        """Whether it is known of every message what became of it."""
+        """Whether every message has its delivery report."""
         return len(self.landed) + len(self.failed) >= self._size
 
     def report(self, error: KafkaError | None, message: KafkaMessage) -> None:
-        """Note that a message was acknowledged, or failed: librdkafka's delivery report."""
+        """Note a message's delivery report: acknowledged, or failed."""
         if error is None:
             self.landed.append(message)
         else:
@@ -68,21 +68,22 @@ class _Flight:
 
 
 class Producer:
-    """Delivers messages; every one is acknowledged by all in-sync replicas, or the batch fails."""
+    """Delivers messages: all in-sync replicas acknowledge every one, or the batch fails."""
 
     def __init__(
         self,
         client: Mapping[str, str | int | float | bool],
         on_fatal: Callable[[str], None],
-        watchdog_seconds: float = 15.0,
+        lost_broker_seconds: float = 15.0,
     ) -> None:
         """Connect with the properties ``client``; ``on_fatal`` is called where only a new process can go on.
 
-        It connects anew where no broker answers it for ``watchdog_seconds``, though they answer others.
+        Every ``lost_broker_seconds`` it checks whether brokers answer it, and connects anew where they answer others
+        only.
         """
         self._client, self._on_fatal = client, on_fatal
-        self._hearing = LostBrokerDetector(client, watchdog_seconds)
-        self._placement = Partitioner()
+        self._lost_brokers = LostBrokerDetector(client, lost_broker_seconds)
+        self._partitioner = Partitioner()
         self._producer = self._connect()
         self._producing = threading.Lock()
         self._discarding = False
@@ -95,11 +96,11 @@ class Producer:
         return KafkaProducer({**self._client, **PROPERTIES, **shared})
 
     def deliver(self, messages: Sequence[Encoded], seconds: float = math.inf) -> None:
-        """Send ``messages`` and wait until Kafka has all of them, up to ``seconds``; any thread may call this.
+        """Send ``messages`` and wait up to ``seconds`` until Kafka has all of them; any thread may call this.
 
         Raises:
-            Unavailable: one was not acknowledged, or not in time, or we are closing. The others may be in Kafka all the
-                same, and what came too late may be there later.
+            Unavailable: one was not acknowledged in time, or the producer is closing. The others may be in Kafka all
+                the same, and the late one may still arrive.
             KafkaException: Kafka will never take one of them, such as one that is too large for its topic.
         """
         flight = _Flight(len(messages))
@@ -124,7 +125,7 @@ class Producer:
     def _wait(self, flight: _Flight, until: float) -> None:
         while not flight.over and time.monotonic() < until and not self._closing.is_set():
             if self._producer.flush(_FLUSH_SECONDS) == 0 and not flight.over:
-                time.sleep(_FLUSH_SECONDS)  # a client that was lost meanwhile has them
+                time.sleep(_FLUSH_SECONDS)  # the messages are with a client that was replaced meanwhile
 
     def _produce(self, messages: Sequence[Encoded], flight: _Flight) -> tuple[int, KafkaError | None]:
         """Hand ``messages`` to the client; return how many it took, and why not all."""
@@ -133,7 +134,7 @@ class Producer:
                 self._producer.produce(
                     message.topic,
                     key=message.key,
-                    partition=self._placement.of(message.topic, message.key),
+                    partition=self._partitioner.of(message.topic, message.key),
                     value=message.value,
                     headers=list(message.headers),
                     on_delivery=flight.report,
@@ -143,43 +144,43 @@ class Producer:
             except KafkaException as error:
                 refusal: KafkaError = error.args[0]
                 if refusal.code() == KafkaError._UNKNOWN_PARTITION:  # noqa: SLF001 - its public name
-                    self._placement.learn({})  # the topic was made anew, with fewer partitions
+                    self._partitioner.learn({})  # the topic was made anew, with fewer partitions
                 return position, refusal
         return len(messages), None
 
     def learn_partitions(self) -> bool:
-        """Ask a broker how many partitions each topic has; say whether one answers within two seconds.
+        """Ask a broker how many partitions each topic has; say whether one answered within two seconds.
 
-        That decides where messages go, so it is asked before the first one, and every so often by ourselves.
+        The partitioner needs these numbers. So a service asks before the first message, and we ask again regularly.
         """
-        told = answer(self._producer)
-        if told is None:
+        answer = metadata(self._producer)
+        if answer is None:
             return False
-        found = {name: len(topic.partitions) for name, topic in told.topics.items() if topic.error is None}
-        self._placement.learn(found)
+        found = {name: len(topic.partitions) for name, topic in answer.topics.items() if topic.error is None}
+        self._partitioner.learn(found)
         return True
 
     def close(self, timeout: float) -> None:
-        """Wait up to ``timeout`` seconds for what is under way, then stop; who still waits is told `Unavailable`."""
+        """Wait up to ``timeout`` seconds for messages under way, then stop. Waiting threads then get `Unavailable`."""
         self._producer.flush(timeout)
         self._closing.set()
         self._caretaker.join()
 
     def _take_care(self) -> None:
-        """Hear of errors, and of what nobody waits for any more; whoever waits for reports gets them by flushing."""
+        """Poll for errors, and for reports without a waiting thread; threads that wait get theirs by flushing."""
         while not self._closing.wait(_LOOK_SECONDS):
             self._producer.poll(0)
-            if self._hearing.is_lost(self.learn_partitions):
+            if self._lost_brokers.is_lost(self.learn_partitions):
                 self._connect_anew()
 
     def _connect_anew(self) -> None:
-        """Go on with another client; what the lost one holds fails, and is relayed from the outbox."""
+        """Go on with a new client. The lost client's messages fail; the relay publishes them from the outbox."""
         metrics.RECONNECTED.inc()
         log.error("no broker answers the producer, connecting anew")
         with self._producing:
             lost, self._producer = self._producer, self._connect()
         self._discarding = True
-        lost.purge()  # to the idempotent client, that is fatal
+        lost.purge()  # the idempotent client reports this as a fatal error of its own
         lost.flush(_PURGE_SECONDS)
         self._discarding = False
 

@@ -1,4 +1,4 @@
-"""How to reach Kafka, as the environment says it."""
+"""Settings of Kafka's clients."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ class KafkaSettings(Settings):
     kafka_ssl_key_location: str | None = None
 
     def problems(self) -> Iterator[str]:
-        """Say which settings do not fit together, in lines that begin with a setting's name."""
+        """Yield a line for settings that contradict each other; it begins with a setting's name."""
         yield from super().problems()
         protocol, sasl, ssl = self.kafka_security_protocol, self.given(_SASL), self.given(_KAFKA_SSL)
         if sasl or not protocol.startswith("SASL_"):
@@ -61,13 +61,15 @@ class KafkaSettings(Settings):
         if ssl and not protocol.endswith("SSL"):
             yield _other_protocol("SSL or SASL_SSL", ssl, protocol)
         yield from self.missing(_KAFKA_PAIR, _KAFKA_PAIR)
-        if not (self.kafka_ssl_ca_location and Path(self.kafka_ssl_ca_location).is_dir()):  # librdkafka takes a folder
+        if not (
+            self.kafka_ssl_ca_location and Path(self.kafka_ssl_ca_location).is_dir()
+        ):  # librdkafka takes a folder too
             yield from authority_problems("KAFKA_SSL_CA_LOCATION", self.kafka_ssl_ca_location)
         pair = (self.kafka_ssl_certificate_location, self.kafka_ssl_key_location)
         yield from pair_problems(("KAFKA_SSL_CERTIFICATE_LOCATION", "KAFKA_SSL_KEY_LOCATION"), *pair)
 
     def kafka_client(self) -> dict[str, str | int | float | bool]:
-        """Return the librdkafka properties every client of the cluster needs."""
+        """Return the librdkafka properties that every client of the cluster needs."""
         password = self.kafka_sasl_password
         properties = {
             "bootstrap.servers": self.kafka_bootstrap_servers,

@@ -102,7 +102,7 @@ def test_a_producer_that_no_broker_answers_connects_anew_and_says_what_it_could_
     topic = f"{PREFIX}hearing"
     create_topic(stack.bootstrap, topic)
     fatal: list[str] = []
-    producer = Producer(lost, fatal.append, watchdog_seconds=0.5)
+    producer = Producer(lost, fatal.append, lost_broker_seconds=0.5)
     with taped(stack.bootstrap, topic) as tape, ThreadPoolExecutor(1) as caller:
         in_vain = caller.submit(producer.deliver, [Encoded(topic, b"1", b"in vain", ())])
         lost["bootstrap.servers"] = stack.bootstrap
