@@ -1,5 +1,5 @@
-"""Messages that cannot be processed: the form of a letter, and the box in which operators read and replay them.
+"""Dead letters: the form of messages that cannot be processed, and the box in which operators read and replay them.
 
-It may import `sagakit.kafka` and what lies below. The consumer puts letters there: `sagakit.consumer.parking`.
-Begin with `sagakit.dead_letters.letter`.
+It may import `sagakit.kafka` and what lies below. The consumer writes the letters, in `sagakit.consumer.parking`.
+Begin with `sagakit.dead_letters.letter`, then `sagakit.dead_letters.box`.
 """

@@ -1,6 +1,6 @@
-"""The dead letters of one group: read, sent again to where they came from, or dropped.
+"""The dead letters of one group: operators read them, replay them to their topic, or drop them.
 
-The topic is compacted: the newest record of a key is the letter, a tombstone says that it was dealt with.
+The topic is compacted: the newest record of a key is the letter; a tombstone says that it was dealt with.
 """
 
 import time
@@ -22,7 +22,7 @@ from sagakit.kafka.producer import PROPERTIES
 _ANSWER_SECONDS = 10.0
 _FLUSH_SECONDS = 20.0
 _LOOK_SECONDS = 0.1
-_SILENT: dict[str, str | int | float | bool] = {"log_level": 0}  # what fails is raised
+_SILENT: dict[str, str | int | float | bool] = {"log_level": 0}  # failures are raised, not logged
 _CONSUMER: dict[str, str | int | float | bool] = {
     **READING,
     "enable.auto.commit": False,
@@ -39,34 +39,34 @@ _FOR_GOOD = {
     KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001 - its public name
     KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - its public name
 }
-"""Errors after which the message is surely not in Kafka, and will never be."""
+"""Errors after which the message is surely not in Kafka, and a retry does not help."""
 
 Client = Mapping[str, str | int | float | bool]
 
 
 @dataclass(frozen=True)
 class Replay:
-    """A letter that was sent again, and where it lies now."""
+    """A letter that was sent again, and its new place."""
 
     letter: Letter
     offset: int
     """Its new offset, on the same topic and partition."""
     since: dict[int, int]
-    """Where the dead-letter topic's partitions ended when it was sent."""
+    """The ends of the dead-letter topic's partitions when it was sent."""
 
     @property
     def place(self) -> Place:
-        """The topic, partition and offset where it lies now."""
+        """Its new topic, partition and offset."""
         topic, partition, _ = self.letter.source
         return topic, partition, self.offset
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a replay."""
+    """The outcome of a replay."""
 
     state: Literal["processed", "parked", "pending"]
-    """Handled; parked again; or not reached yet."""
+    """Handled, parked again, or not reached yet."""
     letter: Letter | None = None
     """The new letter, where it was parked again."""
 
@@ -86,10 +86,10 @@ def groups_with_letters(client: Client) -> list[str]:
 
 
 class DeadLetterBox:
-    """The dead-letter topic of one group. It never joins the group; it only asks how far the group has come."""
+    """The dead-letter topic of one group. It never joins the group; it only reads the group's committed offsets."""
 
     def __init__(self, client: Client, group: str) -> None:
-        """Open the box of ``group`` on the cluster that the properties ``client`` name.
+        """Open the box of ``group`` with the Kafka properties ``client``.
 
         Raises:
             Unavailable: Kafka cannot be reached.
@@ -118,11 +118,11 @@ class DeadLetterBox:
         self.close()
 
     def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         self._consumer.close()
 
     def letters(self) -> list[Letter]:
-        """Return every letter that was not dealt with, in the order in which they were parked.
+        """Return every letter that was not dealt with, in the order of parking.
 
         Raises:
             Unavailable: Kafka does not answer.
@@ -136,10 +136,10 @@ class DeadLetterBox:
         return list(found.values())
 
     def value(self, letter: Letter) -> bytes | None:
-        """Read a letter's value, byte for byte as it was consumed.
+        """Read a letter's value, byte for byte as it was consumed; None where it had none.
 
         Raises:
-            NotFound: it does not lie there any more.
+            NotFound: the letter is gone.
             Unavailable: Kafka does not answer.
         """
         _, partition, offset = letter.place
@@ -150,14 +150,14 @@ class DeadLetterBox:
         raise NotFound("LETTER_GONE", f"the letter {letter.name} was dealt with meanwhile")
 
     def replay(self, letter: Letter) -> Replay:
-        """Send a letter to where it came from, as it was, wait until Kafka has it, then mark it as dealt with.
+        """Send a letter to its own topic, unchanged; once Kafka has it, mark the letter as dealt with.
 
-        It is sent once for each call. A crash between the two leaves the letter, though it was sent; replayed again, or
-        by two people at once, it is sent a second time, as any message may be.
+        Each call sends it once. After a crash between the two steps the letter is still there, though the message was
+        sent. A second replay sends the message a second time, which handlers allow for.
 
         Raises:
-            Refused: it is no letter of ours, or Kafka does not take it; the letter stays.
-            NotFound: it was dealt with meanwhile.
+            Refused: it is no letter of ours, or Kafka does not take the message; the letter stays.
+            NotFound: the letter was dealt with meanwhile.
             Unavailable: Kafka did not acknowledge; the letter stays, though the message may have been sent.
         """
         topic, partition, _ = letter.source
@@ -183,9 +183,9 @@ class DeadLetterBox:
         self._send(topic, partition, letter.key, None, [])
 
     def outcomes(self, replays: Sequence[Replay], timeout: float) -> list[Outcome]:
-        """Wait up to ``timeout`` seconds until the group has passed every replay; return what became of each.
+        """Wait up to ``timeout`` seconds until the group has passed every replay; return the outcome of each.
 
-        The group commits an offset only once the message has its effect or is parked.
+        A group that has committed a later offset has handled the message or parked it again.
 
         Raises:
             Unavailable: Kafka does not answer.
@@ -199,7 +199,7 @@ class DeadLetterBox:
         return [_outcome(position in passed, parked.get(replay.place)) for position, replay in enumerate(replays)]
 
     def _passed(self, replays: Sequence[Replay]) -> set[int]:
-        """Return the positions of those ``replays`` that the group's committed offsets have passed."""
+        """Return the indexes of those ``replays`` that the group's committed offsets have passed."""
         places = {replay.letter.source[:2] for replay in replays}
         try:
             found = self._consumer.committed([TopicPartition(*place) for place in places], timeout=_ANSWER_SECONDS)
@@ -222,7 +222,7 @@ class DeadLetterBox:
             raise _away(error) from error
 
     def _read(self, begin: Mapping[int, int], *, only: Collection[int] = ()) -> Iterator[KafkaMessage]:
-        """Read the topic's partitions from ``begin``, or their beginning, to their end."""
+        """Read the topic's partitions to their end, from the offsets in ``begin`` or else from their beginning."""
         left = set(only or self._partitions)
         places = [TopicPartition(self._topic, number, begin.get(number, OFFSET_BEGINNING)) for number in left]
         self._consumer.assign(places)
@@ -243,17 +243,17 @@ class DeadLetterBox:
 
     def _send(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: list[Any]) -> int:
         """Send one message and return its offset, once Kafka has acknowledged it."""
-        landed: list[tuple[KafkaError | None, int | None]] = []
+        reports: list[tuple[KafkaError | None, int | None]] = []
 
-        def land(failed: KafkaError | None, message: KafkaMessage) -> None:
-            landed.append((failed, message.offset()))
+        def report(failed: KafkaError | None, message: KafkaMessage) -> None:
+            reports.append((failed, message.offset()))
 
         try:
-            self._producer.produce(topic, value, key, partition, headers=headers, on_delivery=land)
+            self._producer.produce(topic, value, key, partition, headers=headers, on_delivery=report)
         except KafkaException as error:
             raise Refused("NOT_SENT", f"Kafka does not take it: {error.args[0].str()}") from error
         self._producer.flush(_FLUSH_SECONDS)
-        failed, offset = landed[0] if landed else (None, None)
+        failed, offset = reports[0] if reports else (None, None)
         if failed is not None and failed.code() in _FOR_GOOD:
             raise Refused("NOT_SENT", f"Kafka does not take it: {failed.str()}")
         if failed is not None or offset is None:
@@ -261,7 +261,7 @@ class DeadLetterBox:
         return offset
 
 
-def _outcome(passed: bool, parked: Letter | None) -> Outcome:  # noqa: FBT001 - named where it is called
+def _outcome(passed: bool, parked: Letter | None) -> Outcome:  # noqa: FBT001 - each call passes an expression that says what it is
     if not passed:
         return Outcome("pending")
     return Outcome("parked", parked) if parked else Outcome("processed")

@@ -1,6 +1,6 @@
-"""Dead letters: a message that cannot be processed, bytes untouched, with where it came from and why it is here.
+"""A dead letter: a message that cannot be processed, byte for byte, with its source and the reason.
 
-Their form is here, written and read; the topic of them, and what can be done with it, is `sagakit.dead_letters.box`.
+This module writes and reads the form of a letter. `sagakit.dead_letters.box` is for operators.
 """
 
 import re
@@ -23,17 +23,17 @@ from sagakit.runtime.logs import logger
 log = logger("dead_letters")
 
 PREFIX = "dead-letter-"
-"""Every header that parking adds begins so."""
+"""The beginning of every header that parking adds."""
 OMITTED = "dead-letter-omitted"
-"""The value's length in bytes, where neither it nor all headers could be parked."""
+"""Header: the value's length in bytes, where the value and the long headers did not fit into the topic."""
 ROUND = "dead-letter-round"
-"""How often the message has been parked, in decimal; a replayed message carries it too, and so goes on counting."""
+"""Header: how often the message has been parked, in decimal. A replayed message carries it, so counting goes on."""
 HANDLER_ERROR = "HANDLER_ERROR"
-"""The reason of a message on which, alone, the handler failed twice."""
+"""Reason: the handler failed twice on this message alone."""
 UNSTORABLE = "UNSTORABLE"
-"""The reason of a message of which the database refuses a value."""
+"""Reason: the database refuses a value of the message."""
 UNPUBLISHABLE = "UNPUBLISHABLE"
-"""The reason of a message whose answer Kafka refuses."""
+"""Reason: Kafka refuses the answer to the message."""
 REASONS = (
     "NULL_VALUE", "NOT_FRAMED", "UNDECODABLE", "NO_MESSAGE_TYPE", "TYPE_NOT_ALLOWED", "TYPE_MISMATCH",
     "UNKNOWN_SCHEMA", "NOT_AVRO", "SCHEMA_REFUSED", "TOO_LARGE", "OUT_OF_RANGE", "BAD_HEADERS", "BAD_KEY",
@@ -48,7 +48,7 @@ _KEY = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)-(?P<offset>\d+)(?:@[0-9a-f]
 """Letters of earlier versions have no fingerprint; no topic's name holds an ``@``."""
 _FINGERPRINT_DIGITS = 12
 _FRAME_BYTES = 5
-"""In front of a value's content: a registry that is built anew gives other ids."""
+"""The zero byte and the schema id before a value's content; a rebuilt registry gives other ids."""
 _REPEATED = "repeated"
 
 
@@ -59,11 +59,11 @@ class Letter:
     key: bytes
     """Its key in the dead-letter topic."""
     source: Place
-    """The topic, partition and offset it came from; an empty topic where that is not known."""
+    """The topic, partition and offset of the original message; an empty topic where that is not known."""
     source_key: bytes | None
-    """The key it had there."""
+    """The original message's key."""
     headers: tuple[tuple[str, bytes | None], ...]
-    """The headers it had there."""
+    """The original message's headers."""
     reason: str
     error: str
     time: str
@@ -73,13 +73,13 @@ class Letter:
     size: int
     """The value's length in bytes; -1 where there was none."""
     place: Place
-    """Where it lies: the dead-letter topic, its partition and offset."""
+    """The letter's own topic, partition and offset."""
     omitted: bool = False
     """Whether its value was too large to be parked: it lies only where it came from."""
 
     @property
     def name(self) -> str:
-        """Its key, for people."""
+        """Its key as text."""
         return self.key.decode(errors="backslashreplace")
 
 
@@ -89,11 +89,11 @@ def topic_of(group: str) -> str:
 
 
 def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
-    """Return the dead letter for ``message``, and count and log it.
+    """Return the dead letter for ``message``; count and log it.
 
-    Its key is ``<topic>-<partition>-<offset>@<fingerprint>``, or its content's where that is sent again and again; its
+    Its key is ``<topic>-<partition>-<offset>@<fingerprint>``, or for a `Repeated` error a hash of the content. Its
     headers are the original ones and, with the prefix ``dead-letter-``, the source, the original key, the reason, the
-    error's text, the time and the round. What an earlier round added is replaced.
+    error's text, the time and the round; these replace those of an earlier round.
     """
     topic, partition, offset = source(message)
     reason = _reason_of(error)
@@ -117,7 +117,7 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
     key, value = message.key(), message.value()
     if key is not None:
         added.append(("dead-letter-key", key))
-    if value is None:  # it is parked as an empty one: a null would be a tombstone, which marks what was dealt with
+    if value is None:  # parked as an empty value, because a null would be a tombstone
         added.append(("dead-letter-null-value", b"true"))
     if isinstance(error, Repeated):
         name = _name_of_content(topic, (dict(given).get(MESSAGE_TYPE), key, (value or b"")[_FRAME_BYTES:]), rounds)
@@ -127,19 +127,19 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
 
 
 def _name_of_content(topic: str, content: Iterable[bytes | None], rounds: int) -> str:
-    """Return a key that is the same however often a message is sent again, so that one letter stands for all of them.
+    """Return a key that is the same however often a message is sent again, so that one letter stands for all.
 
-    A replay's round is part of it: the letter of the next round must not fall to the tombstone of the one before.
+    The round is part of it: the tombstone of one round must not delete the letter of the next.
     """
     digest = sha256(repr(tuple(content)).encode()).hexdigest()
     return f"{topic}-{_REPEATED}-{digest[:32]}-round-{rounds}"
 
 
 def _fingerprint(message: KafkaMessage, headers: list[tuple[str, bytes | None]]) -> str:
-    """Return a short hash of what lies at ``message``'s place.
+    """Return a short hash of ``message``.
 
-    It is the same whenever the message is parked, and another for another message, which a topic that is made anew puts
-    at the same place: so compaction drops a letter only for one of the same message.
+    It is the same whenever the message is parked. A recreated topic may have another message at the same offset, which
+    has another hash: so compaction never replaces one message's letter with another's.
     """
     _, written = message.timestamp()
     parts = [b"%d" % written, message.key(), message.value()]
@@ -159,10 +159,10 @@ def _reason_of(error: Exception) -> str:
 
 
 def without_content(letter: Encoded) -> Encoded:
-    """Return ``letter`` without its value and its long headers, for a dead-letter topic that does not hold it whole.
+    """Return ``letter`` without its value and its long headers, where the whole does not fit into the topic.
 
-    The header ``dead-letter-omitted`` says how many bytes the value has; it lies where the letter says it came from, as
-    long as its topic keeps it.
+    The header ``dead-letter-omitted`` says how many bytes the value has. The original message has it, as long as its
+    topic keeps that.
     """
     short = [(name, value) for name, value in letter.headers if len(name) + len(value or b"") <= _LONGEST_SHORT]
     kept = [one for one in short if not one[0].startswith(PREFIX)][:_MOST_SHORT]
@@ -172,12 +172,12 @@ def without_content(letter: Encoded) -> Encoded:
 
 
 def is_without_content(letter: Encoded) -> bool:
-    """Say whether ``letter`` is what `without_content` made of one."""
+    """Say whether ``letter`` comes from `without_content`."""
     return OMITTED in dict(letter.headers)
 
 
 def read_letter(message: KafkaMessage) -> Letter:
-    """Read a letter back; what a stranger has put there is one too, though perhaps without a source."""
+    """Read a letter. A message of another program is read as one too, perhaps without a source."""
     key, value, given = message.key() or b"", message.value() or b"", _headers_or_none(message)
     head = {name: (content or b"").decode(errors="replace") for name, content in given}
     return Letter(
@@ -196,7 +196,7 @@ def read_letter(message: KafkaMessage) -> Letter:
 
 
 def _source_in(name: str, head: Mapping[str, str]) -> Place:
-    """Return where a letter came from: its key tells, or, where one stands for many, its headers do of the last."""
+    """Return a letter's source, from its key; for a letter that stands for many, the last one's, from its headers."""
     if name.startswith(f"{head.get('dead-letter-topic')}-{_REPEATED}-"):
         name = "-".join(head.get(f"dead-letter-{part}", "") for part in ("topic", "partition", "offset"))
     found = _KEY.fullmatch(name)
@@ -211,11 +211,11 @@ def _headers_or_none(message: KafkaMessage) -> list[tuple[str, bytes | None]]:
 
 
 def original(headers: list[tuple[str, bytes | None]]) -> list[tuple[str, bytes | None]]:
-    """Return those of ``headers`` that the message had before it was ever parked."""
+    """Return those of ``headers`` that parking did not add."""
     return [(name, value) for name, value in headers if not name.startswith(PREFIX)]
 
 
 def round_of(headers: list[tuple[str, bytes | None]]) -> int:
     """Return how often the message with these headers has been parked so far."""
     last = dict(headers).get(ROUND) or b""
-    return int(last) if last.isdigit() and len(last) < 10 else 0  # noqa: PLR2004 - else it is not ours
+    return int(last) if last.isdigit() and len(last) < 10 else 0  # noqa: PLR2004 - a longer one is not ours
