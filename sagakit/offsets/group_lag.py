@@ -1,7 +1,7 @@
-"""Whether a consumer group has handled what lay on its topics a moment ago.
+"""Group lag: whether a consumer group has handled all messages that its topics held a moment ago.
 
-Whoever acts because nothing was heard has to know first that nothing lies unread: after an outage the answers may all
-be there, waiting in the topics.
+A timer that acts because no reply came has to know that no reply waits unread: after an outage all of them may be in
+the topics.
 """
 
 import threading
@@ -23,14 +23,14 @@ _Offsets = dict[Partition, int]
 
 
 class GroupLag:
-    """Compares a group's committed offsets with where its topics ended when it looked last.
+    """Compares a group's committed offsets with the ends of its topics at the last look.
 
-    It asks as a consumer that joins nothing: librdkafka's admin client may abort the whole process where a broker goes
-    away while it is being asked.
+    It asks through a consumer that joins no group, because librdkafka's admin client may abort the whole process when a
+    broker goes away during a question.
     """
 
     def __init__(self, client: Mapping[str, str | int | float | bool], group: str, topics: Sequence[str]) -> None:
-        """Look with the Kafka properties ``client`` at the ``topics`` that ``group`` consumes."""
+        """Watch the ``topics`` that ``group`` consumes, with the Kafka properties ``client``."""
         self._client = {**client, **READING, "group.id": group, "enable.auto.commit": False}
         self._asker = Consumer(self._client)
         self._asking = threading.Lock()
@@ -40,9 +40,9 @@ class GroupLag:
         self._looked = float("-inf")
 
     def is_handled(self) -> bool:
-        """Say whether all that was there at the last look has been handled by now, by whichever replica.
+        """Say whether the group, all its replicas together, has handled what was there at the last look; then look.
 
-        Call it every second or so: where the last look is more than ten seconds ago, or there was none, it says no.
+        Call it every second or so: it returns False where the last look is more than ten seconds ago.
 
         Raises:
             Unavailable: the brokers do not answer.
@@ -59,8 +59,8 @@ class GroupLag:
         if self._looked - looked > _STALE_SECONDS:
             return False
         group = {partition: offset for partition, (offset, _) in (self._committed or {}).items()}
-        # What is behind the group was committed, or deleted by the topic's retention. An offset beyond the end
-        # speaks of a topic that is no more: a commit names its topic, and may come when that has been made anew.
+        # A message is behind the group if it was committed, or deleted by the topic's retention. A committed offset
+        # beyond the end is of an earlier topic: a late commit may reach a topic of the same name that is new.
         return all(
             max(begins[one], group[one]) >= end and group[one] <= self._ends[one]
             for one, end in ends.items()
@@ -68,10 +68,10 @@ class GroupLag:
         )
 
     def look(self) -> None:
-        """Learn how far the group is; where the brokers do not answer, what was learned last counts.
+        """Read the group's committed offsets; where the brokers do not answer, the last ones still count.
 
         Raises:
-            Unavailable: they have never answered.
+            Unavailable: the brokers have never answered.
         """
         with self._asking:
             try:
@@ -82,7 +82,7 @@ class GroupLag:
                     raise unanswered from error
 
     def is_missing_now(self, tx: Transaction) -> bool:
-        """Learn how far the group is, and say whether the database of ``tx`` lacks something of it.
+        """Read the group's committed offsets, and say whether the database of ``tx`` has less.
 
         Raises:
             Unavailable: the brokers have never answered.
@@ -91,9 +91,9 @@ class GroupLag:
         return self.is_missing(stored_offsets.read(tx))
 
     def is_missing(self, stored: Mapping[Partition, int]) -> bool:
-        """Say whether a database that has ``stored`` went back and lacks what the group had handled by the last look.
+        """Say whether a database that has ``stored`` went back, and lacks messages that the group had handled.
 
-        It takes ``stored`` from the transaction that is to rely on the answer.
+        Read ``stored`` in the transaction that relies on the answer.
         """
         return self._committed is None or bool(forgotten(self._committed, stored))
 
@@ -105,11 +105,11 @@ class GroupLag:
 
     def _unanswered(self, error: KafkaException) -> Unavailable:
         self._asker.close()
-        self._asker = Consumer(self._client)  # this one may have forgotten every broker: see sagakit.kafka.lost_brokers
+        self._asker = Consumer(self._client)  # the old one may have lost its brokers: sagakit.kafka.lost_brokers
         return Unavailable(f"Kafka cannot be asked for offsets: {error}")
 
     def _bounds(self, partitions: Sequence[Partition]) -> tuple[_Offsets, _Offsets]:
-        """Return where each partition begins and where it ends."""
+        """Return the beginning and the end of each partition."""
         begins, ends = _Offsets(), _Offsets()
         for partition in partitions:
             asked = TopicPartition(*partition)

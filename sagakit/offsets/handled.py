@@ -1,9 +1,9 @@
-"""The offsets that a consumer has handled, until its database has them, and the broker says that they are committed.
+"""The offsets that a consumer has handled, until the database has stored them and the broker has committed them.
 
-First the database is told, with a batch or once no more come (`sagakit.offsets.stored_offsets`), and then
-the broker what the database has: so the broker never knows of more. A commit may be refused, as in a rebalance. Were it
-left at that, the group would seem to be behind until the next message of the partition, and those who act on silence
-(`sagakit.offsets.group_lag`) would wait for that.
+Offsets are stored first, with a batch or once no more come (`sagakit.offsets.stored_offsets`), and committed to the
+broker after that: so the broker never has more than the database. A broker may refuse a commit, as in a rebalance. It
+is then sent again; else the group would seem to be behind until the partition's next message, and timers that need the
+group lag (`sagakit.offsets.group_lag`) would wait.
 """
 
 import time
@@ -21,59 +21,59 @@ from sagakit.runtime.logs import logger
 log = logger("consumer")
 
 COMMIT_SECONDS = 0.1
-"""How often offsets are stored, and committed, at most. Either costs about as much as a batch's messages do; what they
-are behind by when a service is killed, or its database goes back, comes again, and is answered the same."""
+"""The shortest time between two stores, and between two commits. Each costs about as much as the messages of a batch.
+Messages handled since are read again after a crash, and answered the same."""
 _AGAIN_SECONDS = 1.0
 _GONE = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID}
-"""Refusals after which nothing is sent again: the topic may be made anew, and begin at zero."""
+"""Refusals after which no commit is sent again: the topic may be recreated, and begin at zero."""
 
 
 class WentBackError(Unavailable):
-    """The database does not have what it had: what it has forgotten is to be read again."""
+    """The database went back: the messages that it has forgotten are read again."""
 
 
 class Offsets:
-    """One consumer's; used by its thread alone."""
+    """The offsets of one consumer; used by its thread alone."""
 
     def __init__(self) -> None:
         self._reached: dict[Partition, int] = {}
         self._rewound: set[Partition] = set()
         self._unstored: dict[Partition, int] = {}
         self._added = 0.0
-        self._told = 0.0
+        self._stored_at = 0.0
         self._known: dict[Partition, int] = {}
-        """What the database has, as far as we know."""
+        """The offsets that the database has, as far as we know."""
         self._once: dict[Partition, int] = {}
-        """Where the group was before the database went back, as long as that is not reached again."""
+        """How far the group was before the database went back; kept until that is reached again."""
         self._before: dict[Partition, int] = {}
-        """Where partitions were that are to be read again; until each begins anew."""
+        """How far partitions were that are to be read again; kept until each begins again."""
         self._history: int | None = None
-        """The history that the database told at the last look; None where the next look takes whichever it tells."""
+        """The database's history at the last look; None where the next look accepts any."""
         self._uncommitted: dict[Partition, int] = {}
         self._sent = 0.0
         self._unsent = False
-        """Whether some were stored since the last commit was sent."""
+        """Whether offsets were stored since the last commit was sent."""
 
     @property
     def due(self) -> bool:
-        """Whether some are to be committed: for the first time, or because that has not been answered for a second."""
+        """Whether a commit is to be sent: a first one, or again because no answer came for a second."""
         return bool(self._uncommitted) and time.monotonic() - self._sent > (
             COMMIT_SECONDS if self._unsent else _AGAIN_SECONDS
         )
 
     @property
     def waits_for_store(self) -> bool:
-        """Whether some wait to be stored, and no batch has come for a while that could have taken them along."""
+        """Whether offsets wait to be stored, and no batch has come for a while that could have stored them."""
         return bool(self._unstored) and time.monotonic() - self._added > COMMIT_SECONDS
 
     @property
     def pending(self) -> bool:
-        """Whether some are to be stored or committed soon."""
+        """Whether offsets are to be stored or committed soon."""
         return bool(self._unstored) or self._unsent
 
     @property
     def catching_up(self) -> bool:
-        """Whether the database has less than the group has handled once."""
+        """Whether the database still has less than the group had handled before it went back."""
         return bool(self._once)
 
     @property
@@ -82,10 +82,10 @@ class Offsets:
         return sum(until - (self._known.get(partition) or 0) for partition, until in self._once.items())
 
     def begin(self, partition: Partition, at: int, *, stored: int | None, once: int | None) -> None:
-        """Say that ``partition`` is read from ``at`` on; the database has ``stored``.
+        """Note that ``partition`` is read from ``at`` on; the database has ``stored``.
 
-        Where it went back, ``once`` is how far the group has been: until then nothing is committed to the broker, as
-        the offset that it has tells everybody else that something is missing here.
+        Where the database went back, ``once`` is how far the group was. Up to that offset nothing is committed to the
+        broker, because the higher committed offset tells the other replicas that messages are missing.
         """
         before = self._before.pop(partition, -1)
         if once is None and before > at:
@@ -108,46 +108,46 @@ class Offsets:
         self._added = time.monotonic()
 
     def end(self, ends: Iterable[KafkaMessage]) -> None:
-        """Take it that nothing lies between what was handled and these ``ends``, events of the client.
+        """Count partitions as handled up to these ``ends``, events that the client gives after the last message.
 
-        It tells of an end once it has handed out all that lies before it. What is left is no message: the marker at a
-        transaction's end takes an offset too, and the group would seem to be behind for ever.
+        The offsets between hold no message: a marker at the end of a transaction takes an offset too. Without this the
+        group would seem to be behind for ever.
         """
         for topic, number, offset in map(source, ends):
             partition = topic, number
-            if offset < self._once.get(partition, -1):  # it was made anew, and is another's history
+            if offset < self._once.get(partition, -1):  # the topic was recreated: the old offset means nothing
                 del self._once[partition]
             if offset > self._reached.get(partition, -1) and partition not in self._rewound:
                 self._unstored[partition] = self._reached[partition] = offset
                 self._added = time.monotonic()
 
     def rewound(self, partitions: Iterable[Partition]) -> None:
-        """Say that ``partitions`` are read again: no end counts until something of them has been handled."""
+        """Note that ``partitions`` are read again: no end counts before one of their messages is handled."""
         self._rewound.update(partitions)
 
     def reached(self, partition: Partition) -> int:
-        """Return where reading ``partition`` goes on, as far as that is known; -1 where it is not."""
+        """Return the offset at which reading ``partition`` goes on; -1 where that is not known."""
         return self._reached.get(partition, -1)
 
     def forget(self, partitions: Iterable[Partition]) -> None:
-        """Leave ``partitions`` to whoever has them now."""
+        """Forget ``partitions``, which other replicas have now."""
         for partition in partitions:
             for known in (self._reached, self._unstored, self._known, self._once, self._uncommitted):
                 known.pop(partition, None)
             self._rewound.discard(partition)
 
     def along(self) -> dict[Partition, int]:
-        """Return what the next batch takes along to the database; nothing where that was told just now."""
-        return self.unstored() if time.monotonic() - self._told > COMMIT_SECONDS else {}
+        """Return the offsets that the next batch stores; none where others were stored just now."""
+        return self.unstored() if time.monotonic() - self._stored_at > COMMIT_SECONDS else {}
 
     def unstored(self) -> dict[Partition, int]:
-        """Return what is handled, its replies published, and the database has not been told of."""
+        """Return the offsets that are handled, their replies published, and that the database does not have yet."""
         return self._unstored.copy()
 
     def stored(self, offsets: Mapping[Partition, int]) -> None:
-        """Take it that the database has ``offsets`` now, which `unstored` or `along` gave."""
+        """Note that the database has ``offsets`` now, which `unstored` or `along` returned."""
         if offsets:
-            self._told = time.monotonic()
+            self._stored_at = time.monotonic()
         for partition, offset in offsets.items():
             if self._unstored.get(partition) == offset:
                 del self._unstored[partition]
@@ -159,32 +159,32 @@ class Offsets:
         self._known.update(offsets)
 
     def must_be_in(self, stored: Mapping[Partition, int], history: int) -> None:
-        """See that the database, which has ``stored``, has all that we know it to have had.
+        """Check that the database, which has ``stored``, still has all that it had.
 
-        Where it tells another ``history`` than before, it may lack what was handled last. The offsets of that were not
-        stored yet, so no offset would tell; stored now, they would stand for effects that are not there.
+        With another ``history`` than before it may lack the last effects. Their offsets were not stored yet, so the
+        stored offsets do not show it; and if we stored them now, they would stand for effects that are missing.
 
         Raises:
-            WentBackError: it does not, or may not; `begin_anew` must follow.
+            WentBackError: it lacks some, or may lack some; call `begin_anew` then.
         """
         back = [partition for partition, offset in self._known.items() if stored.get(partition, -1) < offset]
         if back:
             raise WentBackError(f"the database has forgotten what was handled of {_names(back)}")
         if self._history not in {None, history}:
-            raise WentBackError("the database tells another history, and may lack what was handled last")
+            raise WentBackError("the database has another history, and may lack what was handled last")
         self._history = history
 
     def begin_anew(self, partitions: Iterable[Partition]) -> None:
-        """Say that ``partitions`` are read again from where the database is, whichever history that tells.
+        """Note that ``partitions`` are read again from the database's offsets, whichever history it has.
 
-        They are catching up until they are where they were: what is handled last is not stored at once, and so may be
-        forgotten without a trace.
+        They are catching up until they are where they were. The offsets of the last effects may not have been stored,
+        so that the database can forget those effects without a trace.
         """
         self._history = None
         self._before = {one: self._reached[one] for one in partitions if one in self._reached}
 
     def commit(self, consumer: Consumer, *, wait: bool) -> None:
-        """Send what is not committed yet; where it is refused, the messages come again, and are answered the same."""
+        """Send the offsets that are not committed yet; with ``wait``, wait for the answer. A refusal is only logged."""
         self._sent, self._unsent = time.monotonic(), False
         offsets = [TopicPartition(*partition, offset, MARK) for partition, offset in self._uncommitted.items()]
         if not offsets:
@@ -198,7 +198,7 @@ class Offsets:
             log.warning("offsets not committed", error=str(error))
 
     def committed(self, error: KafkaError | None, partitions: Iterable[TopicPartition]) -> None:
-        """Take the broker's answer; this is the client's ``on_commit``."""
+        """Handle the broker's answer to a commit; this is the client's ``on_commit``."""
         for one in partitions:
             refusal = one.error or error
             if refusal is not None:

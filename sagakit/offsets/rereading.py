@@ -1,4 +1,4 @@
-"""Reading a stretch of a topic once more, beside the group that consumes it."""
+"""Rereading: reads a range of a topic once more, independently of the group that consumes it."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -8,18 +8,18 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from sagakit.errors import Unavailable
 from sagakit.kafka.consumed import READING, Partition
-from sagakit.offsets.starting_points import tell_deleted
+from sagakit.offsets.starting_points import report_deleted
 
 Client = Mapping[str, str | int | float | bool]
 
 _ANSWER_SECONDS = 5.0
-_PATIENCE_SECONDS = 30.0
-"""How long nothing may come of what is there to be read."""
+_LONGEST_SILENCE_SECONDS = 30.0
+"""After so long without a message, though messages are there, rereading fails."""
 _BATCH = 1000
 
 
 def reader(client: Client) -> Consumer:
-    """Return a consumer that joins no group, by the Kafka properties ``client``."""
+    """Return a consumer that joins no group, with the Kafka properties ``client``."""
     ours = {
         "group.id": "never-joined",
         "enable.auto.commit": False,
@@ -30,22 +30,22 @@ def reader(client: Client) -> Consumer:
 
 
 def ends(asker: Consumer, topic: str) -> dict[Partition, int]:
-    """Return where each partition of ``topic`` ends.
+    """Return the end of each partition of ``topic``.
 
     Raises:
-        KafkaException: the brokers do not answer, or tell nothing of the topic.
+        KafkaException: the brokers do not answer, or do not know the topic.
     """
-    told = asker.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic]
-    if told.error or not told.partitions:
-        raise KafkaException(told.error or KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
+    metadata = asker.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic]
+    if metadata.error or not metadata.partitions:
+        raise KafkaException(metadata.error or KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
     found: dict[Partition, int] = {}
-    for number in told.partitions:
+    for number in metadata.partitions:
         _, found[topic, number] = asker.get_watermark_offsets(TopicPartition(topic, number), timeout=_ANSWER_SECONDS)
     return found
 
 
 def places_at(asker: Consumer, ends: Mapping[Partition, int], moment: datetime) -> dict[Partition, int]:
-    """Return where the first message from ``moment`` on lies in each partition, or where that ``ends``.
+    """Return for each partition the offset of the first message from ``moment`` on; without one, the partition's end.
 
     Raises:
         KafkaException: the brokers do not answer.
@@ -58,13 +58,13 @@ def places_at(asker: Consumer, ends: Mapping[Partition, int], moment: datetime) 
 
 
 def between(client: Client, begin: Mapping[Partition, int], end: Mapping[Partition, int]) -> Iterator[Message]:
-    """Read each partition from its ``begin`` to its ``end``, where that lies behind.
+    """Read each partition from its ``begin`` to its ``end``, if the end is later.
 
-    What its retention has deleted of that is logged and counted; not so where ``begin`` is ``OFFSET_BEGINNING``.
+    Messages that the topic's retention has deleted are logged and counted, unless ``begin`` is ``OFFSET_BEGINNING``.
 
     Raises:
-        KafkaException: the brokers refuse it.
-        Unavailable: nothing has come for half a minute.
+        KafkaException: the brokers refuse.
+        Unavailable: no message has come for half a minute.
     """
     left = {one: to for one, to in end.items() if begin.get(one, to) < to}
     if not left:
@@ -74,12 +74,12 @@ def between(client: Client, begin: Mapping[Partition, int], end: Mapping[Partiti
         for partition in left:
             first, _ = consumer.get_watermark_offsets(TopicPartition(*partition), timeout=_ANSWER_SECONDS)
             if 0 <= begin[partition] < first:
-                tell_deleted(partition, begin[partition], first)
+                report_deleted(partition, begin[partition], first)
         consumer.assign([TopicPartition(*one, begin[one]) for one in left])
-        give_up = time.monotonic() + _PATIENCE_SECONDS
+        give_up = time.monotonic() + _LONGEST_SILENCE_SECONDS
         while left:
             for message in consumer.consume(_BATCH, 0.2):
-                give_up = time.monotonic() + _PATIENCE_SECONDS
+                give_up = time.monotonic() + _LONGEST_SILENCE_SECONDS
                 error = message.error()
                 if error is None:
                     yield message

@@ -1,6 +1,6 @@
-"""Where a consumer reads on once it is given a partition, or once its database went back.
+"""The offset at which a consumer begins to read a partition, after an assignment or after its database went back.
 
-From where the broker says that the group is, unless its database has less: then from there.
+It is the committed offset, unless the database has less: then it is the stored one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,18 +26,18 @@ _DELETED = Counter(
 
 
 class Start(NamedTuple):
-    """Where a partition is read on."""
+    """Where reading a partition begins."""
 
     at: int
     """An offset, or ``OFFSET_BEGINNING``."""
     stored: int | None
-    """What the database has."""
+    """The offset that the database has; None where it has none."""
     once: int | None
-    """How far the group has been, where the database has less."""
+    """How far the group was before the database went back; None where it did not."""
 
 
 def committed(consumer: Consumer, partitions: Iterable[Partition]) -> dict[Partition, tuple[int, bool]]:
-    """Return the group's committed offsets, negative where there is none, and whether the database had them.
+    """Return the group's committed offsets, negative where there is none, each with whether the database had it.
 
     Raises:
         KafkaException: the brokers do not answer.
@@ -47,7 +47,7 @@ def committed(consumer: Consumer, partitions: Iterable[Partition]) -> dict[Parti
 
 
 def forgotten(committed: Mapping[Partition, tuple[int, bool]], stored: Mapping[Partition, int]) -> dict[Partition, int]:
-    """Return the partitions of which the database has less than the group was said to have, and how far that was."""
+    """Return the committed offsets of those partitions of which the database once had more than now."""
     return {
         partition: offset for partition, (offset, had) in committed.items() if had and offset > stored.get(partition, 0)
     }
@@ -56,7 +56,7 @@ def forgotten(committed: Mapping[Partition, tuple[int, bool]], stored: Mapping[P
 def is_behind(consumer: Consumer, topics: Iterable[str], stored: Mapping[Partition, int]) -> bool:
     """Say whether the database, which has ``stored``, has less of ``topics`` than its group has handled.
 
-    Whichever replica reads a partition, this tells of it. Raises what `committed` does.
+    This covers all partitions, whichever replica reads them. Raises what `committed` raises.
     """
     known = consumer.list_topics(timeout=_ANSWER_SECONDS).topics
     partitions = [(topic, number) for topic in topics if topic in known for number in known[topic].partitions]
@@ -66,7 +66,7 @@ def is_behind(consumer: Consumer, topics: Iterable[str], stored: Mapping[Partiti
 def starting_points(
     consumer: Consumer, partitions: Iterable[Partition], stored: Mapping[Partition, int]
 ) -> dict[Partition, Start]:
-    """Return where ``consumer`` reads ``partitions`` on, given what its database has ``stored``.
+    """Return where ``consumer`` begins to read each of ``partitions``, given the offsets ``stored`` in its database.
 
     Raises:
         KafkaException: the brokers do not answer.
@@ -88,16 +88,16 @@ def starting_points(
 
 def _place_back(consumer: Consumer, partition: Partition, stored: int | None, once: int) -> Start:
     begin, end = consumer.get_watermark_offsets(TopicPartition(*partition), timeout=_ANSWER_SECONDS)
-    if once > end:  # the topic was made anew, and has nothing to do with either
+    if once > end:  # the topic was recreated: neither offset means anything in it
         return Start(OFFSET_BEGINNING, stored, None)
     at = stored or 0
     if at < begin:
-        tell_deleted(partition, at, begin)
+        report_deleted(partition, at, begin)
     return Start(max(at, begin), stored, once)
 
 
-def tell_deleted(partition: Partition, first: int, begin: int) -> None:
-    """Log and count what is to be read again from the offset ``first`` on, and lies before the topic's ``begin``."""
+def report_deleted(partition: Partition, first: int, begin: int) -> None:
+    """Log and count the messages from ``first`` up to the partition's ``begin``: they cannot be read again."""
     _DELETED.inc(begin - first)
     topic, number = partition
     text = "messages that the database forgot are deleted by their topic's retention"

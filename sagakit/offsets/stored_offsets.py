@@ -1,11 +1,10 @@
-"""How far a service's database knows the topics that the service consumes: its *stored offsets*.
+"""*Stored offsets*: how far a service has handled its topics, kept in its own database.
 
-A database can go back: a standby that lacks the last second takes over, or a dump of yesterday is restored. What it
-has forgotten lies in Kafka still, but the group's committed offsets say that it was handled. So the database itself
-says how far it has got: an offset is stored with, or after, the effects of all that lies before it, and an earlier
-state of the database has the offset that belongs to it. What the database has is then committed to the broker, marked
-as such, and never more. A committed offset with the mark that the database does not have therefore means one thing: it
-went back.
+A database can go back: a standby that lacks the last second takes over, or yesterday's dump is restored. The messages
+whose effects it has lost are still in Kafka, but the group's committed offsets say that they were handled. So each
+offset is stored in the database, with or after the effects of all messages before it. An earlier state of the database
+then has the offset that fits it. Only stored offsets are committed to the broker, with a mark. So a marked committed
+offset that the database does not have means one thing: the database went back.
 
 The idea that a consumer keeps its offsets where it keeps its results is Kafka's own:
 https://kafka.apache.org/documentation/#consumerconfigs and the notes on "Storing Offsets Outside Kafka" in the Java
@@ -19,8 +18,8 @@ from sagakit.postgres.database import array
 from sagakit.postgres.pipeline import Transaction
 
 MARK = "stored"
-"""The metadata of a committed offset that the database has. Kafka's own tools, and versions of this code that stored no
-offsets, leave it empty: then the broker's word alone counts."""
+"""The metadata of a committed offset that the database has. Kafka's own tools, and our versions that stored no offsets,
+leave it empty: then the committed offset alone counts."""
 
 TABLE = """
     CREATE TABLE consumed_offsets (
@@ -30,8 +29,8 @@ TABLE = """
         PRIMARY KEY (topic, partition)
     ) WITH (fillfactor = 50)
 """
-"""A row for each partition, written ten times a second and more: where half of each page is free, that is done in
-place."""
+"""A row for each partition, updated ten times a second and more. With half of each page free, PostgreSQL updates it on
+the same page."""
 _WRITE = """
     INSERT INTO consumed_offsets (topic, partition, next_offset)
     SELECT * FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[])
@@ -41,9 +40,9 @@ _READ = "SELECT topic, partition, next_offset FROM consumed_offsets"
 
 
 def write(tx: Transaction, offsets: Mapping[Partition, int]) -> None:
-    """Say that the effects of everything before ``offsets`` are in the database, once ``tx`` commits."""
+    """Store ``offsets`` in ``tx``, whose commit must leave the effects of all messages before them in the database."""
     if offsets:
-        ordered = sorted(offsets)  # in key order, so that two that write do not wait for each other
+        ordered = sorted(offsets)  # in key order, so that two writers do not deadlock
         given = {
             "topics": array([topic for topic, _ in ordered]),
             "partitions": array([number for _, number in ordered]),
@@ -53,5 +52,5 @@ def write(tx: Transaction, offsets: Mapping[Partition, int]) -> None:
 
 
 def read(tx: Transaction) -> dict[Partition, int]:
-    """Return how far the database is, by partition."""
+    """Return the stored offsets by partition."""
     return {(row.topic, row.partition): row.next_offset for row in tx.execute(_READ)}

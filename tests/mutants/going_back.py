@@ -200,7 +200,7 @@ GOING_BACK = {
     ),
     "silence-is-the-end-of-a-topic": Mutant(
         "sagakit/offsets/rereading.py",
-        "    if told.error or not told.partitions:\n",
+        "    if metadata.error or not metadata.partitions:\n",
         "    if False:\n",
         "tests/integration/test_order_recovery.py::test_a_topic_that_is_not_told_of_is_not_taken_for_one_without_orders",
     ),
