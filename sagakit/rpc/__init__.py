@@ -1,4 +1,5 @@
-"""The gRPC server: a guard around every method, statuses for errors, validation, pages, reflection.
+"""The gRPC server: a guard around every method, statuses for errors, validation, paging, reflection.
 
-It may import `sagakit.runtime` alone. Begin with `sagakit.rpc.server`, then `sagakit.rpc.guard`.
+It imports `sagakit.runtime`, `sagakit.families` and `sagakit.errors`, and no room that speaks to Kafka or PostgreSQL.
+Begin with `sagakit.rpc.server`, then `sagakit.rpc.guard` and `sagakit.rpc.statuses`.
 """

@@ -1,4 +1,4 @@
-"""The guard around every method: checks requests, turns error families into statuses, counts, shows no stack trace."""
+"""The guard around every method: it checks requests, turns errors into statuses, counts, and hides stack traces."""
 
 import asyncio
 import inspect
@@ -19,37 +19,37 @@ from sagakit.runtime.logs import logger
 log = logger("rpc")
 
 _LEAST_SECONDS = 0.005
-"""A call with less time left is refused: no transaction is as quick, and trying would leave the caller in doubt."""
+"""A call with less time left is refused: no transaction is as quick, and the caller could not know its outcome."""
 _MOST_CALLS = 10_000
-"""Calls under way at once, streams included; above that a call is told to try again. What waits takes memory."""
+"""Calls under way at once, streams included; more are refused, because each waiting call takes memory."""
 _READ_SECONDS = 30.0
-"""How long an answer of a stream may wait for its client to read what came before."""
+"""How long a stream's message may wait until its client has read those before it."""
 _FAREWELL_SECONDS = 1.0
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Calls:
-    """How many calls have begun and not ended."""
+    """Counts the calls under way."""
 
     def __init__(self, most: int = _MOST_CALLS) -> None:
-        """Begin with none; there may be ``most`` at once."""
+        """Allow up to ``most`` at once."""
         self.under_way, self._most = 0, most
 
     def must_have_room(self) -> None:
-        """Refuse the call that has just begun where there are too many.
+        """Check that the call that has just begun is not one too many.
 
         Raises:
-            Exhausted: there are; this one has done nothing.
+            Exhausted: it is; it has done nothing.
         """
         if self.under_way > self._most:
             raise Exhausted("TOO_MANY_CALLS", f"{self._most} calls are under way already; nothing was done, try again")
 
 
 class Guard(grpc.GenericRpcHandler):
-    """Wraps the methods of one service; an interceptor would do so anew at each call."""
+    """Wraps each method of one service once; an interceptor would wrap it at each call."""
 
     def __init__(self, service: grpc.GenericRpcHandler, calls: Calls) -> None:
-        """Guard ``service``; ``calls`` counts those under way."""
+        """Guard ``service``; ``calls`` counts the calls under way."""
         self._service, self._calls = service, calls
         self._guarded: dict[str, Any] = {}
 
@@ -77,7 +77,7 @@ def _guarded(handler: Any, method: str, calls: Calls) -> Any:  # noqa: ANN401 - 
 
 
 def _forgiving(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message | None]:
-    """Let bytes that are no request through as None; gRPC would answer them with UNKNOWN and Python's own words."""
+    """Return None for bytes that are no request; gRPC would answer UNKNOWN with the text of Python's exception."""
 
     def forgiving(body: bytes) -> Message | None:
         try:
@@ -100,7 +100,7 @@ def _unary(
             calls.must_have_room()
             await _admit(request, context)
             response = await behaviour(request, context)
-        except Exception as error:  # noqa: BLE001 - it is told to the client and logged
+        except Exception as error:  # noqa: BLE001 - the client gets it as a status, and it is logged
             await _abort(context, error, method)
         finally:
             calls.under_way -= 1
@@ -112,7 +112,9 @@ def _unary(
 
 
 def _stream(behaviour: Callable[[Any, Context], Any], method: str, calls: Calls) -> Callable[..., Awaitable[None]]:
-    writes = inspect.iscoroutinefunction(behaviour)  # by itself, as the Watch of grpc's health service does
+    writes = inspect.iscoroutinefunction(
+        behaviour
+    )  # it writes its own answers, as the Watch of grpc's health service does
 
     async def answer(request: Message, context: Context) -> None:
         await _admit(request, context)
@@ -143,11 +145,11 @@ def _streaming(
             calls.must_have_room()
             await answer(request, context)
         except _Unread as error:
-            # The status waits behind what is not read: the client gets it if it goes on.
+            # The status waits behind the unread messages: the client gets it if it goes on reading.
             with suppress(TimeoutError, grpc.aio.InternalError):
                 async with asyncio.timeout(_FAREWELL_SECONDS):
                     await _abort(context, error, method)
-        except Exception as error:  # noqa: BLE001 - it is told to the client and logged
+        except Exception as error:  # noqa: BLE001 - the client gets it as a status, and it is logged
             await _abort(context, error, method)
         else:
             answered.inc()
@@ -159,7 +161,7 @@ def _streaming(
 
 
 class _Unread(Unavailable):
-    """The client does not read: its stream is given up."""
+    """The client does not read its stream, which ends therefore."""
 
 
 async def _write_all(responses: AsyncGenerator[Message], context: Context) -> None:
@@ -168,7 +170,7 @@ async def _write_all(responses: AsyncGenerator[Message], context: Context) -> No
             try:
                 async with asyncio.timeout(_READ_SECONDS):
                     await context.write(response)
-            except grpc.aio.InternalError:  # the client is gone, which grpc would log as an error of ours
+            except grpc.aio.InternalError:  # the client is gone; grpc would log that as our error
                 raise asyncio.CancelledError from None
             except TimeoutError:
                 raise _Unread(f"nothing of this stream was read for {_READ_SECONDS:.0f} s; call again") from None
@@ -200,5 +202,5 @@ async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
 
 
 def _domain(method: str) -> str:
-    """Return whose the method is: the first part of its name, such as ``shop`` of ``/shop.v1.Orders/Create``."""
+    """Return the domain of the method's reasons: the first part of its name, ``shop`` of ``/shop.v1.Orders/Create``."""
     return method.lstrip("/").partition(".")[0]

@@ -1,6 +1,6 @@
 """Pages by keyset (AIP-158): a token holds the last id of its page, and belongs to one list with one set of filters.
 
-A page is bounded by its entries and by its bytes, since a client takes answers of 4 MiB unless it says otherwise.
+A page has limits in entries and in bytes, because a gRPC client takes answers of at most 4 MiB by default.
 """
 
 import base64
@@ -17,18 +17,18 @@ from sagakit.errors import InvalidArgument, Violation
 _DEFAULT_SIZE = 50
 _LARGEST_SIZE = 1000
 LARGEST_BYTES = 3 * 1024 * 1024
-"""Of the entries of one answer; what is around them is small."""
+"""Of all entries of one answer; its other fields are small."""
 
 Entry = TypeVar("Entry", bound=Message)
 
 
 def page_size(asked: int) -> int:
-    """Return how many entries the page has at most: 50 unless asked otherwise, never more than 1000."""
+    """Return how many entries the page has at most: as ``asked``, 50 for 0, and never more than 1000."""
     return min(asked or _DEFAULT_SIZE, _LARGEST_SIZE)
 
 
 def one_page(entries: Iterable[Entry], size: int) -> tuple[list[Entry], bool]:
-    """Return those of ``entries`` that make a page, the first at least, and whether any are left for the next."""
+    """Return the entries of one page, at least one if there are any, and whether entries are left for the next."""
     page: list[Entry] = []
     room = LARGEST_BYTES
     for entry in entries:
@@ -40,15 +40,15 @@ def one_page(entries: Iterable[Entry], size: int) -> tuple[list[Entry], bool]:
 
 
 def next_page_token(listing: str, filters: object, last_id: int) -> str:
-    """Return the token of the page behind ``last_id`` of ``listing`` with ``filters`` (anything with a stable repr)."""
+    """Return the token of the page after ``last_id`` of ``listing`` with ``filters`` (anything with a stable repr)."""
     content = json.dumps([_fingerprint(listing, filters), last_id], separators=(",", ":"))
     return base64.urlsafe_b64encode(content.encode()).decode()
 
 
 def last_id(listing: str, filters: object, token: str, field: str = "page_token") -> int | None:
-    """Return the id behind which the page of ``token`` begins, or None for the first page.
+    """Return the id after which the page of ``token`` begins; None for the first page.
 
-    ``field`` is the request's that has it.
+    ``field`` is the request's field that holds the token.
 
     Raises:
         InvalidArgument: the token is not one of this list with these filters.

@@ -1,9 +1,9 @@
-"""gRPC reflection, by which clients such as grpcurl learn an API without its proto files.
+"""gRPC reflection: clients such as grpcurl use it to call an API without its proto files.
 
-``grpcio-reflection`` answers its version v1alpha alone, and finds neither methods, nor an enum's values below the enum,
-nor names with a leading dot. Here v1 and v1alpha answer for every kind of symbol that the process has loaded. The two
-versions' messages differ by their package's name only, so that one implementation and v1alpha's classes serve both, and
-v1's descriptor is made from v1alpha's.
+``grpcio-reflection`` offers v1alpha alone, and finds neither methods, nor an enum's values by the enum's name, nor
+names with a leading dot. This module offers v1 and v1alpha, for every symbol that the process has loaded. The messages
+of the two versions differ only in their package. So v1alpha's classes serve both, and v1's descriptor is made from
+v1alpha's.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -36,7 +36,7 @@ NAMES = (_load_v1(), v1alpha.DESCRIPTOR.services_by_name["ServerReflection"].ful
 
 
 def add_to_server(server: grpc.aio.Server, services: Iterable[str]) -> None:
-    """Let ``server`` answer reflection's two versions, and list ``services``, by their full names, and these two."""
+    """Add both versions of reflection to ``server``; they list ``services``, by their full names, and themselves."""
     reflection = Reflection([*services, *NAMES])
     handler = grpc.stream_stream_rpc_method_handler(
         reflection.answers, ServerReflectionRequest.FromString, ServerReflectionResponse.SerializeToString
@@ -46,16 +46,16 @@ def add_to_server(server: grpc.aio.Server, services: Iterable[str]) -> None:
 
 
 class Reflection:
-    """Answers from the descriptors that are loaded: the APIs', those of what they import, and of errors' details."""
+    """Answers from the loaded descriptors: the APIs, their imports, and the details of errors."""
 
     def __init__(self, services: Iterable[str]) -> None:
-        """List ``services``, by their full names, to whoever asks."""
+        """List ``services``, by their full names, to clients."""
         self._services = sorted(services)
 
     async def answers(
         self, requests: AsyncIterator[ServerReflectionRequest], _: object
     ) -> AsyncIterator[ServerReflectionResponse]:
-        """Answer each request of a stream; what is not found is an answer too, and the stream goes on."""
+        """Answer each request of a stream. NOT_FOUND is an answer too, and the stream goes on."""
         async for request in requests:
             yield self.answer(request)
 
@@ -96,15 +96,15 @@ class Reflection:
 
 
 def _plain(name: str) -> str:
-    """Return a full name without the dot that marks it as one in proto files."""
+    """Return a full name without the leading dot that proto files allow."""
     return name.removeprefix(".")
 
 
 def _file_of(symbol: str) -> FileDescriptor:
     """Return the file that declares ``symbol``.
 
-    Protobuf's pool looks neither into services nor, since an enum's values are its siblings by name, into enums; people
-    write ``Enum.VALUE`` all the same.
+    Protobuf's pool does not find methods. It knows an enum's values only as siblings of the enum, but people write
+    ``Enum.VALUE``.
 
     Raises:
         KeyError: no such symbol is loaded.
@@ -121,7 +121,7 @@ def _file_of(symbol: str) -> FileDescriptor:
 
 
 def _send(response: ServerReflectionResponse, file: FileDescriptor) -> None:
-    """Answer with ``file``, and behind it whatever it imports, so that nobody has to ask for it."""
+    """Answer with ``file`` and all its imports, so that the client need not ask for them."""
     files: dict[str, FileDescriptor] = {}
     _collect(file, files)
     response.file_descriptor_response.file_descriptor_proto.extend(one.serialized_pb for one in files.values())

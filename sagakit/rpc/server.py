@@ -17,7 +17,7 @@ from sagakit.rpc.statuses import CODES
 from sagakit.runtime import metrics
 
 LIVENESS = "liveness"
-"""Health of the process itself; the empty service name and the API's own tell readiness."""
+"""Service name for the health of the process itself; the empty name and the APIs' names stand for readiness."""
 
 _CHECK_SECONDS = 0.1
 _QUIET_CHECKS = 10
@@ -31,7 +31,7 @@ class Api(NamedTuple):
 
 
 class _Guarding:
-    """What a generated ``add_…_to_server`` wants of a server; what it adds is guarded."""
+    """The part of a server that a generated ``add_…_to_server`` calls; it puts the guard around what is added."""
 
     def __init__(self, server: grpc.aio.Server, calls: Calls) -> None:
         self._server, self._calls = server, calls
@@ -40,12 +40,12 @@ class _Guarding:
         self._server.add_generic_rpc_handlers(tuple(Guard(handler, self._calls) for handler in handlers))
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, object]) -> None:  # noqa: ARG002 - as grpc calls it
-        """Begin to count: these are the same methods, for servers that know them by their names."""
+        """Begin to count. These are the same methods again, registered by name; nothing else is needed of them."""
         metrics.begin_at_zero(metrics.RPCS, handlers, CODES)
 
 
 class RpcServer:
-    """Serves one API."""
+    """Serves the APIs of one service."""
 
     def __init__(self, settings: RpcSettings, apis: Sequence[Api]) -> None:
         """Make a server for ``apis``; it is not ready until `set_ready`.
@@ -61,7 +61,7 @@ class RpcServer:
         guarding = cast("grpc.aio.Server", _Guarding(self._server, self._calls))
         for api in apis:
             api.add(guarding)
-        # A probe is answered however many calls there are, and a stop does not wait for who watches the health.
+        # Health has a count of its own: it answers probes at any number of calls, and no stop waits for its watchers.
         apart = cast("grpc.aio.Server", _Guarding(self._server, Calls()))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, apart)
         health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -79,27 +79,27 @@ class RpcServer:
         self._server.add_secure_port(address, credentials)
 
     async def start(self) -> None:
-        """Begin to answer: alive, not ready."""
+        """Start to answer: alive, not ready."""
         await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         await self.set_ready(ready=False)
         await self._server.start()
 
     async def set_alive(self, *, alive: bool) -> None:
-        """Say through the health service whether the process is well, or is better restarted."""
+        """Report through the health service whether the process is well, or should be restarted."""
         status = health_pb2.HealthCheckResponse.SERVING if alive else health_pb2.HealthCheckResponse.NOT_SERVING
         await self._health.set(LIVENESS, status)
 
     async def set_ready(self, *, ready: bool) -> None:
-        """Say through the health service whether calls are welcome."""
+        """Report through the health service whether the service takes calls."""
         status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in ("", *self._names):
             await self._health.set(name, status)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Say NOT_SERVING, let calls under way end for ``grace_seconds``, then stop.
+        """Report NOT_SERVING, give calls under way ``grace_seconds`` to end, then stop.
 
-        gRPC may then hold calls that never begin: those whose message has not come, and under load, once in a hundred
-        stops, one that it has lost. They are cut off once no other is under way.
+        gRPC may hold calls that never begin: those whose message has not come and, in one of a hundred stops under
+        load, a call that it has lost. They are cut off once no other call is under way.
         """
         await self._health.enter_graceful_shutdown()
         stopping = asyncio.create_task(self._server.stop(grace_seconds))

@@ -1,4 +1,4 @@
-"""How the gRPC API is served, as the environment says it."""
+"""Settings of the gRPC server."""
 
 from collections.abc import Iterator
 
@@ -19,11 +19,11 @@ class RpcSettings(Settings):
         default=60.0,
         gt=0,
         le=86_400,
-        description="Age at which a connection is given up, give or take a tenth, so that its client connects anew.",
+        description="Age at which a connection ends, give or take a tenth, so that its client connects anew.",
     )
 
     def problems(self) -> Iterator[str]:
-        """Say which settings do not fit together, in lines that begin with a setting's name."""
+        """Yield a line for settings that contradict each other; it begins with a setting's name."""
         yield from super().problems()
         pair = ("grpc_tls_certificate", "grpc_tls_key")
         yield from self.missing(pair, (*pair, "grpc_tls_client_ca"))

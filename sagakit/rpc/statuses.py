@@ -1,4 +1,4 @@
-"""The gRPC status of every error, by its family, with details that a program can read (AIP-193)."""
+"""The gRPC status of every error, by its family, with details for programs (AIP-193)."""
 
 import uuid
 
@@ -38,20 +38,20 @@ CODES = [code.name for _, code in _CODES] + [
 
 
 def status_of(error: Exception, domain: str) -> tuple[grpc.StatusCode, Status]:
-    """Return the gRPC status that tells a client of ``error``, with its ``google.rpc`` details.
+    """Return the gRPC status for ``error``, with its ``google.rpc`` details.
 
-    ``domain`` says whose the reasons are, as in ``google.rpc.ErrorInfo``.
+    ``domain`` names the owner of the reasons, as in ``google.rpc.ErrorInfo``.
 
-    A value that the database refuses is INVALID_ARGUMENT, though our own checks should have said so, and what nobody
-    has foreseen is INTERNAL: both are logged under an id, and the client gets the id alone.
+    A value that the database refuses is INVALID_ARGUMENT, though our own checks should have refused it. An unforeseen
+    error is INTERNAL. Both are logged under an id, and the client gets the id alone.
     """
-    code, text, details = _told(error, domain)
+    code, text, details = _answer(error, domain)
     status = Status(code=code.value[0], message=text)
     status.details.extend(pack(detail) for detail in details)
     return code, status
 
 
-def _told(error: Exception, domain: str) -> tuple[grpc.StatusCode, str, list[Message]]:
+def _answer(error: Exception, domain: str) -> tuple[grpc.StatusCode, str, list[Message]]:
     if isinstance(error, Refused):
         code = next(code for family, code in _CODES if isinstance(error, family))
         details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=domain)]
@@ -59,7 +59,7 @@ def _told(error: Exception, domain: str) -> tuple[grpc.StatusCode, str, list[Mes
             fields = [error_details_pb2.BadRequest.FieldViolation(field=f, description=d) for f, d in error.violations]
             details.append(error_details_pb2.BadRequest(field_violations=fields))
         return code, str(error), details
-    if isinstance(error, Exhausted):  # not logged for each call: what has filled up says so itself
+    if isinstance(error, Exhausted):  # not logged for each call: whatever is full logs that itself
         details = [error_details_pb2.ErrorInfo(reason=error.reason, domain=domain), _RETRY_WHEN_FULL]
         return grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), details
     if passes(error):
