@@ -1,5 +1,5 @@
 """What any process needs: settings, logs, metrics, periodic work, waiting for a server.
 
-It speaks to no server, and may import `sagakit.families` and `sagakit.errors` alone. Begin with
-`sagakit.runtime.settings`, then `sagakit.runtime.periodic` and `sagakit.runtime.set_aside`.
+It speaks to no server, and imports no other room, only `sagakit.families`. Begin with `sagakit.runtime.settings`, then
+`sagakit.runtime.periodic` and `sagakit.runtime.set_aside`.
 """

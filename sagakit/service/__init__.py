@@ -1,4 +1,5 @@
-"""A service from its first log line to its last: it is wired from all other rooms, and may import every one of them.
+"""A service's life: it is wired from its parts, started, reported as ready, and stopped.
 
-Begin with `sagakit.service.life`.
+This is the top room, and may import every other. Begin with `sagakit.service.life`; `sagakit.service.deploy` creates
+topics and registers schemas before services start.
 """

@@ -1,7 +1,7 @@
-"""Make the topics and register the schemas of a contracts folder: ``python -m sagakit.service.deploy schemas``.
+"""Create the topics and register the schemas of a contracts folder: ``python -m sagakit.service.deploy schemas``.
 
-A deployment's job, safe to repeat; services themselves never register anything. The folder holds ``topics.yaml`` and,
-in a folder named after each topic, the Avro record types that are allowed on it.
+It is a deployment's job, and safe to repeat; services themselves register nothing. The folder holds ``topics.yaml``
+and, in a folder named after each topic, the Avro record types that are allowed on it.
 """
 
 import argparse
@@ -35,15 +35,15 @@ _SERVER_ERROR = 500
 
 
 class DeploySettings(KafkaSettings, RegistrySettings):
-    """What deploying needs from the environment."""
+    """The settings that a deployment reads from the environment."""
 
 
 def topics_of(folder: Path, replicas: int | None = None) -> list[NewTopic]:
     """Return every topic of the contracts in ``folder``.
 
-    They are the business's, a dead-letter topic for each group, and the one that says whose the groups are.
+    These are the contracts' own topics, a dead-letter topic for each group, and the topic of the groups' owners.
 
-    ``replicas`` is how many of each partition there are to be, where it is not to be what the contracts say.
+    ``replicas`` overrides the contracts' number of replicas.
     """
     contracts = yaml.safe_load((folder / "topics.yaml").read_text())
     topics = [
@@ -65,10 +65,10 @@ def _largest(shape: dict[str, Any]) -> dict[str, str]:
 
 
 def create_topics(admin: AdminClient, topics: list[NewTopic]) -> None:
-    """Create those of ``topics`` that do not exist; the others are left as they are.
+    """Create those of ``topics`` that do not exist; leave the others as they are.
 
     Raises:
-        Unavailable: the brokers cannot be reached, or cannot make a topic now.
+        Unavailable: the brokers cannot be reached, or cannot create a topic now.
     """
     for name, future in admin.create_topics(topics, request_timeout=10).items():
         try:
@@ -104,10 +104,10 @@ def register_schemas(registry: SchemaRegistryClient, folder: Path) -> None:
 
 
 def deploy(read: DeploySettings, folder: Path, replicas: int | None = None) -> None:
-    """Make topics and register schemas; wait up to five minutes for servers that are still starting.
+    """Create topics and register schemas; wait up to five minutes for servers that are still starting.
 
     Raises:
-        Unavailable: they did not come.
+        Unavailable: the servers did not come up.
         SchemaRegistryError: a schema is refused.
     """
     admin = AdminClient(read.kafka_client())
@@ -121,7 +121,7 @@ def deploy(read: DeploySettings, folder: Path, replicas: int | None = None) -> N
 
 
 def main() -> None:
-    """Run as a command; exit with 1 and one line where it cannot be done."""
+    """Run as a command; on failure exit with 1 and one line."""
     parser = argparse.ArgumentParser(prog="python -m sagakit.service.deploy", description=__doc__)
     parser.add_argument("folder", type=Path, help="the contracts, such as schemas")
     parser.add_argument("--replication-factor", type=int, metavar="N", help="of each topic, instead of the contracts'")

@@ -1,7 +1,7 @@
-"""Runs a service from its first log line to its last: start in order, tell readiness, stop in order at SIGTERM.
+"""Runs a service: starts its parts in order, reports readiness, and stops them in order at SIGTERM.
 
-Ready means: the database answers and takes writes, and topics and schemas were found at the start. The broker is not
-part of it, because orders are accepted while it is away.
+Ready means: the database answers and takes writes, and topics and schemas were found at the start. Kafka need not be
+there, because calls are accepted while it is away.
 """
 
 import asyncio
@@ -47,28 +47,29 @@ _CHECK_SECONDS = 1.0
 _FLUSH_SECONDS = 5.0
 _API_CONNECTIONS = 10
 _PASSING = ("Unavailable", "OperationalError", "KafkaException")
-"""What a batch is usually done again for."""
+"""The usual errors for which a batch is done again."""
 _SCHEMAS_SECONDS = 30.0
-"""How often it is looked whether schema ids have moved, as in a registry that was built anew."""
+"""How often schema ids are looked up again: a rebuilt registry has others."""
 _COLLECT_EVERY = 50_000
-"""Allocations. A batch makes thousands of objects and drops them all; the default looks through them every 700."""
+"""Allocations between two garbage collections. A batch makes thousands of objects and drops them all; Python's default
+of 700 would search them again and again."""
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 
 class Background(Protocol):
-    """Something that runs in a thread of its own beside the service."""
+    """A part of the service that runs in a thread of its own."""
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
 
     def stop(self) -> None:
-        """End; return when that is done."""
+        """Stop it; return when it has ended."""
 
 
 @dataclass(frozen=True)
 class Parts(Generic[SettingsT]):
-    """What a service is wired from."""
+    """The parts that a service is wired from."""
 
     settings: SettingsT
     database: Database
@@ -78,17 +79,17 @@ class Parts(Generic[SettingsT]):
 
 @dataclass(frozen=True)
 class Wiring:
-    """What a service is: its API, what it consumes, and what else runs."""
+    """A wired service: its APIs, the topics it consumes, and what else runs."""
 
     apis: Sequence[Api]
     topics: Sequence[str]
     handle: Handle
     prepare: Callable[[], None] | None = None
-    """What must have been done before anything is consumed; it is tried until it raises no more."""
+    """Called before anything is consumed, again and again until it does not raise."""
     background: Sequence[Background] = ()
     tasks: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     drain: Callable[[], Coroutine[Any, Any, None]] | None = None
-    """What is awaited once no call is under way any more, before the producer is closed."""
+    """Awaited once no call is under way any more, before the producer is closed."""
 
 
 def main(
@@ -97,7 +98,7 @@ def main(
     records: Sequence[type[Record]],
     wire: Callable[[Parts[SettingsT]], Wiring],
 ) -> None:
-    """Run the service ``name``, or with the argument ``migrate`` bring its database up to date.
+    """Run the service ``name``, or with the argument ``migrate`` upgrade its database.
 
     Args:
         name: the service's package; also its consumer group.
@@ -106,7 +107,7 @@ def main(
         wire: makes the service from its parts.
 
     Raises:
-        SystemExit: 1 where it had to end by itself, 2 for bad settings or arguments.
+        SystemExit: 1 after a failure, 2 for bad settings; with the text for standard error for bad arguments.
     """
     if sys.argv[1:] == ["migrate"]:
         database = settings.read(DatabaseSettings)
@@ -125,10 +126,10 @@ def main(
 
 
 def _let_threads_finish() -> None:
-    """Have no thread of ours take the CPU from another that runs, merely because it has just been woken.
+    """Keep a thread of ours that wakes up from interrupting one that runs.
 
-    A gRPC call wakes several threads, each for a few microseconds: under load the event loop was interrupted 14,000
-    times a second. Linux only (``SCHED_BATCH``, sched(7)); it needs no privilege, and elsewhere we do without.
+    A gRPC call wakes several threads, each for a few microseconds: under load they interrupted the event loop 14,000
+    times a second. Linux only (``SCHED_BATCH``, sched(7)); it needs no privilege, and other systems do without.
     """
     with suppress(AttributeError, OSError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
@@ -149,7 +150,7 @@ class _Running(Generic[SettingsT]):
         self._failure: str | None = None
 
     async def run(self) -> int:
-        """Run until SIGTERM or SIGINT (0), or until it cannot go on (1)."""
+        """Run until SIGTERM or SIGINT, and return 0; after a failure return 1."""
         loop = asyncio.get_running_loop()
         self._loop = loop
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -180,10 +181,10 @@ class _Running(Generic[SettingsT]):
         ):
             for part in background:
                 part.start()
-            # What was made so far lives as long as the process: the collector need not look at it again.
+            # All objects so far live as long as the process: the collector need not look at them again.
             gc.freeze()
             gc.set_threshold(_COLLECT_EVERY)
-            await self._tell_readiness(consumer)
+            await self._report_readiness(consumer)
         await self._stop(background, wiring, tasks)
         return 1 if self._failure else 0
 
@@ -213,19 +214,19 @@ class _Running(Generic[SettingsT]):
         )
 
     def _fail(self, reason: str) -> None:
-        """End the process from any thread."""
+        """End the process; any thread may call this."""
         log.critical("cannot go on", reason=reason)
         self._failure = reason
         self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def _wait_for_database(self) -> bool:
-        """Wait until the database is there; return False where this code cannot work with it."""
+        """Wait until the database answers; return False where this version cannot work with it."""
         return await self._wait_for(lambda: must_keep_sessions(self._settings.database_url))
 
     async def _wait_for_contracts(self, topics: Sequence[str]) -> bool:
-        """Wait until topics and schemas are there, and the consumer group is ours.
+        """Wait until topics and schemas exist, and the consumer group is ours.
 
-        Until then no message can be encoded, so nothing gets into the topics of another installation.
+        Before that no message can be encoded, so nothing gets into the topics of another installation.
         """
         wanted = {group_owner.TOPIC, *topics, *(record.TOPIC for record in self._records)}
 
@@ -245,8 +246,8 @@ class _Running(Generic[SettingsT]):
         group_owner.claim(self._settings.kafka_client(), self._name, str(row.installation_id))
 
     async def _wait_for(self, look: Callable[[], None]) -> bool:
-        """Wait until ``look`` finds what it needs; return False where the service is to stop before."""
-        told = ""
+        """Wait until ``look`` does not raise; return False where the service has to stop before."""
+        logged = ""
         while not self._stopping.is_set():
             try:
                 await asyncio.to_thread(look)
@@ -256,15 +257,15 @@ class _Running(Generic[SettingsT]):
             except Exception as error:
                 if not passes(error):
                     raise
-                if (reason := logs.one_line(error)) != told:
-                    told = reason
-                    log.warning("waiting", reason=told)
+                if (reason := logs.one_line(error)) != logged:
+                    logged = reason
+                    log.warning("waiting", reason=reason)
                 await self._pause()
             else:
                 return True
         return False
 
-    async def _tell_readiness(self, consumer: Consumer) -> None:
+    async def _report_readiness(self, consumer: Consumer) -> None:
         was, lives = None, True
         while not self._stopping.is_set():
             if lives == consumer.calls_for_restart:
@@ -286,7 +287,7 @@ class _Running(Generic[SettingsT]):
         except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready
             log.warning("the database does not answer", error=logs.one_line(error))
             return False
-        if not writable:  # a standby, after a failover: another connection may find the server that has taken over
+        if not writable:  # a standby after a failover: a new connection may reach the server that has taken over
             log.warning("the database is read-only")
             self._parts.database.connect_anew()
         return writable

@@ -1,4 +1,4 @@
-"""What every service reads from its environment."""
+"""The settings of every service."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ from sagakit.runtime.settings import Address, Listen
 
 
 class ServiceSettings(RpcSettings, KafkaSettings, RegistrySettings, DatabaseSettings):
-    """What every service reads from its environment."""
+    """The settings that every service reads from its environment."""
 
     metrics_listen: Address = Field(default=Listen("127.0.0.1", 9101), description="Where Prometheus reads metrics.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged.")
