@@ -135,7 +135,7 @@ GOING_BACK = {
         "sagakit/orchestrator/engine.py",
         "late = self._too_late(cancels, tx) if cancels else ()",
         "late = set[int]()",
-        "tests/e2e/test_going_back.py::test_a_cancel_that_came_too_late_comes_too_late_again_when_the_saga_is_forgotten",
+        "tests/unit/orchestrator_svc/test_too_late.py::test_a_cancel_that_came_too_late_before_is_passed_over",
     ),
     "completed-as-long-as-nothing-is-missing": Mutant(
         "orchestrator_svc/completed.py",

@@ -11,7 +11,11 @@ class Mutant(NamedTuple):
     old: str
     new: str
     test: str
-    """The test that must fail, as pytest names it: a file, ``::`` and a function."""
+    """The test that must fail, as pytest names it: a file, ``::`` and a function.
+
+    It runs what is changed in its own process. The services of the stack that is lent to it run the source as it is, so
+    a test that does nothing but ask them notices no mutant.
+    """
     survives: str = ""
     """Why no test can fail, where that is so; the one named is the closest."""
 
