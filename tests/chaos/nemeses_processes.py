@@ -38,39 +38,43 @@ def freeze(service: str) -> Act:
     """Return the nemesis that stops a service's clock (SIGSTOP) for longer than its group's session."""
 
     @contextmanager
-    def act(stage: Stage, random: Random) -> Iterator[str]:
-        victim = random.choice(stage.members(service))
-        with stage.supervisor.held(victim):
-            pid = victim.pid
-            if pid is None:
-                yield f"{victim.name} was down already"
-                return
-            with _stopped(pid):
-                stage.recorder.sample(service)
-                yield f"SIGSTOP of {victim.name}"
+    def act(stage: Stage, name: str, pid: int, _: Random) -> Iterator[str]:
+        with _stopped(pid):
+            stage.recorder.sample(service)
+            yield f"SIGSTOP of {name}"
 
-    return act
+    return _on_a_process(service, act)
 
 
 def slow(service: str) -> Act:
     """Return the nemesis that lets a service stand still again and again, never so long that its group misses it."""
 
     @contextmanager
+    def act(_: Stage, name: str, pid: int, random: Random) -> Iterator[str]:
+        healed = threading.Event()
+        thread = threading.Thread(target=_limp, args=(pid, random, healed), name=f"slow {service}", daemon=True)
+        thread.start()
+        try:
+            yield f"{name} stands still most of the time, and answers in between"
+        finally:
+            healed.set()
+            thread.join()
+
+    return _on_a_process(service, act)
+
+
+def _on_a_process(service: str, harm: Callable[[Stage, str, int, Random], AbstractContextManager[str]]) -> Act:
+    """Return the nemesis that does ``harm`` to a member of ``service``, told by name and process id, if it is up."""
+
+    @contextmanager
     def act(stage: Stage, random: Random) -> Iterator[str]:
         victim = random.choice(stage.members(service))
         with stage.supervisor.held(victim):
-            pid = victim.pid
-            if pid is None:
+            if (pid := victim.pid) is None:
                 yield f"{victim.name} was down already"
                 return
-            healed = threading.Event()
-            thread = threading.Thread(target=_limp, args=(pid, random, healed), name=f"slow {service}", daemon=True)
-            thread.start()
-            try:
-                yield f"{victim.name} stands still most of the time, and answers in between"
-            finally:
-                healed.set()
-                thread.join()
+            with harm(stage, victim.name, pid, random) as said:
+                yield said
 
     return act
 
