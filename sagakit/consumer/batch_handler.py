@@ -1,9 +1,10 @@
 """What is done with a batch: decode, one transaction, publish; and what cannot be handled is isolated."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias, TypeVar
 
+import psycopg
 from confluent_kafka import Message as KafkaMessage
 
 from sagakit.avro.codec import Codec
@@ -13,10 +14,12 @@ from sagakit.kafka.consumed import Partition, headers_of, source
 from sagakit.kafka.producer import Producer
 from sagakit.messages import TRACEPARENT, Encoded, Message, id_of
 from sagakit.offsets import stored_offsets
-from sagakit.offsets.handled import Offsets
+from sagakit.offsets.handled import Offsets, WentBackError
 from sagakit.postgres.database import Database
 from sagakit.postgres.pipeline import Session, Transaction
 from sagakit.records import Record
+
+T = TypeVar("T")
 
 Failed: TypeAlias = list[tuple[KafkaMessage, Exception]]
 """Messages that cannot be handled, each with the error that it fails with by itself."""
@@ -76,12 +79,12 @@ class BatchHandler:
             WentBackError: it does not have what it had.
         """
         offsets = self._offsets.unstored()
-        self._connection.transact(lambda tx: stored_offsets.write(tx, offsets))
+        self._transact(lambda tx: stored_offsets.write(tx, offsets, self._offsets.known))
         self._offsets.stored(offsets)
 
     def look(self) -> None:
         """See that the database is there and has what it had; raises what `store` does."""
-        self._connection.session()
+        self._offsets.must_be_stored(self.stored())
 
     def forget(self) -> None:
         """Forget what may be stale: the connection, with what is prepared on it, and the registry's answers."""
@@ -120,15 +123,25 @@ class BatchHandler:
     def _apply(self, messages: Sequence[Message[Record]]) -> None:
         """Commit the effects of ``messages``, then publish what they answer and wait until Kafka has it."""
         before = self._offsets.along()
-        encoded = self._connection.transact(lambda tx: self._react(messages, tx, before))
+        encoded = self._transact(lambda tx: self._react(messages, tx, before))
         self._offsets.stored(before)
         self._producer.deliver(encoded)
 
     def _react(
         self, messages: Sequence[Message[Record]], tx: Transaction, before: Mapping[Partition, int]
     ) -> list[Encoded]:
-        stored_offsets.write(tx, before)
+        stored_offsets.write(tx, before, self._offsets.known)
         return [self._codec.encode(message) for message in self._handle(messages, tx)]
+
+    def _transact(self, function: Callable[[Transaction], T]) -> T:
+        try:
+            return self._connection.transact(function)
+        except psycopg.Error as error:
+            if stored_offsets.has_less(error):
+                raise WentBackError(
+                    "the database has less than was stored in it: its tables were overwritten"
+                ) from error
+            raise
 
     def _must_not_be_back(self, session: Session) -> None:
         """See that the database of a new connection has what the one of the last connection had."""

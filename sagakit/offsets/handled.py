@@ -77,6 +77,11 @@ class Offsets:
         return bool(self._once)
 
     @property
+    def known(self) -> Mapping[Partition, int]:
+        """What the database has, as far as we know."""
+        return self._known
+
+    @property
     def missing(self) -> int:
         """How many messages are to be read again, because the database went back."""
         return sum(until - (self._known.get(partition) or 0) for partition, until in self._once.items())
@@ -167,12 +172,20 @@ class Offsets:
         Raises:
             WentBackError: it lacks some, or may lack some; call `begin_anew` then.
         """
-        back = [partition for partition, offset in self._known.items() if stored.get(partition, -1) < offset]
-        if back:
-            raise WentBackError(f"the database has forgotten what was handled of {_names(back)}")
+        self.must_be_stored(stored)
         if self._history not in {None, history}:
             raise WentBackError("the database has another history, and may lack what was handled last")
         self._history = history
+
+    def must_be_stored(self, stored: Mapping[Partition, int]) -> None:
+        """See that the database, which has ``stored``, has what we know it to have had.
+
+        Raises:
+            WentBackError: it does not; `begin_anew` must follow.
+        """
+        back = [partition for partition, offset in self._known.items() if stored.get(partition, -1) < offset]
+        if back:
+            raise WentBackError(f"the database has forgotten what was handled of {_names(back)}")
 
     def begin_anew(self, partitions: Iterable[Partition]) -> None:
         """Note that ``partitions`` are read again from the database's offsets, whichever history it has.

@@ -6,12 +6,18 @@ offset is stored in the database, with or after the effects of all messages befo
 then has the offset that fits it. Only stored offsets are committed to the broker, with a mark. So a marked committed
 offset that the database does not have means one thing: the database went back.
 
+Whoever stores an offset says what it stored before. Where the database has less, nothing is stored: its tables were
+overwritten under a connection that stays. Where it has more, another member has the partition by now, whose offset
+stays.
+
 The idea that a consumer keeps its offsets where it keeps its results is Kafka's own:
 https://kafka.apache.org/documentation/#consumerconfigs and the notes on "Storing Offsets Outside Kafka" in the Java
 consumer's documentation.
 """
 
 from collections.abc import Mapping
+
+import psycopg
 
 from sagakit.kafka.consumed import Partition
 from sagakit.postgres.database import array
@@ -31,24 +37,41 @@ TABLE = """
 """
 """A row for each partition, updated ten times a second and more. With half of each page free, PostgreSQL updates it on
 the same page."""
+_NAME = "consumed_offsets"
+# Where the database has less than it is known to have had there is no offset, which the table refuses. So it fails in
+# the transaction that would have stored it, and takes no round trip of its own.
 _WRITE = """
     INSERT INTO consumed_offsets (topic, partition, next_offset)
-    SELECT * FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[])
+    SELECT topic, partition, CASE WHEN known IS NULL OR has.next_offset = known THEN given.next_offset
+                                  WHEN has.next_offset > known THEN greatest(given.next_offset, has.next_offset) END
+    FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[], %(known)s::bigint[])
+         WITH ORDINALITY AS given (topic, partition, next_offset, known, place)
+         LEFT JOIN consumed_offsets AS has USING (topic, partition)
+    ORDER BY place
     ON CONFLICT (topic, partition) DO UPDATE SET next_offset = EXCLUDED.next_offset
 """
 _READ = "SELECT topic, partition, next_offset FROM consumed_offsets"
 
 
-def write(tx: Transaction, offsets: Mapping[Partition, int]) -> None:
-    """Store ``offsets`` in ``tx``, whose commit must leave the effects of all messages before them in the database."""
+def write(tx: Transaction, offsets: Mapping[Partition, int], known: Mapping[Partition, int] | None = None) -> None:
+    """Store ``offsets`` in ``tx``, whose commit must leave the effects of all messages before them in the database.
+
+    It fails, with an error that `has_less` tells, where the database has less of them than is ``known`` of it.
+    """
     if offsets:
         ordered = sorted(offsets)  # in key order, so that two writers do not deadlock
         given = {
             "topics": array([topic for topic, _ in ordered]),
             "partitions": array([number for _, number in ordered]),
             "offsets": array([offsets[partition] for partition in ordered]),
+            "known": array([(known or {}).get(partition) for partition in ordered]),
         }
         tx.execute(_WRITE, given)
+
+
+def has_less(error: BaseException) -> bool:
+    """Say whether ``error`` tells that the database has less than was known of it."""
+    return isinstance(error, psycopg.errors.NotNullViolation) and error.diag.table_name == _NAME
 
 
 def read(tx: Transaction) -> dict[Partition, int]:

@@ -53,6 +53,28 @@ def earlier(group: Group) -> Earlier:
     return Earlier(group.stack.postgres, name)
 
 
+class Dump:
+    """The tables as they were when this was made, to be put where the present ones are, under whoever is connected."""
+
+    def __init__(self, group: Group) -> None:
+        with group.database.transaction() as tx:
+            ((self._dsn,),) = tx.execute("SELECT current_database()").fetchall()
+        self._dsn = group.stack.postgres.dsn(self._dsn)
+        self._effects = group.effects()
+        with group.database.transaction() as tx:
+            self._stored = stored_offsets.read(tx)
+
+    def restore(self) -> None:
+        """Do as ``pg_restore --clean --single-transaction`` does."""
+        with psycopg.connect(self._dsn) as owner:
+            owner.execute("DROP TABLE effects, consumed_offsets")
+            owner.execute("CREATE TABLE effects (number bigint PRIMARY KEY)")
+            owner.execute(stored_offsets.TABLE.encode())
+            owner.execute("INSERT INTO effects SELECT unnest(%s::bigint[])", [self._effects])
+            for (topic, number), offset in self._stored.items():
+                owner.execute("INSERT INTO consumed_offsets VALUES (%s, %s, %s)", [topic, number, offset])
+
+
 def value(name: str) -> float:
     return REGISTRY.get_sample_value(name) or 0
 
@@ -92,6 +114,38 @@ def test_an_idle_service_notices_by_itself(group: Group) -> None:
     then.restore()
     has_effects(group, range(1, 31))
     assert sorted(sum(handle.calls, [])) == sorted([*range(1, 31)] * 2)  # noqa: RUF017 - short lists
+
+
+@pytest.mark.parametrize("until", [30, 0], ids=["less", "nothing"])
+def test_tables_that_are_overwritten_in_place_are_noticed_by_the_next_message(
+    group: Group, monkeypatch: pytest.MonkeyPatch, until: int
+) -> None:
+    monkeypatch.setattr("sagakit.consumer.offset_keeper._LOOK_SECONDS", 3600.0)  # nothing but the message may tell
+    before = value("sagakit_database_went_back_total")
+    group.send(range(1, until + 1))
+    group.consume(Recorded())
+    has_effects(group, range(1, until + 1))
+    has_stored(group, until)
+    then = Dump(group)
+    group.send(range(until + 1, 61))
+    has_effects(group, range(1, 61))
+    has_stored(group, 60)
+    then.restore()
+    group.send(range(61, 91))
+    has_effects(group, range(1, 91))
+    has_stored(group, 90)
+    assert value("sagakit_database_went_back_total") == before + 1
+
+
+def test_tables_that_are_overwritten_in_place_are_noticed_while_nothing_comes(group: Group) -> None:
+    group.consume(Recorded())
+    then = Dump(group)
+    group.send(range(1, 31))
+    has_effects(group, range(1, 31))
+    has_stored(group, 30)
+    then.restore()
+    has_effects(group, range(1, 31))
+    has_stored(group, 30)
 
 
 def test_a_database_restored_while_the_service_is_stopped_is_caught_up_at_its_start(group: Group) -> None:

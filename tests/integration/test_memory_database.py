@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 import pytest
 
 from sagakit.messages import Encoded
@@ -62,6 +63,26 @@ def test_offsets_are_stored_as_a_whole_or_not_at_all(database: Database) -> None
     with pytest.raises(LookupError):
         database.transact(fail)
     assert database.transact(stored_offsets.read) == {PLACE: 9, OTHER: 1}
+
+
+@pytest.mark.parametrize("there", [{}, {PLACE: 8}], ids=["nothing", "less"])
+def test_no_offset_is_stored_where_there_is_less_than_was_known(database: Database, there: dict[Any, int]) -> None:
+    database.transact(lambda tx: stored_offsets.write(tx, there))
+    with pytest.raises(psycopg.Error) as told:
+        database.transact(lambda tx: stored_offsets.write(tx, {PLACE: 10, OTHER: 3}, {PLACE: 9}))
+    assert stored_offsets.has_less(told.value)
+    assert database.transact(stored_offsets.read) == there
+
+
+@pytest.mark.parametrize(
+    ("known", "to", "stored"), [(9, 12, 12), (9, 2, 2), (7, 8, 9), (7, 12, 12)], ids=["on", "back", "late", "ahead"]
+)
+def test_an_offset_that_another_member_has_stored_since_is_not_lowered(
+    database: Database, known: int, to: int, stored: int
+) -> None:
+    database.transact(lambda tx: stored_offsets.write(tx, {PLACE: 9}))
+    database.transact(lambda tx: stored_offsets.write(tx, {PLACE: to}, {PLACE: known}))
+    assert database.transact(stored_offsets.read) == {PLACE: stored}
 
 
 def test_what_was_committed_in_the_midst_stays(database: Database) -> None:

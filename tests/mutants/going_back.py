@@ -61,13 +61,14 @@ GOING_BACK = {
     ),
     "offsets-with-the-batch-itself": Mutant(
         "sagakit/consumer/batch_handler.py",
-        "        stored_offsets.write(tx, before)\n",
-        "        stored_offsets.write(tx, {**before, **{(m.topic, m.partition): m.offset + 1 for m in messages}})\n",
+        "        stored_offsets.write(tx, before, self._offsets.known)\n",
+        "        own = {(m.topic, m.partition): m.offset + 1 for m in messages}\n"
+        "        stored_offsets.write(tx, {**before, **own}, self._offsets.known)\n",
         f"{_HANDLING}::test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own",
     ),
     "offsets-left-behind": Mutant(
         "sagakit/consumer/batch_handler.py",
-        "        stored_offsets.write(tx, before)\n",
+        "        stored_offsets.write(tx, before, self._offsets.known)\n",
         "",
         f"{_HANDLING}::test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own",
     ),
@@ -75,7 +76,31 @@ GOING_BACK = {
         "sagakit/consumer/batch_handler.py",
         "database.kept(self._must_not_be_back)",
         "database.kept(lambda _: None)",
-        f"{_GOING_BACK}::test_what_a_database_forgets_while_messages_come_is_handled_again",
+        f"{_HANDLING}::test_a_new_connection_is_not_used_where_it_tells_another_history",
+    ),
+    "less-is-overwritten": Mutant(
+        "sagakit/offsets/stored_offsets.py",
+        "CASE WHEN known IS NULL OR has.next_offset = known THEN",
+        "CASE WHEN known IS NULL OR has IS NULL OR has.next_offset <= known THEN",
+        f"{_GOING_BACK}::test_tables_that_are_overwritten_in_place_are_noticed_by_the_next_message",
+    ),
+    "less-is-the-messages-fault": Mutant(
+        "sagakit/consumer/batch_handler.py",
+        "            if stored_offsets.has_less(error):\n",
+        "            if False:\n",
+        f"{_HANDLING}::test_no_message_is_to_blame_for_tables_that_were_overwritten",
+    ),
+    "overwritten-and-not-looked-at": Mutant(
+        "sagakit/consumer/batch_handler.py",
+        "        self._offsets.must_be_stored(self.stored())\n",
+        "        self.stored()\n",
+        f"{_GOING_BACK}::test_tables_that_are_overwritten_in_place_are_noticed_while_nothing_comes",
+    ),
+    "lowered-by-who-comes-late": Mutant(
+        "sagakit/offsets/stored_offsets.py",
+        "greatest(given.next_offset, has.next_offset)",
+        "given.next_offset",
+        "tests/integration/test_memory_database.py::test_an_offset_that_another_member_has_stored_since_is_not_lowered",
     ),
     "another-history-believed": Mutant(
         "sagakit/offsets/handled.py",

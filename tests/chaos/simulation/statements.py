@@ -11,6 +11,8 @@ from itertools import islice
 from types import SimpleNamespace as Row
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import psycopg
+
 if TYPE_CHECKING:
     from tests.chaos.simulation.database import MemoryTransaction
 
@@ -29,11 +31,20 @@ class Waiting(NamedTuple):
     create_time: datetime
 
 
+class HasLess(psycopg.errors.NotNullViolation):
+    """The table refuses what stands for an offset where it has less than it had."""
+
+    diag: Any = Row(table_name="consumed_offsets", sqlstate="23502", source_function="")
+
+
 def _store_offsets(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
     offsets = tx.write("consumed_offsets")
-    columns = (_values(given[name]) for name in ("topics", "partitions", "offsets"))
-    for topic, partition, offset in zip(*columns, strict=True):
-        offsets[topic, partition] = offset
+    columns = (_values(given[name].replace("NULL", "null")) for name in ("topics", "partitions", "offsets", "known"))
+    for topic, partition, offset, known in zip(*columns, strict=True):
+        has = offsets.get((topic, partition), -1)
+        if known is not None and has < known:
+            raise HasLess
+        offsets[topic, partition] = max(offset, has) if known is not None and has > known else offset
     return []
 
 

@@ -1,16 +1,18 @@
 """Which offsets the transaction of a batch stores."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import pytest
 from confluent_kafka import Message as KafkaMessage
 
 from sagakit.consumer.batch_handler import BatchHandler
 from sagakit.offsets import stored_offsets
-from sagakit.offsets.handled import Offsets
+from sagakit.offsets.handled import Offsets, WentBackError
 from sagakit.postgres.pipeline import Transaction
+from tests.chaos.simulation.statements import HasLess
 
 T = TypeVar("T")
 PLACE = ("product-decreased", 3)
@@ -28,7 +30,7 @@ def test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own(monk
     """Its own answers are not published yet; and where it is halved, the part before may have had no effect."""
     written: list[dict[tuple[str, int], int]] = []
     published: list[Sequence[object]] = []
-    monkeypatch.setattr(stored_offsets, "write", lambda _, offsets: written.append(dict(offsets)))
+    monkeypatch.setattr(stored_offsets, "write", lambda _, offsets, __: written.append(dict(offsets)))
     monkeypatch.setattr("sagakit.offsets.handled.COMMIT_SECONDS", 0.0)
     codec: Any = SimpleNamespace(decode=lambda *_: SimpleNamespace(key=1))
     database: Any = SimpleNamespace(kept=lambda _: SimpleNamespace(transact=transact))
@@ -41,3 +43,31 @@ def test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own(monk
         offsets.add(batch)
     assert written == [{}, {PLACE: 42}, {PLACE: 43}]
     assert offsets.unstored() == {PLACE: 44}
+
+
+def test_a_new_connection_is_not_used_where_it_tells_another_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No offset would tell: what was handled last may be missing, and its offset is not stored yet."""
+    looks: list[Callable[[Any], None]] = []
+    monkeypatch.setattr(stored_offsets, "read", lambda _: {})
+    nobody: Any = None
+    database: Any = SimpleNamespace(kept=looks.append, timelines=SimpleNamespace(number=0))
+    BatchHandler(nobody, nobody, database, nobody, Offsets())
+    session: Any = SimpleNamespace(transaction=nullcontext)
+    looks[0](session)
+    database.timelines.number = 1
+    with pytest.raises(WentBackError, match="another history"):
+        looks[0](session)
+
+
+def test_no_message_is_to_blame_for_tables_that_were_overwritten() -> None:
+    def refuse(_: Callable[[Transaction], object]) -> NoReturn:
+        raise HasLess
+
+    codec: Any = SimpleNamespace(decode=lambda *_: SimpleNamespace(key=1))
+    database: Any = SimpleNamespace(kept=lambda _: SimpleNamespace(transact=refuse))
+    nobody: Any = None
+    handling = BatchHandler(lambda _, __: [], codec, database, nobody, Offsets())
+    with pytest.raises(WentBackError, match="overwritten"):
+        handling.handle([at(40), at(41)])
+    with pytest.raises(WentBackError, match="overwritten"):
+        handling.store()
