@@ -136,10 +136,19 @@ class Recovery(Periodic):
 
     def _make_whole(self, number: int, known: Mapping[Partition, int], ends: Mapping[Partition, int]) -> None:
         self._restore_between(known or ends, ends)  # one without any note is new, and lacks nothing
-        if self._whole >= 0:
-            self._database.transact(lambda tx: store.number_on(tx, behind=0, gap=_GAP))
+        if self._database.transact(self._number_on):
             self._late_until = time.monotonic() + _LATE_SECONDS
         self._whole = number
+
+    def _number_on(self, tx: Transaction) -> bool:
+        """Leave out ids where another history began, while this process ran or before; say whether one did."""
+        line, noted = self._database.timelines.line, store.history(tx)
+        another = self._whole >= 0 or (noted is not None and bool(line) and noted != line)
+        if another:
+            store.number_on(tx, behind=0, gap=_GAP)
+        if line and noted != line:
+            store.note_history(tx, line)
+        return another
 
     def _restore_between(self, begin: Mapping[Partition, int], ends: Mapping[Partition, int]) -> None:
         """Restore what is missing of what was said there, orders and requests to cancel them, part by part."""

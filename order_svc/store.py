@@ -97,6 +97,10 @@ _LAST_NUMBER = "SELECT last_value FROM orders_order_id_seq"
 _NUMBER_ON = """
     SELECT setval('orders_order_id_seq', greatest(last_value, %(behind)s) + %(gap)s) FROM orders_order_id_seq
 """
+_HISTORY = "SELECT line FROM history"
+_NOTE_HISTORY = """
+    INSERT INTO history (line) VALUES (%(line)s) ON CONFLICT (only_row) DO UPDATE SET line = EXCLUDED.line
+"""
 
 
 def restore(tx: Transaction, told: Sequence[OrderCreated], announce_after: float) -> set[int]:
@@ -127,6 +131,17 @@ def last_number(tx: Transaction) -> int:
 def number_on(tx: Transaction, *, behind: int, gap: int) -> None:
     """Give the next order an id that is more than ``gap`` behind the last one's, and behind ``behind``."""
     tx.execute(_NUMBER_ON, {"behind": behind, "gap": gap})
+
+
+def history(tx: Transaction) -> str | None:
+    """Return which history the database told when that was noted last; None where it never was."""
+    row = tx.execute(_HISTORY).fetchone()
+    return str(row.line) if row else None
+
+
+def note_history(tx: Transaction, line: str) -> None:
+    """Note which history the database tells."""
+    tx.execute(_NOTE_HISTORY, {"line": line})
 
 
 def insert(tx: Transaction, requests: Sequence[NewOrder], announce_after: float) -> dict[int, Order]:

@@ -31,7 +31,8 @@ class Timelines:
 
     def __init__(self) -> None:
         """Begin without knowing any."""
-        self._line = ""
+        self.line = ""
+        """What tells the present history from others; empty where the database does not tell."""
         self._position = -1
         self._reading = threading.Lock()
         self._told = True
@@ -58,7 +59,7 @@ class Timelines:
             return
         with self._reading:
             for row in tx.execute(_READ):
-                if self._line and (row.line != self._line or row.position < self._position):
+                if self.line and (row.line != self.line or row.position < self._position):
                     self.number += 1
-                    log.warning("another history of the database", before=self._line, now=row.line)
-                self._line, self._position = row.line, row.position
+                    log.warning("another history of the database", before=self.line, now=row.line)
+                self.line, self._position = row.line, row.position

@@ -19,6 +19,7 @@ from sagakit.kafka.producer import Producer
 from sagakit.messages import Outgoing
 from sagakit.offsets import rereading
 from sagakit.records import Record
+from tests.support.going_back import Earlier
 from tests.support.kafka import create_topic, delete_topics
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX, database_of, migrated_database
@@ -153,6 +154,22 @@ def test_tables_that_are_restored_in_place_are_noticed(desk: Desk) -> None:
     running.must_be_whole()
     assert desk.found(orders) == {order.order_id for order in orders}
     assert desk.take(1)[0].order_id > orders[-1].order_id
+
+
+def test_a_service_that_starts_on_another_history_leaves_out_ids_that_were_given_and_never_announced(
+    desk: Desk,
+) -> None:
+    """As where it starts together with a failover, and Kafka has nothing that could be restored."""
+    desk.start().recover()
+    (name,) = query(desk.dsn, "SELECT current_database()")[0]
+    then = Earlier(desk.stack.postgres, name)
+    acknowledged = desk.take(5)
+    then.restore()
+    desk.start().recover()
+    (order,) = desk.take(1)
+    assert order.order_id > acknowledged[-1].order_id + 1000
+    desk.start().recover()
+    assert desk.take(1)[0].order_id == order.order_id + 1, "it is the same history from then on"
 
 
 def test_where_the_timeline_may_not_be_read_orders_are_taken_all_the_same(desk: Desk) -> None:

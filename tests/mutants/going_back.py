@@ -181,6 +181,13 @@ GOING_BACK = {
         "behind=last, gap=0)",
         f"{_RECOVERY}::test_a_database_that_went_back_leaves_out_ids_that_kafka_may_not_have_been_told_of",
     ),
+    "no-gap-at-the-start": Mutant(
+        "order_svc/recovery.py",
+        "bool(line) and noted != line)",
+        "False)",
+        f"{_RECOVERY}"
+        "::test_a_service_that_starts_leaves_out_ids_where_the_database_tells_another_history_than_was_noted",
+    ),
     "ids-given-again": Mutant(
         "order_svc/intake.py",
         "        self._must_be_whole()\n",

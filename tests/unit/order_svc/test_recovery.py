@@ -26,7 +26,7 @@ class Histories:
     """A database that nothing is in, and the number of the history that it tells."""
 
     def __init__(self) -> None:
-        self.timelines = SimpleNamespace(number=0, look=lambda _: None)
+        self.timelines = SimpleNamespace(number=0, line="1/1", look=lambda _: None)
 
     def transact(self, function: Callable[[Transaction], T]) -> T:
         return function(TX)
@@ -37,6 +37,13 @@ def database() -> Histories:
     return Histories()
 
 
+def note_histories(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep in memory which history was noted."""
+    noted: list[str] = []
+    monkeypatch.setattr(store, "history", lambda _: noted[-1] if noted else None)
+    monkeypatch.setattr(store, "note_history", lambda _, line: noted.append(line))
+
+
 @pytest.fixture
 def gaps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The gaps that are left between ids; nothing was ever said in Kafka."""
@@ -45,6 +52,7 @@ def gaps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(rereading, "ends", lambda *_: {})
     monkeypatch.setattr(rereading, "between", lambda *_: iter(()))
     monkeypatch.setattr(stored_offsets, "read", lambda _: {})
+    note_histories(monkeypatch)
     monkeypatch.setattr(store, "last_number", lambda _: 7)
     monkeypatch.setattr(store, "number_on", lambda _, *, behind, gap: left.append(behind + gap))
     return left
@@ -83,6 +91,19 @@ def test_a_database_that_went_back_leaves_out_ids_that_kafka_may_not_have_been_t
     assert gaps[0] >= 1000, "several groups of orders are stored before Kafka is told of the first"
 
 
+@pytest.mark.parametrize(("line", "left"), [("1/1", 0), ("1/2", 1), ("", 0)], ids=["same", "another", "untold"])
+def test_a_service_that_starts_leaves_out_ids_where_the_database_tells_another_history_than_was_noted(
+    database: Histories, found: Recovery, gaps: list[int], line: str, left: int
+) -> None:
+    found.recover()
+    database.timelines.line = line
+    nobody: Any = None
+    kept: Any = database
+    for _ in range(2):
+        Recovery(kept, nobody, {}, announce_after_seconds=60.0).recover()
+    assert len(gaps) == left, "once, by the first that starts"
+
+
 class Kafka:
     """What was said in ``order-created``, by partition, and how far the database knows it."""
 
@@ -95,6 +116,7 @@ class Kafka:
         monkeypatch.setattr(rereading, "between", self._between)
         monkeypatch.setattr(stored_offsets, "read", lambda _: dict(self.noted))
         monkeypatch.setattr(stored_offsets, "write", lambda _, ends: self.noted.update(ends))
+        note_histories(monkeypatch)
         monkeypatch.setattr(store, "last_number", lambda _: 7)
         monkeypatch.setattr(store, "number_on", lambda *_, **__: None)
         monkeypatch.setattr(store, "restore", self._restore)
