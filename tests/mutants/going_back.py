@@ -177,8 +177,8 @@ GOING_BACK = {
     ),
     "no-gap": Mutant(
         "order_svc/recovery.py",
-        "behind=last, gap=_GAP)",
-        "behind=last, gap=0)",
+        "behind=0, gap=_GAP)",
+        "behind=0, gap=0)",
         f"{_RECOVERY}::test_a_database_that_went_back_leaves_out_ids_that_kafka_may_not_have_been_told_of",
     ),
     "no-gap-at-the-start": Mutant(
