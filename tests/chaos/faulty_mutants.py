@@ -204,7 +204,7 @@ def trusts_schemas() -> None:
 def believes_ids() -> None:
     """A message is read by what its schema's id means to this process, and condemned where that is another type."""
 
-    def faulty(self: Schemas, schema_id: int, name: str, told: bytes | None) -> Writer:  # noqa: ARG001 - it is not believed
+    def faulty(self: Schemas, schema_id: int, name: str, wanted: bytes | None) -> Writer:  # noqa: ARG001 - it is not believed
         found = self._of_id(schema_id)
         if isinstance(found, Writer) and found.name == name:
             return found

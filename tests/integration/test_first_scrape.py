@@ -56,7 +56,7 @@ def scrape(address: str) -> dict[str, list[Sample]]:
     return {
         family.name: [sample for sample in family.samples if sample.name.endswith("_total")]
         for family in families
-        if family.type == "counter" and family.name.startswith("ordersaga_")
+        if family.type == "counter" and family.name.startswith(("ordersaga_", "sagakit_"))
     }
 
 

@@ -254,7 +254,6 @@ ORCHESTRATOR = {
         "orchestrator_svc/api.py",
         "wanted.fits(instance, now)",
         'wanted.fits(instance, __import__("datetime").datetime.now(now.tzinfo))',
-        "tests/e2e/test_operators.py"
-        "::test_a_watcher_s_sagas_are_as_old_as_their_database_s_clock_says_wherever_the_service_runs",
+        "tests/integration/test_watching_sagas.py::test_a_saga_is_as_old_as_the_clock_of_its_database_says",
     ),
 }
