@@ -1,1 +1,1 @@
-"""Schedules deliveries."""
+"""Schedules deliveries and cancels them."""

@@ -1,4 +1,4 @@
-"""gRPC in: ``ordersaga.delivery.v1.DeliveryService``."""
+"""The gRPC API: ``ordersaga.delivery.v1.DeliveryService``."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.delivery.v1 import delivery_pb2 as pb

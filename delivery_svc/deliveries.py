@@ -1,4 +1,4 @@
-"""What a delivery is, and the rule which addresses can be delivered to."""
+"""Deliveries, and the rule for the addresses that can be delivered to."""
 
 import re
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ _POST_OFFICE_BOX = re.compile(rf"\b(?=[abcp])(?:(?:{_NAMES}){_ENDS}|p{_APART}o{_
 
 
 class DeliveryStatus(StrEnum):
-    """What became of one order's delivery."""
+    """The state of one order's delivery."""
 
     SCHEDULED = "SCHEDULED"
     CANCELLED = "CANCELLED"
     REFUSED = "REFUSED"
-    """There is no delivery and never was; the row remembers the answer."""
+    """There was never a delivery; the row keeps the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What is stored about one order's delivery. There is one for each order ever heard of."""
+    """One order's delivery as it is stored. Every known order has one."""
 
     order_id: int
     delivery_id: int | None
@@ -55,7 +55,7 @@ class Delivery:
 
     @property
     def answer(self) -> str | None:
-        """The refusal that a create is answered with, None for success; the same however often it is asked."""
+        """The refusal with which a create is answered, None for success; the same each time."""
         return self.refusal or (UNDONE if self.status is DeliveryStatus.CANCELLED else None)
 
     def is_for(self, wanted: Wanted) -> bool:
@@ -66,12 +66,12 @@ class Delivery:
 def refusal(wanted: Wanted) -> str | None:
     """Return why ``wanted`` cannot be delivered, or None: a courier needs a door, so post-office boxes are refused.
 
-    An address is one if it holds, as words of their own, one of the names "P.O. Box", "Post Office Box", "Post Box",
+    An address names one if it has, as words of their own, one of the names "P.O. Box", "Post Office Box", "Post Box",
     "Postfach", "Postbus", "Postboks", "Boîte postale", "Casella postale", "Apartado postal", "Apartado de Correos", or
-    "P.O.B." before a number. Upper or lower case and full-width letters make no difference, nor do the spaces, dots and
-    hyphens between a name's words, any or none; a number may follow at once.
+    "P.O.B." before a number. Upper and lower case and full-width letters count as equal. Between a name's words there
+    may be spaces, dots and hyphens, or nothing; a number may follow without a space.
 
-    An order without an address goes to the one on the customer's file.
+    An order without an address goes to the customer's registered address.
     """
     plain = normalize("NFKC", wanted.address).casefold()
     return UNDELIVERABLE_ADDRESS if _POST_OFFICE_BOX.search(plain) else None

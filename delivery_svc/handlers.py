@@ -1,4 +1,4 @@
-"""Kafka in: the saga schedules deliveries and cancels them."""
+"""Kafka handlers: the saga's commands that schedule deliveries and cancel them."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ def create_delivery(commands: Sequence[CreateDeliveryCommand], tx: Transaction) 
 
 @handles(CancelDeliveryCommand)
 def cancel_delivery(commands: Sequence[CancelDeliveryCommand], tx: Transaction) -> list[DeliveryCancelled]:
-    """Cancel each order's delivery, once; an order never heard of gets a tombstone, so that it stays undone."""
+    """Cancel each order's delivery, once; an unknown order gets a tombstone, which refuses a later create."""
     wanted = [Wanted(c.order_id, c.user_id, c.address) for c in commands]
     stored = _add(tx, [(one, UNDONE) for one in wanted])
     store.cancel(tx, [d.order_id for d in stored.values() if d.status is DeliveryStatus.SCHEDULED])
@@ -39,7 +39,7 @@ def cancel_delivery(commands: Sequence[CancelDeliveryCommand], tx: Transaction) 
 
 
 def _add(tx: Transaction, wanted: Sequence[tuple[Wanted, str | None]]) -> dict[int, Delivery]:
-    """Store what is new; return what is stored about each of ``wanted`` now."""
+    """Store new deliveries; return the stored delivery of each of ``wanted``, by order id."""
     new = store.add(tx, wanted)
     others = [one for one, _ in wanted if one.order_id not in new]
     known = store.lock(tx, (one.order_id for one in others)) if others else {}

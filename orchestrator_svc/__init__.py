@@ -1,1 +1,1 @@
-"""Drives each order through its saga."""
+"""Runs each order's saga."""

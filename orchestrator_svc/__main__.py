@@ -41,10 +41,10 @@ def wire(parts: Parts[OrchestratorSettings]) -> Wiring:
     read = parts.settings
     saga = ORDER_SAGA.scaled(read.saga_time_scale)
     store = SagaStore(saga.start)
-    feed = NotificationListener(read.database_url, CHANNEL)
+    listener = NotificationListener(read.database_url, CHANNEL)
     topics = [OrderCreated.TOPIC, ProductDecreased.TOPIC, DeliveryCreated.TOPIC]
     lag = GroupLag(read.kafka_client(), NAME, topics)
-    service = OrchestratorService(parts.database, saga, store, feed, lag)
+    service = OrchestratorService(parts.database, saga, store, listener, lag)
     timers = Timers(
         parts.database,
         saga,
@@ -62,7 +62,7 @@ def wire(parts: Parts[OrchestratorSettings]) -> Wiring:
         topics=topics,
         handle=SagaEngine(saga, store, Completed(read.kafka_client(), parts.codec, lag).among).handle,
         background=[timers],
-        tasks=[feed.run],
+        tasks=[listener.run],
     )
 
 

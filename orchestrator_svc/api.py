@@ -1,4 +1,4 @@
-"""gRPC in: ``ordersaga.orchestrator.v1.OrchestratorService``."""
+"""The gRPC API: ``ordersaga.orchestrator.v1.OrchestratorService``."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -30,17 +30,17 @@ _MOST_ACTIONS = 1000
 
 _Act = Callable[..., tuple[Results, bool]]
 _Found: TypeAlias = tuple[Instance, datetime]
-"""A saga, and the time by its database's clock at which it was read: how old it is goes by that clock alone."""
+"""A saga, and the time when it was read, by the database's clock: a saga's age goes by that clock alone."""
 
 
 class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     """Translates between proto and sagas."""
 
     def __init__(
-        self, database: Database, saga: Saga, store: SagaStore, feed: NotificationListener, lag: GroupLag
+        self, database: Database, saga: Saga, store: SagaStore, listener: NotificationListener, lag: GroupLag
     ) -> None:
-        """Serve the sagas of ``saga`` in ``database``; ``feed`` tells which have changed, ``lag`` what is missing."""
-        self._database, self._saga, self._store, self._feed, self._lag = database, saga, store, feed, lag
+        """Serve the sagas of ``database``; ``listener`` gets their changes, ``lag`` knows whether some are missing."""
+        self._database, self._saga, self._store, self._listener, self._lag = database, saga, store, listener, lag
         self._operators = Operators(saga, store, self._fitting)
 
     async def GetSaga(self, request: pb.GetSagaRequest, context: Context) -> pb.GetSagaResponse:
@@ -76,21 +76,21 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         return pb.ListSagasResponse(sagas=page, next_page_token=token)
 
     async def WatchSagas(self, request: pb.WatchSagasRequest, context: Context) -> AsyncIterator[pb.WatchSagasResponse]:
-        """Stream the sagas that pass the filter, and then whatever changes in them or among them."""
+        """Stream the sagas that pass the filter, then each that changes; also once when it passes no more."""
         wanted = filter_of(request.filter)
-        told: dict[int, int] = {}  # the version that was told of each saga that passed when it was told
-        with self._feed.follow() as follower:
+        sent: dict[int, int] = {}  # by saga id the version that was sent, of the sagas that passed then
+        with self._listener.follow() as follower:
             changed: Mapping[int, str] | None = None
             while True:
-                read = self._under_way(wanted, told) if changed is None else self._changed(changed.keys())
+                read = self._under_way(wanted, sent) if changed is None else self._changed(changed.keys())
                 async for instance, now in read:
                     passes = wanted.fits(instance, now)
-                    if told.get(instance.saga_id) != instance.version and (passes or instance.saga_id in told):
+                    if sent.get(instance.saga_id) != instance.version and (passes or instance.saga_id in sent):
                         yield pb.WatchSagasResponse(saga=saga_view(self._saga, instance))
                     if passes:
-                        told[instance.saga_id] = instance.version
+                        sent[instance.saga_id] = instance.version
                     else:
-                        told.pop(instance.saga_id, None)
+                        sent.pop(instance.saga_id, None)
                 changed = await follower.next()
 
     async def RetrySaga(self, request: pb.RetrySagaRequest, context: Context) -> pb.RetrySagaResponse:
@@ -132,26 +132,26 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         return [result_view(self._saga, saga_id, result) for saga_id, result in results.items()], more
 
     async def _caught_up(self, act: Callable[[Transaction], tuple[Results, bool]]) -> tuple[Results, bool]:
-        """Run ``act`` in a transaction, unless the database went back: what it says of a saga may long be untrue.
+        """Run ``act`` in a transaction, unless the database went back: the stored sagas may be out of date.
 
         Raises:
-            Unavailable: it did, and is catching up.
+            Unavailable: the database went back, and is catching up.
         """
 
         def run(tx: Transaction) -> tuple[Results, bool]:
             if self._lag.is_missing_now(tx):
-                raise Unavailable("the database went back, and reads again what it has forgotten")
+                raise Unavailable("the database went back, and what it has forgotten is read again")
             return act(tx)
 
         return await self._database.run(run)
 
     def _fitting(self, instances: Sequence[Instance]) -> int:
-        """Return of how many of ``instances`` the results fit into one answer."""
+        """Return how many of ``instances`` fit into one answer."""
         page, _ = one_page((saga_view(self._saga, instance) for instance in instances), len(instances))
         return len(page)
 
-    async def _under_way(self, wanted: Filter, told: dict[int, int]) -> AsyncIterator[_Found]:
-        """Read the sagas under way that pass ``wanted``, page by page, then what was told and may have ceased to."""
+    async def _under_way(self, wanted: Filter, sent: dict[int, int]) -> AsyncIterator[_Found]:
+        """Read the sagas under way that pass ``wanted``, page by page, then those of ``sent`` that pass no more."""
         wanted = replace(wanted, under_way=wanted.ids is None)
         before: int | None = None
         seen: set[int] = set()
@@ -163,7 +163,7 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
             if len(page) < _PAGE:
                 break
             before = page[-1].saga_id
-        async for found in self._changed(told.keys() - seen):
+        async for found in self._changed(sent.keys() - seen):
             yield found
 
     def _page(self, tx: Transaction, *, wanted: Filter, before: int | None) -> tuple[list[Instance], datetime]:

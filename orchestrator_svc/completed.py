@@ -1,7 +1,7 @@
-"""Orders whose sagas are forgotten, and that were told to be completed: a cancel of theirs comes too late.
+"""Completed orders whose sagas the database has forgotten: a cancel of theirs comes too late.
 
-A saga that a database has forgotten is advanced anew by what is read again, and a cancel may then be read before the
-replies that had come before it. What was told to order_svc stands in Kafka, and is looked at before a cancel is obeyed.
+Messages that are read again advance a forgotten saga a second time, and a cancel may then be read before the replies
+that had come before it. So before a cancel is obeyed, order_svc's command topic is searched for the order's completion.
 """
 
 from collections.abc import Sequence
@@ -19,22 +19,22 @@ from sagakit.postgres.pipeline import Transaction
 from sagakit.records import Record
 
 _APART = timedelta(minutes=1)
-"""How far the clocks of the machines are apart at most."""
+"""How far the clocks of two machines may differ."""
 
 
 class Completed:
-    """Reads again what order_svc was told, as long as the database lacks something; for one thread alone."""
+    """Rereads the commands to complete orders while the database lacks messages; used by one thread."""
 
     def __init__(
         self, client: rereading.Client, codec: Codec, lag: GroupLag, topic: str = CompleteOrderCommand.TOPIC
     ) -> None:
-        """Read ``topic`` by the Kafka properties ``client``; ``lag`` says whether the database lacks something."""
+        """Read ``topic`` with the Kafka properties ``client``; ``lag`` knows whether the database lacks messages."""
         self._client, self._codec, self._lag, self._topic = client, codec, lag, topic
         self._asker = rereading.reader(client)
         self._forget()
 
     def among(self, cancels: Sequence[Record], tx: Transaction) -> set[int]:
-        """Return the orders of ``cancels`` that were told to be completed before the database of ``tx`` forgot it.
+        """Return the ids of ``cancels`` whose orders were completed, though the database of ``tx`` has forgotten it.
 
         Raises:
             Unavailable: the brokers do not answer.
@@ -57,7 +57,7 @@ class Completed:
         self._reached = dict[Partition, int]()
 
     def _read(self, since: datetime) -> None:
-        """Know what was completed from ``since`` on; what is known already is not read again."""
+        """Add the orders completed from ``since`` on; nothing is read twice."""
         ends = rereading.ends(self._asker, self._topic)
         if self._since is None or since < self._since:
             self._since, self._reached = since, rereading.places_at(self._asker, ends, since)
@@ -66,7 +66,7 @@ class Completed:
             try:
                 record = self._codec.decode(self._topic, message.key(), message.value(), dict(headers_of(message)))
             except Poison:
-                continue  # it is parked by whoever consumes it
+                continue  # the group that consumes the topic parks it
             if isinstance(record, CompleteOrderCommand):
                 self._completed.add(record.key)
         self._reached = ends

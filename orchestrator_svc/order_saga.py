@@ -1,4 +1,4 @@
-"""The order saga, from its first step to its last, each with its undo beside its do."""
+"""The order saga: its steps in their order, each with its command and the command that undoes it."""
 
 from ordersaga.messages import (
     CancelDeliveryCommand,
@@ -26,7 +26,7 @@ def decrease_product(order: OrderCreated) -> DecreaseProductCommand:
 
 
 def increase_product(order: OrderCreated) -> IncreaseProductCommand:
-    """Give the order's pieces back."""
+    """Ask product_svc to take the order's pieces back."""
     return IncreaseProductCommand(order_id=order.order_id, product_id=order.product_id, quantity=order.quantity)
 
 
@@ -36,22 +36,22 @@ def create_delivery(order: OrderCreated) -> CreateDeliveryCommand:
 
 
 def cancel_delivery(order: OrderCreated) -> CancelDeliveryCommand:
-    """Have the delivery cancelled."""
+    """Ask delivery_svc to cancel the delivery."""
     return CancelDeliveryCommand(order_id=order.order_id, user_id=order.user_id, address=order.address)
 
 
 def complete_order(order: OrderCreated) -> CompleteOrderCommand:
-    """Tell order_svc that everything is done."""
+    """Have order_svc complete the order."""
     return CompleteOrderCommand(order_id=order.order_id)
 
 
 def cancel_order(order: OrderCreated, reason: str) -> CancelOrderCommand:
-    """Tell order_svc that everything is undone, and why."""
+    """Have order_svc cancel the order, with the reason."""
     return CancelOrderCommand(order_id=order.order_id, reason=reason)
 
 
 def order_in(request: OrderCancelRequested) -> OrderCreated:
-    """Return the order that a cancel carries, in case it comes before the order itself."""
+    """Return the order that a request to cancel carries, in case that arrives before the order itself."""
     return OrderCreated(
         order_id=request.order_id,
         user_id=request.user_id,
@@ -64,7 +64,7 @@ def order_in(request: OrderCancelRequested) -> OrderCreated:
 
 
 def note(request: OrderCancelRequested) -> str:
-    """Say who asked for a cancel and why."""
+    """Return who asked for a cancel and why, for the history."""
     return f"{request.actor}: {request.reason}"
 
 

@@ -1,4 +1,4 @@
-"""Sagas as the API shows them."""
+"""Sagas in the API's messages."""
 
 from datetime import datetime
 
@@ -19,7 +19,7 @@ _NAMES = {
 }
 _STATUSES = {name: value for value, name in _NAMES.items()}
 _LONGEST_TEXT = 1000
-"""In characters; what a participant gives as its reason may be of any length."""
+"""In characters; a participant's reason may be of any length."""
 
 
 def status_of(asked: pb.SagaStatus.ValueType) -> Status | None:
@@ -28,7 +28,7 @@ def status_of(asked: pb.SagaStatus.ValueType) -> Status | None:
 
 
 def filter_of(asked: pb.SagaFilter) -> Filter:
-    """Return what a proto filter means: without status and ids it picks sagas under way."""
+    """Return the filter of a request: without status and ids it picks sagas under way."""
     return Filter(
         status=status_of(asked.status),
         step=asked.step or None,
@@ -40,7 +40,7 @@ def filter_of(asked: pb.SagaFilter) -> Filter:
 
 
 def saga_view(saga: Saga, instance: Instance) -> pb.Saga:
-    """Return one saga; of one that this version can make nothing of, what stands on its row, and why."""
+    """Return the API's message of one saga; of one that this version cannot read, the row's values and the fault."""
     fault = fault_of(saga, instance)
     return pb.Saga(
         order_id=instance.saga_id,
@@ -61,7 +61,7 @@ def saga_view(saga: Saga, instance: Instance) -> pb.Saga:
 
 
 def event_view(event: Event) -> pb.SagaEvent:
-    """Return one line of a history."""
+    """Return the API's message of one event of a history."""
     known = event.type is not EventType.UNKNOWN
     return pb.SagaEvent(
         version=event.version,
@@ -74,7 +74,7 @@ def event_view(event: Event) -> pb.SagaEvent:
 
 
 def result_view(saga: Saga, saga_id: int, result: Instance | Refused) -> pb.SagaResult:
-    """Return what an operator's action did to one saga."""
+    """Return the result of an operator's action on one saga."""
     if isinstance(result, Refused):
         return pb.SagaResult(order_id=saga_id, error_reason=result.reason, error_message=str(result))
     return pb.SagaResult(order_id=saga_id, saga=saga_view(saga, result))

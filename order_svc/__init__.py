@@ -1,1 +1,1 @@
-"""Takes orders and tells what became of them."""
+"""Takes orders, and shows their state to customers."""

@@ -30,7 +30,7 @@ class OrderSettings(ServiceSettings):
         default=5.0,
         gt=0,
         le=3600,
-        description="Age from which the relay takes outbox rows for left behind, in seconds.",
+        description="Age at which the relay publishes an outbox row that the fast path has left, in seconds.",
     )
     outbox_interval_seconds: float = Field(
         default=1.0, gt=0, le=3600, description="How often the relay looks for such rows, in seconds."
@@ -56,15 +56,15 @@ class OrderSettings(ServiceSettings):
 def wire(parts: Parts[OrderSettings]) -> Wiring:
     """Put the service together."""
     read = parts.settings
-    feed = NotificationListener(read.database_url, CHANNEL)
-    backlog = OutboxBound(parts.database, limit=read.outbox_limit, interval_seconds=read.outbox_interval_seconds)
-    origin = OutboxWriter(parts.database, parts.codec, parts.producer, backlog)
+    listener = NotificationListener(read.database_url, CHANNEL)
+    bound = OutboxBound(parts.database, limit=read.outbox_limit, interval_seconds=read.outbox_interval_seconds)
+    writer = OutboxWriter(parts.database, parts.codec, parts.producer, bound)
     recovery = Recovery(
         parts.database, parts.codec, read.kafka_client(), announce_after_seconds=read.announce_after_seconds
     )
-    intake = Intake(origin, backlog, recovery.must_be_whole, read.announce_after_seconds)
-    cancelling = Cancelling(origin, backlog, recovery.must_be_whole)
-    service = OrderService(parts.database, intake, cancelling, feed, recovery.must_be_whole)
+    intake = Intake(writer, bound, recovery.must_be_whole, read.announce_after_seconds)
+    cancelling = Cancelling(writer, bound, recovery.must_be_whole)
+    service = OrderService(parts.database, intake, cancelling, listener, recovery.must_be_whole)
     name = order_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
     return Wiring(
         apis=[Api(name, lambda server: order_pb2_grpc.add_OrderServiceServicer_to_server(service, server))],
@@ -72,8 +72,8 @@ def wire(parts: Parts[OrderSettings]) -> Wiring:
         handle=recovery.guarding(dispatcher(complete_orders, cancel_orders)),
         prepare=recovery.recover,
         background=[_relay(parts), _announcer(parts), recovery],
-        tasks=[feed.run, backlog.run],
-        drain=origin.drain,
+        tasks=[listener.run, bound.run],
+        drain=writer.drain,
     )
 
 

@@ -1,6 +1,6 @@
-"""Announcing again: an order that stays PENDING is told to its saga once more.
+"""Announcing again: the message that begins an order's saga is sent once more while the order stays PENDING.
 
-The saga answers a repeat with its pending or final command, so whatever was lost, on whichever side, is mended.
+The saga answers a repeat with its pending or final command. So this makes up for any lost message, on either side.
 """
 
 from prometheus_client import Counter
@@ -20,8 +20,8 @@ log = logger("announcer")
 
 _LONGEST_SECONDS = 3600.0
 """Between two announcements of one order."""
-_PATIENCE_SECONDS = 3.0
-"""How long Kafka may take. The orders stay locked meanwhile, so it is less than others wait for a lock."""
+_DELIVERY_SECONDS = 3.0
+"""How long Kafka may take. The orders stay locked meanwhile, so it is less than other transactions wait for a lock."""
 _LONGEST_BACKOFF_SECONDS = 60.0
 _ANNOUNCED = Counter("ordersaga_orders_announced_total", "Orders announced again, because they stayed PENDING.")
 
@@ -39,9 +39,9 @@ class Announcer(Periodic):
         interval_seconds: float,
         limit: int,
     ) -> None:
-        """Look every ``interval_seconds`` for up to ``limit`` orders that are due; `start` begins.
+        """Look every ``interval_seconds`` for up to ``limit`` orders that are due.
 
-        An order is due first after ``after_seconds``, which its row says, then after twice as long each time.
+        An order is first due after ``after_seconds``, as its row says, then after twice as long each time.
         """
         super().__init__(
             "announcer",
@@ -50,18 +50,18 @@ class Announcer(Periodic):
             longest_backoff_seconds=_LONGEST_BACKOFF_SECONDS,
         )
         self._database, self._codec, self._producer = database, codec, producer
-        self._after, self._aside = after_seconds, SetAside("order", limit)
+        self._after, self._set_aside = after_seconds, SetAside("order", limit)
 
     def announce_once(self) -> int:
         """Announce the orders that are due; return how many.
 
-        It is counted on their rows once Kafka has all of it. A failure or a crash before that uses up nothing.
+        Their rows count the announcement once Kafka has all messages. A failure or a crash before that counts nothing.
 
         Raises:
             Unavailable: Kafka did not take it in time.
             psycopg.OperationalError: the database is away.
         """
-        announced = self._aside.work(lambda claim: self._database.transact(lambda tx: self._announce(tx, claim)))
+        announced = self._set_aside.work(lambda claim: self._database.transact(lambda tx: self._announce(tx, claim)))
         if announced:
             _ANNOUNCED.inc(len(announced))
             log.warning("orders announced again", orders=len(announced), first=min(announced))
@@ -71,10 +71,10 @@ class Announcer(Periodic):
         orders = store.claim_unannounced(tx, claim)
         if orders:
             messages = [self._codec.encode(Outgoing(record)) for order in orders for record in announcements(order)]
-            self._producer.deliver(messages, _PATIENCE_SECONDS)
+            self._producer.deliver(messages, _DELIVERY_SECONDS)
             store.announced(tx, claim.ids, after=self._after, longest=_LONGEST_SECONDS)
         return list(claim.ids)
 
     def _pass(self) -> bool:
         self.announce_once()
-        return False  # what is over the limit waits for the next pass: this must not become a storm
+        return False  # orders above the limit wait for the next pass, so that Kafka is not flooded

@@ -1,4 +1,4 @@
-"""gRPC in: ``ordersaga.order.v1.OrderService``."""
+"""The gRPC API: ``ordersaga.order.v1.OrderService``."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -23,8 +23,8 @@ from sagakit.rpc.validation import check
 from sagakit.runtime.metrics import begin_at_zero, tally
 
 _LARGEST_READ = 1000
-_SAFETY_NET_SECONDS = 5.0
-"""How long a watcher relies on being told."""
+_READ_AGAIN_SECONDS = 5.0
+"""After so long without a notification a watcher reads the order again, in case one was lost."""
 _CODES: dict[int, str] = {number: name for name, number in Code.items()}
 _BULK_ORDERS = Counter("ordersaga_bulk_orders_total", "Orders that CreateOrders answered, each by its code.", ["code"])
 begin_at_zero(_BULK_ORDERS, CODES)
@@ -38,14 +38,14 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
         database: Database,
         intake: Intake,
         cancelling: Cancelling,
-        feed: NotificationListener,
+        listener: NotificationListener,
         must_be_whole: Callable[[], None],
     ) -> None:
-        """Serve the orders of ``database``; ``feed`` tells when some have changed.
+        """Serve the orders of ``database``; ``listener`` gets their changes.
 
         ``must_be_whole`` raises where the database may have gone back, and have forgotten orders.
         """
-        self._database, self._intake, self._cancelling, self._feed = database, intake, cancelling, feed
+        self._database, self._intake, self._cancelling, self._listener = database, intake, cancelling, listener
         self._must_be_whole = must_be_whole
         self._read: GroupCommit[int, Order] = GroupCommit("get_order", self._get, _LARGEST_READ)
 
@@ -57,7 +57,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
     async def CreateOrders(
         self, request_iterator: AsyncIterator[pb.CreateOrdersRequest], context: Context
     ) -> AsyncIterator[pb.CreateOrdersResponse]:
-        """Store lists of orders as PENDING, list after list: not reading ahead is what holds a faster caller back."""
+        """Store lists of orders as PENDING, one list after the other. Reading no further slows a faster caller down."""
         traceparent = _traceparent(context)
         async for request in request_iterator:
             yield pb.CreateOrdersResponse(results=await self._create(request.orders, traceparent))
@@ -79,7 +79,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
         return pb.ListOrdersResponse(orders=page, next_page_token=token)
 
     async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.CancelOrderResponse:
-        """Note that somebody wants an order cancelled."""
+        """Store a request to cancel an order."""
         order = await self._cancelling.request(
             request.order_id, actor=request.actor, note=request.reason, traceparent=_traceparent(context)
         )
@@ -87,16 +87,16 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
 
     async def WatchOrder(self, request: pb.WatchOrderRequest, context: Context) -> AsyncIterator[pb.WatchOrderResponse]:
         """Stream the order now and after each change, until it is final."""
-        told: Order | None = None
+        sent: Order | None = None
         news = ""
-        with self._feed.follow(request.order_id) as follower:
-            while told is None or not told.final:
-                order = told.after(news) if told and news else await self._read(request.order_id)
-                if order != told:
+        with self._listener.follow(request.order_id) as follower:
+            while sent is None or not sent.final:
+                order = sent.after(news) if sent and news else await self._read(request.order_id)
+                if order != sent:
                     yield pb.WatchOrderResponse(order=order_view(order))
-                    told = order
+                    sent = order
                 if not order.final:
-                    changed = await follower.next(within_seconds=_SAFETY_NET_SECONDS)
+                    changed = await follower.next(within_seconds=_READ_AGAIN_SECONDS)
                     news = changed[request.order_id] if changed else ""
 
     async def _create(
@@ -113,7 +113,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
         return [orders.get(i) or self._missing(i) for i in ids]
 
     def _missing(self, order_id: int) -> Exception:
-        """Return why an order is not there: it may be one that is looked for in Kafka."""
+        """Return why an order is not found: it does not exist, or recovery may yet find it in Kafka."""
         try:
             self._must_be_whole()
         except Unavailable as error:
@@ -122,7 +122,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
 
 
 def _asked(request: pb.CreateOrderRequest, traceparent: str | None) -> NewOrder | InvalidArgument:
-    """Check an order of a list, which the guard leaves to us, so that a bad one is refused alone."""
+    """Check an order of a list; the guard leaves that to us, so that a bad order is refused alone."""
     try:
         check(request)
     except InvalidArgument as refused:

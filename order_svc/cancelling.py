@@ -1,4 +1,4 @@
-"""Asking for an order's cancel. Whether it comes in time is the saga's to decide."""
+"""Requests to cancel an order. The saga decides whether a request comes in time."""
 
 from collections.abc import Callable
 
@@ -13,16 +13,16 @@ from sagakit.postgres.pipeline import Transaction
 
 
 class Cancelling:
-    """Notes that a cancel was asked for, and has the saga told of it."""
+    """Stores requests to cancel an order, and sends them to the saga."""
 
-    def __init__(self, origin: OutboxWriter, backlog: OutboxBound, must_be_whole: Callable[[], None]) -> None:
-        """Note requests by way of ``origin``; ``must_be_whole`` raises where the database may have gone back."""
-        self._origin, self._backlog, self._must_be_whole = origin, backlog, must_be_whole
+    def __init__(self, writer: OutboxWriter, bound: OutboxBound, must_be_whole: Callable[[], None]) -> None:
+        """Write with ``writer``; ``must_be_whole`` raises where the database may have gone back."""
+        self._writer, self._bound, self._must_be_whole = writer, bound, must_be_whole
 
     async def request(self, order_id: int, *, actor: str, note: str, traceparent: str | None) -> Order:
-        """Note that ``actor`` wants the order cancelled, and why; return it. Who asked first is kept.
+        """Store that ``actor`` wants the order cancelled, with ``note`` as the reason; return the order.
 
-        A repeat changes nothing and says nothing: the first request is stored, and announced again if need be.
+        A repeat changes nothing and sends nothing: the first request stays, and the announcer sends it again if needed.
 
         Raises:
             NotFound: there is no such order.
@@ -33,7 +33,7 @@ class Cancelling:
 
         def noted(tx: Transaction, room: int) -> tuple[Order, list[Outgoing]]:
             self._must_be_whole()
-            # Locked, so that an end that is being stored is either seen here, or comes after this.
+            # The lock orders this and a concurrent end: either we see the end, or the end comes after the request.
             order = store.lock(tx, [order_id]).get(order_id)
             if order is None:
                 raise NotFound("ORDER_NOT_FOUND", f"there is no order {order_id}")
@@ -42,9 +42,9 @@ class Cancelling:
             if order.cancel_request:
                 return order, []
             if not room:
-                raise self._backlog.full()
+                raise self._bound.full()
             order = store.request_cancel(tx, order_id, actor=actor or f"user {order.user_id}", note=note)
             notify(tx, store.CHANNEL, [order_id])
             return order, [Outgoing(order_cancel_requested(order), traceparent=traceparent)]
 
-        return await self._origin.write(1, noted)
+        return await self._writer.write(1, noted)

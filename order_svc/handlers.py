@@ -1,4 +1,4 @@
-"""Kafka in: the saga says how orders end."""
+"""Kafka handlers: the saga's commands that end an order."""
 
 from collections.abc import Mapping, Sequence
 
@@ -46,10 +46,10 @@ def _end(tx: Transaction, endings: Sequence[Ending]) -> None:
 
 
 def _must_have_ended(orders: Mapping[int, Order], endings: Sequence[Ending]) -> None:
-    """Count and log those that have ended otherwise than they were told to.
+    """Count and log orders that have ended otherwise than their command says.
 
     Raises:
-        NotHeardOf: one does not exist.
+        NotHeardOf: an order does not exist.
     """
     for ending in endings:
         order = orders.get(ending.order_id)
@@ -57,4 +57,4 @@ def _must_have_ended(orders: Mapping[int, Order], endings: Sequence[Ending]) -> 
             raise NotHeardOf("UNKNOWN_ORDER", f"there is no order {ending.order_id}")
         if ending.contradicts(order):
             _CONTRADICTIONS.inc()
-            log.error("contradiction", order_id=order.order_id, status=order.status, told=ending.status)
+            log.error("contradiction", order_id=order.order_id, status=order.status, command=ending.status)

@@ -1,4 +1,4 @@
-"""What an order is, and the rules of its life."""
+"""Orders, and the rules of their life."""
 
 import json
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ class OrderStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """What a customer orders."""
+    """An order as a customer places it."""
 
     user_id: int
     product_id: int
@@ -31,18 +31,18 @@ class NewOrder:
     traceparent: str | None = None
 
     def content(self) -> tuple[int, int, int, int, str]:
-        """Return what must be the same when a request id is used again."""
+        """Return the fields that must be the same when a request id is used again."""
         return (self.user_id, self.product_id, self.quantity, self.price, self.address)
 
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """That somebody asked for an order's cancel."""
+    """A request to cancel an order."""
 
     actor: str
     """Who asked."""
     note: str
-    """Why, in the words of who asked."""
+    """Why, in the actor's own words."""
     time: datetime
     """When it was first asked."""
 
@@ -62,7 +62,7 @@ class Order:
     create_time: datetime
     update_time: datetime
     cancel_request: CancelRequest | None = None
-    """The first request to cancel it; the saga decides what comes of that."""
+    """The first request to cancel it; the saga decides whether it comes in time."""
     request_id: str | None = None
     """The idempotency key that the customer gave."""
 
@@ -72,7 +72,7 @@ class Order:
         return self.status is not OrderStatus.PENDING
 
     def after(self, news: str) -> "Order":
-        """Return what this order has become by the news of its end: status, reason and time, as a list in JSON."""
+        """Return this order after its end; ``news`` is a JSON list of status, reason and time."""
         status, reason, time = json.loads(news)
         ended = datetime.fromisoformat(time)
         return replace(self, status=OrderStatus(status), cancel_reason=reason, update_time=ended)
@@ -84,19 +84,19 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the saga says that an order ends."""
+    """The end of an order, as the saga commands it."""
 
     order_id: int
     status: OrderStatus
     reason: str | None = None
 
     def contradicts(self, order: Order) -> bool:
-        """Say whether ``order`` has already ended otherwise. That is never applied, only counted and logged."""
+        """Say whether ``order`` has already ended otherwise. Such a command is not applied, but counted and logged."""
         return order.final and (order.status, order.cancel_reason) != (self.status, self.reason)
 
 
 def order_created(order: Order) -> OrderCreated:
-    """Return what the saga is told of ``order``: the same each time, whenever it is told."""
+    """Return the message that begins the saga of ``order``. It is the same each time."""
     return OrderCreated(
         order_id=order.order_id,
         user_id=order.user_id,
@@ -110,10 +110,10 @@ def order_created(order: Order) -> OrderCreated:
 
 
 def order_cancel_requested(order: Order) -> OrderCancelRequested:
-    """Return what the saga is told of the request to cancel ``order``, the whole order with it.
+    """Return the message that asks the saga to cancel ``order``; it carries the whole order.
 
     Raises:
-        ValueError: nobody has asked for that.
+        ValueError: nobody has asked for it.
     """
     request = order.cancel_request
     if request is None:
@@ -135,7 +135,7 @@ def order_cancel_requested(order: Order) -> OrderCancelRequested:
 
 
 def order_in(request: OrderCancelRequested) -> OrderCreated:
-    """Return the order that a request to cancel it carries."""
+    """Return the order that a request to cancel carries."""
     return OrderCreated(
         order_id=request.order_id,
         user_id=request.user_id,
@@ -149,6 +149,6 @@ def order_in(request: OrderCancelRequested) -> OrderCreated:
 
 
 def announcements(order: Order) -> list[OrderCreated | OrderCancelRequested]:
-    """Return all that the saga has to know of ``order`` so far."""
+    """Return all messages that the saga must have of ``order`` so far."""
     created = order_created(order)
     return [created, order_cancel_requested(order)] if order.cancel_request else [created]

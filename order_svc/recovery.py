@@ -1,7 +1,7 @@
-"""Orders that the database has forgotten: they are found again in ``order-created``, which tells of each.
+"""Recovery of orders that the database has forgotten, from the topic ``order-created``, which has every order.
 
-Nothing brings an order as a message brings what other services do, so this service reads what it has said itself: where
-its database may have gone back, from where that says that it is whole. Ids that were given out are not given again.
+Other services consume their work again after their database went back. Orders come by calls, so this service rereads
+its own messages: from the offset up to which the database is known to be whole. No id is given out a second time.
 """
 
 import time
@@ -34,23 +34,23 @@ _TOPIC = OrderCreated.TOPIC
 _INTERVAL_SECONDS = 1.0
 _BATCH = 1000
 _GAP = 10_000
-"""Ids that are left out where the database went back: some may have been given out, and Kafka not been told of them."""
+"""Ids that are skipped after the database went back: orders that never reached Kafka may have been given some."""
 _LATE_SECONDS = 30.0
-"""How long orders may still come into Kafka that the database has forgotten: twice what a producer tries for."""
+"""How long orders that the database has forgotten may still arrive in Kafka: twice as long as a producer tries."""
 _FARTHEST = 10**9
-"""Whoever tells of an id so far ahead has made it up."""
+"""An id so far ahead of the last one is forged."""
 _RESTORED = Counter("ordersaga_orders_restored_total", "Orders that the database had forgotten, found again in Kafka.")
 
 T = TypeVar("T")
-_Said: TypeAlias = OrderCreated | OrderCancelRequested
+_Announced: TypeAlias = OrderCreated | OrderCancelRequested
 
 
 class Recovery(Periodic):
-    """Keeps account of how much of ``order-created`` the database has for sure, and restores what it has forgotten.
+    """Notes up to which offset of ``order-created`` the database is surely whole, and restores what it has forgotten.
 
-    What is published was committed before. So where the topic ended a moment ago, everything before that is in the
-    database, and in each later state of it. Only what was committed to a state that is forgotten may be published
-    later, by whoever stored it: so for a while each new message is looked at.
+    A message is published after its commit. So all messages before the topic's end, as it was a moment ago, are in the
+    database and in each later state of it. There is one exception: a replica may have committed to a state that is
+    forgotten now, and publish later. So after the database went back each new message is checked for a while.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class Recovery(Periodic):
         *,
         announce_after_seconds: float,
     ) -> None:
-        """Restore into ``database``, by the Kafka properties ``client``.
+        """Restore into ``database``, with the Kafka properties ``client``.
 
-        ``announce_after_seconds`` is when restored orders are due to be announced again.
+        Restored orders are announced again after ``announce_after_seconds``.
         """
         super().__init__("recovery", self._pass, interval_seconds=_INTERVAL_SECONDS)
         self._database, self._codec, self._announce_after = database, codec, announce_after_seconds
@@ -72,21 +72,21 @@ class Recovery(Periodic):
         self._whole = -1
         """The number of the database's history that is known to be whole."""
         self._late_until = 0.0
-        """Until when orders of the history before may still come, by the monotonic clock."""
+        """Until when orders of the previous history may still arrive, by the monotonic clock."""
         self._reached: Mapping[Partition, int] = {}
-        """Where the topic ended at the last look."""
+        """The topic's ends at the last look."""
 
     def must_be_whole(self) -> None:
-        """See that the database has what was acknowledged before; to be called in a transaction of it.
+        """Check that the database has all that was acknowledged; call it in one of its transactions.
 
         Raises:
-            Unavailable: it may have gone back, and it is being looked what is missing.
+            Unavailable: the database may have gone back, and missing orders are looked for.
         """
         if self._whole != self._database.timelines.number:
             raise Unavailable("the database may have gone back, and orders are looked for in Kafka")
 
     def guarding(self, handle: Handle) -> Handle:
-        """Return ``handle``, made to wait until the database is whole: it may be told of orders yet to be restored."""
+        """Return ``handle`` with a check that the database is whole: commands may concern orders yet to be restored."""
 
         def guarded(messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
             self.must_be_whole()
@@ -101,11 +101,11 @@ class Recovery(Periodic):
 
     @property
     def _may_be_late(self) -> bool:
-        """Whether an order may yet come into Kafka that the database has forgotten."""
+        """Whether an order that the database has forgotten may still arrive in Kafka."""
         return time.monotonic() < self._late_until
 
     def recover(self) -> None:
-        """Look what is missing, restore it, and note how far the database is.
+        """Find missing orders, restore them, and note up to where the database is whole.
 
         Raises:
             Unavailable: the brokers do not answer.
@@ -135,13 +135,13 @@ class Recovery(Periodic):
             self._database.transact(lambda tx: self._note(tx, ends, number))
 
     def _make_whole(self, number: int, known: Mapping[Partition, int], ends: Mapping[Partition, int]) -> None:
-        self._restore_between(known or ends, ends)  # one without any note is new, and lacks nothing
+        self._restore_between(known or ends, ends)  # a database without stored offsets is new, and lacks nothing
         if self._database.transact(self._number_on):
             self._late_until = time.monotonic() + _LATE_SECONDS
         self._whole = number
 
     def _number_on(self, tx: Transaction) -> bool:
-        """Leave out ids where another history began, while this process ran or before; say whether one did."""
+        """Skip ids if another history began, while this process ran or before; say whether one did."""
         line, noted = self._database.timelines.line, store.history(tx)
         another = self._whole >= 0 or (noted is not None and bool(line) and noted != line)
         if another:
@@ -151,7 +151,7 @@ class Recovery(Periodic):
         return another
 
     def _restore_between(self, begin: Mapping[Partition, int], ends: Mapping[Partition, int]) -> None:
-        """Restore what is missing of what was said there, orders and requests to cancel them, part by part."""
+        """Restore missing orders and requests to cancel them, in parts."""
         for records in _parts(self._read(begin, ends)):
             orders: dict[int, OrderCreated] = {}
             cancels: dict[int, OrderCancelRequested] = {}
@@ -169,26 +169,26 @@ class Recovery(Periodic):
 
     def _note(self, tx: Transaction, ends: Mapping[Partition, int], number: int) -> None:
         self._database.timelines.look(tx)
-        if number == self._database.timelines.number:  # else these ends were not asked for after what it has
+        if number == self._database.timelines.number:  # else the database went back after we asked for these ends
             stored_offsets.write(tx, ends)
 
-    def _read(self, begin: Mapping[Partition, int], ends: Mapping[Partition, int]) -> Iterator[_Said]:
-        """Read what was said from ``begin`` to ``ends``: orders, and requests to cancel them."""
+    def _read(self, begin: Mapping[Partition, int], ends: Mapping[Partition, int]) -> Iterator[_Announced]:
+        """Read the orders, and the requests to cancel them, from ``begin`` to ``ends``."""
         farthest = self._database.transact(store.last_number) + _FARTHEST
-        # A partition that has been added since is read from its beginning.
+        # A partition that was added since is read from its beginning.
         begin = {partition: begin.get(partition, OFFSET_BEGINNING) for partition in ends}
         for message in rereading.between(self._client, begin, ends):
             try:
                 record = self._codec.decode(_TOPIC, message.key(), message.value(), dict(headers_of(message)))
             except Poison:
-                continue  # it is parked by whoever consumes it
+                continue  # the group that consumes the topic parks it
             if record.key <= farthest and isinstance(record, OrderCreated | OrderCancelRequested):
                 yield record
 
     def _restore(self, orders: Sequence[OrderCreated]) -> None:
-        """Store what the database does not have of ``orders``.
+        """Store those of ``orders`` that the database does not have.
 
-        The numbering goes on behind them first: where this ends halfway, no id is given a second time.
+        The numbering is moved behind them first: if this fails halfway, no id is given out a second time.
         """
         last = max(order.order_id for order in orders)
         if last > self._database.transact(store.last_number):

@@ -1,4 +1,4 @@
-"""Orders as the API takes and shows them."""
+"""Orders in the API's messages, and back."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ _LONGEST_REASON = 1000
 
 
 def new_order(request: pb.CreateOrderRequest, traceparent: str | None) -> NewOrder:
-    """Return what a request orders; ``traceparent`` is its caller's trace."""
+    """Return the order that a request asks for; ``traceparent`` is the caller's trace."""
     return NewOrder(
         user_id=request.user_id,
         product_id=request.product_id,
@@ -38,7 +38,7 @@ def order_status(asked: pb.OrderStatus.ValueType) -> OrderStatus | None:
 
 
 def order_view(order: Order) -> pb.Order:
-    """Return one order."""
+    """Return the API's message of one order."""
     request = order.cancel_request
     return pb.Order(
         order_id=order.order_id,
@@ -56,7 +56,7 @@ def order_view(order: Order) -> pb.Order:
 
 
 def result_views(outcomes: Sequence[Order | Exception]) -> list[pb.CreateOrderResult]:
-    """Return what became of each order of a list. An error that many of them share is logged once."""
+    """Return the result of each order of a list. An error that many of them share is logged once."""
     errors = dict.fromkeys(one for one in outcomes if isinstance(one, Exception))
     statuses = {error: status_of(error, "ordersaga")[1] for error in errors}
     return [
@@ -67,6 +67,6 @@ def result_views(outcomes: Sequence[Order | Exception]) -> list[pb.CreateOrderRe
     ]
 
 
-@lru_cache(1024)  # all orders of one transaction have the same
+@lru_cache(1024)  # all orders of one transaction have the same time
 def _timestamp(time: datetime) -> Timestamp:
     return Timestamp(seconds=int(time.timestamp()), nanos=time.microsecond * 1000)

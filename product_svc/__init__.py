@@ -1,1 +1,1 @@
-"""Keeps the catalogue and its stock."""
+"""Keeps the catalogue of products and their stock."""

@@ -1,4 +1,4 @@
-"""gRPC in: ``ordersaga.product.v1.ProductService``."""
+"""The gRPC API: ``ordersaga.product.v1.ProductService``."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.product.v1 import product_pb2 as pb

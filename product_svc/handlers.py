@@ -1,4 +1,4 @@
-"""Kafka in: the saga takes stock for orders and gives it back."""
+"""Kafka handlers: the saga's commands that take stock for an order and give it back."""
 
 from collections.abc import Sequence
 
@@ -47,7 +47,7 @@ def decrease_product(commands: Sequence[DecreaseProductCommand], tx: Transaction
 
 @handles(IncreaseProductCommand)
 def increase_product(commands: Sequence[IncreaseProductCommand], tx: Transaction) -> list[ProductIncreased]:
-    """Give back what each order holds, once; an order never heard of gets a tombstone, so that it stays undone."""
+    """Give back what each order holds, once; an unknown order gets a tombstone, which refuses a later decrease."""
     wanted = [Wanted(c.order_id, c.product_id, c.quantity, None) for c in commands]
     _, movements = _lock(tx, wanted)
     store.add_movements(tx, [tombstone(one) for one in wanted if one.order_id not in movements])
@@ -56,7 +56,7 @@ def increase_product(commands: Sequence[IncreaseProductCommand], tx: Transaction
 
 
 def _allocated(tx: Transaction, wanted: Sequence[Wanted]) -> list[Movement]:
-    """Return what becomes of each order's pieces, or became of them long ago."""
+    """Return each order's movement: the stored one, or a new one."""
     shelves, movements = _lock(tx, wanted)
     new = allocate([one for one in wanted if one.order_id not in movements], shelves)
     store.add_movements(tx, new)

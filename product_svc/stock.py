@@ -1,4 +1,4 @@
-"""What a product is, and the rules of taking stock for orders and giving it back."""
+"""Products, and the rules of taking stock for orders and giving it back."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """What decides whether an order gets its pieces: a product's price and stock."""
+    """A product's price and stock, which decide whether an order gets its pieces."""
 
     price: int
     stock: int
@@ -40,12 +40,12 @@ class Wanted:
     product_id: int
     quantity: int
     price: int | None
-    """Unit price the customer saw; None where only an undo has told of the order."""
+    """Unit price that the customer saw; None in an undo, which does not have it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """What became of one order's pieces. There is one for each order ever heard of, and stock changes only with one."""
+    """How one order moved the stock. Every known order has one, and an order changes the stock only with it."""
 
     order_id: int
     product_id: int
@@ -62,7 +62,7 @@ class Movement:
 
     @property
     def answer(self) -> str | None:
-        """The refusal that a decrease is answered with, None for success; the same however often it is asked."""
+        """The refusal with which a decrease is answered, None for success; the same each time."""
         return self.refusal or (UNDONE if self.undone else None)
 
     def is_for(self, wanted: Wanted) -> bool:
@@ -72,7 +72,7 @@ class Movement:
 
 
 def allocate(wanted: Sequence[Wanted], shelves: Mapping[int, Shelf]) -> list[Movement]:
-    """Give each order its pieces, the first come first, as long as there are enough; refuse the others.
+    """Give each order its pieces, in their order, as long as there are enough; refuse the others.
 
     ``shelves`` holds the products' prices and stock by product id; it is not changed.
     """
@@ -95,5 +95,5 @@ def _refusal(wanted: Wanted, shelf: Shelf | None, left: int) -> str | None:
 
 
 def tombstone(wanted: Wanted) -> Movement:
-    """Return the movement of an order that was undone before it was ever done: its decrease, come late, is refused."""
+    """Return the movement of an order whose undo came before its decrease: a later decrease is then refused."""
     return Movement(wanted.order_id, wanted.product_id, wanted.quantity, None, UNDONE, undone=True)
