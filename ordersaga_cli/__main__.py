@@ -15,11 +15,11 @@ _COMMANDS = {
     "schemas": "schemas",
     "status": "status",
 }
-"""Each command and its module, which is imported only where it is needed: Kafka's and the registry's take a while."""
+"""Each command's module. It is imported only when needed, because Kafka's and the registry's clients load slowly."""
 
 
 class _Root(Group):
-    """The commands, imported when they are named."""
+    """The commands, each imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click gives it
         """Return the commands' names."""
@@ -35,17 +35,17 @@ class _Root(Group):
 
 @click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 def ordersaga() -> None:
-    """Place orders, see where their sagas stand, and mend what does not get on.
+    """Place orders, see the state of their sagas, and mend those that are stuck.
 
-    Every command takes --json: one JSON document, or one a line where results keep coming; its fields are named as in
-    the proto files. Exit codes: 0 done, 1 failed or refused, 2 wrong usage.
+    Every command takes --json. It prints one JSON document, or one a line where results keep coming; the fields are
+    named as in the proto files. Exit codes: 0 done, 1 failed or refused, 2 wrong usage.
 
-    Where the servers are is told by options or variables, and else read from .devstack/state.json of this folder.
+    The servers' addresses come from options or variables, or else from .devstack/state.json in this folder.
     """
 
 
 def main() -> None:
-    """Run the command that the process's arguments name, and end the process."""
+    """Run the command in the process's arguments, and end the process."""
     ordersaga(prog_name="ordersaga")
 
 

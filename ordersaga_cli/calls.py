@@ -1,4 +1,4 @@
-"""gRPC calls: channels, and failures told in one sentence that says what to do next."""
+"""gRPC calls: channels, and one sentence for each failure that says what to do next."""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _NEXT = {
     "ORDER_NOT_FOUND": "`ordersaga order list` shows those there are",
     "SAGA_NOT_FOUND": "`ordersaga saga list` shows those there are",
     "REQUEST_ID_REUSED": "take another --request-id, or repeat the first order as it was",
-    "TOO_LATE": "`ordersaga saga show` tells how far it is",
+    "TOO_LATE": "`ordersaga saga show` shows how far it is",
     "UNAVAILABLE": "try again in a moment",
 }
 
@@ -33,7 +33,7 @@ def order_service(address: str) -> Iterator[OrderServiceStub]:
     Raises:
         Failed: a call inside does not succeed.
     """
-    with _channel(address) as channel, told(ORDER_SVC, address):
+    with _channel(address) as channel, failing_in_words(ORDER_SVC, address):
         yield OrderServiceStub(channel)
 
 
@@ -44,13 +44,13 @@ def orchestrator(address: str) -> Iterator[OrchestratorServiceStub]:
     Raises:
         Failed: a call inside does not succeed.
     """
-    with _channel(address) as channel, told(ORCHESTRATOR_SVC, address):
+    with _channel(address) as channel, failing_in_words(ORCHESTRATOR_SVC, address):
         yield OrchestratorServiceStub(channel)
 
 
 @contextmanager
-def told(place: Place, address: str) -> Iterator[None]:
-    """Turn a failed call of ``place`` into one sentence."""
+def failing_in_words(place: Place, address: str) -> Iterator[None]:
+    """Turn a failed call of ``place`` into a `Failed` with one sentence."""
     try:
         yield
     except grpc.RpcError as error:
@@ -64,7 +64,7 @@ def reason_of(error: grpc.RpcError) -> str:
 
 
 def code_of(error: BaseException | None) -> grpc.StatusCode | None:
-    """Return the status of a failed call; nothing where it is none."""
+    """Return the status of a failed call; None for another error."""
     return cast("grpc.Call", error).code() if isinstance(error, grpc.RpcError) else None
 
 
@@ -76,7 +76,7 @@ def text_of(error: grpc.RpcError) -> str:
 def _sentence(error: grpc.Call, place: Place, address: str) -> str:
     code, reason, text = error.code(), _info(error), error.details() or ""
     if code is grpc.StatusCode.UNAVAILABLE and not reason:
-        return f"{place.name} cannot be reached at {address}; {place.how_to_tell()}"
+        return f"{place.name} cannot be reached at {address}; {place.how_to_set()}"
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return (
             f"{place.name} at {address} did not answer in {CALL_SECONDS:.0f} s; see whether it is ready, then ask again"
@@ -97,7 +97,7 @@ def _info(error: grpc.Call) -> str:
 
 
 def _channel(address: str) -> grpc.Channel:
-    """Open a channel: in clear text, or with TLS where the environment names the certificate of who signed."""
+    """Open a channel: with TLS where ``GRPC_TLS_CA`` names the authority's certificate, else in clear text."""
     options = [("grpc.enable_http_proxy", 0)] if address.startswith(_LOOPBACK) else []
     authority = os.environ.get("GRPC_TLS_CA")
     if not authority:

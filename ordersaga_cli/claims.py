@@ -30,7 +30,7 @@ def claim(*, group: str, installation: uuid.UUID, yes: bool, as_json: bool, kafk
     """Hand a consumer group over to another installation.
 
     A service refuses to start where its GROUP, named like the service, belongs to another INSTALLATION on this Kafka.
-    It tells the id of its own. The group's messages and offsets stay as they are.
+    Its log shows the id of its own installation. The group's messages and offsets stay as they are.
     """
     client = kafka_client(kafka)
     try:
@@ -41,7 +41,7 @@ def claim(*, group: str, installation: uuid.UUID, yes: bool, as_json: bool, kafk
         ask_first(f"Hand {group} over from installation {owner or 'nobody'} to {installation}?", yes=yes)
         group_owner.hand_over(client, group, str(installation))
     except (Unavailable, KafkaException) as error:
-        raise Failed(f"{error}; {KAFKA.how_to_tell()}") from error
+        raise Failed(f"{error}; {KAFKA.how_to_set()}") from error
     if as_json:
         show.document({"group": group, "installation": str(installation), "before": owner})
     else:
@@ -49,7 +49,7 @@ def claim(*, group: str, installation: uuid.UUID, yes: bool, as_json: bool, kafk
 
 
 def _members(admin: AdminClient, group: str) -> int:
-    """Return how many members the group has just now."""
+    """Return how many members the group has now."""
     try:
         described = admin.describe_consumer_groups([group], request_timeout=_SECONDS)[group].result()
     except KafkaException as error:

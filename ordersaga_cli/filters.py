@@ -1,4 +1,4 @@
-"""Which sagas: the options that pick them, as the list and the bulk actions take them."""
+"""The options that pick sagas, for the list, the watch and the bulk actions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _STATUSES = [name.removeprefix("SAGA_STATUS_") for name in pb.SagaStatus.keys() 
 
 @dataclass(frozen=True)
 class Filter:
-    """What was asked for; what is None was not."""
+    """The filter that was asked for; a field that is None lets any saga pass."""
 
     stuck: bool | None
     status: str | None
@@ -24,17 +24,17 @@ class Filter:
     older_than: timedelta | None
 
     def __bool__(self) -> bool:
-        """Whether anything was asked for."""
+        """Whether any field is set."""
         return any(one is not None for one in (self.stuck, self.status, self.step, self.older_than))
 
     @property
     def status_value(self) -> pb.SagaStatus.ValueType:
-        """The status as the proto has it."""
+        """The status as a proto enum value."""
         return pb.SagaStatus.Value(f"SAGA_STATUS_{self.status or 'UNSPECIFIED'}")
 
     @property
     def min_age(self) -> Duration | None:
-        """The least age as the proto has it."""
+        """The least age as a proto duration."""
         if self.older_than is None:
             return None
         age = Duration()
@@ -46,7 +46,7 @@ class Filter:
         return pb.SagaFilter(status=self.status_value, step=self.step or "", stuck=self.stuck, min_age=self.min_age)
 
     def words(self) -> str:
-        """Say which sagas it picks."""
+        """Describe the sagas that it picks."""
         parts = [
             "" if self.stuck is None else "stuck" if self.stuck else "not stuck",
             self.status or "",
@@ -57,7 +57,7 @@ class Filter:
 
 
 def filter_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command ``--stuck``, ``--status``, ``--step`` and ``--older-than``; it gets them as ``asked``."""
+    """Give a command ``--stuck``, ``--status``, ``--step`` and ``--older-than``, as its parameter ``asked``."""
 
     @wraps(function)
     def with_filter(
@@ -68,7 +68,7 @@ def filter_options(function: Callable[..., None]) -> Callable[..., None]:
     command: Callable[..., None] = with_filter
     for option in (
         click.option(
-            "--older-than", type=DURATION, metavar="TIME", help="Began at least so long ago: 90s, 10m, 2h, 1d."
+            "--older-than", type=DURATION, metavar="TIME", help="Began at least this long ago: 90s, 10m, 2h, 1d."
         ),
         click.option("--step", help="Waiting for this step, such as create-delivery."),
         click.option(

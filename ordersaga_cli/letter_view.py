@@ -1,4 +1,4 @@
-"""Dead letters as JSON, and as a person reads them."""
+"""Dead letters as JSON, and as text for people."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ _SHOWN_HEX = 400
 
 
 def fields_of(group: str, letter: Letter) -> dict[str, Any]:
-    """Return what the list tells of a letter."""
+    """Return a letter's fields in the list."""
     topic, partition, offset = letter.source
     return {
         "group": group,
@@ -29,7 +29,7 @@ def fields_of(group: str, letter: Letter) -> dict[str, Any]:
 
 
 def print_letter(fields: dict[str, Any]) -> None:
-    """Print a letter with its headers and its value, and what can be done next."""
+    """Print a letter with its headers and its value, and the next step."""
     for name, field in fields.items():
         if name == "headers":
             for header in field:
@@ -43,6 +43,6 @@ def print_letter(fields: dict[str, Any]) -> None:
     group, key = fields["group"], fields["key"]
     show.say("")
     show.say(
-        f"Next: mend what the error tells, then `ordersaga dlq replay {group} {key}`;"
+        f"Next: mend what the error says, then `ordersaga dlq replay {group} {key}`;"
         f" or `ordersaga dlq drop {group} {key}`"
     )

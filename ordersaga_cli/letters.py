@@ -31,31 +31,31 @@ def dlq() -> None:
 
     A dead letter is a message that a consumer group could not process, with the reason.
 
-    A group is named like its service; a letter's KEY is the topic, partition and offset it came from, and behind an @ a
-    short hash of the message.
+    A group is named like its service. A letter's KEY is the topic, partition and offset of the message and, after an @,
+    a short hash of it.
     """
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one letter."""
+    """The outcome for one letter."""
 
     key: str
     state: str
     """``processed``, ``parked``, ``pending``, ``sent``, ``dropped`` or ``failed``."""
     sent_as: str = ""
-    """Where it lies now: a topic, partition and offset; where it was parked again, the new letter's key."""
+    """Its new topic, partition and offset; where it was parked again, the new letter's key."""
     reason: str = ""
     round: int = 0
     error: str = ""
 
     @property
     def good(self) -> bool:
-        """Whether all that was asked for has come to pass."""
+        """Whether all was done that was asked for."""
         return self.state in {"processed", "sent", "dropped"}
 
     def line(self) -> str:
-        """Say it to a person."""
+        """Return it in one line for people."""
         if self.state == "failed":
             return f"{self.key}: failed: {self.error}"
         sent = f"sent again as {self.sent_as}, " if self.sent_as else ""
@@ -75,7 +75,7 @@ def list_(*, group: str | None, as_json: bool, kafka: str) -> None:
     """List the dead letters of GROUP, or of every group."""
     client = kafka_client(kafka)
     found: list[tuple[str, Letter]] = []
-    with _told(kafka):
+    with _failing_in_words(kafka):
         for one in [group] if group else groups_with_letters(client):
             with DeadLetterBox(client, one) as box:
                 found += [(one, letter) for letter in box.letters()]
@@ -94,7 +94,7 @@ def list_(*, group: str | None, as_json: bool, kafka: str) -> None:
 @dlq.command(
     "show",
     examples=["ordersaga dlq show product_svc decrease-product-command-3-17@5f0c1d9e27ab"],
-    then="mend what is told as the error, then `ordersaga dlq replay GROUP KEY`; or `ordersaga dlq drop GROUP KEY`.",
+    then="mend what the error says, then `ordersaga dlq replay GROUP KEY`; or `ordersaga dlq drop GROUP KEY`.",
 )
 @click.argument("group")
 @click.argument("key")
@@ -102,7 +102,7 @@ def list_(*, group: str | None, as_json: bool, kafka: str) -> None:
 @address_option(KAFKA)
 @address_option(REGISTRY, required=False)
 def show_(*, group: str, key: str, as_json: bool, kafka: str, registry: str) -> None:
-    """Show one dead letter: why it was parked, its headers and its value, decoded where that can be done."""
+    """Show one dead letter: why it was parked, its headers and its value, decoded if possible."""
     with _opened(kafka, group) as box:
         (letter,) = _named(box.letters(), [key])
         if isinstance(letter, str):
@@ -122,7 +122,7 @@ def show_(*, group: str, key: str, as_json: bool, kafka: str, registry: str) -> 
         "ordersaga dlq replay product_svc decrease-product-command-3-17@5f0c1d9e27ab",
         "ordersaga dlq replay product_svc --reason HANDLER_ERROR --yes",
     ],
-    then="what is parked again has a new key and a higher round: `ordersaga dlq show GROUP KEY` tells why.",
+    then="what is parked again has a new key and a higher round: `ordersaga dlq show GROUP KEY` says why.",
 )
 @click.argument("group")
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
@@ -133,7 +133,7 @@ def show_(*, group: str, key: str, as_json: bool, kafka: str, registry: str) -> 
     type=click.FloatRange(min=0),
     default=15.0,
     show_default=True,
-    help="Seconds to wait for what becomes of it.",
+    help="Seconds to wait for the outcome.",
 )
 @yes_option
 @json_option
@@ -149,7 +149,7 @@ def replay(
     as_json: bool,
     kafka: str,
 ) -> None:
-    """Send dead letters again to where they came from, once each, and tell what became of each.
+    """Send dead letters again to their topics, once each, and report the outcome of each.
 
     The exit code is 1 unless all were processed (with --wait 0: sent).
     """
@@ -163,7 +163,7 @@ def replay(
         if not keys and chosen:
             ask_first(f"Replay {len(chosen)} dead letters of {group}?", yes=yes)
         results = _replay(box, chosen, wait)
-    _tell(results, as_json=as_json)
+    _report(results, as_json=as_json)
 
 
 @dlq.command(
@@ -175,10 +175,10 @@ def replay(
 @json_option
 @address_option(KAFKA)
 def drop(*, group: str, keys: tuple[str, ...], as_json: bool, kafka: str) -> None:
-    """Drop dead letters: they are marked as dealt with, and nothing is sent."""
+    """Drop dead letters: mark them as dealt with, and send nothing."""
     with _opened(kafka, group) as box:
         results = [_drop(box, letter) for letter in _named(box.letters(), keys)]
-    _tell(results, as_json=as_json)
+    _report(results, as_json=as_json)
 
 
 def _named(letters: list[Letter], keys: list[str] | tuple[str, ...]) -> list[Letter | str]:
@@ -227,8 +227,8 @@ def _drop(box: DeadLetterBox, letter: Letter | str) -> Result:
     return Result(letter.name, "dropped")
 
 
-def _tell(results: list[Result], *, as_json: bool) -> None:
-    """Print what became of each letter; end with 1 where one did not come to its end."""
+def _report(results: list[Result], *, as_json: bool) -> None:
+    """Print the outcome for each letter; end with 1 unless all was done that was asked for."""
     if as_json:
         show.document({"results": [vars(result) for result in results]})
     else:
@@ -242,16 +242,16 @@ def _tell(results: list[Result], *, as_json: bool) -> None:
 
 @contextmanager
 def _opened(kafka: str, group: str) -> Iterator[DeadLetterBox]:
-    with _told(kafka), DeadLetterBox(kafka_client(kafka), group) as box:
+    with _failing_in_words(kafka), DeadLetterBox(kafka_client(kafka), group) as box:
         yield box
 
 
 @contextmanager
-def _told(kafka: str) -> Iterator[None]:
+def _failing_in_words(kafka: str) -> Iterator[None]:
     try:
         yield
     except Unavailable as error:
-        raise Failed(f"{error} at {kafka}; {KAFKA.how_to_tell()}") from error
+        raise Failed(f"{error} at {kafka}; {KAFKA.how_to_set()}") from error
     except Refused as error:
         raise Failed(_text(error)) from error
 

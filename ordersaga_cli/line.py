@@ -1,4 +1,4 @@
-"""What all commands share: help that teaches, options that recur, and errors in one sentence."""
+"""Shared by all commands: help with examples, common options, and errors in one sentence."""
 
 import getpass
 import re
@@ -17,18 +17,18 @@ _LONGEST_NAME = 100
 
 
 class Failed(click.ClickException):
-    """What was asked could not be done: one sentence on standard error, exit code 1."""
+    """The command failed: one sentence on standard error, exit code 1."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Say so."""
+        """Print the sentence."""
         click.echo(f"ordersaga: {self.format_message()}", file=file or sys.stderr)
 
 
 class Command(click.Command):
-    """A command whose help shows how it is used and what to do next."""
+    """A command whose help shows examples and the next step."""
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), then: str = "", **kwargs: Any) -> None:  # noqa: ANN401 - click's
-        """Make a command with ``examples``, and ``then``: what to do next."""
+        """Make a command with ``examples``, and the next step in ``then``."""
         super().__init__(*args, **kwargs)
         self.examples, self.then = tuple(examples), then
 
@@ -45,28 +45,28 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group that lists its commands in the order in which they are told."""
+    """A group that lists its commands in the order in which they were added."""
 
     command_class = Command
     group_class = type
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click gives it
-        """Return the commands' names as they were added."""
+        """Return the commands' names in that order."""
         return list(self.commands)
 
 
 class _Duration(click.ParamType[timedelta]):
-    """A length of time, such as ``10m``."""
+    """A duration, such as ``10m``."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:  # noqa: ANN401 - click's
-        """Read it."""
+        """Parse it."""
         if isinstance(value, timedelta):
             return value
         found = _DURATION.fullmatch(str(value))
         if not found:
-            self.fail(f"{value!r} is no length of time such as 90s, 10m, 2h or 1d", param, ctx)
+            self.fail(f"{value!r} is no duration such as 90s, 10m, 2h or 1d", param, ctx)
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
@@ -101,7 +101,7 @@ def user_name() -> str:
 
 
 def ask_first(question: str, *, yes: bool) -> None:
-    """Ask before many things are changed at once, unless ``yes``, or nobody is there to answer.
+    """Ask before many things are changed at once, unless ``yes`` is set or standard input is no terminal.
 
     Raises:
         click.Abort: the answer is no.

@@ -1,4 +1,4 @@
-"""``ordersaga order``: place orders, and see what became of them."""
+"""``ordersaga order``: place orders, read, watch and cancel them."""
 
 import sys
 import uuid
@@ -35,7 +35,7 @@ def order() -> None:
         "ordersaga order create --user 1 --product 1 --quantity 2 --price 10000 --watch",
         'ordersaga order create --user 1 --product 1 --price 10000 --address "PO Box 42"',
     ],
-    then="`ordersaga order watch ID` tells how it ends; with --watch the exit code is 1 where it ends CANCELLED.",
+    then="`ordersaga order watch ID` shows how it ends; with --watch the exit code is 1 where it ends CANCELLED.",
 )
 @click.option("--user", type=ID, required=True, help="Who orders, the user's id.")
 @click.option("--product", type=ID, required=True, help="What, the product's id.")
@@ -44,11 +44,11 @@ def order() -> None:
     "--price",
     type=click.IntRange(min=0),
     required=True,
-    help="The unit price that was seen, in the minor unit (cents).",
+    help="The unit price that the customer saw, in the minor unit (cents).",
 )
 @click.option("--address", default="", help="Where to deliver.")
 @click.option("--request-id", default=lambda: str(uuid.uuid4()), help="A UUID; repeated, it never orders twice.")
-@click.option("--watch", "wait", is_flag=True, help="Go on until the order is final.")
+@click.option("--watch", "wait", is_flag=True, help="Wait until the order is final.")
 @json_option
 @address_option(ORDER_SVC)
 def create(
@@ -63,7 +63,7 @@ def create(
     as_json: bool,
     order_svc: str,
 ) -> None:
-    """Place an order. It is answered as soon as it is stored, PENDING."""
+    """Place an order. The answer comes as soon as the order is stored, PENDING."""
     request = pb.CreateOrderRequest(
         user_id=user, product_id=product, quantity=quantity, price=price, address=address, request_id=request_id
     )
@@ -88,7 +88,7 @@ def create(
 
 @order.command(
     examples=["ordersaga order get 42", "ordersaga order get 42 --json"],
-    then="`ordersaga saga show ID` tells how the order came to where it is.",
+    then="`ordersaga saga show ID` shows the order's history.",
 )
 @click.argument("order_id", type=ID, metavar="ID")
 @json_option
@@ -107,7 +107,7 @@ def get(*, order_id: int, as_json: bool, order_svc: str) -> None:
 
 @order.command(
     examples=["ordersaga order watch 42", "ordersaga order watch 42 --json"],
-    then="`ordersaga saga show ID` tells what the order waits for.",
+    then="`ordersaga saga show ID` shows what the order waits for.",
 )
 @click.argument("order_id", type=ID, metavar="ID")
 @json_option
@@ -119,7 +119,7 @@ def watch(*, order_id: int, as_json: bool, order_svc: str) -> None:
 
 @order.command(
     examples=['ordersaga order cancel 42 --reason "ordered by mistake"'],
-    then="`ordersaga order watch ID` tells whether it was in time: once the delivery exists, the order completes.",
+    then="`ordersaga order watch ID` shows whether it was in time: once the delivery exists, the order completes.",
 )
 @click.argument("order_id", type=ID, metavar="ID")
 @click.option("--reason", default="", help="Why, for the history.")
@@ -134,7 +134,7 @@ def cancel(*, order_id: int, reason: str, actor: str, as_json: bool, order_svc: 
     if as_json:
         show.document(answer)
     else:
-        show.say(f"{_line(answer.order)}, its cancel is asked for")
+        show.say(f"{_line(answer.order)}, its cancel is requested")
         show.say(f"Next: `ordersaga order watch {order_id}`")
 
 
@@ -150,7 +150,7 @@ def cancel(*, order_id: int, reason: str, actor: str, as_json: bool, order_svc: 
     metavar="STATUS",
     help=f"In this status: {', '.join(_STATUSES)}.",
 )
-@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many.")
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most this many.")
 @json_option
 @address_option(ORDER_SVC)
 def list_(*, user: int | None, status: str | None, limit: int, as_json: bool, order_svc: str) -> None:

@@ -1,4 +1,4 @@
-"""Where the servers are: from an option, a variable, the running stack of this folder, or a default."""
+"""The servers' addresses: from an option, a variable, the stack that runs in this folder, or a default."""
 
 import json
 import os
@@ -13,14 +13,14 @@ from ordersaga_cli.line import Function
 
 @dataclass(frozen=True)
 class Place:
-    """A server that commands talk to, and how its address is told."""
+    """A server that commands talk to, and where its address comes from."""
 
     name: str
     variable: str
     key: str
     """Its name in the state file."""
     field: str
-    """Where its record in the state file has the address."""
+    """The field of its record in the state file that has the address."""
     form: str
     default: str = ""
 
@@ -29,9 +29,9 @@ class Place:
         """The option that names the address."""
         return "--" + self.variable.lower().replace("_", "-")
 
-    def how_to_tell(self) -> str:
-        """Say how its address is told."""
-        return f"{self.option} or {self.variable} says where it is, `make up` starts everything"
+    def how_to_set(self) -> str:
+        """Say how its address is set."""
+        return f"set its address by {self.option} or {self.variable}, or start everything with `make up`"
 
 
 ORDER_SVC = Place("order_svc", "ORDER_SVC_ADDRESS", "order_svc", "grpc", "HOST:PORT", "127.0.0.1:50051")
@@ -43,12 +43,12 @@ REGISTRY = Place("the schema registry", "SCHEMA_REGISTRY_URL", "registry", "url"
 
 
 def address_option(place: Place, *, required: bool = True) -> Callable[[Function], Function]:
-    """Give a command the option for the address of ``place``; the parameter is named like its key."""
+    """Give a command the option for the address of ``place``; the parameter has the name of its key."""
 
     def resolve(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
         found = value or running(place) or place.default
         if not found and required and not ctx.resilient_parsing:
-            raise click.UsageError(f"no address of {place.name}: {place.how_to_tell()}")
+            raise click.UsageError(f"no address of {place.name}: {place.how_to_set()}")
         return found
 
     return click.option(
@@ -63,9 +63,9 @@ def address_option(place: Place, *, required: bool = True) -> Callable[[Function
 
 
 def running(place: Place) -> str:
-    """Return the address of ``place`` in the stack that runs in this folder; empty where none does.
+    """Return the address of ``place`` in the stack that runs in this folder; empty where none runs.
 
-    A part that has died while others run has its address still: the default's may be another stack's.
+    A part that has died keeps its address while others run, because the default may be another stack's.
     """
     folder = Path(os.environ.get("DEVSTACK_DATA") or ".devstack")
     try:
@@ -80,11 +80,11 @@ def running(place: Place) -> str:
 
 def _runs(pid: int | None) -> bool:
     if pid is None:
-        return False  # stopped, or a server that was there before
+        return False  # it was stopped, or devstack did not start it
     try:
-        os.kill(pid, 0)  # nothing is sent
+        os.kill(pid, 0)  # this sends nothing
     except PermissionError:
-        return True  # as another user
+        return True  # it is another user's
     except ProcessLookupError:
         return False
     return True

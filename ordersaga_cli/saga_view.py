@@ -1,4 +1,4 @@
-"""Sagas as a person reads them."""
+"""Sagas as text for people."""
 
 from collections.abc import Iterable
 
@@ -53,7 +53,7 @@ def saga_line(saga: pb.Saga) -> str:
 
 
 def print_saga(answer: pb.GetSagaResponse) -> None:
-    """Print all that is known of one saga, its history, and what can be done next."""
+    """Print one saga, its history, and the next step."""
     saga = answer.saga
     for name, value in _facts(saga):
         if value:
@@ -82,7 +82,7 @@ def _facts(saga: pb.Saga) -> list[tuple[str, str]]:
     return [
         ("order", str(saga.order_id)),
         ("status", _status(saga) + (f", because {saga.reason}" if saga.reason else "")),
-        ("stuck", "yes, it does not get on by itself" if saga.stuck else "no"),
+        ("stuck", "yes, it needs an operator" if saga.stuck else "no"),
         ("final command" if saga.status in _ENDED else "pending command", saga.pending_command),
         ("attempt", str(saga.attempt)),
         (

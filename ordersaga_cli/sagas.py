@@ -1,4 +1,4 @@
-"""``ordersaga saga``: see where sagas stand, and mend them."""
+"""``ordersaga saga``: list, show and watch sagas, and mend them."""
 
 import click
 import grpc
@@ -15,22 +15,22 @@ from ordersaga_cli.saga_view import print_saga, print_sagas, saga_line
 _PAGE = 500
 _BULK_SECONDS = 60.0
 _AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNIMPLEMENTED}
-"""Failures that the next saga's call would meet as well."""
+"""Failures that the call for the next saga would meet as well."""
 _ASK_FOR = "name the sagas by their order ids, or pick them by --stuck, --status, --step or --older-than"
 
 
 @click.group(cls=Group)
 def saga() -> None:
-    """Sagas: find what does not get on, look at it, mend it."""
+    """Sagas: find those that are stuck, look at them, mend them."""
 
 
 @saga.command(
     "list",
     examples=["ordersaga saga list --stuck", "ordersaga saga list --status RUNNING --older-than 10m --json"],
-    then="`ordersaga saga show ID` tells one saga's whole story.",
+    then="`ordersaga saga show ID` shows one saga with its history.",
 )
 @filter_options
-@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many.")
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most this many.")
 @json_option
 @address_option(ORCHESTRATOR_SVC)
 def list_(
@@ -57,11 +57,11 @@ def list_(
     then="the last line says what can be done about this saga.",
 )
 @click.argument("order_id", type=ID, metavar="ID")
-@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many events, the newest.")
+@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most this many events, the newest.")
 @json_option
 @address_option(ORCHESTRATOR_SVC)
 def show_(*, order_id: int, limit: int, as_json: bool, orchestrator_svc: str) -> None:
-    """Show one saga: where it stands, what it waits for, and its history."""
+    """Show one saga: its state, what it waits for, and its history."""
     with orchestrator(orchestrator_svc) as sagas:
         found = _get(sagas, order_id, limit)
     if as_json:
@@ -74,11 +74,11 @@ def show_(*, order_id: int, limit: int, as_json: bool, orchestrator_svc: str) ->
 
 @saga.command(
     examples=["ordersaga saga retry 42", "ordersaga saga retry --stuck --step create-delivery --yes"],
-    then="`ordersaga saga show ID` tells whether it got on.",
+    then="`ordersaga saga show ID` shows whether it goes on.",
 )
 @click.argument("order_ids", type=ID, nargs=-1, metavar="[ID]...")
 @filter_options
-@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, picked by a filter.")
+@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most this many, picked by a filter.")
 @click.option("--reason", default="", help="Why, for the history.")
 @actor_option
 @yes_option
@@ -97,7 +97,7 @@ def retry(
 ) -> None:
     """Have sagas send their pending (or, once ended, final) command again now.
 
-    It may be repeated safely. One line for each saga tells what became of it.
+    It may be repeated safely. It prints one line for each saga.
     """
     _one_way(order_ids, asked)
     if asked:
@@ -109,7 +109,7 @@ def retry(
             results, more = list(answer.results), answer.more
         else:
             results, more = [_retried(sagas, order_id, actor, reason) for order_id in order_ids], False
-    _tell(pb.RetrySagasResponse(results=results, more=more), "its {command} is sent again", as_json=as_json)
+    _report(pb.RetrySagasResponse(results=results, more=more), "its {command} is sent again", as_json=as_json)
 
 
 @saga.command(
@@ -117,11 +117,11 @@ def retry(
         'ordersaga saga cancel 42 --reason "ordered by mistake"',
         'ordersaga saga cancel --step create-delivery --older-than 1h --reason "carrier closed" --yes',
     ],
-    then="`ordersaga saga show ID` tells how far the undoing is.",
+    then="`ordersaga saga show ID` shows how far the undoing is.",
 )
 @click.argument("order_ids", type=ID, nargs=-1, metavar="[ID]...")
 @filter_options
-@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, picked by a filter.")
+@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most this many, picked by a filter.")
 @click.option("--reason", required=True, help="Why, for the history.")
 @actor_option
 @yes_option
@@ -138,7 +138,7 @@ def cancel(
     as_json: bool,
     orchestrator_svc: str,
 ) -> None:
-    """Have sagas undo what was done. Past the pivot (the delivery exists) it is too late, and nothing changes."""
+    """Have sagas undo their steps. Past the pivot (the delivery exists) it is too late, and nothing changes."""
     _one_way(order_ids, asked)
     if asked:
         ask_first(f"Cancel every saga that is {asked.words()} (at most {limit})?", yes=yes)
@@ -149,12 +149,12 @@ def cancel(
             results, more = list(answer.results), answer.more
         else:
             results, more = [_cancelled(sagas, order_id, actor, reason) for order_id in order_ids], False
-    _tell(pb.CancelSagasResponse(results=results, more=more), "{status}", as_json=as_json)
+    _report(pb.CancelSagasResponse(results=results, more=more), "{status}", as_json=as_json)
 
 
 @saga.command(
     examples=["ordersaga saga watch", "ordersaga saga watch --stuck --json"],
-    then="it goes on until Ctrl-C; `ordersaga saga show ID` tells one saga's whole story.",
+    then="it goes on until Ctrl-C; `ordersaga saga show ID` shows one saga with its history.",
 )
 @filter_options
 @json_option
@@ -179,7 +179,7 @@ def watch(
 
 
 def _get(sagas: OrchestratorServiceStub, order_id: int, limit: int) -> pb.GetSagaResponse:
-    """Read page by page, back in time, until ``limit`` events are there."""
+    """Read page by page, from the newest event back, until ``limit`` events are there."""
     found = pb.GetSagaResponse()
     events: list[pb.SagaEvent] = []
     while True:
@@ -220,7 +220,7 @@ def _list(sagas: OrchestratorServiceStub, asked: Filter, limit: int) -> pb.ListS
 
 
 def _one_way(order_ids: tuple[int, ...], asked: Filter) -> None:
-    """See that sagas are either named or picked.
+    """Check that sagas are either named or picked by a filter.
 
     Raises:
         click.UsageError: both, or neither.
@@ -251,8 +251,8 @@ def _failed(order_id: int, error: grpc.RpcError) -> pb.SagaResult:
     return pb.SagaResult(order_id=order_id, error_reason=reason_of(error), error_message=text_of(error))
 
 
-def _tell(answer: pb.RetrySagasResponse | pb.CancelSagasResponse, done: str, *, as_json: bool) -> None:
-    """Print what became of each saga; end with 1 where one failed."""
+def _report(answer: pb.RetrySagasResponse | pb.CancelSagasResponse, done: str, *, as_json: bool) -> None:
+    """Print the outcome for each saga; end with 1 where one failed."""
     if as_json:
         show.document(answer)
     else:

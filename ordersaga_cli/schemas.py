@@ -32,18 +32,18 @@ def schemas() -> None:
 
 @schemas.command(
     examples=["ordersaga schemas check schemas"],
-    then="`ordersaga schemas register DIR` registers what is new; what is incompatible has to change first.",
+    then="`ordersaga schemas register DIR` registers new schemas; change incompatible ones first.",
 )
 @click.argument("folder", type=_FOLDER, metavar="DIR")
 @json_option
 @address_option(REGISTRY)
 def check(*, folder: Path, as_json: bool, registry: str) -> None:
-    """Say of each schema in DIR whether it is registered, new, or not compatible with what is registered.
+    """Show for each schema in DIR whether it is registered, new, or incompatible with the registered versions.
 
     DIR holds, in a folder named after each topic, the .avsc files of the record types on it.
     """
     with _opened(registry) as client:
-        _tell([_check(client, path) for path in _files(folder)], as_json=as_json)
+        _report([_check(client, path) for path in _files(folder)], as_json=as_json)
 
 
 @schemas.command(
@@ -62,13 +62,13 @@ def register(*, folder: Path, as_json: bool, registry: str) -> None:
             register_schemas(client, folder)
             client.clear_caches()  # type: ignore[no-untyped-call] # it has no annotations
             found = [_check(client, path) for path in _files(folder)]
-    _tell(found, as_json=as_json)
+    _report(found, as_json=as_json)
 
 
 def _files(folder: Path) -> list[Path]:
     found = sorted(folder.glob("*/*.avsc"))
     if not found:
-        raise Failed(f"{folder}: there is no <topic>/<record>.avsc in it; in this repository the folder is schemas/")
+        raise Failed(f"{folder}: it holds no <topic>/<record>.avsc; in this repository the folder is schemas/")
     return found
 
 
@@ -102,7 +102,7 @@ def _check(client: SchemaRegistryClient, path: Path) -> dict[str, Any]:
 
 
 def _differences(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Say what makes two versions of a record incompatible, field by field; a registry may say only that they are."""
+    """Return why two versions of a record are incompatible, field by field; a registry may say only that they are."""
     before, after = ({field["name"]: field for field in one.get("fields", [])} for one in (earlier, now))
     found = [
         f"the new field {name} has no default" for name in after.keys() - before.keys() if "default" not in after[name]
@@ -123,8 +123,8 @@ def _state(subject: str, state: str, **more: object) -> dict[str, Any]:
     return {"subject": subject, "state": state, "id": None, "version": None, "reason": "", **more}
 
 
-def _tell(found: list[dict[str, Any]], *, as_json: bool) -> None:
-    """Print what was found; end with 1 where a schema is incompatible."""
+def _report(found: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Print the states; end with 1 where a schema is incompatible."""
     if as_json:
         show.document({"schemas": found})
     else:
@@ -140,8 +140,8 @@ def _opened(registry: str) -> Iterator[SchemaRegistryClient]:
         with SchemaRegistryClient(registry_client(registry)) as client:
             yield client
     except Unavailable as error:
-        raise Failed(f"{error}, at {registry}; {REGISTRY.how_to_tell()}") from error
+        raise Failed(f"{error}, at {registry}; {REGISTRY.how_to_set()}") from error
     except TransportError as error:
-        raise Failed(f"the schema registry cannot be reached at {registry}; {REGISTRY.how_to_tell()}") from error
+        raise Failed(f"the schema registry cannot be reached at {registry}; {REGISTRY.how_to_set()}") from error
     except SchemaRegistryError as error:
         raise Failed(f"the schema registry at {registry} refuses: {error.error_message}") from error

@@ -1,4 +1,4 @@
-"""How things are shown: JSON with the proto's own names, tables, and lengths of time."""
+"""Output: JSON with the proto's own names, tables, and durations."""
 
 import io
 import json
@@ -20,19 +20,19 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 def document(content: Message | dict[str, Any], *, line: bool = False) -> None:
-    """Print one JSON document; on a single line where more are to come."""
+    """Print one JSON document, with ``line`` on a single line."""
     click.echo(json.dumps(as_dict(content), ensure_ascii=False, indent=None if line else 2))
 
 
 def as_dict(content: Message | dict[str, Any]) -> dict[str, Any]:
-    """Return a message as proto's JSON mapping has it (64-bit numbers are strings), under the proto's names."""
+    """Return a message in proto's JSON mapping (64-bit numbers are strings), with the proto's names."""
     if isinstance(content, dict):
         return content
     return MessageToDict(content, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; away from a terminal nothing is wrapped or coloured."""
+    """Print a table; it is wrapped and coloured on a terminal only."""
     shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         shown.add_row(*(cell if isinstance(cell, Text) else Text(clean(str(cell))) for cell in row))
@@ -71,12 +71,12 @@ def clock(moment: Timestamp) -> str:
 
 
 def since(moment: Timestamp) -> float:
-    """Return how many seconds ago a moment was; negative where it is to come."""
+    """Return how many seconds ago a moment was; negative for the future."""
     return (datetime.now(UTC) - moment.ToDatetime(UTC)).total_seconds()
 
 
 def span(seconds: float) -> str:
-    """Return a length of time in at most two units."""
+    """Return a duration in at most two units."""
     whole = int(abs(seconds))
     if whole < _MINUTE:
         return f"{whole} s"
@@ -88,6 +88,6 @@ def span(seconds: float) -> str:
 
 
 def due(moment: Timestamp) -> str:
-    """Return when a deadline is, seen from now."""
+    """Return when a deadline is, relative to now."""
     passed = since(moment)
     return f"overdue for {span(passed)}" if passed > 0 else f"in {span(passed)}"

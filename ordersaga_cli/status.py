@@ -21,7 +21,7 @@ _NOT_READY = "it starts or stops, or its database takes no writes: its log says 
 
 @dataclass(frozen=True)
 class _Status:
-    """How a service is, by its metrics."""
+    """A service's state, by its metrics."""
 
     service: str
     metrics: str
@@ -30,7 +30,7 @@ class _Status:
     since: str | None = None
     """Since when it is halted, in UTC."""
     reason: str | None = None
-    """Why it is halted, that nothing answers, or where it stands why it is not ready."""
+    """Why it is halted, or does not answer, or where to look why it is not ready."""
     held_back: int = 0
     """Messages that fail for no known reason, and wait until another of their kind is handled."""
     dead_letters: int = 0
@@ -44,23 +44,23 @@ class _Status:
 )
 @click.option(
     "--metrics",
-    "told",
+    "addresses",
     multiple=True,
     envvar="ORDERSAGA_METRICS",
     show_envvar=True,
     metavar="HOST:PORT",
-    help="Where a service's metrics are; give it once for each, or several in the variable, with blanks between."
+    help="The address of a service's metrics; give it once for each, or several in the variable, with blanks between."
     "  [default: the four services of the running stack, or 127.0.0.1:9101 to 9104]",
 )
 @json_option
 @click.pass_context
-def status(ctx: click.Context, told: Sequence[str], *, as_json: bool) -> None:
+def status(ctx: click.Context, addresses: Sequence[str], *, as_json: bool) -> None:
     """Status of the services: ready or not, halted or not, since when and why.
 
-    A service is halted where no message can be handled: then the code is taken to be bad, and nothing is parked. The
-    exit code is 1 where one is not ready.
+    A service halts when it can handle no message at all: the fault is then in the code, and nothing is parked. The
+    exit code is 1 where a service is not ready.
     """
-    found = [_look(name, address) for name, address in _places(told)]
+    found = [_look(name, address) for name, address in _places(addresses)]
     if as_json:
         show.document({"services": [asdict(one) for one in found]})
     else:
@@ -70,9 +70,9 @@ def status(ctx: click.Context, told: Sequence[str], *, as_json: bool) -> None:
         ctx.exit(1)
 
 
-def _places(told: Sequence[str]) -> list[tuple[str, str]]:
-    if told:
-        return [("", address) for address in told]
+def _places(addresses: Sequence[str]) -> list[tuple[str, str]]:
+    if addresses:
+        return [("", address) for address in addresses]
     of_stack = [running(Place(name, "", name, "metrics", "")) for name in _SERVICES]
     defaults = [f"127.0.0.1:{_FIRST_PORT + number}" for number in range(len(_SERVICES))]
     return [(name, at or default) for name, at, default in zip_longest(_SERVICES, of_stack, defaults)]

@@ -1,4 +1,4 @@
-"""``ordersaga topics``: how much lies in the topics, and how far behind each group is."""
+"""``ordersaga topics``: how many messages the topics hold, and how far behind each group is."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,11 +29,11 @@ _Place = tuple[str, int]
 @json_option
 @address_option(KAFKA)
 def topics(*, every: bool, as_json: bool, kafka: str) -> None:
-    """Topics: what lies in them, and each group's lag.
+    """Topics: how many messages they hold, and each group's lag.
 
     The lag is how many messages a group has not handled yet.
     """
-    with _told(kafka):
+    with _failing_in_words(kafka):
         found = _look(AdminClient(kafka_client(kafka)), every=every)
     if as_json:
         show.document({"topics": found})
@@ -94,8 +94,8 @@ def _committed(admin: AdminClient) -> dict[str, dict[_Place, int]]:
 
 
 @contextmanager
-def _told(kafka: str) -> Iterator[None]:
+def _failing_in_words(kafka: str) -> Iterator[None]:
     try:
         yield
     except KafkaException as error:
-        raise Failed(f"Kafka cannot be reached at {kafka} ({error.args[0].str()}); {KAFKA.how_to_tell()}") from error
+        raise Failed(f"Kafka cannot be reached at {kafka} ({error.args[0].str()}); {KAFKA.how_to_set()}") from error

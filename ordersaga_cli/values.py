@@ -1,4 +1,4 @@
-"""Message values for people: decoded by the schema registry where it knows the schema, else in hexadecimal."""
+"""Message values for people: decoded where the schema registry knows the schema, else in hexadecimal."""
 
 import base64
 import io
@@ -20,16 +20,16 @@ class Decoder:
     """Decodes values in the registry's wire format."""
 
     def __init__(self, registry: str) -> None:
-        """Use the registry at this address; none where it is empty."""
+        """Use the registry at this address; without one where it is empty."""
         self._registry = registry
 
     def decode(self, value: bytes | None) -> dict[str, Any]:
-        """Return ``schema``, ``value`` and ``value_hex``: the record where it can be decoded, and what it is else."""
+        """Return ``schema``, ``value`` and ``value_hex``: the decoded record, or the reason and the bytes."""
         if value is None:
             return {"schema": "", "value": None, "value_hex": ""}
         try:
             name, record = self._record(value)
-        except Exception as error:  # noqa: BLE001 - rubbish and registries fail in many ways, and hexadecimal is left
+        except Exception as error:  # noqa: BLE001 - bytes and registries fail in many ways; hexadecimal always works
             reason = error.message if isinstance(error, Failed) else " ".join(str(error).split()) or repr(error)
             return {"schema": f"not decoded: {reason[:200]}", "value": None, "value_hex": value.hex()}
         return {"schema": name, "value": record, "value_hex": ""}

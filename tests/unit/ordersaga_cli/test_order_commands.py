@@ -111,7 +111,7 @@ def test_cancel_says_who_and_why_and_where_the_outcome_is_seen() -> None:
     line = 'order cancel 42 --reason "by mistake" --actor ann'
     result, told = ask(line, CancelOrder=pb.CancelOrderResponse(order=order()))
     assert told.request == pb.CancelOrderRequest(order_id=42, actor="ann", reason="by mistake")
-    assert result.lines == ["order 42  PENDING, its cancel is asked for", "Next: `ordersaga order watch 42`"]
+    assert result.lines == ["order 42  PENDING, its cancel is requested", "Next: `ordersaga order watch 42`"]
 
 
 def test_a_cancel_of_a_final_order_is_refused() -> None:

@@ -62,12 +62,12 @@ def test_the_option_goes_before_the_variable() -> None:
     assert "order_svc cannot be reached at 127.0.0.1:9;" in result.err
 
 
-def test_a_service_that_is_away_is_told_with_its_address_and_what_sets_it() -> None:
+def test_a_service_that_is_away_is_named_with_its_address_and_what_sets_it() -> None:
     result = typed("saga list", at("127.0.0.1:9"))
     assert result.code == 1
     assert result.err == (
-        "ordersaga: orchestrator_svc cannot be reached at 127.0.0.1:9; --orchestrator-svc-address or"
-        " ORCHESTRATOR_SVC_ADDRESS says where it is, `make up` starts everything\n"
+        "ordersaga: orchestrator_svc cannot be reached at 127.0.0.1:9; set its address by --orchestrator-svc-address or"
+        " ORCHESTRATOR_SVC_ADDRESS, or start everything with `make up`\n"
     )
 
 
