@@ -148,13 +148,13 @@ class Caller:
         self._calls[place, stream] = _Call(due, to_watch=watch_every > 0 and self._turn % watch_every == 0)
         load.placed += 1
 
-    def _step(self, load: Load, flow: _Flow, patience: float) -> None:
-        """Send what waits, wait up to ``patience`` seconds for answers, and take them."""
+    def _step(self, load: Load, flow: _Flow, timeout: float) -> None:
+        """Send what waits, wait up to ``timeout`` seconds for answers, and take them."""
         for connection in self._connections:
             connection.flush()
-        ready = self._selector.select(patience)
-        if not ready and patience == _SILENCE_SECONDS:
-            msg = f"{len(self._calls)} calls have not been answered for {patience:.0f} s"
+        ready = self._selector.select(timeout)
+        if not ready and timeout == _SILENCE_SECONDS:
+            msg = f"{len(self._calls)} calls have not been answered for {timeout:.0f} s"
             raise TimeoutError(msg)
         for key, _ in ready:
             place = self._connections.index(key.data)

@@ -25,9 +25,9 @@ def machine() -> Shape:
 
 
 def interpreter() -> Shape:
-    """Return how the interpreter was built, as far as it tells.
+    """Return how the interpreter was built, as far as it says.
 
-    What ``configure`` was told stands in ``config_args``. A distribution may optimise all the same, by what it tells
+    The arguments of ``configure`` are in ``config_args``. A distribution may optimise all the same, by what it says
     ``make``, and of that nothing is left: then ``profile_guided`` and ``link_time`` are None, not known.
     """
     arguments = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
@@ -39,8 +39,8 @@ def interpreter() -> Shape:
         "executable": os.path.realpath(sys.executable),
         "config_args": arguments,
         "cflags": str(sysconfig.get_config_var("PY_CFLAGS") or ""),
-        "profile_guided": _told("--enable-optimizations", arguments),
-        "link_time": _told("--with-lto", arguments),
+        "profile_guided": _configured("--enable-optimizations", arguments),
+        "link_time": _configured("--with-lto", arguments),
         "debug": bool(sysconfig.get_config_var("Py_DEBUG")),
         "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
     }
@@ -50,14 +50,14 @@ def in_a_line(shape: Shape) -> str:
     """Return the shape for people; ``shape`` is what `machine` returned."""
     python = interpreter()
     memory = f"{int(str(shape['memory_bytes'])) / 2**30:.0f} GiB"
-    built = {True: "profile-guided", None: "profile-guided or not: it does not tell"}[_flag(python["profile_guided"])]
+    built = {True: "profile-guided", None: "profile-guided or not: it does not say"}[_flag(python["profile_guided"])]
     return (
         f"{shape['cores']} cores of {shape['processor']}, {memory}; {python['implementation']} {python['version']}, "
         f"{python['compiler']}, {built}"
     )
 
 
-def _told(option: str, arguments: str) -> bool | None:
+def _configured(option: str, arguments: str) -> bool | None:
     return True if option in arguments else None
 
 

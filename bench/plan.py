@@ -40,4 +40,4 @@ class Plan:
 
 
 Measurement = Callable[[Rig, Plan], None]
-"""Measures a running stack as the plan says, and tells the plan."""
+"""Measures a running stack as the plan says, and reports to the plan."""

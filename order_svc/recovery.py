@@ -6,7 +6,6 @@ its own messages: from the offset up to which the database is known to be whole.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from itertools import islice
 from typing import TypeAlias, TypeVar
 
@@ -161,7 +160,7 @@ class Recovery(Periodic):
                 orders.setdefault(record.key, order_in(record) if isinstance(record, OrderCancelRequested) else record)
             self._restore(list(orders.values()))
             if cancels:
-                self._database.transact(partial(store.restore_cancels, told=list(cancels.values())))
+                self._restore_cancels(list(cancels.values()))
 
     def _known(self, tx: Transaction) -> dict[Partition, int]:
         self._database.timelines.look(tx)
@@ -193,10 +192,13 @@ class Recovery(Periodic):
         last = max(order.order_id for order in orders)
         if last > self._database.transact(store.last_number):
             self._database.transact(lambda tx: store.number_on(tx, behind=last, gap=_GAP))
-        restored = self._database.transact(partial(store.restore, told=orders, announce_after=self._announce_after))
+        restored = self._database.transact(lambda tx: store.restore(tx, orders, self._announce_after))
         if restored:
             _RESTORED.inc(len(restored))
             log.error("orders restored that the database had forgotten", orders=len(restored), first=min(restored))
+
+    def _restore_cancels(self, requests: Sequence[OrderCancelRequested]) -> None:
+        self._database.transact(lambda tx: store.restore_cancels(tx, requests))
 
 
 def _parts(items: Iterator[T]) -> Iterator[list[T]]:

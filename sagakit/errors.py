@@ -57,7 +57,7 @@ class AlreadyExists(Refused):
 
 
 class Exhausted(SagakitError):
-    """There is no room for the request now. Nothing was done; a retry works once the backlog is smaller."""
+    """There is no room for the request now. Nothing was done; a retry works once there is room again."""
 
     def __init__(self, reason: str, message: str) -> None:
         """Refuse for now with a stable ``reason`` in capitals, for programs, and a ``message`` for people."""

@@ -48,7 +48,7 @@ def main() -> int:
 def _settings() -> Settings:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--duration", type=float, default=120, help="seconds of load and faults (120)")
-    parser.add_argument("--seed", type=int, help="of customers and faults; random, and told, where it is not given")
+    parser.add_argument("--seed", type=int, help="of customers and faults; random, and printed, where it is not given")
     parser.add_argument("--replicas", type=int, choices=(1, 2), default=1, help="of every service (1)")
     parser.add_argument("--nemeses", default="", help="beginnings of kinds, with commas: all where not given")
     parser.add_argument("--rate", type=float, default=10, help="customers a second (10)")

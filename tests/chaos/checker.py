@@ -22,7 +22,6 @@
 
 from collections.abc import Callable, Iterator
 
-from tests.chaos.checker_books import orders_agree_with_their_effects, the_outbox_reaches_kafka, the_stock_balances
 from tests.chaos.checker_cancels import cancels_have_their_end
 from tests.chaos.checker_common import Case, Violation
 from tests.chaos.checker_effects import every_record_has_its_effect, offsets_follow_effects
@@ -33,6 +32,7 @@ from tests.chaos.checker_letters import letters_are_true
 from tests.chaos.checker_orders import a_request_is_one_order, every_order_ends_once
 from tests.chaos.checker_reads import reads_agree
 from tests.chaos.checker_refusals import refusals_are_justified
+from tests.chaos.checker_tables import orders_agree_with_their_effects, the_outbox_reaches_kafka, the_stock_balances
 from tests.chaos.checker_times import times_run_forward
 from tests.chaos.checker_watches import watches_tell_all
 from tests.chaos.evidence import Evidence

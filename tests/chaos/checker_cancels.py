@@ -1,4 +1,4 @@
-"""Invariant (14): who was told that a cancel is accepted, or that it comes too late, was told the truth."""
+"""Invariant (14): a cancel that was shown as accepted, or as too late, was so."""
 
 import math
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from tests.chaos.evidence import CancelCall, OrderRow, Outcome, SagaCall
 
 _REASON = "CANCEL_REQUESTED"
 _TOO_LATE = ("TOO_LATE", "FAILED_PRECONDITION")
-"""A bulk action tells the reason, and a single one the status."""
+"""A bulk action shows the reason, and a single one the status."""
 
 
 def cancels_have_their_end(case: Case) -> Iterator[Violation]:
@@ -26,22 +26,22 @@ def cancels_have_their_end(case: Case) -> Iterator[Violation]:
 
 
 def _as_the_history_says(case: Case, order: OrderRow) -> Iterator[Violation]:
-    told = {event.type for event in case.history[order.order_id]}
+    events = {event.type for event in case.history[order.order_id]}
     ended = f"order {order.order_id} is {order.status} ({order.cancel_reason})"
-    if "CANCEL_ACCEPTED" in told and (order.status, order.cancel_reason) != ("CANCELLED", _REASON):
+    if "CANCEL_ACCEPTED" in events and (order.status, order.cancel_reason) != ("CANCELLED", _REASON):
         yield Violation(14, f"{ended}, and its cancel was accepted")
-    if "CANCEL_TOO_LATE" in told and order.status != "COMPLETED":
+    if "CANCEL_TOO_LATE" in events and order.status != "COMPLETED":
         yield Violation(14, f"{ended}, and its cancel came too late")
 
 
 def _heard_of(case: Case, order: OrderRow, call: CancelCall) -> Iterator[Violation]:
-    told = {event.type for event in case.history[order.order_id]}
+    events = {event.type for event in case.history[order.order_id]}
     if order.cancel_time is None:
         yield Violation(14, f"the cancel of order {order.order_id} was acknowledged, and is not noted on it")
-    lost = case.incarnation["order-created"]  # it is told again only as long as the order is PENDING
+    lost = case.incarnation["order-created"]  # it is announced again only while the order is PENDING
     # What came too late is passed over without a line where it is read again.
     passed_over = case.may_be_forgotten("orchestrator_svc", call.began, math.inf)
-    if order.status == "COMPLETED" and "CANCEL_TOO_LATE" not in told and not lost and not passed_over:
+    if order.status == "COMPLETED" and "CANCEL_TOO_LATE" not in events and not lost and not passed_over:
         yield Violation(14, f"order {order.order_id} is COMPLETED, and its saga does not say what became of the cancel")
 
 

@@ -62,7 +62,7 @@ class Case:
         return record.place.incarnation < self.incarnation[record.place.topic]
 
     def lost(self, order_id: int, call: CreateCall) -> bool:
-        """Say whether an order is nowhere: its database forgot it, and Kafka was never told of it."""
+        """Say whether an order is nowhere: its database forgot it, and it never reached Kafka."""
         return order_id not in self._announced and self.may_be_forgotten("order_svc", call.began, call.ended)
 
     def went_back(self, service: str) -> bool:
@@ -78,7 +78,7 @@ class Case:
     def taken_back(self, order_id: int) -> bool:
         """Say whether an order is COMPLETED, and its pieces were given to others since product_svc forgot of them.
 
-        Its saga is stuck then, and tells a person why.
+        Its saga is stuck then, and shows a person why.
         """
         saga = self.rows.sagas.get(order_id)
         return self.went_back("product_svc") and saga is not None and saga.status == "COMPLETED" and saga.stuck
@@ -86,7 +86,7 @@ class Case:
     def undone_before(self, order_id: int) -> bool:
         """Say whether an order is CANCELLED, and its saga has forgotten that and come to another end since.
 
-        Replies that had come behind a cancel may be read before it. The saga is stuck then: it tells a person of what
+        Replies that had come behind a cancel may be read before it. The saga is stuck then: it shows a person what
         is undone.
         """
         saga, order = self.rows.sagas.get(order_id), self.orders.get(order_id)

@@ -113,7 +113,7 @@ def every_record_has_its_effect(case: Case) -> Iterator[Violation]:
 
 
 def _still_open(case: Case, record: Record) -> bool:
-    """Say whether a record waits with its order, which (1) tells of already, or was lost with its topic."""
+    """Say whether a record waits with its order, which (1) reports already, or was lost with its topic."""
     order = case.orders.get(record.order_id)
     return case.gone(record) or (order is not None and order.status not in FINAL and record.type != "OrderCreated")
 
@@ -140,7 +140,7 @@ def offsets_follow_effects(case: Case) -> Iterator[Violation]:
     reached: dict[tuple[str, int, int], int] = {}
     backs = [(back.service, back.time) for back in case.evidence.went_back]
     for sample in case.evidence.offsets:
-        # What is committed by then is read again, if it is forgotten; (8) tells whether it has its effect at last.
+        # What is committed by then is read again, if it is forgotten; (8) checks whether it has its effect at last.
         forgetful = [back for back in backs if back[0] == sample.group and back[1] <= sample.time]
         backs = [back for back in backs if back not in forgetful]
         for partition, committed in sample.committed.items():

@@ -90,11 +90,11 @@ def _sent(case: Case, windows: list[FaultWindow]) -> Iterator[Healing]:
 
 
 def _announced(case: Case, windows: list[FaultWindow]) -> Iterator[Healing]:
-    told = Counter[tuple[str, int]]()
+    times = Counter[tuple[str, int]]()
     for record in _once(case):
         if record.type in {"OrderCreated", "OrderCancelRequested"} and record.order_id not in case.removed:
-            told[record.type, record.order_id] += 1
-            if told[record.type, record.order_id] > 1:
+            times[record.type, record.order_id] += 1
+            if times[record.type, record.order_id] > 1:
                 what = f"{record.type} of order {record.order_id}"
                 yield _healing(Kind.ANNOUNCED, what, record.seen, windows)
 

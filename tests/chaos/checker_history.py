@@ -21,7 +21,7 @@ _BROUGHT_ABOUT_BY = {
 
 @dataclass(frozen=True)
 class State:
-    """A saga's state, as far as its history tells it."""
+    """A saga's state, as far as its history shows it."""
 
     status: str
     step: str | None = None
@@ -138,11 +138,11 @@ def _ending(case: Case, saga: SagaRow) -> Iterator[Violation]:
     if order is None:
         yield Violation(6, f"saga {saga.order_id} is of an order that does not exist")
         return
-    told = {"COMPLETED": ("COMPLETED", None), "COMPENSATED": ("CANCELLED", saga.reason)}.get(saga.status)
+    commanded = {"COMPLETED": ("COMPLETED", None), "COMPENSATED": ("CANCELLED", saga.reason)}.get(saga.status)
     ended = (order.status, order.cancel_reason or None)
     if saga.reason == "UNDONE" and case.went_back("orchestrator_svc"):
         ended = (order.status, saga.reason)  # it has forgotten why
-    if order.status in FINAL and told != ended and not case.undone_before(saga.order_id):
+    if order.status in FINAL and commanded != ended and not case.undone_before(saga.order_id):
         yield Violation(6, f"saga {saga.order_id} is {saga.status} ({saga.reason}), its order is {ended}")
 
 

@@ -1,4 +1,4 @@
-"""Invariants (1) and (4): what customers were told, against what became of it."""
+"""Invariants (1) and (4): what customers were shown, against what is stored."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -33,7 +33,9 @@ def _endings(case: Case) -> Iterator[Violation]:
                 commanded[record.order_id].add(f"{record.type}({reason})")
     for order_id, endings in commanded.items():
         if len(endings) > 1 and not case.undone_before(order_id):
-            yield Violation(1, f"order {order_id} was told to end in {len(endings)} ways: {', '.join(sorted(endings))}")
+            yield Violation(
+                1, f"order {order_id} was shown to end in {len(endings)} ways: {', '.join(sorted(endings))}"
+            )
     for sample in case.evidence.offsets:
         for order_id, row in sample.rows.orders.items():
             now = case.rows.orders.get(order_id)

@@ -46,15 +46,15 @@ def _orders(case: Case, views: Sequence[OrderView]) -> Iterator[Violation]:
         if row is None or case.may_be_forgotten("order_svc", view.began, view.ended):
             continue
         if (view.content, view.create_time) != (row.content, row.create_time):
-            yield Violation(15, f"{named} is told as {view.content}, and stored as {row.content}")
+            yield Violation(15, f"{named} is shown as {view.content}, and stored as {row.content}")
         if view.status in FINAL and (view.status, view.cancel_reason) != (row.status, row.cancel_reason):
-            yield Violation(15, f"{named} was told to be {view.status}, and is {row.status} in the end")
+            yield Violation(15, f"{named} was shown to be {view.status}, and is {row.status} in the end")
         if view.update_time > row.update_time:
             yield Violation(15, f"{named} had an update_time that is later than its last")
     for before, later in combinations(views, 2):
         lost = shows_less(before, later) if before.ended <= later.began else None
         if lost and not case.may_be_forgotten("order_svc", before.began, before.ended):
-            yield Violation(15, f"order {before.order_id}, told by {before.name}, {lost}, told by {later.name}")
+            yield Violation(15, f"order {before.order_id}, shown by {before.name}, {lost}, shown by {later.name}")
 
 
 def _sagas(case: Case, views: Sequence[SagaView]) -> Iterator[Violation]:
@@ -65,28 +65,30 @@ def _sagas(case: Case, views: Sequence[SagaView]) -> Iterator[Violation]:
         if (before.version, before.update_time) > (later.version, later.update_time) and before.ended <= later.began:
             if case.may_be_forgotten("orchestrator_svc", before.began, before.ended):
                 continue
-            told = f"told in version {before.version} by {before.name}, and in {later.version} by {later.name} later"
-            yield Violation(15, f"saga {before.order_id} was {told}")
+            versions = (
+                f"shown in version {before.version} by {before.name}, and in {later.version} by {later.name} later"
+            )
+            yield Violation(15, f"saga {before.order_id} was {versions}")
 
 
 def _as_in_history(case: Case, view: SagaView) -> Iterator[Violation]:
     named, saga = f"{view.name}: saga {view.order_id}", case.rows.sagas.get(view.order_id)
     if saga is None or view.version > saga.version:
-        yield Violation(15, f"{named} was told in version {view.version}, and is {saga} in the end")
+        yield Violation(15, f"{named} was shown in version {view.version}, and is {saga} in the end")
         return
     if view.update_time < view.create_time or view.create_time != saga.create_time:
-        yield Violation(15, f"{named} was told with other times than are stored")
+        yield Violation(15, f"{named} was shown with other times than are stored")
     history = case.history[view.order_id]
-    told = State(view.status, view.step or None, view.reason or None)
+    shown = State(view.status, view.step or None, view.reason or None)
     possible = states_at(case, view.order_id, view.version)
-    if possible and told not in possible:
+    if possible and shown not in possible:
         states = " or ".join(sorted(map(str, possible)))
-        yield Violation(15, f"{named} was told as {told} in version {view.version}, its history says {states}")
+        yield Violation(15, f"{named} was shown as {shown} in version {view.version}, its history says {states}")
     if view.history:
         until = max(view.version, view.history[-1][0])  # it is read after the saga, and may be ahead of it
         stored = tuple((event.version, event.type) for event in history if event.version <= until)
         if view.history != stored:
-            yield Violation(15, f"{named} was told with the history {view.history}, and has {stored}")
+            yield Violation(15, f"{named} was shown with the history {view.history}, and has {stored}")
 
 
 def _lists(case: Case) -> Iterator[Violation]:
@@ -94,21 +96,21 @@ def _lists(case: Case) -> Iterator[Violation]:
     for order_id, call in case.evidence.acknowledged():
         if order_id not in case.removed:
             made[call.content.user_id].append((call.ended, order_id))
-    for told in case.evidence.lists:
-        yield from _list(case, told, {order_id for ended, order_id in made[told.user_id] if ended <= told.began})
+    for listed in case.evidence.lists:
+        yield from _list(case, listed, {order_id for ended, order_id in made[listed.user_id] if ended <= listed.began})
 
 
-def _list(case: Case, told: OrderList, made: set[int]) -> Iterator[Violation]:
-    named = f"ListOrders of user {told.user_id}"
-    if list(told.order_ids) != sorted(set(told.order_ids), reverse=True):
+def _list(case: Case, listed: OrderList, made: set[int]) -> Iterator[Violation]:
+    named = f"ListOrders of user {listed.user_id}"
+    if list(listed.order_ids) != sorted(set(listed.order_ids), reverse=True):
         yield Violation(15, f"{named} is not in descending order")
-    missing = made - set(told.order_ids)
-    if missing and not case.may_be_forgotten("order_svc", 0.0, told.ended):
+    missing = made - set(listed.order_ids)
+    if missing and not case.may_be_forgotten("order_svc", 0.0, listed.ended):
         yield Violation(15, f"{named} leaves out {sorted(missing)}")
     strange = [
         order_id
-        for order_id in told.order_ids
-        if order_id in case.rows.orders and case.rows.orders[order_id].content.user_id != told.user_id
+        for order_id in listed.order_ids
+        if order_id in case.rows.orders and case.rows.orders[order_id].content.user_id != listed.user_id
     ]
     if strange:
-        yield Violation(15, f"{named} tells of {strange}, which are another user's")
+        yield Violation(15, f"{named} shows {strange}, which are another user's")

@@ -1,4 +1,4 @@
-"""Invariant (13): who is refused is told the truth. What could be had is reconstructed from the books."""
+"""Invariant (13): each refusal is true. What the shop could sell is reconstructed from the tables."""
 
 import re
 import unicodedata
@@ -91,12 +91,12 @@ def _is_box(address: str) -> bool:
 
 
 def _explained(case: Case, order: OrderRow) -> bool:
-    told = {event.type for event in case.history[order.order_id]}
+    events = {event.type for event in case.history[order.order_id]}
     match order.cancel_reason:
         case "TIMED_OUT":
-            return "STEP_TIMED_OUT" in told
+            return "STEP_TIMED_OUT" in events
         case "CANCEL_REQUESTED":
-            return "CANCEL_ACCEPTED" in told and (
+            return "CANCEL_ACCEPTED" in events and (
                 order.cancel_time is not None or _operator_asked(case, order.order_id)
             )
         case "UNDONE":  # a cancel that was decided and then forgotten
@@ -111,7 +111,7 @@ def _refused(case: Case, order: OrderRow) -> bool:
 
 
 def _refused_once(case: Case, order: OrderRow) -> bool:
-    """Say whether a participant refused the order for its reason, and has forgotten it: only its answer tells."""
+    """Say whether a participant refused the order for its reason, and has forgotten it: only its answer shows that."""
     return any(
         record.type == kind and record.fields.get("reason") == order.cancel_reason and case.went_back(service)
         for record in case.records_of[order.order_id]

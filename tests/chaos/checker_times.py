@@ -30,7 +30,7 @@ def _history(case: Case, saga: SagaRow) -> Iterator[Violation]:
     lines = case.history[saga.order_id]
     for before, later in pairwise(lines):
         if later.create_time < before.create_time:
-            told = f"{later.type} (version {later.version}) has an earlier time than {before.type} before it"
-            yield Violation(17, f"saga {saga.order_id}: {told}")
+            what = f"{later.type} (version {later.version}) has an earlier time than {before.type} before it"
+            yield Violation(17, f"saga {saga.order_id}: {what}")
     if lines and not saga.create_time <= lines[0].create_time <= lines[-1].create_time <= saga.update_time:
         yield Violation(17, f"saga {saga.order_id} has a history that is not between its first and last time")

@@ -1,4 +1,4 @@
-"""Invariant (16): a watch begins with what is there, goes forward, and tells of the end."""
+"""Invariant (16): a watch begins with what is there, goes forward, and shows the end."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -42,20 +42,20 @@ def _order(case: Case, watch: OrderWatch, before_it: Sequence[OrderView]) -> Ite
         lost = shows_less(seen, watch.views[0])
         if lost and not case.may_be_forgotten("order_svc", seen.began, seen.ended):
             yield Violation(16, f"{named} began with what was no more: the order {lost}")
-    told = bool(watch.views) and watch.views[-1].status in FINAL
-    if watch.code == "OK" and not told:
+    saw_the_end = bool(watch.views) and watch.views[-1].status in FINAL
+    if watch.code == "OK" and not saw_the_end:
         yield Violation(16, f"{named} ended before its order")
-    if told and any(view.status in FINAL for view in watch.views[:-1]):
+    if saw_the_end and any(view.status in FINAL for view in watch.views[:-1]):
         yield Violation(16, f"{named} went on behind the order's end")
     row = case.rows.orders.get(watch.order_id)
-    if row and row.status in FINAL and not told:
+    if row and row.status in FINAL and not saw_the_end:
         ended = max(watch.began, case.evidence.second(row.update_time))
         if _had_time(case, ended, watch.ended):
             yield Violation(16, f"{named} missed that the order was {row.status} at {ended:.1f} s")
 
 
 def _had_time(case: Case, ended: float, until: float) -> bool:
-    """Say whether a watch that lasted ``until`` a time had to tell of what ended before, as no fault kept it."""
+    """Say whether a watch that lasted ``until`` a time had to show what ended before, as no fault prevented it."""
     disturbed = any(fault.began <= until and fault.ended + fault.settles >= ended for fault in case.evidence.faults)
     return until - ended > _IN_TIME_SECONDS and not disturbed
 
@@ -66,8 +66,8 @@ def _sagas(case: Case, watch: SagaWatch) -> Iterator[Violation]:
     for view in watch.views:
         before = last.get(view.order_id)
         if before and (view.version, view.update_time) < (before.version, before.update_time):
-            told = f"saga {view.order_id} was told in version {before.version}, and then in {view.version}"
-            yield Violation(16, f"{named}: {told}")
+            what = f"saga {view.order_id} was shown in version {before.version}, and then in {view.version}"
+            yield Violation(16, f"{named}: {what}")
         last[view.order_id] = view
     yield from _beginnings(case, watch, named)
     heard = max((view.ended for view in watch.views), default=0.0)
@@ -75,7 +75,7 @@ def _sagas(case: Case, watch: SagaWatch) -> Iterator[Violation]:
         saga = case.rows.sagas.get(view.order_id)
         ended = case.evidence.second(saga.update_time) if saga else 0.0
         missed = saga is not None and saga.status in _SAGA_ENDS and view.status not in _SAGA_ENDS
-        if missed and heard - max(ended, watch.began) > _SAGAS_IN_TIME_SECONDS:  # it told of others since
+        if missed and heard - max(ended, watch.began) > _SAGAS_IN_TIME_SECONDS:  # it has shown others since
             yield Violation(16, f"{named} missed that saga {view.order_id} ended at {ended:.1f} s")
 
 
@@ -85,5 +85,5 @@ def _beginnings(case: Case, watch: SagaWatch, named: str) -> Iterator[Violation]
         begins = first.get(seen.order_id)
         forgotten = case.may_be_forgotten("orchestrator_svc", seen.began, seen.ended)
         if begins and seen.ended <= watch.began and begins.version < seen.version and not forgotten:
-            told = f"saga {seen.order_id} in version {begins.version}, which had been in {seen.version}"
-            yield Violation(16, f"{named} began with {told}")
+            what = f"saga {seen.order_id} in version {begins.version}, which had been in {seen.version}"
+            yield Violation(16, f"{named} began with {what}")

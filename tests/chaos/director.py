@@ -22,7 +22,7 @@ class Done:
     kind: str
     began: float
     ended: float
-    told: str
+    summary: str
     error: str = ""
     """Why it did not come to pass; empty where it did."""
 
@@ -30,9 +30,9 @@ class Done:
 class Director:
     """Begins faults at their times, and heals them at theirs."""
 
-    def __init__(self, stage: Stage, tell: Callable[[str], None]) -> None:
+    def __init__(self, stage: Stage, report: Callable[[str], None]) -> None:
         """Play on ``stage``."""
-        self._stage, self._tell = stage, tell
+        self._stage, self._report = stage, report
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._locks: dict[str, threading.Lock] = {}
@@ -64,16 +64,16 @@ class Director:
 
     def _one(self, fault: Fault) -> None:
         began = time.monotonic()
-        told, trouble = "", ""
+        summary, trouble = "", ""
         try:
-            with self._alone(fault.nemesis.uses), self._noted(fault) as told:
+            with self._alone(fault.nemesis.uses), self._noted(fault) as summary:
                 began = time.monotonic()
-                self._tell(f"{began - self.began:6.1f}  {told}")
+                self._report(f"{began - self.began:6.1f}  {summary}")
                 self._stopping.wait(fault.seconds)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the round goes on, and the report tells
+        except Exception as error:  # noqa: BLE001 - whatever it is, the round goes on, and the report names it
             trouble = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
-            self._tell(f"{time.monotonic() - self.began:6.1f}  {fault.nemesis.kind} did not come to pass: {trouble}")
-        self.done.append(Done(fault.nemesis.kind, began - self.began, time.monotonic() - self.began, told, trouble))
+            self._report(f"{time.monotonic() - self.began:6.1f}  {fault.nemesis.kind} did not come to pass: {trouble}")
+        self.done.append(Done(fault.nemesis.kind, began - self.began, time.monotonic() - self.began, summary, trouble))
 
     @contextmanager
     def _noted(self, fault: Fault) -> Iterator[str]:
@@ -81,9 +81,9 @@ class Director:
         nemesis = fault.nemesis
         with (
             self._stage.recorder.fault(nemesis.kind, nemesis.uses, nemesis.settles),
-            nemesis.act(self._stage, Random(fault.seed)) as told,
+            nemesis.act(self._stage, Random(fault.seed)) as summary,
         ):
-            yield told
+            yield summary
 
     @contextmanager
     def _alone(self, uses: frozenset[str]) -> Iterator[None]:

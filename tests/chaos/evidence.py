@@ -150,7 +150,7 @@ class DeadLetter:
     key: bytes = b""
 
     def is_of(self, record: Record) -> bool:
-        """Say whether it is ``record``, parked. An offset alone would not tell: it may be of another incarnation."""
+        """Say whether it is ``record``, parked. An offset alone does not say: it may be of another incarnation."""
         same_place = (self.topic, self.partition, self.offset) == (
             record.place.topic,
             record.place.partition,

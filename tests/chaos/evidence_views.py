@@ -1,6 +1,6 @@
 """What readers were shown: orders and sagas, as single answers, as lists and as streams.
 
-Seconds are those of the recording; times that a service tells are microseconds since 1970, as its database has them.
+Seconds are those of the recording; times that a service shows are microseconds since 1970, as its database has them.
 """
 
 import math
@@ -44,12 +44,12 @@ class SagaView:
     began: float = 0.0
     ended: float = 0.0
     history: tuple[tuple[int, str], ...] = ()
-    """The versions and types of the events that were told with it, where all of them were."""
+    """The versions and types of the events that were shown with it, where all of them were."""
 
 
 @dataclass(frozen=True)
 class OrderList:
-    """The whole of a user's orders, as ``ListOrders`` told them in one page."""
+    """The whole of a user's orders, as ``ListOrders`` showed them in one page."""
 
     user_id: int
     order_ids: tuple[int, ...]

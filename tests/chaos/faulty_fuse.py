@@ -40,7 +40,7 @@ class Fuse:
         return _text(self._fired)
 
     def blows(self, point: str) -> bool:
-        """Say whether it happens here and now. Of the threads and replicas that come by, one is told so."""
+        """Say whether it happens here and now. Of the threads and replicas that come by, only one gets True."""
         if self.armed != point:
             return False
         try:
@@ -50,7 +50,7 @@ class Fuse:
         return True
 
     def dies(self, point: str) -> None:
-        """End the process at once, as a crash would, if ``point`` is armed: nothing is flushed, closed or told."""
+        """End the process at once, as a crash would, if ``point`` is armed: nothing is flushed, closed or reported."""
         if self.blows(point):
             os._exit(EXIT_CODE)
 

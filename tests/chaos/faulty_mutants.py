@@ -1,4 +1,4 @@
-"""What can be deliberately broken in a fault build, by name: each mutant breaks one promise, and the checker tells."""
+"""Mutants of a fault build, by name: each deliberately breaks one promise, and the checker finds it."""
 
 import json
 import math
@@ -43,7 +43,7 @@ from sagakit.records import Record
 from sagakit.runtime.set_aside import Claim
 from sagakit.saga.instance import Instance
 
-_PATIENCE_SECONDS = 30.0
+_LONGEST_WAIT_SECONDS = 30.0
 
 
 def takes_stock_again() -> None:
@@ -137,7 +137,7 @@ def locks_no_saga() -> None:
         asked = [instance for instance in claimed.values() if instance.attempt == 0]
         if asked and not lingered:
             lingered.extend(asked)
-            give_up = time.monotonic() + _PATIENCE_SECONDS
+            give_up = time.monotonic() + _LONGEST_WAIT_SECONDS
             while not _all_ended(self, tx, asked) and time.monotonic() < give_up:
                 time.sleep(0.05)
         return claimed
@@ -173,7 +173,7 @@ def removes_before_it_relays() -> None:
             rows = tx.execute(relay._CLAIM, {"age": self._age, "limit": 1000, "aside": "{}"}).fetchall()  # noqa: SLF001 - a mutant knows what it breaks
             tx.execute(relay._REMOVE, {"ids": [row.outbox_id for row in rows]})  # noqa: SLF001 - the same
         if rows:
-            self._producer.deliver([relay._message(row) for row in rows], _PATIENCE_SECONDS)  # noqa: SLF001 - the same
+            self._producer.deliver([relay._message(row) for row in rows], _LONGEST_WAIT_SECONDS)  # noqa: SLF001 - the same
         return len(rows)
 
     Relay.relay_once = faulty  # type: ignore[method-assign] # that is what a mutant does

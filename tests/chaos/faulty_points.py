@@ -122,7 +122,7 @@ def _keeping_offsets(fuse: Fuse) -> None:
     uncommitted: list[object] = []
 
     class FaultyOffsets(Offsets):
-        """The offsets of batches, which tell that one was handled."""
+        """The offsets of batches, which show that one was handled."""
 
         def add(self, batch: Sequence[KafkaMessage]) -> None:
             super().add(batch)

@@ -22,7 +22,7 @@ SHORT_TIMES = {
     "ANNOUNCE_INTERVAL_SECONDS": "1",
 }
 _SESSION_SECONDS = 4.5
-"""Long enough that a service may stand still for longer than a batch's patience, and its group not miss it."""
+"""Long enough that a service may stand still for more than the two seconds of a batch, and its group not miss it."""
 _LOOK_SECONDS = 0.3
 _BACKOFF_SECONDS = 1.0
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ordersaga.product.v1 import product_pb2
 
-from tests.chaos.load_customers import PATIENCE_SECONDS, Customers
+from tests.chaos.load_customers import LONGEST_WAIT_SECONDS, Customers
 from tests.chaos.load_lines import Lines
 from tests.chaos.load_operators import Operators
 from tests.chaos.load_plans import PRICE, plan
@@ -64,7 +64,7 @@ class Load:
     def pause(self) -> None:
         """Begin no further plan, and wait until those under way are done."""
         self._going.clear()
-        give_up = time.monotonic() + PATIENCE_SECONDS
+        give_up = time.monotonic() + LONGEST_WAIT_SECONDS
         while self._busy and time.monotonic() < give_up:
             time.sleep(0.05)
 

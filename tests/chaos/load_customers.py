@@ -15,7 +15,7 @@ from tests.chaos.load_lines import CALL_SECONDS, Lines, code_of, outcome
 from tests.chaos.load_plans import Plan, Wish
 from tests.chaos.load_views import content_of, order_view
 
-PATIENCE_SECONDS = 40.0
+LONGEST_WAIT_SECONDS = 40.0
 _WATCH_SECONDS = 20.0
 _WATCHERS = 6
 _AGAIN_SECONDS = 0.5
@@ -58,7 +58,7 @@ class Customers:
 
     def _until_answered(self, call: Callable[[], tuple[str, int | None]]) -> int | None:
         """Make a call again, with the same request id, until it is answered, for a while."""
-        give_up, wait = time.monotonic() + PATIENCE_SECONDS, 0.1
+        give_up, wait = time.monotonic() + LONGEST_WAIT_SECONDS, 0.1
         code, answer = call()
         while code in _TRY_LATER and time.monotonic() < give_up:
             time.sleep(wait)
@@ -121,7 +121,7 @@ class Customers:
 
     def _watch(self, order_id: int) -> None:
         """Watch an order, again where the stream breaks, until it ends, or it takes too long."""
-        give_up = time.monotonic() + PATIENCE_SECONDS
+        give_up = time.monotonic() + LONGEST_WAIT_SECONDS
         code = ""
         while code not in {"OK", "NOT_FOUND"} and time.monotonic() < give_up:
             if self._stopping.wait(_AGAIN_SECONDS if code else 0):

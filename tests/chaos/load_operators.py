@@ -54,12 +54,12 @@ class Operators:
         ended = self._recorder.now()
         results: dict[int, Any] = {result.order_id: result for result in answer.results} if answer is not None else {}
         for order_id in order_ids:
-            told = self._told(results.get(order_id)) if answer is not None else code
-            done = outcome(told) if told in {"OK", code} else Outcome.REFUSED
-            self._recorder.note(SagaCall(name.removesuffix("s"), order_id, done, told, began, ended))
+            answered = self._code_of(results.get(order_id)) if answer is not None else code
+            done = outcome(answered) if answered in {"OK", code} else Outcome.REFUSED
+            self._recorder.note(SagaCall(name.removesuffix("s"), order_id, done, answered, began, ended))
             if order_id in results and results[order_id].HasField("saga"):
                 self._recorder.see(saga_view(results[order_id].saga, name, began, ended))
 
-    def _told(self, result: orchestrator_pb2.SagaResult | None) -> str:
+    def _code_of(self, result: orchestrator_pb2.SagaResult | None) -> str:
         """Return what became of one saga; who is not among the results has none."""
         return (result.error_reason or "OK") if result is not None else "NOT_FOUND"

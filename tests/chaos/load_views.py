@@ -23,7 +23,7 @@ def order_view(order: order_pb2.Order, name: str, began: float, ended: float) ->
 def saga_view(
     saga: orchestrator_pb2.Saga, name: str, began: float, ended: float, history: tuple[tuple[int, str], ...] = ()
 ) -> SagaView:
-    """Return ``saga`` as the call ``name`` showed it, with the events that it told, where it told all of them."""
+    """Return ``saga`` as the call ``name`` showed it, with its events, where the call showed all of them."""
     status = orchestrator_pb2.SagaStatus.Name(saga.status).removeprefix("SAGA_STATUS_")
     times = (_micros(saga.create_time), _micros(saga.update_time))
     return SagaView(
@@ -32,7 +32,7 @@ def saga_view(
 
 
 def history_of(answer: orchestrator_pb2.GetSagaResponse) -> tuple[tuple[int, str], ...]:
-    """Return the versions and types of the events that were told; none where some are left for another page."""
+    """Return the versions and types of the events that were shown; none where some are left for another page."""
     if answer.next_history_page_token:
         return ()
     names = orchestrator_pb2.SagaEventType

@@ -18,7 +18,7 @@ from tests.chaos.evidence import SERVICES
 from tests.chaos.stage import Stage
 
 Act = Callable[[Stage, Random], AbstractContextManager[str]]
-"""Begins a fault on entering and heals it on leaving; tells what it did."""
+"""Begins a fault on entering and heals it on leaving; yields what it did."""
 _FIRST_SECONDS = 3.0
 _GAP_SECONDS = (4.0, 10.0)
 _LONG_RUN_SECONDS = 500.0

@@ -84,14 +84,14 @@ def poison_schema(stage: Stage, random: Random) -> Iterator[str]:
     """Write records whose schema is in the registry, and is a bomb to whoever reads by it; each behind a good one."""
     models = _models(stage, random)
     written: list[Raw] = []
-    told: list[str] = []
+    names: list[str] = []
     depth = random.choice([3_000, 40_000])
     for model, what in zip(models, random.sample(BOMBS, len(BOMBS)), strict=False):
         with suppress(SchemaRegistryError):  # where the registry would not have such a schema either
             written.append(bomb(stage.stack.registry_url, random, model, what, depth))
-            told.append(f"{what} to {model.place.topic}")
+            names.append(f"{what} to {model.place.topic}")
     forge(stage.recorder, stage.stack.bootstrap, written)
-    yield f"{len(written)} bombs: {', '.join(told)}"
+    yield f"{len(written)} bombs: {', '.join(names)}"
 
 
 def bomb(registry_url: str, random: Random, model: Record, what: str, depth: int = 40_000) -> Raw:

@@ -1,6 +1,6 @@
 """Faults of clocks: a database whose clock is wrong, and times that are due sooner or later than they were.
 
-No process may set the machine's clock. So a clock that is wrong is one that a database tells when it is asked; and
+No process may set the machine's clock. So a wrong clock is one that a database shows when it is asked; and
 where a clock has jumped, what is stored is due at another time.
 """
 

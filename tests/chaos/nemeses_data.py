@@ -39,7 +39,7 @@ def goes_back(service: str) -> Act:
 def restored(stage: Stage, random: Random) -> Iterator[str]:
     """Take order_svc's newest final orders away and set its sequence back, so that their ids are given again.
 
-    Rows are deleted in place, as by whoever overwrites a database while its sessions stay. So nothing tells that it
+    Rows are deleted in place, as by whoever overwrites a database while its sessions stay. So nothing shows that it
     went back, as it does in `goes_back`, and nobody looks for them in Kafka.
     """
     most = random.randint(2, _MOST_REMOVED)

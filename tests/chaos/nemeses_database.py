@@ -12,7 +12,7 @@ from tests.chaos.evidence import SERVICES
 from tests.chaos.recorder_rows import Reader
 from tests.chaos.stage import Stage
 
-_PATIENCE_SECONDS = 30.0
+_RETRY_SECONDS = 30.0
 _TABLES = {
     "order_svc": "orders",
     "product_svc": "stock_movements",
@@ -148,7 +148,7 @@ def as_admin(stack: Stack, service: str, statements: Sequence[str]) -> None:
 
 def persistently(do: Callable[[], None]) -> None:
     """Do it again where the server is busy or away: what a fault has broken must not stay so."""
-    give_up = time.monotonic() + _PATIENCE_SECONDS
+    give_up = time.monotonic() + _RETRY_SECONDS
     while True:
         try:
             do()

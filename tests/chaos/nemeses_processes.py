@@ -15,8 +15,8 @@ from tests.chaos.stage import Stage
 
 Act = Callable[[Stage, Random], AbstractContextManager[str]]
 _STILL_SECONDS = (2.1, 2.6)
-"""How long a slow service stands still at once: longer than a batch's patience, shorter than its group's session, less
-the time since its last heartbeat."""
+"""How long a slow service stands still at once: more than the two seconds of a batch, less than its group's session
+without the time since its last heartbeat."""
 _AT_WORK_SECONDS = (0.1, 0.4)
 
 

@@ -17,7 +17,7 @@ _MORE_PARTITIONS = 3
 _RETENTION_MS = "604800000"
 _MOST_AGAIN = 60
 _COMMITTED_SECONDS = 1.0
-_PATIENCE_SECONDS = 30.0
+_RETRY_SECONDS = 30.0
 
 Raw = tuple[str, bytes | None, bytes | None, Mapping[str, bytes]]
 """A topic, a key, a value and headers."""
@@ -33,7 +33,7 @@ def remade(stage: Stage, random: Random) -> Iterator[str]:
 
 
 def remake(bootstrap: str, topic: str) -> None:
-    """Delete ``topic`` and make it anew, with as many partitions; a second passes in between, as operators are told.
+    """Delete ``topic`` and make it anew, with as many partitions; a second passes in between, as operators wait.
 
     A commit names a topic, not which of that name: one for the old topic must not come when the new one is there.
 
@@ -45,7 +45,7 @@ def remake(bootstrap: str, topic: str) -> None:
     for future in admin.delete_topics([topic], operation_timeout=15).values():
         future.result(20)
     time.sleep(_COMMITTED_SECONDS)
-    give_up = time.monotonic() + _PATIENCE_SECONDS
+    give_up = time.monotonic() + _RETRY_SECONDS
     while True:
         try:
             new = NewTopic(topic, partitions, 1, config={"retention.ms": _RETENTION_MS})

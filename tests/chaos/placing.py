@@ -14,7 +14,7 @@ from tests.support.rpc import code_of
 from tests.support.shop import PRICE, Shop, new_user
 from tests.support.wait import eventually
 
-PATIENCE_SECONDS = 40.0
+ANSWER_SECONDS = 40.0
 FINAL_SECONDS = 20.0
 SEEN_SECONDS = 30.0
 STOCK = 100
@@ -68,7 +68,7 @@ class Placing:
             assert order is not None, "the order service stays away"
             return order
 
-        return eventually(ask, PATIENCE_SECONDS)
+        return eventually(ask, ANSWER_SECONDS)
 
     def _ask(self, request: order_pb2.CreateOrderRequest, content: Content) -> order_pb2.Order | None:
         try:

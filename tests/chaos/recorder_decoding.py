@@ -15,7 +15,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Decoder:
-    """Knows every schema that the registry had when it was made, or was told to learn: it may be away in between.
+    """Knows every schema that the registry had when it was made, or was given to learn: it may be away in between.
 
     An id may come to mean another schema, where the registry was lost and made anew: a record is read by the one whose
     name its header says.

@@ -16,7 +16,7 @@ _SETTINGS: dict[str, str | int | float | bool] = {
     "auto.offset.reset": "earliest",
     "allow.auto.create.topics": False,
     "isolation.level": "read_uncommitted",
-    "enable.partition.eof": True,  # nothing else tells that only a transaction's marker was left to read
+    "enable.partition.eof": True,  # nothing else shows that only a transaction's marker was left to read
     "log_level": 0,
 }
 _LOOK_SECONDS = 5.0
@@ -27,7 +27,7 @@ class Tape:
     """Reads in a thread of its own; brokers may come and go, and topics may be made anew."""
 
     def __init__(self, bootstrap: str, decoder: Decoder, now: Callable[[], float]) -> None:
-        """Begin with what the topics hold; ``now`` tells when a record is seen."""
+        """Begin with what the topics hold; ``now`` says when a record is seen."""
         self._bootstrap, self._decoder, self._now = bootstrap, decoder, now
         self.records: list[Record] = []
         self.dead_letters: list[DeadLetter] = []

@@ -147,8 +147,8 @@ def _deaths(result: Result) -> Iterator[str]:
 def _time_line(result: Result) -> Iterator[str]:
     yield from ("", "## Time line of the faults", "", "| began (s) | lasted (s) | kind | |", "|---:|---:|---|---|")
     for fault in sorted(result.faults, key=lambda one: one.began):
-        told = _joined([fault.told, f"**{fault.error}**" if fault.error else ""])
-        yield f"| {fault.began:.1f} | {fault.ended - fault.began:.1f} | {fault.kind} | {told} |"
+        text = _joined([fault.summary, f"**{fault.error}**" if fault.error else ""])
+        yield f"| {fault.began:.1f} | {fault.ended - fault.began:.1f} | {fault.kind} | {text} |"
 
 
 def _joined(texts: Iterable[str]) -> str:

@@ -30,7 +30,7 @@ TAKE, DELIVER = "decrease-product", "create-delivery"
 
 
 class Story:
-    """A run told order by order."""
+    """A run, composed order by order."""
 
     def __init__(self) -> None:
         """Begin with a product of which there are 10."""
@@ -101,7 +101,7 @@ class Story:
         return reply
 
     def completed(self, order_id: int, quantity: int = 2) -> None:
-        """Tell the whole story of an order that is completed."""
+        """Add the whole story of an order that is completed."""
         reply = self.taken(order_id, self.accepted(order_id, quantity))
         content = self.rows.orders[order_id].content
         where = {"user_id": content.user_id, "address": content.address}
@@ -115,7 +115,7 @@ class Story:
         self.ended(order_id, "COMPLETED", done)
 
     def refused(self, order_id: int, reason: str = "UNDELIVERABLE_ADDRESS") -> None:
-        """Tell the whole story of an order whose delivery is refused, and whose pieces go back."""
+        """Add the whole story of an order whose delivery is refused, and whose pieces go back."""
         reply = self.taken(order_id, self.accepted(order_id, address="P.O. Box 42"))
         content = self.rows.orders[order_id].content
         where = {"user_id": content.user_id, "address": content.address}
@@ -134,7 +134,7 @@ class Story:
         self.ended(order_id, "COMPENSATED", undone, reason)
 
     def cancelled(self, order_id: int) -> None:
-        """Tell the whole story of an order whose cancel is asked for and comes in time, before anything was done."""
+        """Add the whole story of an order whose cancel is asked for and comes in time, before anything was done."""
         self.accepted(order_id)
         self.asked_to_cancel(order_id)
         content = self.rows.orders[order_id].content

@@ -31,7 +31,7 @@ def forgotten_order(story: Story, began: float, ended: float) -> None:
 
 
 @pytest.mark.parametrize(("began", "ended"), [(3.9, 4.1), (5.0, 5.1), (7.9, 8.1)])
-def test_an_order_that_its_database_forgot_before_kafka_was_told_may_be_lost(
+def test_an_order_that_its_database_forgot_before_it_reached_kafka_may_be_lost(
     story: Story, began: float, ended: float
 ) -> None:
     went_back(story, "order_svc")
@@ -52,7 +52,7 @@ def test_no_order_is_lost_by_another_service_s_database(story: Story) -> None:
     assert found(story) == {1}
 
 
-def test_no_order_is_lost_that_kafka_was_told_of(story: Story) -> None:
+def test_no_order_is_lost_that_reached_kafka(story: Story) -> None:
     went_back(story, "order_svc")
     forgotten_order(story, 5.0, 5.1)
     story.record("order-created", "OrderCreated", order_id=9)

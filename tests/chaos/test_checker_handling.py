@@ -47,7 +47,7 @@ Heal = Callable[[Story], Record]
 EACH = pytest.mark.parametrize(("kind", "heal"), HEALING.items(), ids=[heal.__name__ for heal in HEALING.values()])
 
 
-def told(story: Story) -> list[str]:
+def violations(story: Story) -> list[str]:
     return [str(violation) for violation in check(story.evidence)]
 
 
@@ -60,16 +60,16 @@ def window(record: Record, kind: str = "kill-product_svc", *parts: str) -> Fault
 def test_what_heals_without_a_fault_is_named(kind: Kind, heal: Heal) -> None:
     story = good()
     heal(story)
-    (violation,) = told(story)
+    (violation,) = violations(story)
     assert violation.startswith(f"(12) {kind}, ")
     assert violation.endswith("and no fault explains it")
 
 
 @EACH
-def test_what_heals_soon_after_a_fault_is_right_and_the_fault_is_told(kind: Kind, heal: Heal) -> None:
+def test_what_heals_soon_after_a_fault_is_right_and_the_fault_is_named(kind: Kind, heal: Heal) -> None:
     story = good()
     story.evidence.faults.append(window(heal(story)))
-    assert told(story) == []
+    assert violations(story) == []
     assert [(one.kind, one.faults) for one in healings(Case(story.evidence))] == [(kind, ("kill-product_svc",))]
 
 
@@ -78,7 +78,7 @@ def test_what_heals_long_after_a_fault_is_named(kind: Kind, heal: Heal) -> None:
     story = good()
     healed = window(heal(story))
     story.evidence.faults.append(replace(healed, began=healed.began - 60, ended=healed.ended - 60))
-    assert [text.partition(",")[0] for text in told(story)] == [f"(12) {kind}"]
+    assert [text.partition(",")[0] for text in violations(story)] == [f"(12) {kind}"]
 
 
 @EACH
@@ -86,29 +86,29 @@ def test_what_heals_before_a_fault_is_named(kind: Kind, heal: Heal) -> None:
     story = good()
     later = heal(story).seen + 1
     story.evidence.faults.append(FaultWindow("kill-kafka", frozenset({"kafka"}), later, later + 5))
-    assert [text.partition(",")[0] for text in told(story)] == [f"(12) {kind}"]
+    assert [text.partition(",")[0] for text in violations(story)] == [f"(12) {kind}"]
 
 
 @pytest.mark.parametrize("kind", ["read-only", "refusing", "altered", "clock-back"])
 def test_a_database_that_refuses_has_nobody_answer_twice(kind: str) -> None:
     story = good()
     story.evidence.faults.append(window(handled_again(story), kind, "postgres"))
-    assert [text.partition(",")[0] for text in told(story)] == ["(12) message handled again"]
+    assert [text.partition(",")[0] for text in violations(story)] == ["(12) message handled again"]
 
 
 def test_a_fault_of_one_service_has_no_other_one_answer_twice() -> None:
     story = good()
     story.evidence.faults.append(window(handled_again(story), "kill-delivery_svc", "delivery_svc"))
-    assert [text.partition(",")[0] for text in told(story)] == ["(12) message handled again"]
+    assert [text.partition(",")[0] for text in violations(story)] == ["(12) message handled again"]
 
 
 def test_a_command_that_an_operator_had_sent_again_needs_no_fault_and_a_second_one_does() -> None:
     story = good()
     story.event(1, "RETRIED", None, "ann: look again")
     sent_again(story)
-    assert told(story) == []
+    assert violations(story) == []
     sent_again(story)
-    assert [text.partition(",")[0] for text in told(story)] == ["(12) command sent again by time"]
+    assert [text.partition(",")[0] for text in violations(story)] == ["(12) command sent again by time"]
 
 
 def test_what_a_stranger_writes_again_is_nobodys_healing() -> None:
@@ -119,14 +119,14 @@ def test_what_a_stranger_writes_again_is_nobodys_healing() -> None:
     story.evidence.records.pop()
     story.evidence.forged.add(forged.message_id)
     story.parked(forged, "OUT_OF_RANGE")
-    assert told(story) == []
+    assert violations(story) == []
 
 
 def test_a_database_that_went_back_explains_that_all_is_handled_again() -> None:
     story = good()
     again = handled_again(story)
     story.evidence.went_back.append(WentBack("product_svc", again.seen - 5, again.seen - 1))
-    assert told(story) == []
+    assert violations(story) == []
 
 
 def test_a_saga_that_learns_of_an_undo_it_has_forgotten_is_undone() -> None:
@@ -140,20 +140,20 @@ def test_a_saga_that_learns_of_an_undo_it_has_forgotten_is_undone() -> None:
     story.returned(4)
     story.event(4, "STEP_UNDONE", TAKE, cause=undone)
     story.ended(4, "COMPENSATED", undone, "UNDONE")
-    assert any("STEP_UNDONE decrease-product" in text for text in told(story))
+    assert any("STEP_UNDONE decrease-product" in text for text in violations(story))
     story.evidence.went_back.append(WentBack("orchestrator_svc", 1.0, 2.0))
-    assert told(story) == []
+    assert violations(story) == []
 
 
 def test_a_topic_that_is_made_anew_explains_what_heals_by_its_window_alone() -> None:
     story = good()
     sent_again(story)
     story.evidence.remade.append(Remade(1.0, "product-decreased"))
-    assert [text.partition(",")[0] for text in told(story)] == ["(12) command sent again by time"]
+    assert [text.partition(",")[0] for text in violations(story)] == ["(12) command sent again by time"]
 
 
 def test_a_delivery_step_is_undone_first_where_a_cancel_is_accepted() -> None:
     story = good()
     story.cancelled(5)
-    assert told(story) == []
+    assert violations(story) == []
     assert [event.step for event in story.rows.events if event.order_id == 5] == [None, None, DELIVER, TAKE]

@@ -10,7 +10,7 @@ from tests.chaos.evidence import DeadLetter, Place, Record, Remade, WentBack
 from tests.chaos.story import Story, good, start_of
 
 
-def told(story: Story) -> list[str]:
+def violations(story: Story) -> list[str]:
     return [str(violation) for violation in check(story.evidence)]
 
 
@@ -58,7 +58,7 @@ TIMES = [
 def test_a_time_that_runs_backwards_is_named(spoil: Callable[[Story], None], text: str) -> None:
     story = good()
     spoil(story)
-    assert f"(17) {text}" in told(story)
+    assert f"(17) {text}" in violations(story)
 
 
 def forgery(story: Story, *, value: bytes | None = b"rubbish", offset: int = 0) -> Record:
@@ -81,22 +81,22 @@ def parked() -> tuple[Story, DeadLetter]:
 def test_a_letter_that_copies_its_source_is_right(value: bytes | None) -> None:
     story = good()
     story.parked(forgery(story, value=value), "NULL_VALUE" if value is None else "UNDECODABLE")
-    assert told(story) == []
+    assert violations(story) == []
 
 
 def test_a_letter_may_be_published_again_under_its_key() -> None:
     story, letter = parked()
     story.evidence.dead_letters.append(letter)
-    assert told(story) == []
+    assert violations(story) == []
 
 
 def test_a_letter_without_the_value_says_how_long_that_was() -> None:
     story, letter = parked()
     omitted = replace(letter, value=b"", headers={**letter.headers, "dead-letter-omitted": b"7"})
     story.evidence.dead_letters[0] = omitted
-    assert [text for text in told(story) if text.startswith("(18)")] == []
+    assert [text for text in violations(story) if text.startswith("(18)")] == []
     story.evidence.dead_letters[0] = replace(omitted, headers={**omitted.headers, "dead-letter-omitted": b"8"})
-    assert "(18) orchestrator_svc's letter of product-decreased-5-0 is no copy of what lies there" in told(story)
+    assert "(18) orchestrator_svc's letter of product-decreased-5-0 is no copy of what lies there" in violations(story)
 
 
 def without(letter: DeadLetter, name: str) -> DeadLetter:
@@ -133,7 +133,7 @@ SPOILT: dict[str, tuple[Callable[[DeadLetter], DeadLetter], str]] = {
 def test_a_letter_that_is_not_as_documented_is_named(spoil: Callable[[DeadLetter], DeadLetter], text: str) -> None:
     story, letter = parked()
     story.evidence.dead_letters[0] = spoil(letter)
-    assert f"(18) orchestrator_svc's letter of product-decreased-5-0 {text}" in told(story)
+    assert f"(18) orchestrator_svc's letter of product-decreased-5-0 {text}" in violations(story)
 
 
 def lost_source(offset: int) -> Story:
@@ -147,19 +147,21 @@ def lost_source(offset: int) -> Story:
 
 def test_a_letter_of_a_place_where_nothing_lies_is_named_unless_its_topic_was_made_anew() -> None:
     story = lost_source(7)
-    assert told(story) == ["(18) orchestrator_svc's letter of product-decreased-5-7 names a place where nothing lies"]
+    assert violations(story) == [
+        "(18) orchestrator_svc's letter of product-decreased-5-7 names a place where nothing lies"
+    ]
     story.evidence.remade.append(Remade(1.0, "product-decreased"))
-    assert [text for text in told(story) if text.startswith("(18)")] == []
+    assert [text for text in violations(story) if text.startswith("(18)")] == []
 
 
 def test_a_letter_of_what_was_written_after_the_topics_were_read_is_right() -> None:
-    assert told(lost_source(10)) == []
+    assert violations(lost_source(10)) == []
 
 
 def test_two_letters_of_one_message_are_named() -> None:
     story, letter = parked()
     story.evidence.dead_letters.append(replace(letter, key=b"product-decreased-5-0@ba9876543210"))
-    assert told(story) == ["(18) product-decreased-5-0 was parked by orchestrator_svc under 2 keys"]
+    assert violations(story) == ["(18) product-decreased-5-0 was parked by orchestrator_svc under 2 keys"]
 
 
 def reused_and_parked_by_its_place() -> Story:
@@ -177,6 +179,6 @@ def reused_and_parked_by_its_place() -> Story:
 
 def test_what_contradicts_a_database_may_be_parked_in_two_ways_only_where_that_went_back() -> None:
     story = reused_and_parked_by_its_place()
-    assert any("was parked by orchestrator_svc under 2 keys" in text for text in told(story))
+    assert any("was parked by orchestrator_svc under 2 keys" in text for text in violations(story))
     story.evidence.went_back.append(WentBack("orchestrator_svc", 1.0, 2.0))
-    assert told(story) == []
+    assert violations(story) == []

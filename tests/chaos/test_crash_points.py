@@ -1,7 +1,7 @@
 """Each crash point of each service, forced in turn: nothing is lost, nothing is done twice, no offset runs ahead.
 
 The services run as their fault builds (`faulty`), which do what production does until a point is armed. *Where* a
-point lies is told by its first word: the consumer, the outbox's relay, the saga's timers, or the origin: a call of
+point lies is said by its first word: the consumer, the outbox's relay, the saga's timers, or the origin: a call of
 ``CreateOrder`` with its fast path.
 """
 
@@ -206,7 +206,7 @@ def test_a_process_that_dies_loses_nothing_and_does_nothing_twice(rig: Rig, name
 
 
 @pytest.mark.parametrize(("name", "point"), cases(UNHEARD))
-def test_what_succeeded_but_was_told_as_failed_is_done_once(rig: Rig, name: str, point: str) -> None:
+def test_what_succeeded_but_was_reported_as_failed_is_done_once(rig: Rig, name: str, point: str) -> None:
     with rig.provoked(name, point) as build:
         build.reaches(point)
 
@@ -226,7 +226,7 @@ def test_a_batch_that_ends_between_its_commits_is_done_once_when_it_comes_again(
 
 
 @pytest.mark.parametrize(("name", "number", "provoke"), LATER_COMMITS)
-def test_a_later_commit_of_a_batch_that_is_told_as_failed_is_done_once(
+def test_a_later_commit_of_a_batch_that_is_reported_as_failed_is_done_once(
     rig: Rig, name: str, number: int, provoke: Situation
 ) -> None:
     point = f"consumer:commit-{number}-unheard"
@@ -243,7 +243,7 @@ def test_a_caller_whose_order_is_stored_when_the_process_dies_asks_again_and_get
     assert rig.placing.repeated > 0
 
 
-def test_a_caller_whose_order_is_stored_but_told_as_failed_asks_again_and_gets_that_order(rig: Rig) -> None:
+def test_a_caller_whose_order_is_stored_but_answered_as_failed_asks_again_and_gets_that_order(rig: Rig) -> None:
     with rig.provoked("order_svc", "origin:commit-unheard") as build:
         build.reaches("origin:commit-unheard")
     assert rig.placing.repeated > 0

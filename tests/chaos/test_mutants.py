@@ -284,7 +284,7 @@ def test_a_saga_that_is_not_asked_again_because_of_a_transaction_marker_breaks_1
     bench.placing.begin_good(1)
     bench.saw("DecreaseProductCommand", 1)
     with strange_transactions(bench.stack.bootstrap, Random(1), bench.records("OrderCreated")):
-        bench.witness.wait_until_read(["orchestrator_svc"])  # an order that is told again is heard of, too
+        bench.witness.wait_until_read(["orchestrator_svc"])  # it reads an order that is announced again, too
         bench.let_pass(seconds=60)
         if broken:
             time.sleep(_LOOKS_SECONDS)

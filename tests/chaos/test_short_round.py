@@ -34,15 +34,15 @@ def own_stack(tmp_path: Path) -> Iterator[Stack]:
 
 def must_hold(result: Result, tmp_path: Path) -> None:
     """See that every invariant held, that there was something to hold under, and that the report says so."""
-    told = report(result, tmp_path / "stack" / "logs")
-    (tmp_path / "report.md").write_text(told)
-    assert [str(violation) for violation in result.violations] == [], told
-    assert result.final_after is not None, told
-    assert {name.partition(" ")[0] for name in result.codes} == CALLS, told
+    text = report(result, tmp_path / "stack" / "logs")
+    (tmp_path / "report.md").write_text(text)
+    assert [str(violation) for violation in result.violations] == [], text
+    assert result.final_after is not None, text
+    assert {name.partition(" ")[0] for name in result.codes} == CALLS, text
     assert {window.kind for window in result.evidence.faults} == {"start", *(fault.kind for fault in result.faults)}
-    assert any(row.status == "COMPLETED" for row in result.evidence.rows.orders.values()), told
-    assert {fault.error for fault in result.faults} == {""}, told
-    assert "every invariant holds" in told
+    assert any(row.status == "COMPLETED" for row in result.evidence.rows.orders.values()), text
+    assert {fault.error for fault in result.faults} == {""}, text
+    assert "every invariant holds" in text
 
 
 @pytest.mark.timeout(ROUND_SECONDS)
@@ -82,11 +82,11 @@ def test_each_database_may_go_back_while_services_are_killed(own_stack: Stack, t
 
 
 def test_the_same_seed_gives_the_same_faults_and_another_seed_others() -> None:
-    def told(seed: int) -> list[tuple[str, float, float, str]]:
+    def plan(seed: int) -> list[tuple[str, float, float, str]]:
         return [(f.nemesis.kind, f.at, f.seconds, f.seed) for f in schedule(seed, 600, CATALOGUE)]
 
-    assert told(1) == told(1)
-    assert told(1) != told(2)
+    assert plan(1) == plan(1)
+    assert plan(1) != plan(2)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

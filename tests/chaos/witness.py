@@ -22,7 +22,7 @@ _READ_SECONDS = 30.0
 
 
 class Witness(Recorder):
-    """Records what happens on a stack, and tells at any time what the checker says of one customer's orders."""
+    """Records what happens on a stack, and returns at any time what the checker says of one customer's orders."""
 
     def __init__(self, stack: Stack) -> None:
         """Begin to watch."""
@@ -35,7 +35,7 @@ class Witness(Recorder):
         ``stock`` is what their products had at first. What was seen before ``since``, by `now`, does not count.
         """
         rows = self.reader.everything()
-        self._catch_up()  # after the rows: what they tell of is in the topics by now
+        self._catch_up()  # after the rows: what they show is in the topics by now
         orders = {order_id for order_id, row in rows.orders.items() if row.content.user_id == user}
         keys = {str(order_id).encode() for order_id in orders}
         seen, forged = self.evidence, set(self.evidence.forged)

@@ -1,4 +1,4 @@
-"""What the clients in `go/` and `node/` tell: the same, line by line."""
+"""The output of the clients in `go/` and `node/`: the same, line by line."""
 
 import re
 
@@ -6,7 +6,7 @@ USER = "9007199254740993"
 """More than a number of JavaScript's can hold."""
 
 
-def must_be_told(text: str) -> None:
+def must_show(text: str) -> None:
     """Hold what a client has said against what happened to its orders."""
     placed, *watched, read, refused = text.splitlines()
     found = re.fullmatch(rf"placed (\d+) {USER} ORDER_STATUS_PENDING", placed)

@@ -8,8 +8,8 @@ import pytest
 from google.rpc.error_details_pb2 import BadRequest
 
 from devstack.stack import Stack
+from tests.support.programs import run
 from tests.support.shop import PRICE, Shop
-from tests.support.told import run
 from tools import imported
 from tools.paths import ROOT
 

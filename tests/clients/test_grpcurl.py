@@ -11,8 +11,8 @@ import pytest
 from devstack.stack import Stack
 from tests.support import builds
 from tests.support.mend import SERVICES
+from tests.support.programs import output_of, run
 from tests.support.shop import Shop
-from tests.support.told import run, said
 from tests.support.wait import eventually
 
 SEED = '{"userId":1,"productId":1,"quantity":1,"price":10000}'
@@ -35,9 +35,9 @@ class Grpcurl:
     def command(self, service: str, *words: str, options: tuple[str, ...] = ()) -> list[str]:
         return [str(self._program), "-plaintext", *options, self._stack.service(service).grpc, *words]
 
-    def told(self, service: str, *words: str) -> str:
+    def output(self, service: str, *words: str) -> str:
         """What it says, where it must succeed."""
-        return said(*self.command(service, *words))
+        return output_of(*self.command(service, *words))
 
     def call(self, service: str, method: str, request: str) -> "subprocess.CompletedProcess[str]":
         """Call a method of the service's own API, in whatever way that ends."""
@@ -80,38 +80,38 @@ def test_the_seeds_request_is_pending_at_once_and_completed_soon(completed: dict
 
 def test_an_order_can_be_watched_to_its_end(grpcurl: Grpcurl) -> None:
     order = grpcurl.order("CreateOrder", SEED)
-    told = grpcurl.call("order_svc", "WatchOrder", json.dumps({"orderId": order["orderId"]}))
-    assert told.stdout.rindex("ORDER_STATUS_COMPLETED") > told.stdout.rfind("ORDER_STATUS_PENDING")
+    done = grpcurl.call("order_svc", "WatchOrder", json.dumps({"orderId": order["orderId"]}))
+    assert done.stdout.rindex("ORDER_STATUS_COMPLETED") > done.stdout.rfind("ORDER_STATUS_PENDING")
 
 
 def test_a_list_can_be_placed_and_says_why_an_order_was_refused(grpcurl: Grpcurl) -> None:
     lists = json.dumps({"orders": [json.loads(SEED), {**json.loads(SEED), "quantity": 0}]})
-    told = grpcurl.call("order_svc", "CreateOrders", lists)
-    assert told.returncode == 0, told.stderr
-    good, bad = json.loads(told.stdout)["results"]
+    done = grpcurl.call("order_svc", "CreateOrders", lists)
+    assert done.returncode == 0, done.stderr
+    good, bad = json.loads(done.stdout)["results"]
     assert good["order"]["status"] == "ORDER_STATUS_PENDING"
     assert bad["error"]["details"][1]["@type"].endswith("google.rpc.BadRequest")
-    assert '"field": "quantity"' in told.stdout
+    assert '"field": "quantity"' in done.stdout
 
 
 def test_the_field_that_breaks_a_rule_is_shown(grpcurl: Grpcurl) -> None:
-    told = grpcurl.call("order_svc", "CreateOrder", SEED.replace('"quantity":1', '"quantity":0'))
-    assert told.returncode != 0
-    assert "InvalidArgument" in told.stderr
-    assert '"field": "quantity"' in told.stderr
+    done = grpcurl.call("order_svc", "CreateOrder", SEED.replace('"quantity":1', '"quantity":0'))
+    assert done.returncode != 0
+    assert "InvalidArgument" in done.stderr
+    assert '"field": "quantity"' in done.stderr
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_service_lists_its_methods_and_describes_each(grpcurl: Grpcurl, service: str) -> None:
     api = method_path(service, "").rstrip("/")
     assert {api, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} <= set(
-        grpcurl.told(service, "list").split()
+        grpcurl.output(service, "list").split()
     )
-    methods = grpcurl.told(service, "list", api).split()
+    methods = grpcurl.output(service, "list", api).split()
     assert methods
     for method in methods:
-        assert grpcurl.told(service, "describe", method).startswith(f"{method} is a method:\nrpc ")
-    assert f"{api} is a service:" in grpcurl.told(service, "describe")
+        assert grpcurl.output(service, "describe", method).startswith(f"{method} is a method:\nrpc ")
+    assert f"{api} is a service:" in grpcurl.output(service, "describe")
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ def test_every_service_lists_its_methods_and_describes_each(grpcurl: Grpcurl, se
     ],
 )
 def test_every_kind_of_symbol_is_described(grpcurl: Grpcurl, symbol: str, kind: str) -> None:
-    assert f" is {kind}:\n" in grpcurl.told("order_svc", "describe", symbol)
-    assert f" is {kind}:\n" in grpcurl.told("order_svc", "describe", f".{symbol}")
+    assert f" is {kind}:\n" in grpcurl.output("order_svc", "describe", symbol)
+    assert f" is {kind}:\n" in grpcurl.output("order_svc", "describe", f".{symbol}")
 
 
 def test_a_symbol_that_is_not_there_is_said_not_to_be(grpcurl: Grpcurl) -> None:
@@ -175,7 +175,7 @@ def test_every_method_can_be_called(grpcurl: Grpcurl, shop: Shop, completed: dic
     }
     refused = {"CancelOrder": "ORDER_FINAL", "CancelSaga": "TOO_LATE"}
     for service, requests in calls.items():
-        listed = grpcurl.told(service, "list", method_path(service, "").rstrip("/")).split()
+        listed = grpcurl.output(service, "list", method_path(service, "").rstrip("/")).split()
         assert {name.rpartition(".")[2] for name in listed} - {"WatchSagas"} == set(requests)
         for method, request in [*requests.items(), ("grpc.health.v1.Health/Check", {})]:
             done = grpcurl.call(service, method, json.dumps(request))
@@ -188,16 +188,16 @@ def test_every_method_can_be_called(grpcurl: Grpcurl, shop: Shop, completed: dic
 def test_sagas_are_watched_as_they_change(grpcurl: Grpcurl) -> None:
     command = grpcurl.command("orchestrator_svc", method_path("orchestrator_svc", "WatchSagas"), options=("-d", "{}"))
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
-        told = watching.stdout
-        assert told is not None
+        output = watching.stdout
+        assert output is not None
 
         def something_changes() -> None:
             grpcurl.order("CreateOrder", SEED)
-            assert select.select([told], [], [], 0.2)[0]
+            assert select.select([output], [], [], 0.2)[0]
 
         try:
             eventually(something_changes)
-            assert told.readline() == "{\n"
-            assert '"saga": {' in told.readline()
+            assert output.readline() == "{\n"
+            assert '"saga": {' in output.readline()
         finally:
             watching.kill()

@@ -8,13 +8,13 @@ import pytest
 from devstack.stack import Stack
 from tests.clients import story
 from tests.support import builds
-from tests.support.told import said
+from tests.support.programs import output_of
 from tools.paths import IMPORTED, ROOT
 
 
 @pytest.mark.timeout(builds.SECONDS + 60)
-def test_it_places_and_watches_an_order_and_is_told_what_is_wrong(stack: Stack, node: Path) -> None:
+def test_it_places_and_watches_an_order_and_learns_what_is_wrong(stack: Stack, node: Path) -> None:
     details = Path(str(importlib.resources.files("google.rpc").joinpath("error_details.proto"))).parents[2]
-    story.must_be_told(
-        said("node", node / "client.js", stack.service("order_svc").grpc, ROOT / "proto", IMPORTED, details)
+    story.must_show(
+        output_of("node", node / "client.js", stack.service("order_svc").grpc, ROOT / "proto", IMPORTED, details)
     )

@@ -19,7 +19,7 @@ from ordersaga.product.v1 import product_pb2, product_pb2_grpc
 
 T = TypeVar("T")
 CALLERS = 8
-PATIENCE_SECONDS = 300.0
+LONGEST_WAIT_SECONDS = 300.0
 PASSING = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.CANCELLED,  # what a server that stops says to a call it has not begun
@@ -47,7 +47,7 @@ class Load:
 
     def insist(self, call: Callable[[], T]) -> T:
         """Call until it is answered."""
-        give_up = time.monotonic() + PATIENCE_SECONDS
+        give_up = time.monotonic() + LONGEST_WAIT_SECONDS
         while True:
             try:
                 return call()
@@ -71,9 +71,9 @@ class Load:
         return int(self.insist(lambda: self.orders.CreateOrder(order, timeout=5)).order.order_id)
 
     def final(self, order_id: int) -> str:
-        """Return how an order ended; it has until the patience is over."""
+        """Return how an order ended, or fail where it takes too long."""
         asked = order_pb2.GetOrderRequest(order_id=order_id)
-        give_up = time.monotonic() + PATIENCE_SECONDS
+        give_up = time.monotonic() + LONGEST_WAIT_SECONDS
         while time.monotonic() < give_up:
             order = self.insist(lambda: self.orders.GetOrder(asked, timeout=5)).order
             if order.status != PENDING:

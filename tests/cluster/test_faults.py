@@ -12,9 +12,9 @@ def test_a_wrong_image_tag_is_named_by_describe(namespace: Release) -> None:
     namespace.install("--wait=false", "--set", "image.tag=no-such-tag")
 
     def named() -> None:
-        told = namespace.kubectl("describe", "pods", "--selector", "app.kubernetes.io/component=order-svc")
-        assert "order-saga/order-svc:no-such-tag" in told
-        assert "ErrImage" in told or "ImagePullBackOff" in told
+        output = namespace.kubectl("describe", "pods", "--selector", "app.kubernetes.io/component=order-svc")
+        assert "order-saga/order-svc:no-such-tag" in output
+        assert "ErrImage" in output or "ImagePullBackOff" in output
 
     eventually(named, 120, every=1)
 
@@ -24,8 +24,8 @@ def test_too_little_memory_is_named_by_describe(namespace: Release) -> None:
     namespace.install("--wait=false", *tiny)
 
     def named() -> None:
-        told = namespace.kubectl("describe", "pods", "--selector", "app.kubernetes.io/component=order-svc")
-        assert "OOMKilled" in told
+        output = namespace.kubectl("describe", "pods", "--selector", "app.kubernetes.io/component=order-svc")
+        assert "OOMKilled" in output
 
     eventually(named, 240, every=1)
 
@@ -35,8 +35,8 @@ def test_a_registry_that_never_comes_is_named_in_the_services_log(namespace: Rel
     namespace.install("--wait=false", *gone)
 
     def named() -> None:
-        told = namespace.kubectl("logs", f"deployment/{NAME}-order-svc", check=False)
-        assert "the schema registry cannot be reached" in told
+        output = namespace.kubectl("logs", f"deployment/{NAME}-order-svc", check=False)
+        assert "the schema registry cannot be reached" in output
         job = namespace.kubectl("logs", "--selector", "app.kubernetes.io/component=contracts", check=False)
         assert "the schema registry cannot be reached" in job
         assert all(restarts == 0 for name, restarts in namespace.restarts().items() if "order-svc" in name)

@@ -23,10 +23,10 @@ def forwarded(release: Release, service: str, port: int) -> Iterator[str]:
     command = ["kubectl", "--namespace", release.namespace, "port-forward", f"service/{NAME}-{service}", f":{port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        told = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
-        assert told
+        address = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
+        assert address
         try:
-            yield told[0]
+            yield address[0]
         finally:
             process.terminate()
 
@@ -47,9 +47,9 @@ def test_it_is_ready_without_a_restart_on_the_way(release: Release) -> None:
 
 
 def test_its_own_tests_pass(release: Release) -> None:
-    told = release.helm("test", NAME, "--logs", "--timeout", "5m")
-    assert "is ORDER_STATUS_COMPLETED , 9 of 10 pieces left" in told
-    assert "is ORDER_STATUS_CANCELLED UNDELIVERABLE_ADDRESS, 10 of 10 pieces left" in told
+    output = release.helm("test", NAME, "--logs", "--timeout", "5m")
+    assert "is ORDER_STATUS_COMPLETED , 9 of 10 pieces left" in output
+    assert "is ORDER_STATUS_CANCELLED UNDELIVERABLE_ADDRESS, 10 of 10 pieces left" in output
 
 
 def test_an_order_through_a_forwarded_port_is_pending_and_then_completed(release: Release) -> None:
@@ -63,8 +63,8 @@ def test_an_order_through_a_forwarded_port_is_pending_and_then_completed(release
 
 
 def test_an_operator_finds_the_command_line_in_the_cluster(release: Release) -> None:
-    told = release.kubectl("exec", f"deployment/{NAME}-orchestrator-svc", "--", "ordersaga", "saga", "list", "--json")
-    assert "SAGA_STATUS_COMPLETED" in {saga["status"] for saga in json.loads(told)["sagas"]}
+    output = release.kubectl("exec", f"deployment/{NAME}-orchestrator-svc", "--", "ordersaga", "saga", "list", "--json")
+    assert "SAGA_STATUS_COMPLETED" in {saga["status"] for saga in json.loads(output)["sagas"]}
 
 
 def test_an_upgrade_with_the_same_values_changes_nothing(release: Release) -> None:
@@ -103,15 +103,15 @@ def test_no_order_is_lost_while(release: Release, fault: str) -> None:
     load = Load(release, f"load-{fault}", ORDERS, seconds=40)
     load.begun()
     FAULTS[fault](release)
-    told = load.result()
+    result = load.result()
     undone = ORDERS // 5
-    assert told["acknowledged"] == ORDERS
-    assert told["ended"] == {"COMPLETED": ORDERS - undone, "CANCELLED UNDELIVERABLE_ADDRESS": undone}
-    assert told["stock"] == undone
-    print(fault, told)  # for whoever asks for it with -s
+    assert result["acknowledged"] == ORDERS
+    assert result["ended"] == {"COMPLETED": ORDERS - undone, "CANCELLED UNDELIVERABLE_ADDRESS": undone}
+    assert result["stock"] == undone
+    print(fault, result)  # for whoever asks for it with -s
 
 
-def test_what_is_left_when_it_is_removed_are_the_volumes_it_told_of_and_it_goes_on_with_them(release: Release) -> None:
+def test_what_is_left_when_it_is_removed_are_the_volumes_it_named_and_it_goes_on_with_them(release: Release) -> None:
     volumes = {f"data-{NAME}-postgres-0", f"data-{NAME}-kafka-0"}
     notes = release.helm("get", "notes", NAME)
     assert set(re.findall(rf"data-{NAME}-\S+", notes)) == volumes
@@ -127,5 +127,5 @@ def test_what_is_left_when_it_is_removed_are_the_volumes_it_told_of_and_it_goes_
     release.install()
     assert release.kubectl("exec", f"{NAME}-kafka-0", "--", "cat", "/var/lib/kafka/data/log/meta.properties") == cluster
     release.helm("test", NAME, "--timeout", "5m")
-    told = release.kubectl("exec", f"deployment/{NAME}-order-svc", "--", "ordersaga", "order", "get", "1", "--json")
-    assert json.loads(told)["order"]["status"] == "ORDER_STATUS_COMPLETED"
+    output = release.kubectl("exec", f"deployment/{NAME}-order-svc", "--", "ordersaga", "order", "get", "1", "--json")
+    assert json.loads(output)["order"]["status"] == "ORDER_STATUS_COMPLETED"

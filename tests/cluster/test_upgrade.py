@@ -66,12 +66,12 @@ def fingerprint(release: Release) -> object:
 
 
 def must_lose_nothing(load: Load) -> None:
-    told = load.result()
+    result = load.result()
     undone = ORDERS // 5
-    assert told["acknowledged"] == ORDERS
-    assert told["ended"] == {"COMPLETED": ORDERS - undone, "CANCELLED UNDELIVERABLE_ADDRESS": undone}
-    assert told["stock"] == undone
-    print(told)  # for whoever asks for it with -s
+    assert result["acknowledged"] == ORDERS
+    assert result["ended"] == {"COMPLETED": ORDERS - undone, "CANCELLED UNDELIVERABLE_ADDRESS": undone}
+    assert result["stock"] == undone
+    print(result)  # for whoever asks for it with -s
 
 
 def test_the_release_before_becomes_this_version_under_load_and_again_the_release_before(
@@ -89,7 +89,7 @@ def test_the_release_before_becomes_this_version_under_load_and_again_the_releas
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "problem"),
     [
         ("kafka.storage.size=8Gi", "the volumes of demo-kafka have 1Gi"),
         ("postgres.storage.size=512Mi", "a volume cannot shrink"),
@@ -99,10 +99,10 @@ def test_the_release_before_becomes_this_version_under_load_and_again_the_releas
     ],
 )
 def test_what_an_upgrade_cannot_change_is_refused_before_anything_is_touched(
-    present: Release, value: str, told: str
+    present: Release, value: str, problem: str
 ) -> None:
     before = fingerprint(present)
-    assert told in present.upgrade("--set", value, check=False)
+    assert problem in present.upgrade("--set", value, check=False)
     assert fingerprint(present) == before
 
 

@@ -115,9 +115,9 @@ def test_a_call_whose_deadline_has_passed_stores_nothing(stack: Stack, shop: Sho
 
 
 def test_a_call_whose_deadline_passes_while_it_waits_its_turn_stores_nothing(stack: Stack, shop: Shop) -> None:
-    patient, hasty = new_user(), new_user()
+    waiting, hasty = new_user(), new_user()
     calls = [
-        order_pb2.CreateOrderRequest(user_id=user, product_id=1, quantity=1, price=PRICE) for user in (patient, hasty)
+        order_pb2.CreateOrderRequest(user_id=user, product_id=1, quantity=1, price=PRICE) for user in (waiting, hasty)
     ]
     with psycopg.connect(stack.service("order_svc").dsn) as connection:
         connection.execute("LOCK TABLE orders IN EXCLUSIVE MODE")
@@ -127,7 +127,7 @@ def test_a_call_whose_deadline_passes_while_it_waits_its_turn_stores_nothing(sta
         assert refused.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert first.result().order.status == PENDING
     shop.place(1)  # whatever was waiting has had its turn
-    assert (stored(stack, patient), stored(stack, hasty)) == (1, 0)
+    assert (stored(stack, waiting), stored(stack, hasty)) == (1, 0)
 
 
 def stored(stack: Stack, user: int) -> int:

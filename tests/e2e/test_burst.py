@@ -1,4 +1,4 @@
-"""Four thousand calls at once to the real service: each is answered, or told to try again."""
+"""Four thousand calls at once to the real service: each is answered, or asked to try again."""
 
 import asyncio
 from collections import Counter
@@ -17,7 +17,7 @@ AGAIN = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE}
 
 
 @pytest.mark.parametrize("method", ["CreateOrder", "GetOrder", "WatchOrder"])
-async def test_every_call_of_a_burst_is_answered_or_told_to_try_again(stack: Stack, shop: Shop, method: str) -> None:
+async def test_every_call_of_a_burst_is_answered_or_may_try_again(stack: Stack, shop: Shop, method: str) -> None:
     product = shop.product(stock=2 * CALLS)
     order = shop.final(shop.place(product))
     requests = {

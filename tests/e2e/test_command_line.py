@@ -76,7 +76,7 @@ def test_as_a_program_it_finds_the_stack_by_its_state_file(stack: Stack, shop: S
         assert done.stdout
 
 
-def test_topics_tell_their_messages_and_each_groups_lag(line: Line, shop: Shop) -> None:
+def test_topics_show_their_messages_and_each_groups_lag(line: Line, shop: Shop) -> None:
     shop.final(shop.place(shop.product()))
 
     def all_handled() -> None:
@@ -204,7 +204,7 @@ def test_a_schema_is_new_until_it_is_registered(line: Line, tmp_path: Path) -> N
     ],
     ids=["new", "gone", "changed"],
 )
-def test_an_incompatible_schema_is_told_with_the_reason_and_not_registered(
+def test_an_incompatible_schema_is_shown_with_the_reason_and_not_registered(
     line: Line, tmp_path: Path, fields: list[dict[str, object]], why: str
 ) -> None:
     contracts = Contracts(tmp_path)

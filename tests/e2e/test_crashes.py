@@ -13,9 +13,9 @@ import pytest
 from ordersaga.order.v1 import order_pb2
 
 from devstack.stack import Stack
-from tests.support.books import Books
 from tests.support.rpc import code_of
 from tests.support.shop import COMPLETED, PRICE, Shop
+from tests.support.stored_state import StoredState
 from tests.support.wait import eventually
 
 ORDERS = 400
@@ -71,8 +71,8 @@ def test_kill_9_of_orchestrator_and_product_service_under_load_loses_and_doubles
     began = time.monotonic()
     finals = shop.finals(orders, FINAL_SECONDS)
     assert time.monotonic() - began < FINAL_SECONDS
-    books = Books(breakable, finals)
-    assert books.reasons() == {
+    state = StoredState(breakable, finals)
+    assert state.reasons() == {
         "": 267,
         "PRICE_CHANGED": 45,
         "UNDELIVERABLE_ADDRESS": 44,
@@ -80,7 +80,7 @@ def test_kill_9_of_orchestrator_and_product_service_under_load_loses_and_doubles
     }
     assert shop.stock(plenty) == 10_000 - 2 * 267
     assert shop.stock(none_left) == 0
-    books.must_balance()
+    state.must_agree()
 
 
 @pytest.mark.timeout(240)
@@ -94,8 +94,8 @@ def test_kill_9_of_any_other_service_loses_and_doubles_nothing(breakable: Stack,
     assert len(accepted) >= 75
     breakable.service(name).start()
     finals = shop.finals(accepted, FINAL_SECONDS)
-    books = Books(breakable, finals)
-    books.must_balance()
+    state = StoredState(breakable, finals)
+    state.must_agree()
 
 
 def test_lists_that_a_crash_cuts_short_are_sent_again_and_nothing_is_lost_or_doubled(
@@ -131,7 +131,7 @@ def test_lists_that_a_crash_cuts_short_are_sent_again_and_nothing_is_lost_or_dou
     finals = shop.finals([order for each in orders for order in each], FINAL_SECONDS)
     assert {order.status for order in finals} == {COMPLETED}
     assert shop.stock(product) == 5000 - len(finals) == 4000
-    Books(breakable, finals).must_balance()
+    StoredState(breakable, finals).must_agree()
 
 
 @pytest.mark.timeout(120)

@@ -106,8 +106,8 @@ def set_read_only(stack: Stack, service: str, *, on: bool) -> None:
 def is_ready(stack: Stack, service: str) -> bool:
     with grpc.insecure_channel(stack.service(service).grpc) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
-        told = health.Check(health_pb2.HealthCheckRequest(), timeout=5)
-    return bool(told.status == health_pb2.HealthCheckResponse.SERVING)
+        answer = health.Check(health_pb2.HealthCheckRequest(), timeout=5)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def becomes(stack: Stack, service: str, *, ready: bool) -> None:

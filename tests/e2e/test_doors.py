@@ -45,7 +45,7 @@ def test_a_service_says_that_it_is_healthy(shop: Shop, service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_tells_a_stranger_what_it_can_do(shop: Shop, service: str) -> None:
+def test_a_service_shows_a_stranger_what_it_can_do(shop: Shop, service: str) -> None:
     stranger = ProtoReflectionDescriptorDatabase(shop.channel(service))
     assert sorted(stranger.get_services()) == sorted(
         [API[service], "grpc.health.v1.Health", *(f"grpc.reflection.{v}.ServerReflection" for v in ("v1", "v1alpha"))]

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from ordersaga.order.v1.order_pb2 import CreateOrderResponse, CreateOrdersRequest, CreateOrdersResponse
 
 from devstack.stack import Stack
-from tests.support.books import Books
 from tests.support.fuzz import API, Request, broken_fields, methods, requests
 from tests.support.metrics import metric
 from tests.support.rpc import Refusal, refusal_in, refusal_of
 from tests.support.shop import COMPLETED, Shop
 from tests.support.sql import count
+from tests.support.stored_state import StoredState
 
 MALFORMED = 10_000
 REFUSALS = {
@@ -28,7 +28,7 @@ REFUSALS = {
 }
 """None of the requests is larger than a service takes: those have a test of their own."""
 TELLING_BYTES = 4096
-"""Of a request above it a service may tell the first broken rule alone."""
+"""Of a request above it a service may report the first broken rule alone."""
 ADDED_BY = {
     "orders": ["CreateOrder"],  # that of a list too, once the list is taken apart
     "cancels": ["CancelOrder"],
@@ -78,16 +78,16 @@ def judged_malformed(method: MethodDescriptor, body: bytes, answered: Answer) ->
 
     Returns whether it was malformed.
     """
-    told = f"{method.full_name} answers {answered.code if isinstance(answered, Refusal) else 'a message'}"
+    what = f"{method.full_name} answers {answered.code if isinstance(answered, Refusal) else 'a message'}"
     broken = broken_fields(method.input_type, body)
     if broken is None or broken:
-        assert isinstance(answered, Refusal), told
-        assert answered.code is grpc.StatusCode.INVALID_ARGUMENT, told
+        assert isinstance(answered, Refusal), what
+        assert answered.code is grpc.StatusCode.INVALID_ARGUMENT, what
         few = broken is None or len(body) <= TELLING_BYTES
-        assert (set(answered.fields) == (broken or {""})) if few else set(answered.fields) <= (broken or set()), told
+        assert (set(answered.fields) == (broken or {""})) if few else set(answered.fields) <= (broken or set()), what
         return True
     if isinstance(answered, Refusal):
-        assert answered.code in REFUSALS, told
+        assert answered.code in REFUSALS, what
     return False
 
 
@@ -109,7 +109,7 @@ def fuzz(shop: Shop, service: str, method: MethodDescriptor, size: int) -> tuple
     """Send ``size`` requests to ``method``; return how many were malformed, and the answers to those that were not.
 
     Raises:
-        AssertionError: an answer was not what the request deserves; it tells the smallest such request.
+        AssertionError: an answer was not what the request deserves; it shows the smallest such request.
     """
     malformed, answers = 0, Answers()
 
@@ -158,7 +158,7 @@ def test_ten_thousand_malformed_requests_are_refused_and_change_nothing(stack: S
     placed = [message.order for _, message in answers if isinstance(message, CreateOrderResponse)]
     ended = shop.finals([*placed, shop.place(shop.product())], 60)
     assert ended[-1].status == COMPLETED
-    Books(stack, ended).must_balance()
+    StoredState(stack, ended).must_agree()
 
 
 @pytest.mark.parametrize("service", API)
@@ -191,7 +191,7 @@ def test_rubbish_in_a_calls_metadata_does_not_matter(shop: Shop, metadata: tuple
 
 
 def failures(stack: Stack, service: str) -> int:
-    """Count the calls that a service's own code could not handle, as its metrics tell."""
+    """Count the calls that a service's own code could not handle, by its metrics."""
     address = stack.service(service).metrics
     counted = ("sagakit_rpcs_total", "ordersaga_bulk_orders_total")
     return int(sum(metric(address, name, code=code) for name in counted for code in ("INTERNAL", "UNKNOWN")))

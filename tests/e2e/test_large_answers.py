@@ -80,7 +80,9 @@ def test_sagas_with_the_longest_texts_are_listed_page_by_page(shop: Shop, sagas_
     assert seen[:MANY] == list(reversed(sagas_of))
 
 
-def test_a_bulk_action_does_as_much_as_it_can_tell_and_says_that_there_is_more(shop: Shop, sagas_of: range) -> None:
+def test_a_bulk_action_does_as_much_as_fits_into_its_answer_and_says_that_there_is_more(
+    shop: Shop, sagas_of: range
+) -> None:
     left, seen = list(sagas_of), []
     while left:
         answer = shop.sagas.CancelSagas(

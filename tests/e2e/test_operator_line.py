@@ -81,10 +81,10 @@ def test_a_stuck_saga_is_found_shown_and_mended_with_three_commands(hasty: Stack
     assert retried.out.startswith(f"order {order.order_id}: its ")
     assert shop.final(order, 60).status == CANCELLED
     assert shop.stock(product) == 100
-    told = line("saga", "show", order.order_id, "--json").json
-    assert told["saga"]["stuck"] is False
+    shown = line("saga", "show", order.order_id, "--json").json
+    assert shown["saga"]["stuck"] is False
     assert ("SAGA_EVENT_TYPE_RETRIED", "ann: product_svc is back") in {
-        (event["type"], event["reason"]) for event in told["history"]
+        (event["type"], event["reason"]) for event in shown["history"]
     }
 
 
@@ -143,7 +143,7 @@ def test_a_customer_cancels_an_order_under_way(breakable: Stack, shop: Shop, lin
 def test_sagas_are_watched_while_they_change(shop: Shop, line: Line) -> None:
     command = [sys.executable, "-m", "ordersaga_cli", "saga", "watch", "--json"]
     environment = {**os.environ, **line.environment}
-    told: list[dict[str, str]] = []
+    watched: list[dict[str, str]] = []
     # Where this run itself was begun in the background SIGINT is ignored, and a child would inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     product, placed = shop.product(), set[str]()
@@ -151,12 +151,12 @@ def test_sagas_are_watched_while_they_change(shop: Shop, line: Line) -> None:
         signal.signal(signal.SIGINT, before)
         stdout = watching.stdout
         assert stdout is not None
-        reading = threading.Thread(target=lambda: told.extend(json.loads(line)["saga"] for line in stdout))
+        reading = threading.Thread(target=lambda: watched.extend(json.loads(line)["saga"] for line in stdout))
         reading.start()
 
         def an_order_is_seen_to_complete() -> None:
             placed.add(str(shop.final(shop.place(product)).order_id))  # the first may be over before the watch begins
-            assert placed & {saga["order_id"] for saga in told if saga["status"] == "SAGA_STATUS_COMPLETED"}
+            assert placed & {saga["order_id"] for saga in watched if saga["status"] == "SAGA_STATUS_COMPLETED"}
 
         try:
             eventually(an_order_is_seen_to_complete, 30, every=0.2)

@@ -14,11 +14,11 @@ from ordersaga.order.v1 import order_pb2
 from devstack.stack import Stack
 from tests.chaos.nemeses_clock import wrong_clock
 from tests.chaos.recorder_rows import Reader
-from tests.support.books import Books
 from tests.support.hurry import hurried
 from tests.support.kafka import headers, taped
 from tests.support.rpc import refusal
 from tests.support.shop import COMPLETED, Shop
+from tests.support.stored_state import StoredState
 from tests.support.wait import eventually
 
 
@@ -76,7 +76,7 @@ def test_stuck_sagas_are_found_shown_and_mended(hasty: Stack, shop: Shop) -> Non
     assert {order.cancel_reason for order in ended} == {"UNDELIVERABLE_ADDRESS"}
     assert shop.stock(product) == 50
     assert not ids & stuck_ids(shop)
-    Books(hasty, ended).must_balance()
+    StoredState(hasty, ended).must_agree()
 
 
 @pytest.mark.timeout(120)
@@ -98,7 +98,7 @@ def test_a_saga_before_its_pivot_is_cancelled_and_the_history_says_by_whom(break
     assert shop.stock(product) == 10
     notes = [e.reason for e in shop.saga(order).history if e.type == pb.SAGA_EVENT_TYPE_CANCEL_ACCEPTED]
     assert notes == ["ann: fraud"]
-    Books(breakable, [ended]).must_balance()
+    StoredState(breakable, [ended]).must_agree()
 
 
 def test_a_completed_saga_is_too_late_to_cancel(shop: Shop) -> None:
@@ -120,7 +120,7 @@ def test_a_saga_that_does_not_exist_is_not_found(shop: Shop) -> None:
         assert (refused.code, refused.reason) == (grpc.StatusCode.NOT_FOUND, "SAGA_NOT_FOUND")
 
 
-def test_a_bulk_action_tells_each_sagas_result(shop: Shop) -> None:
+def test_a_bulk_action_shows_each_sagas_result(shop: Shop) -> None:
     product = shop.product()
     done, undone = shop.finals([shop.place(product), shop.place(product, address="PO Box 3")], 20)
     chosen = pb.SagaFilter(order_ids=[done.order_id, undone.order_id])
@@ -149,8 +149,8 @@ def test_a_bulk_action_without_a_filter_is_refused(shop: Shop, filter_: pb.SagaF
 def test_a_retry_of_an_ended_saga_sends_its_final_command_again_once(stack: Stack, shop: Shop) -> None:
     order = shop.final(shop.place(shop.product()))
     with taped(stack.bootstrap, "complete-order-command") as tape:
-        told = shop.sagas.RetrySaga(pb.RetrySagaRequest(order_id=order.order_id, actor="ann"), timeout=10)
-        assert told.saga.pending_command == "CompleteOrderCommand"
+        answer = shop.sagas.RetrySaga(pb.RetrySagaRequest(order_id=order.order_id, actor="ann"), timeout=10)
+        assert answer.saga.pending_command == "CompleteOrderCommand"
         (sent,) = tape.until(1, key=str(order.order_id).encode())
     assert headers(sent)["message-type"] == b"ordersaga.messages.CompleteOrderCommand"
     assert not shop.saga(order).saga.HasField("deadline")

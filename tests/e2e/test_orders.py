@@ -64,32 +64,32 @@ def test_an_order_of_a_product_that_does_not_exist_is_cancelled(shop: Shop) -> N
     assert (order.status, order.cancel_reason) == (CANCELLED, "UNKNOWN_PRODUCT")
 
 
-def test_the_history_tells_a_happy_saga_step_by_step(shop: Shop) -> None:
+def test_the_history_shows_a_happy_saga_step_by_step(shop: Shop) -> None:
     order = shop.final(shop.place(shop.product()))
-    told = shop.saga(order)
-    assert [(orchestrator_pb2.SagaEventType.Name(event.type)[16:], event.step) for event in told.history] == [
+    found = shop.saga(order)
+    assert [(orchestrator_pb2.SagaEventType.Name(event.type)[16:], event.step) for event in found.history] == [
         ("STARTED", ""),
         ("STEP_DONE", "decrease-product"),
         ("STEP_DONE", "create-delivery"),
     ]
-    assert [event.version for event in told.history] == [1, 2, 3]
-    assert len({event.message_id for event in told.history}) == 3
-    assert told.saga.status == orchestrator_pb2.SAGA_STATUS_COMPLETED
-    assert (told.saga.pending_command, told.saga.step) == ("CompleteOrderCommand", "")
-    assert list(told.saga.remaining_steps) == []
+    assert [event.version for event in found.history] == [1, 2, 3]
+    assert len({event.message_id for event in found.history}) == 3
+    assert found.saga.status == orchestrator_pb2.SAGA_STATUS_COMPLETED
+    assert (found.saga.pending_command, found.saga.step) == ("CompleteOrderCommand", "")
+    assert list(found.saga.remaining_steps) == []
 
 
 def test_the_stock_is_back_before_an_undeliverable_order_is_cancelled(shop: Shop) -> None:
     order = shop.final(shop.place(shop.product(stock=1), address="P.O. Box 7"))
-    told = shop.saga(order)
-    assert [orchestrator_pb2.SagaEventType.Name(event.type)[16:] for event in told.history] == [
+    found = shop.saga(order)
+    assert [orchestrator_pb2.SagaEventType.Name(event.type)[16:] for event in found.history] == [
         "STARTED",
         "STEP_DONE",
         "STEP_REFUSED",
         "STEP_UNDONE",
     ]
-    assert told.history[2].reason == "UNDELIVERABLE_ADDRESS"
-    assert told.saga.status == orchestrator_pb2.SAGA_STATUS_COMPENSATED
-    assert told.saga.reason == "UNDELIVERABLE_ADDRESS"
-    assert told.history[3].create_time.ToNanoseconds() <= order.update_time.ToNanoseconds()
+    assert found.history[2].reason == "UNDELIVERABLE_ADDRESS"
+    assert found.saga.status == orchestrator_pb2.SAGA_STATUS_COMPENSATED
+    assert found.saga.reason == "UNDELIVERABLE_ADDRESS"
+    assert found.history[3].create_time.ToNanoseconds() <= order.update_time.ToNanoseconds()
     assert shop.stock(order.product_id) == 1

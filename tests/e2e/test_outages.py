@@ -40,7 +40,7 @@ def test_with_the_database_away_calls_are_refused_and_afterwards_everything_goes
     assert shop.stock(product) == 80
 
 
-def test_with_the_database_away_a_stream_of_lists_goes_on_and_each_order_is_told_to_come_again(
+def test_with_the_database_away_a_stream_of_lists_goes_on_and_each_order_may_be_tried_again(
     breakable: Stack, shop: Shop
 ) -> None:
     product = shop.product(stock=100)
@@ -101,11 +101,11 @@ def test_a_service_that_starts_before_the_registry_waits_for_it(breakable: Stack
     service = breakable.service("product_svc")
     breakable.registry.stop()
     service.stop()
-    told_before = service.log.stat().st_size
+    answered_before = service.log.stat().st_size
     service.launch(service.dsn, breakable.bootstrap, breakable.registry_url)
 
     def says_what_it_waits_for() -> None:
-        assert "schema registry cannot be reached" in service.log.read_text()[told_before:]
+        assert "schema registry cannot be reached" in service.log.read_text()[answered_before:]
 
     eventually(says_what_it_waits_for, 30)
     assert not service.ready()

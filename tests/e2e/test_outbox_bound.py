@@ -109,7 +109,7 @@ def test_calls_that_share_a_transaction_fill_the_outbox_to_its_bound_and_no_furt
     assert {order.status for order in shop.finals(accepted, BACK_SECONDS)} == {COMPLETED}
 
 
-def test_a_list_is_stored_as_far_as_there_is_room_and_the_rest_is_told_to_come_again(narrow: Stack, shop: Shop) -> None:
+def test_a_list_is_stored_as_far_as_there_is_room_and_the_rest_may_be_tried_again(narrow: Stack, shop: Shop) -> None:
     product, request_id = shop.product(stock=1000), str(uuid.uuid4())
     wanted = order_pb2.CreateOrderRequest(user_id=1, product_id=product, quantity=1, price=500)
     known = order_pb2.CreateOrderRequest(user_id=1, product_id=product, quantity=1, price=500, request_id=request_id)

@@ -179,10 +179,10 @@ def test_a_caller_faster_than_the_store_is_held_back_and_then_served(stack: Stac
 
 
 def test_a_caller_that_hangs_up_leaves_nothing_of_the_lists_not_begun(stack: Stack, shop: Shop) -> None:
-    patient, hasty = new_user(), new_user()
+    waiting, hasty = new_user(), new_user()
     with psycopg.connect(stack.service("order_svc").dsn) as connection:
         connection.execute("LOCK TABLE orders IN EXCLUSIVE MODE")
-        waits = shop.orders.CreateOrder.future(order(1, user_id=patient), timeout=20)
+        waits = shop.orders.CreateOrder.future(order(1, user_id=waiting), timeout=20)
         time.sleep(0.3)  # its transaction has begun, and waits for the lock
         requests = iter([CreateOrdersRequest(orders=[order(1, user_id=hasty)] * 5)])
         with pytest.raises(grpc.RpcError) as caught:
@@ -190,4 +190,4 @@ def test_a_caller_that_hangs_up_leaves_nothing_of_the_lists_not_begun(stack: Sta
         assert code_of(caught.value) is grpc.StatusCode.DEADLINE_EXCEEDED
     assert waits.result().order.status == PENDING
     shop.place(1)  # whatever was waiting has had its turn
-    assert (stored(stack, patient), stored(stack, hasty)) == (1, 0)
+    assert (stored(stack, waiting), stored(stack, hasty)) == (1, 0)

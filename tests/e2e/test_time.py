@@ -7,12 +7,12 @@ from ordersaga.messages import DecreaseProductCommand
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as saga_pb
 
 from devstack.stack import Stack
-from tests.support.books import Books
 from tests.support.hurry import hurried
 from tests.support.kafka import send, taped
 from tests.support.metrics import metric
 from tests.support.registry import encode
 from tests.support.shop import COMPLETED, Shop
+from tests.support.stored_state import StoredState
 from tests.support.wait import eventually
 
 TIMED_OUT = saga_pb.SAGA_EVENT_TYPE_STEP_TIMED_OUT
@@ -46,7 +46,7 @@ def test_a_participant_that_is_away_for_long_has_the_order_cancelled_and_everyth
     tried = [event.reason for event in shop.saga(order).history if event.type == TIMED_OUT]
     assert tried[:4] == [f"attempt {number} of 5" for number in range(1, 5)]
     assert tried[4] == "attempt 5 of 5, given up"
-    Books(hasty, [ended]).must_balance()
+    StoredState(hasty, [ended]).must_agree()
 
 
 @pytest.mark.timeout(120)

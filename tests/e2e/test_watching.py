@@ -21,7 +21,7 @@ def watch(shop: Shop, order: order_pb2.Order) -> list[order_pb2.Order]:
 def test_a_watched_order_is_seen_to_its_end(shop: Shop, address: str, end: int) -> None:
     seen = watch(shop, shop.place(shop.product(), address=address))
     assert seen[-1].status == end
-    assert seen[-1] == shop.final(seen[-1]), "it is told as it is stored"
+    assert seen[-1] == shop.final(seen[-1]), "it is shown as it is stored"
     assert [order.status for order in seen[:-1]] in ([], [PENDING])
 
 

@@ -99,15 +99,15 @@ def run(environment: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("lines", [PROGRAM, ONCE], ids=["stubs", "helpers"])
 def test_ten_lines_place_an_order_and_watch_it(stack: Stack, environment: Path, lines: str) -> None:
-    told = run(environment, "-c", lines, stack.service("order_svc").grpc)
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.split()[-1] == "ORDER_STATUS_COMPLETED"
+    done = run(environment, "-c", lines, stack.service("order_svc").grpc)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == "ORDER_STATUS_COMPLETED"
 
 
 def test_a_few_lines_more_place_three_lists(stack: Stack, environment: Path) -> None:
-    told = run(environment, "-c", LISTS, stack.service("order_svc").grpc)
-    assert told.returncode == 0, told.stderr
-    assert len({int(order_id) for order_id in told.stdout.split()}) == 300
+    done = run(environment, "-c", LISTS, stack.service("order_svc").grpc)
+    assert done.returncode == 0, done.stderr
+    assert len({int(order_id) for order_id in done.stdout.split()}) == 300
 
 
 def test_nothing_of_the_services_comes_with_it(environment: Path) -> None:
@@ -116,8 +116,8 @@ def test_nothing_of_the_services_comes_with_it(environment: Path) -> None:
 
 
 def test_the_kafka_records_are_in_it_too(environment: Path) -> None:
-    told = run(environment, "-c", "from ordersaga.messages import RECORDS; print(len(RECORDS))")
-    assert told.stdout.strip() == "12", told.stderr
+    done = run(environment, "-c", "from ordersaga.messages import RECORDS; print(len(RECORDS))")
+    assert done.stdout.strip() == "12", done.stderr
 
 
 @pytest.mark.parametrize("lines", [PROGRAM, ONCE, LISTS], ids=["one", "once", "lists"])

@@ -59,8 +59,8 @@ def _hops(messages: list[Message], message: Message) -> int:
 
 
 def story(messages: list[Message]) -> list[tuple[str | None, str]]:
-    told = sorted(messages, key=lambda message: _hops(messages, message))
-    return [(message.topic(), headers(message)["message-type"].decode().rpartition(".")[2]) for message in told]
+    in_order = sorted(messages, key=lambda message: _hops(messages, message))
+    return [(message.topic(), headers(message)["message-type"].decode().rpartition(".")[2]) for message in in_order]
 
 
 def messages_of(tape: Tape, order_id: int) -> list[Message]:

@@ -165,13 +165,13 @@ def test_whichever_host_of_several_answers_is_used(place: Place, form: str) -> N
     round_trip(given)
 
 
-async def test_the_change_feed_connects_in_the_same_way(place: Place) -> None:
+async def test_the_notification_listener_connects_in_the_same_way(place: Place) -> None:
     place.set("DATABASE", ODD)
     url = place.url(f"127.0.0.1:{free_port()},127.0.0.1:{place.server.port}", "?options=-csearch_path%3Dapp")
-    feed = NotificationListener(address(url), "changes")
+    listener = NotificationListener(address(url), "changes")
     database = database_of(url)
-    running = asyncio.create_task(feed.run())
-    with feed.follow() as follower:
+    running = asyncio.create_task(listener.run())
+    with listener.follow() as follower:
         assert await follower.next(within_seconds=10) is None
         await database.run(lambda tx: notify(tx, "changes", [4711]))
         assert await follower.next(within_seconds=10) == {4711: ""}
@@ -204,16 +204,16 @@ def test_a_database_in_another_encoding_is_refused_by_name(debian: Debian15, enc
     assert encoding in done.stderr
 
 
-@pytest.mark.parametrize("told", ["permission denied", "read-only"])
-def test_whatever_a_migration_is_refused_is_told_in_a_line(place: Place, told: str) -> None:
-    if told == "read-only":
+@pytest.mark.parametrize("problem", ["permission denied", "read-only"])
+def test_whatever_a_migration_is_refused_is_reported_in_a_line(place: Place, problem: str) -> None:
+    if problem == "read-only":
         place.set("DATABASE", ["default_transaction_read_only TO on"])
     else:
         place.server.run(sql.SQL("ALTER DATABASE {} OWNER TO postgres").format(sql.Identifier(place.name)))
     done = migrate_by_command(place.url())
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if not line.startswith("{")]
-    assert told in line
+    assert problem in line
     assert "s3cret" not in done.stderr + done.stdout
 
 

@@ -1,4 +1,4 @@
-"""The announcer: it tells the saga again of orders that stay PENDING, less and less often, and of no others."""
+"""The announcer: it announces orders again that stay PENDING, less and less often, and of no others."""
 
 import math
 import uuid
@@ -70,7 +70,7 @@ class Desk:
         with self.database.transaction() as tx:
             tx.execute(f"UPDATE orders SET {assignment} WHERE order_id = %(id)s", {"id": order.order_id})  # noqa: S608 - a test's own
 
-    def told(self, count: int) -> list[Record]:
+    def announced(self, count: int) -> list[Record]:
         return [self._decoded(message) for message in self.tape.until(count)]
 
     def _decoded(self, message: Message) -> Record:
@@ -105,7 +105,7 @@ def test_an_order_that_somebody_has_changed_by_hand_keeps_no_other_waiting(desk:
 def test_an_order_that_is_due_is_announced_again_in_the_same_words(desk: Desk) -> None:
     (order,) = desk.orders(1)
     assert desk.announcer().announce_once() == 1
-    assert desk.told(1) == announcements(order)
+    assert desk.announced(1) == announcements(order)
     announced, seconds = desk.due(order)
     assert announced == 1
     assert 2 * AFTER - 10 < seconds <= 2 * AFTER
@@ -117,7 +117,7 @@ def test_a_cancel_is_announced_again_with_its_order_and_after_it(desk: Desk) -> 
     with desk.database.transaction() as tx:
         asked = store.request_cancel(tx, order.order_id, actor="Ada", note="never mind")
     assert desk.announcer().announce_once() == 1
-    created, cancel = desk.told(2)
+    created, cancel = desk.announced(2)
     assert [created, cancel] == announcements(asked)
     assert isinstance(cancel, OrderCancelRequested)
     assert (cancel.actor, cancel.reason) == ("Ada", "never mind")
@@ -136,7 +136,7 @@ def test_what_another_announcer_has_in_hand_is_left_to_it(desk: Desk) -> None:
     with desk.database.transaction() as other:
         store.lock(other, [theirs.order_id])
         assert desk.announcer().announce_once() == 1
-    assert desk.told(1) == announcements(mine)
+    assert desk.announced(1) == announcements(mine)
     assert desk.due(theirs)[0] == 0
 
 
@@ -144,7 +144,7 @@ def test_a_pass_announces_no_more_than_its_limit_the_longest_due_first(desk: Des
     later = desk.orders(2, late_by=10)
     sooner = desk.orders(3, late_by=60)
     assert desk.announcer(limit=3).announce_once() == 3
-    assert {record.key for record in desk.told(3)} == {order.order_id for order in sooner}
+    assert {record.key for record in desk.announced(3)} == {order.order_id for order in sooner}
     assert [desk.due(order)[0] for order in later] == [0, 0]
 
 
@@ -200,4 +200,4 @@ def test_a_running_announcer_finds_what_is_due_by_itself(desk: Desk) -> None:
 
     eventually(all_announced, 30, every=0.3)
     announcer.stop()
-    assert len(desk.told(250)) == 250
+    assert len(desk.announced(250)) == 250

@@ -119,8 +119,8 @@ def test_its_messages_are_passed_over_and_it_is_flagged(
     saga = run(service.GetSaga(pb.GetSagaRequest(order_id=order.order_id), CALLER))
     assert saga.saga.stuck
     assert why in saga.saga.last_error
-    told = [event for event in saga.history if event.type == pb.SAGA_EVENT_TYPE_STUCK]
-    assert [why in event.reason for event in told] == [True], "once, however often it is met"
+    events = [event for event in saga.history if event.type == pb.SAGA_EVENT_TYPE_STUCK]
+    assert [why in event.reason for event in events] == [True], "once, however often it is met"
 
 
 def test_it_is_shown_as_it_stands_among_the_others(

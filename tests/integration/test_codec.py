@@ -1,4 +1,4 @@
-"""The codec on a real registry: what is registered goes there and back, and everything else is told apart."""
+"""The codec on a real registry: registered records go there and back, and everything else is refused with a reason."""
 
 import struct
 import uuid

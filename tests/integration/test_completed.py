@@ -1,4 +1,4 @@
-"""What was told to be completed is found in Kafka, once the database of the sagas has forgotten it."""
+"""Completed orders are found in Kafka, once the database of the sagas has forgotten it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -33,16 +33,16 @@ def cancel(order_id: int, created: datetime = NOW) -> OrderCancelRequested:
 
 
 def test_as_long_as_the_database_lacks_something_what_was_completed_is_looked_for(stack: Stack, group: Group) -> None:
-    told = type("CompleteOrderCommand", (CompleteOrderCommand,), {"TOPIC": group.topic})
+    command = type("CompleteOrderCommand", (CompleteOrderCommand,), {"TOPIC": group.topic})
     missing = True
     lag: Any = SimpleNamespace(is_missing_now=lambda _: missing)
     with registry_client(stack.registry_url) as registry:
-        register(registry, told)
-        codec = Codec(registry, [told])
+        register(registry, command)
+        codec = Codec(registry, [command])
         codec.load()
 
         def complete(*orders: int) -> None:
-            group.publish([codec.encode(Outgoing(told(order_id=order))) for order in orders])
+            group.publish([codec.encode(Outgoing(command(order_id=order))) for order in orders])
 
         completed = Completed({"bootstrap.servers": stack.bootstrap}, codec, lag, group.topic)
         assert completed.among([cancel(1)], TX) == set()

@@ -1,4 +1,4 @@
-"""Clients that ping, that go away without a word, and that do not read. It takes as long as a server is patient."""
+"""Clients that ping, that go away without a word, and that do not read. It takes as long as a server waits for them."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from tests.support.echo import Echo, call
 from tests.support.proxy import Proxy
 
-PATIENCE_SECONDS = 30
+DROPPED_SECONDS = 30
 """Twenty seconds until a silent client is pinged, ten for its answer; and as long for one that does not read."""
 SLACK_SECONDS = 15
 MORE_THAN_A_WINDOW = 1000
@@ -27,8 +27,8 @@ def streams(method: str) -> float:
 async def gone(echo: Echo) -> float:
     """Wait until no stream is open, and return how long that took."""
     began = time.monotonic()
-    async with asyncio.timeout(PATIENCE_SECONDS + SLACK_SECONDS):
-        while echo.open:  # noqa: ASYNC110 - nobody tells
+    async with asyncio.timeout(DROPPED_SECONDS + SLACK_SECONDS):
+        while echo.open:  # noqa: ASYNC110 - nothing signals it
             await asyncio.sleep(0.1)
     return time.monotonic() - began
 
@@ -57,7 +57,7 @@ async def a_client_that_went_away_while_it_was_written_to_is_dropped() -> None:
         await gone(echo)
 
 
-async def a_client_that_does_not_read_is_dropped_and_told_so_when_it_does(method: str) -> None:
+async def a_client_that_does_not_read_is_dropped_and_learns_why_when_it_does(method: str) -> None:
     async with Echo() as echo, grpc.aio.insecure_channel(str(echo.address), options=NO_KEEPALIVE) as channel:
         stream = call(channel, method)(*([] if method == "Dialogue" else [Message()]))
         if method == "Dialogue":
@@ -82,7 +82,7 @@ async def a_client_that_reads_now_and_then_is_served() -> None:
         for _ in range(8):
             for _ in range(200):
                 assert (await stream.read()).service
-            await asyncio.sleep(PATIENCE_SECONDS / 6)
+            await asyncio.sleep(DROPPED_SECONDS / 6)
         assert echo.open == 1
 
 
@@ -96,7 +96,7 @@ async def pings_of_a_client_on_a_quiet_stream_are_borne(every_ms: int) -> None:
     async with Echo() as echo, grpc.aio.insecure_channel(str(echo.address), options=pinging) as channel:
         quiet = call(channel, "Quiet")(Message())
         await quiet.read()
-        done, _ = await asyncio.wait([asyncio.create_task(quiet.read())], timeout=PATIENCE_SECONDS)
+        done, _ = await asyncio.wait([asyncio.create_task(quiet.read())], timeout=DROPPED_SECONDS)
         assert not done, await quiet.code()
         assert echo.open == 1
 
@@ -106,10 +106,10 @@ async def test_a_server_bears_pings_and_drops_who_is_gone_or_does_not_read() -> 
     await asyncio.gather(
         a_client_that_went_away_on_a_quiet_stream_is_dropped(),
         a_client_that_went_away_while_it_was_written_to_is_dropped(),
-        a_client_that_does_not_read_is_dropped_and_told_so_when_it_does("Endless"),
-        a_client_that_does_not_read_is_dropped_and_told_so_when_it_does("Dialogue"),
+        a_client_that_does_not_read_is_dropped_and_learns_why_when_it_does("Endless"),
+        a_client_that_does_not_read_is_dropped_and_learns_why_when_it_does("Dialogue"),
         a_client_that_reads_now_and_then_is_served(),
         pings_of_a_client_on_a_quiet_stream_are_borne(1000),
         pings_of_a_client_on_a_quiet_stream_are_borne(5000),
     )
-    assert (streams("Quiet"), streams("Endless"), streams("Dialogue")) == before, "the gauge tells the same"
+    assert (streams("Quiet"), streams("Endless"), streams("Dialogue")) == before, "the gauge shows the same"

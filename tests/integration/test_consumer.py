@@ -152,7 +152,7 @@ def test_an_answer_is_on_its_topic_before_the_offset_is_committed(stack: Stack, 
 
 
 def test_what_cannot_be_committed_is_not_answered(stack: Stack, group: Group) -> None:
-    """A reply would tell the saga of what never was, so nothing is published before the commit."""
+    """A reply before the commit could report what was never stored, so nothing is published before it."""
     with group.database.transaction() as tx:
         tx.execute("CREATE TABLE taken (number bigint UNIQUE DEFERRABLE INITIALLY DEFERRED)")
         tx.execute("INSERT INTO taken VALUES (7)")

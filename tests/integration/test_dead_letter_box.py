@@ -59,7 +59,7 @@ def has_effects(group: Group, numbers: list[int]) -> None:
     assert group.effects() == numbers
 
 
-def test_a_letter_tells_where_it_came_from_and_why(group: Group, box: DeadLetterBox) -> None:
+def test_a_letter_shows_where_it_came_from_and_why(group: Group, box: DeadLetterBox) -> None:
     (letter,) = parked(group, box, Judge(4), [4, 5])
     topic, partition, offset = letter.source
     assert topic == group.topic
@@ -238,7 +238,7 @@ def test_a_letter_whose_topic_has_lost_its_partition_stays(group: Group, box: De
     assert box.letters() == [found]
 
 
-def test_a_group_without_dead_letters_is_told(stack: Stack, group: Group) -> None:
+def test_a_group_without_dead_letters_is_refused_with_the_reason(stack: Stack, group: Group) -> None:
     assert group.name in groups_with_letters({"bootstrap.servers": stack.bootstrap})
     with pytest.raises(NotFound):
         DeadLetterBox({"bootstrap.servers": stack.bootstrap}, "nobody")

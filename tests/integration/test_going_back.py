@@ -256,7 +256,7 @@ def _must_be(handle: Recorded, numbers: list[int]) -> None:
     assert sorted(sum(handle.calls, [])) == numbers  # noqa: RUF017 - short lists
 
 
-def test_what_kafka_does_not_have_either_is_told(group: Group) -> None:
+def test_what_kafka_does_not_have_either_is_reported(group: Group) -> None:
     then = earlier(group)
     group.send(range(1, 31))
     group.consume(Recorded())

@@ -49,7 +49,7 @@ def test_what_was_there_at_the_last_look_has_to_be_handled_first(group: Group, l
     assert group.effects() == list(range(20))
 
 
-def test_what_comes_all_the_time_does_not_count_as_a_backlog_while_it_is_handled(group: Group, lag: GroupLag) -> None:
+def test_what_comes_all_the_time_does_not_count_as_lag_while_it_is_handled(group: Group, lag: GroupLag) -> None:
     group.consume(Recorded())
     group.send(range(10))
 

@@ -144,9 +144,9 @@ def test_a_second_stacks_service_ends_with_a_line_and_has_put_nothing_into_the_t
 
 
 def test_a_group_in_use_is_not_handed_over(stack: Stack, line: Line) -> None:
-    told = line("claim", "order_svc", OTHER)
-    assert (told.code, told.out) == (1, "")
-    assert "stop them first" in told.err
+    result = line("claim", "order_svc", OTHER)
+    assert (result.code, result.out) == (1, "")
+    assert "stop them first" in result.err
     assert owner_of({"bootstrap.servers": stack.bootstrap}, "order_svc") == installation(stack.service("order_svc").dsn)
 
 
@@ -182,9 +182,9 @@ def eventually_handed(line: Line, to: str) -> str:
     """Hand delivery_svc over, once its group has no members any more."""
 
     def try_it() -> str:
-        told = line("claim", "delivery_svc", to, "--yes")
-        assert told.code == 0, told.err
-        out: str = told.out
+        result = line("claim", "delivery_svc", to, "--yes")
+        assert result.code == 0, result.err
+        out: str = result.out
         return out
 
     return eventually(try_it, 20)

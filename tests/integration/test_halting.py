@@ -75,7 +75,7 @@ def has_committed(group: Group, offset: int) -> None:
     eventually(check, 30)
 
 
-def told() -> tuple[float, float, list[str]]:
+def halt_metrics() -> tuple[float, float, list[str]]:
     """Return what the metrics say of the halt: whether, since when, why."""
     (reasons,) = metrics.HALTED_REASON.collect()
     (halted,), (since,) = (next(iter(gauge.collect())).samples for gauge in (metrics.HALTED, metrics.HALTED_SINCE))
@@ -88,7 +88,7 @@ def test_a_bug_halts_it_and_once_it_is_gone_everything_goes_on_by_itself(stack: 
     with taped(stack.bootstrap, f"{group.name}.dlq") as tape:
         consumer = group.consume(Recorded(fault))
         is_halted(consumer)
-        halted, since, reasons = told()
+        halted, since, reasons = halt_metrics()
         assert halted == 1
         assert since > 1_700_000_000
         assert reasons == [
@@ -101,7 +101,7 @@ def test_a_bug_halts_it_and_once_it_is_gone_everything_goes_on_by_itself(stack: 
         has_committed(group, BAD)
         assert tape.until(0) == []
     assert consumer.state == "running"
-    assert told() == (0, 0, [])
+    assert halt_metrics() == (0, 0, [])
 
 
 def test_it_is_tried_again_and_again_while_it_is_halted(group: Group) -> None:
@@ -207,7 +207,7 @@ def test_a_halt_ends_where_what_failed_is_gone(stack: Stack, group: Group) -> No
         assert consumer.state == "running"
 
     eventually(running, 40)
-    assert told() == (0, 0, [])
+    assert halt_metrics() == (0, 0, [])
 
 
 VALUES = {

@@ -145,7 +145,7 @@ def two(stack: Stack) -> Iterator[TwoTopics]:
         yield two
 
 
-def test_while_one_message_is_held_back_a_backlog_of_another_topic_is_worked_off(two: TwoTopics) -> None:
+def test_while_one_message_is_held_back_the_lag_of_another_topic_is_worked_off(two: TwoTopics) -> None:
     handle = Recorded(a_bug_meets_some)
     consumer = two.consume(handle, batch_size=20)
     two.put([0])

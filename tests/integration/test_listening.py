@@ -1,4 +1,4 @@
-"""A service listens where it is told to, on IPv4 and IPv6, and says which of its two listeners cannot.
+"""A service listens where its settings say, on IPv4 and IPv6, and says which of its two listeners cannot.
 
 It is alive without any other server, so that none is needed here.
 """
@@ -66,7 +66,7 @@ def assert_alive(address: str) -> None:
 
 
 @pytest.mark.parametrize(("rpc_host", "metrics_host"), LISTENING)
-def test_both_listeners_listen_where_they_are_told_to(start: Start, rpc_host: str, metrics_host: str) -> None:
+def test_both_listeners_listen_where_the_settings_say(start: Start, rpc_host: str, metrics_host: str) -> None:
     rpcs, metrics = free_port(), free_port()
     start(f"{rpc_host}:{rpcs}", f"{metrics_host}:{metrics}")
     eventually(lambda: assert_alive(f"{REACHED_BY.get(rpc_host, rpc_host)}:{rpcs}"), 60)
@@ -86,7 +86,7 @@ ELSEWHERE = "203.0.113.1:9101"
         (ELSEWHERE, "127.0.0.1:0", "cannot listen for gRPC", "metrics"),
     ],
 )
-def test_a_listener_that_cannot_listen_is_told_by_its_own_name(
+def test_a_listener_that_cannot_listen_is_named(
     start: Start, rpcs: str, metrics: str, said: str, not_said: str
 ) -> None:
     service = start(rpcs, metrics)

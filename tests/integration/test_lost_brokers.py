@@ -42,19 +42,19 @@ def deaf(lost: Client) -> Iterator[KafkaConsumer]:
 def test_a_client_is_lost_when_two_looks_are_not_answered_and_another_client_is(
     stack: Stack, deaf: KafkaConsumer
 ) -> None:
-    hearing = LostBrokerDetector({"bootstrap.servers": stack.bootstrap}, every_seconds=0)
-    assert [hearing.is_lost(lambda: is_answered(deaf)) for _ in range(4)] == [False, True, False, True]
+    detector = LostBrokerDetector({"bootstrap.servers": stack.bootstrap}, every_seconds=0)
+    assert [detector.is_lost(lambda: is_answered(deaf)) for _ in range(4)] == [False, True, False, True]
 
 
 def test_a_client_is_not_lost_where_nobody_is_answered(lost: Client, deaf: KafkaConsumer) -> None:
-    hearing = LostBrokerDetector(lost, every_seconds=0)
-    assert [hearing.is_lost(lambda: is_answered(deaf)) for _ in range(2)] == [False, False]
+    detector = LostBrokerDetector(lost, every_seconds=0)
+    assert [detector.is_lost(lambda: is_answered(deaf)) for _ in range(2)] == [False, False]
 
 
 def test_a_client_that_is_answered_is_not_lost(stack: Stack) -> None:
     client = KafkaConsumer({"bootstrap.servers": stack.bootstrap, "group.id": "never-joined"})
-    hearing = LostBrokerDetector({"bootstrap.servers": NOWHERE}, every_seconds=0)
-    assert [hearing.is_lost(lambda: is_answered(client)) for _ in range(2)] == [False, False]
+    detector = LostBrokerDetector({"bootstrap.servers": NOWHERE}, every_seconds=0)
+    assert [detector.is_lost(lambda: is_answered(client)) for _ in range(2)] == [False, False]
     client.close()
 
 
@@ -99,7 +99,7 @@ def has(group: Group, numbers: Iterable[int]) -> None:
 def test_a_producer_that_no_broker_answers_connects_anew_and_says_what_it_could_not_send(
     stack: Stack, lost: Client
 ) -> None:
-    topic = f"{PREFIX}hearing"
+    topic = f"{PREFIX}lost-brokers"
     create_topic(stack.bootstrap, topic)
     fatal: list[str] = []
     producer = Producer(lost, fatal.append, lost_broker_seconds=0.5)

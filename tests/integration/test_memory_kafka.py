@@ -81,11 +81,11 @@ class InMemory:
 
 
 class Member:
-    """A consumer that notes all that it is told; what it is given it reads from where the group is."""
+    """A consumer that notes all its callbacks; it reads its partitions from the group's offsets."""
 
     def __init__(self, kafka: Kafka) -> None:
         self.kafka = kafka
-        self.told: list[tuple[str, list[int]]] = []
+        self.callbacks: list[tuple[str, list[int]]] = []
         self.read: list[tuple[int, int]] = []
         """Partitions and offsets of messages."""
         self.ends: list[tuple[int, int]] = []
@@ -117,18 +117,18 @@ class Member:
         (self.read if error is None else self.ends).append(place)
 
     def _given(self, client: Any, partitions: list[TopicPartition]) -> None:
-        self.told.append(("given", sorted(one.partition for one in partitions)))
+        self.callbacks.append(("given", sorted(one.partition for one in partitions)))
         found = client.committed(partitions, timeout=10)
         client.incremental_assign(
             [self.at(one.partition, one.offset if one.offset >= 0 else OFFSET_BEGINNING) for one in found]
         )
 
     def _revoked(self, client: Any, partitions: list[TopicPartition]) -> None:
-        self.told.append(("revoked", sorted(one.partition for one in partitions)))
+        self.callbacks.append(("revoked", sorted(one.partition for one in partitions)))
         client.incremental_unassign(partitions)
 
     def _lost(self, client: Any, partitions: list[TopicPartition]) -> None:
-        self.told.append(("lost", sorted(one.partition for one in partitions)))
+        self.callbacks.append(("lost", sorted(one.partition for one in partitions)))
         client.incremental_unassign(partitions)
 
     def _answered(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
@@ -154,7 +154,7 @@ def until(holds: Callable[[], bool], *members: Member) -> None:
             return
         for member in members:
             member.poll()
-    assert holds(), [(one.told, one.read, one.ends, one.answers) for one in members]
+    assert holds(), [(one.callbacks, one.read, one.ends, one.answers) for one in members]
 
 
 def test_what_a_member_reads(kafka: Kafka) -> None:
@@ -162,7 +162,7 @@ def test_what_a_member_reads(kafka: Kafka) -> None:
     kafka.write(0, 3)
     one = Member(kafka)
     until(lambda: len(one.ends) == 2, one)
-    assert one.told == [("given", [0, 1])]
+    assert one.callbacks == [("given", [0, 1])]
     assert one.read == [(0, 0), (0, 1), (0, 2)]
     assert sorted(one.ends) == [(0, 3), (1, 0)]
 
@@ -186,11 +186,11 @@ def test_what_a_member_reads(kafka: Kafka) -> None:
     until(lambda: len(one.read) == 11, one)
     assert one.read[7:] == [(0, 0), (0, 1), (0, 2), (0, 3)], "an offset that is not there is out of range"
     one.client.close()
-    assert one.told[1:] == [("revoked", [0, 1])]
+    assert one.callbacks[1:] == [("revoked", [0, 1])]
 
 
 def test_what_a_group_commits(kafka: Kafka) -> None:
-    """It is told later, kept with its metadata, and read on from by who comes next."""
+    """It is reported later, kept with its metadata, and read on from by who comes next."""
     kafka.write(0, 3)
     one = Member(kafka)
     until(lambda: len(one.read) == 3, one)
@@ -213,13 +213,13 @@ def test_what_members_hand_over(kafka: Kafka) -> None:
     one = Member(kafka)
     until(lambda: len(one.ends) == 2, one)
     other = Member(kafka)
-    until(lambda: bool(other.told) and len(one.told) == 3, one, other)
-    revoked, nothing = one.told[1:]
+    until(lambda: bool(other.callbacks) and len(one.callbacks) == 3, one, other)
+    revoked, nothing = one.callbacks[1:]
     assert (revoked[0], len(revoked[1])) == ("revoked", 1)
     assert nothing == ("given", []), "what it keeps is not given anew"
-    assert other.told == [("given", revoked[1])]
+    assert other.callbacks == [("given", revoked[1])]
     other.client.close()
-    assert other.told[1:] == [("revoked", revoked[1])]
-    until(lambda: len(one.told) == 4, one)
-    assert one.told[3] == ("given", revoked[1])
+    assert other.callbacks[1:] == [("revoked", revoked[1])]
+    until(lambda: len(one.callbacks) == 4, one)
+    assert one.callbacks[3] == ("given", revoked[1])
     one.client.close()

@@ -83,9 +83,9 @@ def test_a_service_that_is_to_migrate_waits_for_its_database(stack: Stack) -> No
         assert process.stdout
         first = process.stdout.readline()
         stack.postgres.create_databases([name])
-        told, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=60)
     assert "waiting" in first
     assert name in first
     assert process.returncode == 0
-    assert "database is up to date" in told
+    assert "database is up to date" in output
     assert "orders" in tables(dsn)

@@ -1,4 +1,4 @@
-"""The change feed: followers hear of what they follow and of nothing else, and nobody is listened for in vain."""
+"""Notifications: followers get the changes of what they follow, and no other; without followers none are received."""
 
 import asyncio
 import threading
@@ -28,11 +28,11 @@ def dsn(stack: Stack) -> str:
 
 
 @asynccontextmanager
-async def feed_of(dsn: str) -> AsyncIterator[NotificationListener]:
-    feed = NotificationListener(DatabaseSettings.model_validate({"database_url": dsn}).database_url, "things")
-    running = asyncio.create_task(feed.run())
+async def listener_of(dsn: str) -> AsyncIterator[NotificationListener]:
+    listener = NotificationListener(DatabaseSettings.model_validate({"database_url": dsn}).database_url, "things")
+    running = asyncio.create_task(listener.run())
     try:
-        yield feed
+        yield listener
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -62,8 +62,8 @@ def tell(database: Database, news: Mapping[int, str]) -> None:
 
 async def test_a_follower_of_one_thing_is_woken_for_that_alone(dsn: str) -> None:
     database = database_of(dsn)
-    async with feed_of(dsn) as feed:
-        with feed.follow(7) as one, feed.follow(8) as other, feed.follow() as everything:
+    async with listener_of(dsn) as listener:
+        with listener.follow(7) as one, listener.follow(8) as other, listener.follow() as everything:
             for follower in (one, other, everything):
                 assert await follower.next(SECONDS) is None, "it listens from now on: whatever was before may be missed"
             change(database, 7, 9)
@@ -76,8 +76,8 @@ async def test_a_follower_of_one_thing_is_woken_for_that_alone(dsn: str) -> None
 
 async def test_news_come_along_unless_they_are_too_long_or_only_the_last_of_several(dsn: str) -> None:
     database = database_of(dsn)
-    async with feed_of(dsn) as feed:
-        with feed.follow(7) as one, feed.follow() as everything:
+    async with listener_of(dsn) as listener:
+        with listener.follow(7) as one, listener.follow() as everything:
             for follower in (one, everything):
                 await follower.next(SECONDS)
             many = dict.fromkeys(range(10, 40), "news of ä €" * 90)
@@ -96,8 +96,8 @@ async def test_news_come_along_unless_they_are_too_long_or_only_the_last_of_seve
 
 @pytest.mark.parametrize("payload", ["", "7,9", "seven"])
 async def test_a_notification_that_cannot_be_read_makes_everyone_look(dsn: str, payload: str) -> None:
-    async with feed_of(dsn) as feed:
-        with feed.follow(7) as follower:
+    async with listener_of(dsn) as listener:
+        with listener.follow(7) as follower:
             await follower.next(SECONDS)
             with psycopg.connect(dsn, autocommit=True) as older:
                 older.execute("SELECT pg_notify('things', %s)", [payload])
@@ -108,10 +108,13 @@ async def test_a_notification_that_cannot_be_read_makes_everyone_look(dsn: str, 
 
 async def test_nothing_is_notified_unless_somebody_follows(dsn: str) -> None:
     database = database_of(dsn)
-    async with feed_of(dsn) as feed, await psycopg.AsyncConnection.connect(dsn, autocommit=True) as eavesdropper:
+    async with (
+        listener_of(dsn) as listener,
+        await psycopg.AsyncConnection.connect(dsn, autocommit=True) as eavesdropper,
+    ):
         await eavesdropper.execute("LISTEN things")
         tell(database, {1: "unheard"})
-        with feed.follow(7) as follower:
+        with listener.follow(7) as follower:
             await follower.next(SECONDS)
             tell(database, {7: "heard"})
             assert await follower.next(SECONDS) == {7: "heard"}
@@ -120,11 +123,11 @@ async def test_nothing_is_notified_unless_somebody_follows(dsn: str) -> None:
     database.close()
 
 
-async def test_a_change_that_is_being_made_when_somebody_begins_to_follow_is_seen_or_told(dsn: str) -> None:
+async def test_a_change_that_is_being_made_when_somebody_begins_to_follow_is_read_or_notified(dsn: str) -> None:
     database = database_of(dsn)
     with database.transaction() as tx:
         tx.execute("CREATE TABLE things (number bigint)")
-    async with feed_of(dsn) as feed:
+    async with listener_of(dsn) as listener:
         with ThreadPoolExecutor() as pool:
             begun, goes_on = threading.Event(), threading.Event()
 
@@ -137,7 +140,7 @@ async def test_a_change_that_is_being_made_when_somebody_begins_to_follow_is_see
 
             making = pool.submit(make)
             await asyncio.to_thread(begun.wait, SECONDS)
-            with feed.follow(7) as follower:
+            with listener.follow(7) as follower:
                 assert await follower.next(1) is None
                 goes_on.set()
                 assert await follower.next(SECONDS) is None, "now it has to look"
@@ -149,8 +152,8 @@ async def test_a_change_that_is_being_made_when_somebody_begins_to_follow_is_see
 
 async def test_a_lost_connection_is_made_anew_and_everyone_looks(dsn: str) -> None:
     database = database_of(dsn)
-    async with feed_of(dsn) as feed:
-        with feed.follow(7) as follower:
+    async with listener_of(dsn) as listener:
+        with listener.follow(7) as follower:
             await follower.next(SECONDS)
             with psycopg.connect(dsn, autocommit=True) as admin:
                 admin.execute(HANG_UP)
@@ -160,9 +163,9 @@ async def test_a_lost_connection_is_made_anew_and_everyone_looks(dsn: str) -> No
     database.close()
 
 
-async def test_who_is_told_nothing_looks_by_itself_after_a_while(dsn: str) -> None:
-    async with feed_of(dsn) as feed:
-        with feed.follow(7) as follower:
+async def test_a_follower_without_notifications_reads_again_after_a_while(dsn: str) -> None:
+    async with listener_of(dsn) as listener:
+        with listener.follow(7) as follower:
             await follower.next(SECONDS)
             assert await follower.next(0.1) is None
 
@@ -171,10 +174,10 @@ async def test_it_listens_only_while_somebody_follows(dsn: str, monkeypatch: pyt
     monkeypatch.setattr(notifications, "_LINGER_SECONDS", 0.2)
     monkeypatch.setattr(notifications, "_LOOK_SECONDS", 0.1)
     await listening(dsn, 0)
-    async with feed_of(dsn) as feed:
+    async with listener_of(dsn) as listener:
         await asyncio.sleep(0.2)
         must_listen(dsn, 0)
         for _ in range(2):
-            with feed.follow(1):
+            with listener.follow(1):
                 await listening(dsn, 1)
             await listening(dsn, 0)

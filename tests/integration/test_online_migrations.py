@@ -161,9 +161,9 @@ def test_a_migration_whose_connection_is_lost_begins_again_by_itself(dsn: str) -
     with migrating("order_svc", dsn) as process:
         with reading(dsn):
             query(dsn, "SELECT pg_terminate_backend(%s, 10000)", builder(dsn))
-        told, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, told
-    assert "database is up to date" in told
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert "database is up to date" in output
     must_be_whole(dsn, "order_svc")
 
 

@@ -1,4 +1,4 @@
-"""Ends of orders: each order ends once, and who follows it is told what has become of it, whatever was asked for."""
+"""Ends of orders: each order ends once, and a follower gets its end, whatever was asked for."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -37,9 +37,9 @@ def database(dsn: str) -> Iterator[Database]:
 
 @asynccontextmanager
 async def followed(dsn: str) -> AsyncIterator[NotificationListener]:
-    feed = NotificationListener(DatabaseSettings.model_validate({"database_url": dsn}).database_url, store.CHANNEL)
-    running = asyncio.create_task(feed.run())
-    yield feed
+    listener = NotificationListener(DatabaseSettings.model_validate({"database_url": dsn}).database_url, store.CHANNEL)
+    running = asyncio.create_task(listener.run())
+    yield listener
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
@@ -78,23 +78,23 @@ def test_an_order_ends_once_and_stays_as_it_ended_first(database: Database) -> N
 
 async def test_who_follows_an_order_hears_what_has_become_of_it(dsn: str, database: Database) -> None:
     one, other, bystander = place(database, 3)
-    async with followed(dsn) as feed:
-        with feed.follow() as everything:
+    async with followed(dsn) as listener:
+        with listener.follow() as everything:
             await everything.next(SECONDS)
             end(database, Ending(one.order_id, COMPLETED), Ending(other.order_id, CANCELLED, REASON))
             news = await everything.next(SECONDS)
     assert news is not None
     assert news.keys() == {one.order_id, other.order_id}
-    told = [one.after(news[one.order_id]), other.after(news[other.order_id])]
-    assert told == stored(database, one, other)
+    shown = [one.after(news[one.order_id]), other.after(news[other.order_id])]
+    assert shown == stored(database, one, other)
     assert stored(database, bystander) == [bystander]
 
 
-async def test_a_contradiction_is_told_to_nobody_as_if_it_had_been_applied(dsn: str, database: Database) -> None:
+async def test_a_contradiction_is_shown_to_nobody_as_if_it_had_been_applied(dsn: str, database: Database) -> None:
     (order,) = place(database, 1)
     end(database, Ending(order.order_id, COMPLETED))
-    async with followed(dsn) as feed:
-        with feed.follow(order.order_id) as follower:
+    async with followed(dsn) as listener:
+        with listener.follow(order.order_id) as follower:
             await follower.next(SECONDS)
             assert end(database, Ending(order.order_id, CANCELLED, REASON)) == set()
             news = await follower.next(SECONDS)

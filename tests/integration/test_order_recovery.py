@@ -26,12 +26,12 @@ from tests.support.scratch import PREFIX, database_of, migrated_database
 from tests.support.sql import query
 
 WANTED = NewOrder(1, 2, 3, 100, "Main Street 1", None)
-TOPIC = f"{PREFIX}orders-told-of"
+TOPIC = f"{PREFIX}orders-announced"
 
 
 @dataclass
 class Desk:
-    """An order service's database, and a topic of its own in which it tells of orders."""
+    """An order service's database, and a topic of its own in which it announces orders."""
 
     stack: Stack
     dsn: str
@@ -86,7 +86,7 @@ def desk(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 
 def forgotten(desk: Desk, number: int) -> list[Order]:
-    """Return orders that Kafka was told of, and that the database knows nothing of, its numbering neither."""
+    """Return orders that are in Kafka, and that neither the database nor its numbering knows."""
     desk.start().recover()
     (first,) = desk.take(1)
     orders = [replace(first, order_id=first.order_id + ahead) for ahead in range(1, number + 1)]
@@ -182,7 +182,7 @@ def test_where_the_timeline_may_not_be_read_orders_are_taken_all_the_same(desk: 
     assert len(desk.take(1)) == 1
 
 
-def test_a_topic_that_is_not_told_of_is_not_taken_for_one_without_orders(desk: Desk) -> None:
+def test_a_topic_without_metadata_is_not_taken_for_one_without_orders(desk: Desk) -> None:
     asker = rereading.reader({"bootstrap.servers": desk.stack.bootstrap})
     with pytest.raises(KafkaException, match="UNKNOWN_TOPIC"):
         rereading.ends(asker, f"{PREFIX}none-such")

@@ -1,4 +1,4 @@
-"""Orders and cancels as they are stored: once for each request, and with them what the saga is told."""
+"""Orders and cancels as they are stored: once for each request, and with them their messages to the saga."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ class Desk:
         await self.database.run(lambda tx: store.end(tx, [Ending(order.order_id, OrderStatus.COMPLETED)]))
 
     async def said(self) -> list[Record]:
-        """Return what the saga will be told."""
+        """Return the messages that the saga will get."""
         rows = await self.database.run(lambda tx: tx.execute("SELECT * FROM outbox ORDER BY outbox_id").fetchall())
         return [
             self.codec.decode(row.topic, row.key, row.value, {name: value.encode() for name, value in heads})
@@ -61,17 +61,17 @@ async def desk(stack: Stack) -> AsyncIterator[Desk]:
     with registry_client(stack.registry_url) as registry:
         codec = Codec(registry, [OrderCreated, OrderCancelRequested])
         codec.load()
-        backlog = OutboxBound(database, limit=100, interval_seconds=60)
-        origin = OutboxWriter(database, codec, away, backlog)
+        bound = OutboxBound(database, limit=100, interval_seconds=60)
+        writer = OutboxWriter(database, codec, away, bound)
         recovery = Recovery(database, codec, {"bootstrap.servers": stack.bootstrap}, announce_after_seconds=60)
         await asyncio.to_thread(recovery.recover)
         whole = recovery.must_be_whole
-        yield Desk(database, codec, Intake(origin, backlog, whole, 60.0), Cancelling(origin, backlog, whole))
+        yield Desk(database, codec, Intake(writer, bound, whole, 60.0), Cancelling(writer, bound, whole))
     away.close(0.1)
     database.close()
 
 
-async def test_an_order_is_stored_and_the_saga_is_told_of_it(desk: Desk) -> None:
+async def test_an_order_is_stored_and_announced_to_the_saga(desk: Desk) -> None:
     order = await desk.intake.take(WANTED)
     assert await desk.said() == [order_created(order)]
     assert await desk.database.run(lambda tx: store.get(tx, [order.order_id])) == {order.order_id: order}
@@ -88,7 +88,7 @@ async def test_in_a_database_that_may_have_gone_back_no_order_is_taken(desk: Des
     assert await desk.said() == [order_created(order)]
 
 
-async def test_a_request_id_stands_for_one_order_that_is_told_of_once(desk: Desk) -> None:
+async def test_a_request_id_stands_for_one_order_that_is_announced_once(desk: Desk) -> None:
     asked = replace(WANTED, request_id=str(uuid.uuid4()))
     together = await asyncio.gather(*(desk.intake.take(asked) for _ in range(3)))
     later = await desk.intake.take(asked)
@@ -110,8 +110,8 @@ async def forget(desk: Desk, order: Order) -> None:
 
 
 async def restore(desk: Desk, *orders: Order) -> set[int]:
-    told = [order_created(order) for order in orders]
-    return await desk.database.run(lambda tx: store.restore(tx, told, 60.0))
+    announced = [order_created(order) for order in orders]
+    return await desk.database.run(lambda tx: store.restore(tx, announced, 60.0))
 
 
 async def test_an_order_that_is_restored_answers_to_its_request_id(desk: Desk) -> None:
@@ -137,7 +137,7 @@ async def test_an_order_is_restored_though_its_request_id_was_used_for_another_s
     assert both.keys() == {order.order_id, since.order_id}
 
 
-async def test_a_cancel_is_noted_on_its_order_and_the_saga_is_told_of_it(desk: Desk) -> None:
+async def test_a_cancel_is_noted_on_its_order_and_sent_to_the_saga(desk: Desk) -> None:
     order = await desk.intake.take(WANTED)
     asked = await desk.cancel(order)
     assert asked.cancel_request is not None

@@ -162,7 +162,7 @@ def test_a_commit_in_the_midst_that_fails_undoes_what_came_before_it(session: Se
     assert notes(session) == [1]
 
 
-def test_a_commit_that_fails_is_told_and_undoes_everything(session: Session) -> None:
+def test_a_commit_that_fails_raises_and_undoes_everything(session: Session) -> None:
     def break_a_promise(tx: Transaction) -> None:
         add(tx, 1)
         tx.execute("INSERT INTO promises VALUES (7)")
@@ -177,7 +177,7 @@ def test_a_commit_that_fails_is_told_and_undoes_everything(session: Session) -> 
         tx.execute("DROP TABLE promises")
 
 
-def test_an_error_that_the_block_swallows_is_told_at_the_end(session: Session) -> None:
+def test_an_error_that_the_block_swallows_is_raised_at_the_end(session: Session) -> None:
     def swallow(tx: Transaction) -> None:
         add(tx, 1)
         with pytest.raises(psycopg.errors.DivisionByZero):
@@ -197,7 +197,7 @@ def test_a_connection_whose_statements_the_server_has_forgotten_is_closed(sessio
     assert session.connection.closed
 
 
-def test_the_first_of_several_errors_is_told(session: Session) -> None:
+def test_the_first_of_several_errors_is_raised(session: Session) -> None:
     def add_twice(tx: Transaction) -> None:
         add(tx, 1)
         add(tx, 1)
@@ -223,7 +223,7 @@ def test_the_statement_that_failed_and_those_after_it_have_no_rows(session: Sess
     assert notes(session) == []
 
 
-def test_an_error_of_the_block_is_told_rather_than_the_servers(session: Session) -> None:
+def test_an_error_of_the_block_is_raised_rather_than_the_servers(session: Session) -> None:
     def fail(tx: Transaction) -> None:
         tx.execute("SELECT 1 / 0")
         raise KeyError

@@ -44,10 +44,10 @@ def test_a_batch_goes_in_one_request(stack: Stack, topic: str) -> None:
     for size in (500, 300, 1):
         producer.deliver(batch(topic, size))
 
-    def all_are_told_of() -> None:
+    def all_are_counted() -> None:
         assert sum(sent) == 801
 
-    eventually(all_are_told_of, 5)
+    eventually(all_are_counted, 5)
     producer.close(5)
     assert len(sent) == 3
 

@@ -78,12 +78,12 @@ def test_a_change_is_stored_with_its_history(database: Database) -> None:
         waiting_since=None,
         version=2,
     )
-    told = Event(2, 2, NOW, EventType.STEP_REFUSED, "decrease-product", "OUT_OF_STOCK", "message-2")
+    event = Event(2, 2, NOW, EventType.STEP_REFUSED, "decrease-product", "OUT_OF_STOCK", "message-2")
     with database.transaction() as tx:
-        STORE.save(tx, [ended], STORE.load(tx, {2})[0], [told])
+        STORE.save(tx, [ended], STORE.load(tx, {2})[0], [event])
     with database.transaction() as tx:
         assert STORE.get(tx, [2]) == {2: ended}
-        assert STORE.history(tx, 2, limit=100) == [told]
+        assert STORE.history(tx, 2, limit=100) == [event]
 
 
 def test_of_two_who_store_a_new_saga_at_once_one_has_to_try_again(database: Database) -> None:
@@ -103,7 +103,7 @@ def test_a_change_of_what_was_changed_meanwhile_is_refused_whole(database: Datab
         assert [one.stuck for one in STORE.get(tx, {4, 5}).values()] == [False, False]
 
 
-def load_impatiently(database: Database, saga_id: int) -> None:
+def load_without_waiting(database: Database, saga_id: int) -> None:
     with database.transaction() as tx:
         tx.execute("SET LOCAL lock_timeout = '200ms'")
         STORE.load(tx, {saga_id})
@@ -114,13 +114,13 @@ def test_whoever_loads_a_saga_locks_it_until_the_end_of_the_transaction(database
     with database.transaction() as first:
         STORE.load(first, {6})
         with pytest.raises(psycopg.errors.LockNotAvailable, match="lock timeout"):
-            load_impatiently(database, 6)
+            load_without_waiting(database, 6)
 
 
 async def test_who_follows_sagas_hears_which_have_changed(dsn: str, database: Database) -> None:
-    feed = NotificationListener(DatabaseSettings.model_validate({"database_url": dsn}).database_url, CHANNEL)
-    running = asyncio.create_task(feed.run())
-    with feed.follow() as everything:
+    listener = NotificationListener(DatabaseSettings.model_validate({"database_url": dsn}).database_url, CHANNEL)
+    running = asyncio.create_task(listener.run())
+    with listener.follow() as everything:
         assert await everything.next(10) is None, "what was before it has to look at itself"
         save(database, saga(20), saga(21))
         assert await everything.next(10) == {20: "", 21: ""}

@@ -124,8 +124,8 @@ def test_a_value_is_never_read_with_another_version_of_its_schema(registry: Renu
 def test_what_nobody_registered_is_parked(registry: Renumbered) -> None:
     codec = started(registry)
     written = by_a_stranger(codec.encode(Outgoing(COMMAND)))
-    for told in (b"0123456789abcdef", b"f" * 16):
-        headers = (*written.headers, ("schema-fingerprint", told))
+    for fingerprint in (b"0123456789abcdef", b"f" * 16):
+        headers = (*written.headers, ("schema-fingerprint", fingerprint))
         with pytest.raises(Poison, match="fingerprint") as caught:
             read(codec, written._replace(headers=headers))
         assert caught.value.reason == "TYPE_MISMATCH"

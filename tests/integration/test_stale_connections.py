@@ -97,7 +97,7 @@ def test_what_changes_under_prepared_statements_is_noticed_by_nobody(
 
 
 @pytest.mark.parametrize("forgetting", ["DEALLOCATE ALL", "DISCARD ALL"])
-def test_a_server_that_forgets_what_was_prepared_is_told_again(database: Database, forgetting: str) -> None:
+def test_a_statement_that_a_server_forgets_is_prepared_again(database: Database, forgetting: str) -> None:
     kept = database.kept()
     for number in range(1, 4):
         assert len(kept.transact(lambda tx: add(tx, number))) == number  # noqa: B023 - it is called at once
@@ -139,7 +139,7 @@ def test_a_connection_that_ends_before_the_commit_leaves_nothing_and_is_done_aga
     assert len(database.transact(read)) == 1
 
 
-def test_what_is_stale_again_and_again_is_told_after_three_attempts(database: Database) -> None:
+def test_what_is_stale_again_and_again_is_raised_after_three_attempts(database: Database) -> None:
     runs = []
 
     def end(tx: Transaction) -> None:

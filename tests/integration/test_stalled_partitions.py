@@ -36,7 +36,7 @@ def test_a_topic_that_is_deleted_and_made_anew_is_read_again(stack: Stack) -> No
         eventually(all_are_done, 60)
 
 
-def test_a_consumer_with_a_backlog_stays_where_it_is(stack: Stack) -> None:
+def test_a_consumer_that_lags_behind_stays_in_its_group(stack: Stack) -> None:
     before = rejoins()
     with scratch_group(stack, PARTITIONS) as group:
         group.send(range(60))

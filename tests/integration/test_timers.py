@@ -31,7 +31,7 @@ STORE = SagaStore(OrderCreated)
 
 
 class Said:
-    """Says whether silence means something, as it was told to."""
+    """Says whether silence means something, as the test has it."""
 
     def __init__(self, *, handled: bool = True, away: bool = False, missing: bool = False) -> None:
         self.handled, self.away, self.missing = handled, away, missing
@@ -258,7 +258,7 @@ def test_it_goes_on_once_a_version_runs_that_knows_it(clockwork: Clockwork) -> N
 
 @pytest.mark.parametrize("beyond", ["infinity", "-infinity"])
 @pytest.mark.parametrize("column", ["waiting_since", "deadline", "create_time", "update_time"])
-def test_a_time_that_no_python_can_tell_holds_up_nobody(clockwork: Clockwork, column: str, beyond: str) -> None:
+def test_a_time_beyond_pythons_range_holds_up_nobody(clockwork: Clockwork, column: str, beyond: str) -> None:
     clockwork.waiting(*range(320, 323))
     with clockwork.database.transaction() as tx:
         tx.execute(f"UPDATE sagas SET {column} = '{beyond}' WHERE saga_id = 321")  # noqa: S608 - constants

@@ -78,12 +78,12 @@ def test_a_cancel_is_not_asked_for_before_its_order_was_placed(tables: Tables) -
 
 
 @of("order_svc")
-def test_a_restored_order_and_its_cancel_are_not_earlier_than_what_was_told(tables: Tables) -> None:
+def test_a_restored_order_and_its_cancel_are_not_earlier_than_what_was_announced(tables: Tables) -> None:
     created = replace(CREATED, create_time=datetime.now(UTC) + timedelta(seconds=10))  # by another server's clock
     asked = created.create_time + timedelta(seconds=1)
     orders.restore(tables.old, [created], 60.0)
-    told = {**created.to_avro(), "actor": "a", "reason": "b", "request_time": asked}
-    cancel = OrderCancelRequested.from_avro(told)
+    content = {**created.to_avro(), "actor": "a", "reason": "b", "request_time": asked}
+    cancel = OrderCancelRequested.from_avro(content)
     orders.restore_cancels(tables.old, [cancel])
     orders.end(tables.old, [Ending(created.order_id, OrderStatus.CANCELLED, "CANCEL_REQUESTED")])
     times = tables.row("SELECT create_time, cancel_request_time, update_time FROM orders")

@@ -44,7 +44,7 @@ def ended(group: Group, numbers: list[int], how: str, partition: int = 0) -> Non
 
 
 def ends(group: Group) -> list[int]:
-    """Return where the partitions end, as any tool tells it."""
+    """Return where the partitions end, as any tool shows it."""
     asker = Consumer(
         {"bootstrap.servers": group.stack.bootstrap, "group.id": "x", "isolation.level": "read_uncommitted"}
     )

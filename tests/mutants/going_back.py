@@ -53,11 +53,11 @@ GOING_BACK = {
         "Start(once, stored, once)",
         f"{_GOING_BACK}::test_a_database_restored_while_the_service_is_stopped_is_caught_up_at_its_start",
     ),
-    "deleted-and-untold": Mutant(
+    "deleted-and-unreported": Mutant(
         "sagakit/offsets/starting_points.py",
         "    _DELETED.inc(begin - first)\n",
         "",
-        f"{_GOING_BACK}::test_what_kafka_does_not_have_either_is_told",
+        f"{_GOING_BACK}::test_what_kafka_does_not_have_either_is_reported",
     ),
     "offsets-with-the-batch-itself": Mutant(
         "sagakit/consumer/batch_handler.py",
@@ -114,7 +114,7 @@ GOING_BACK = {
         "elif False:",
         f"{_GOING_BACK}::test_an_idle_service_notices_by_itself",
     ),
-    "closed-books-are-not-stored": Mutant(
+    "last-offsets-are-not-stored": Mutant(
         "sagakit/consumer/offset_keeper.py",
         "        if self._offsets.pending:\n",
         "        if self._offsets.due:\n",
@@ -179,7 +179,7 @@ GOING_BACK = {
         "order_svc/recovery.py",
         "behind=0, gap=_GAP)",
         "behind=0, gap=0)",
-        f"{_RECOVERY}::test_a_database_that_went_back_leaves_out_ids_that_kafka_may_not_have_been_told_of",
+        f"{_RECOVERY}::test_a_database_that_went_back_skips_ids_that_may_never_have_reached_kafka",
     ),
     "no-gap-at-the-start": Mutant(
         "order_svc/recovery.py",
@@ -234,7 +234,7 @@ GOING_BACK = {
         "sagakit/offsets/rereading.py",
         "    if metadata.error or not metadata.partitions:\n",
         "    if False:\n",
-        "tests/integration/test_order_recovery.py::test_a_topic_that_is_not_told_of_is_not_taken_for_one_without_orders",
+        "tests/integration/test_order_recovery.py::test_a_topic_without_metadata_is_not_taken_for_one_without_orders",
     ),
     "handled-last-is-not-caught-up": Mutant(
         "sagakit/offsets/handled.py",

@@ -61,7 +61,7 @@ KIT = {
         "sagakit/offsets/handled.py",
         " and partition not in self._rewound",
         "",
-        f"{_OFFSETS}::test_an_end_that_was_told_of_before_a_batch_was_rewound_is_not_committed",
+        f"{_OFFSETS}::test_an_end_that_was_reported_before_a_batch_was_rewound_is_not_committed",
     ),
     "refused-commit-forgotten": Mutant(
         "sagakit/offsets/handled.py",
@@ -79,13 +79,13 @@ KIT = {
         "sagakit/postgres/error_families.py",
         '"40": (Family.PASSING',
         '"40": (Family.DATA',
-        "tests/unit/sagakit/test_families.py::test_what_the_database_says_is_told_apart",
+        "tests/unit/sagakit/test_families.py::test_each_error_of_the_database_has_its_family",
     ),
     "read-only-is-a-bug": Mutant(
         "sagakit/postgres/error_families.py",
         '"25006": Family.PASSING',
         '"25006": Family.OURS',
-        "tests/unit/sagakit/test_families.py::test_what_the_database_says_is_told_apart",
+        "tests/unit/sagakit/test_families.py::test_each_error_of_the_database_has_its_family",
     ),
     "letter-without-its-key": Mutant(
         "sagakit/dead_letters/letter.py",
@@ -208,7 +208,7 @@ KIT = {
         "sagakit/consumer/stalled_partitions.py",
         "before.get(partition) == at",
         "before.get(partition, at) is not None",
-        "tests/integration/test_stalled_partitions.py::test_a_consumer_with_a_backlog_stays_where_it_is",
+        "tests/integration/test_stalled_partitions.py::test_a_consumer_that_lags_behind_stays_in_its_group",
     ),
     "refusal-ignored": Mutant(
         "sagakit/kafka/producer.py",
@@ -273,11 +273,11 @@ KIT = {
         "if owner is None:",
         "tests/integration/test_group_owner.py::test_who_comes_first_has_the_group_and_who_comes_second_is_refused",
     ),
-    "failed-commit-untold": Mutant(
+    "failed-commit-not-raised": Mutant(
         "sagakit/postgres/pipeline.py",
         "        if self._failure:\n            raise self._failure\n",
         "",
-        "tests/integration/test_pipeline.py::test_a_commit_that_fails_is_told_and_undoes_everything",
+        "tests/integration/test_pipeline.py::test_a_commit_that_fails_raises_and_undoes_everything",
     ),
     "committed-twice": Mutant(
         "sagakit/postgres/database.py",

@@ -25,7 +25,7 @@ ORDERS = {
         "order_svc/store.py",
         "        ON CONFLICT (user_id, request_id) DO NOTHING\n",
         "",
-        f"{_WRITES}::test_a_request_id_stands_for_one_order_that_is_told_of_once",
+        f"{_WRITES}::test_a_request_id_stands_for_one_order_that_is_announced_once",
     ),
     "inserted-as-they-come": Mutant(
         "order_svc/store.py",
@@ -49,7 +49,7 @@ ORDERS = {
         "order_svc/cancelling.py",
         "return order, [Outgoing(order_cancel_requested(order), traceparent=traceparent)]",
         "return order, []",
-        f"{_WRITES}::test_a_cancel_is_noted_on_its_order_and_the_saga_is_told_of_it",
+        f"{_WRITES}::test_a_cancel_is_noted_on_its_order_and_sent_to_the_saga",
     ),
     "final-order-cancelled": Mutant(
         "order_svc/cancelling.py",
@@ -75,11 +75,11 @@ ORDERS = {
         "if isinstance(order, Exception) or order:",
         f"{_WRITES}::test_a_request_id_used_for_other_content_is_refused",
     ),
-    "orders-untold": Mutant(
+    "orders-unannounced": Mutant(
         "order_svc/intake.py",
         "            if place in new\n",
         "            if place and place in new\n",
-        f"{_WRITES}::test_an_order_is_stored_and_the_saga_is_told_of_it",
+        f"{_WRITES}::test_an_order_is_stored_and_announced_to_the_saga",
     ),
     "unknown-order-passed": Mutant(
         "order_svc/handlers.py",

@@ -53,7 +53,7 @@ class Request:
     story: str
 
     def __repr__(self) -> str:
-        """Tell the story, and the bytes where they are few."""
+        """Show the calls, and the bytes where they are few."""
         return f"{self.story[:1_000]} <{len(self.body)} bytes: {self.body[:80].hex()}>"
 
 
@@ -76,7 +76,7 @@ def broken_fields(wanted: Descriptor, body: bytes) -> set[str] | None:
 
 def requests(wanted: Descriptor) -> st.SearchStrategy[Request]:
     """Return requests of the type ``wanted`` with odd fields, and bytes that are none or only nearly one."""
-    odd = messages(wanted).map(_told)
+    odd = messages(wanted).map(_request_of)
     broken = st.one_of(
         st.binary(max_size=200).map(lambda body: Request(body, "random bytes")),
         st.tuples(odd, st.integers(0, 200)).map(lambda pair: Request(pair[0].body[: pair[1]], f"cut {pair[0].story}")),
@@ -132,7 +132,7 @@ def _empty(wanted: Descriptor) -> type[Message]:
     return GetMessageClass(wanted)
 
 
-def _told(message: Message) -> Request:
+def _request_of(message: Message) -> Request:
     return Request(message.SerializeToString(), f"{message.DESCRIPTOR.name} {str(message)[:800]!r}")
 
 

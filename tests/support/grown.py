@@ -17,13 +17,15 @@ from sagakit.records import Record
 from tools import avro_classes
 from tools.paths import SCHEMAS
 
-Book = Mapping[str, type[Record]]
+Contracts = Mapping[str, type[Record]]
 """The record types of one version, by full name."""
-BOOK: Book = {record.FULL_NAME: record for record in RECORDS}
+CONTRACTS: Contracts = {record.FULL_NAME: record for record in RECORDS}
 """This version's."""
 
 
-def grown(folder: Path, names: Collection[str], field: Mapping[str, Any], limits: Mapping[str, Any] | None) -> Book:
+def grown(
+    folder: Path, names: Collection[str], field: Mapping[str, Any], limits: Mapping[str, Any] | None
+) -> Contracts:
     """Return the book of a version whose records ``names`` have one ``field`` more, with its ``limits``."""
     shutil.copytree(SCHEMAS, folder / "schemas")
     limited = yaml.safe_load((SCHEMAS / "limits.yaml").read_text())
@@ -37,7 +39,7 @@ def grown(folder: Path, names: Collection[str], field: Mapping[str, Any], limits
     (folder / "schemas" / "limits.yaml").write_text(yaml.safe_dump(limited))
     avro_classes.write(folder / "schemas", folder / "out")
     found = {path.stem: _load(folder / "out" / f"{path.parent.name.replace('-', '_')}.py", path.stem) for path in paths}
-    return {name: found.get(record.__name__, record) for name, record in BOOK.items()}
+    return {name: found.get(record.__name__, record) for name, record in CONTRACTS.items()}
 
 
 def _load(path: Path, name: str) -> type[Record]:
@@ -56,15 +58,15 @@ class Registry:
     def __init__(self) -> None:
         self._schemas: list[tuple[str, str]] = []
 
-    def register(self, book: Book) -> None:
-        """Register every record type of ``book``, as a deployment does."""
-        for record in book.values():
+    def register(self, contracts: Contracts) -> None:
+        """Register every record type of ``contracts``, as a deployment does."""
+        for record in contracts.values():
             one = (f"{record.TOPIC}-{record.FULL_NAME}", record.SCHEMA)
             self._schemas += [one] if one not in self._schemas else []
 
-    def codec(self, book: Book) -> Codec:
-        """Return the codec of a process of the version ``book``."""
-        codec = Codec(cast("SchemaRegistryClient", self), book.values())
+    def codec(self, contracts: Contracts) -> Codec:
+        """Return the codec of a process of the version ``contracts``."""
+        codec = Codec(cast("SchemaRegistryClient", self), contracts.values())
         codec.load()
         return codec
 
@@ -89,13 +91,13 @@ class Registry:
         return RegisteredSchema(subject, at + 1, at + 1, None, Schema(text, "AVRO"))
 
 
-def teller(book: Book, name: str, told: object) -> Callable[[Record], Record]:
-    """Return what makes a process's records those of its ``book``, and tells ``told`` where they have the field."""
+def converter(contracts: Contracts, name: str, value: object) -> Callable[[Record], Record]:
+    """Return a function that makes a record one of ``contracts``, with ``value`` in the new field ``name``, if any."""
 
-    def tell(record: Record) -> Record:
-        record_type = book[record.FULL_NAME]
+    def convert(record: Record) -> Record:
+        record_type = contracts[record.FULL_NAME]
         known = {field["name"] for field in json.loads(record_type.SCHEMA)["fields"]}
-        content = {name: told, **record.to_avro()}
-        return record_type.from_avro({one: value for one, value in content.items() if one in known})
+        content = {name: value, **record.to_avro()}
+        return record_type.from_avro({one: content[one] for one in content.keys() & known})
 
-    return tell
+    return convert

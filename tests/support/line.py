@@ -1,4 +1,4 @@
-"""The command line as a person types it: in this process, which is quick, on whatever servers it is told of."""
+"""The command line as a person types it: in this process, which is quick, on whatever servers it is given."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class Typed:
 
 
 def typed(arguments: Sequence[object], environment: Mapping[str, str]) -> Typed:
-    """Run ``ordersaga`` with ``arguments``; what ``environment`` does not tell is not known."""
+    """Run ``ordersaga`` with ``arguments``; it knows no variable that is not in ``environment``."""
     runner = CliRunner(env={**NOWHERE, **environment})
     result = runner.invoke(ordersaga, [str(argument) for argument in arguments], prog_name="ordersaga")
     if result.exception and not isinstance(result.exception, SystemExit):

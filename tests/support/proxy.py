@@ -11,7 +11,7 @@ _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Proxy:
-    """Forwards each connection to what ``choose`` returns, both ways, until it is told to `hang`."""
+    """Forwards each connection to what ``choose`` returns, both ways, until `hang` is called."""
 
     def __init__(self, choose: Callable[[], Listen]) -> None:
         self.address = Listen("127.0.0.1", 0)

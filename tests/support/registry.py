@@ -18,7 +18,7 @@ def registry_client(url: str) -> Iterator[SchemaRegistryClient]:
 
 
 def by_a_stranger(message: Encoded) -> Encoded:
-    """Return ``message`` as somebody sends it who tells no fingerprint of its schema."""
+    """Return ``message`` as a program sends it that gives no fingerprint of its schema."""
     return message._replace(headers=tuple(one for one in message.headers if one[0] != "schema-fingerprint"))
 
 

@@ -1,4 +1,4 @@
-"""What a client is told when a call does not succeed."""
+"""What a client gets when a call does not succeed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def refusal_of(error: grpc.RpcError) -> Refusal:
 
 
 def refusal_in(status: Status) -> Refusal:
-    """Return how one item of a call failed, told as ``status``."""
+    """Return how one item of a call failed, from its ``status``."""
     code = next(one for one in grpc.StatusCode if one.value[0] == status.code)
     return _refusal(code, status.message, status, str(status))
 

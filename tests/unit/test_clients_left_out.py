@@ -18,12 +18,12 @@ def collected(path: str, *options: str) -> str:
 
 
 def test_a_developers_run_says_which_clients_it_leaves_out() -> None:
-    told = collected("/nowhere")
-    assert [name for name in [*NEED_PROGRAMS, "test_buf_curl.py"] if name in told] == ["test_buf_curl.py"]
-    assert "clients by go: not tested, because go cannot be found on the PATH" in told
-    assert "clients by node: not tested, because node and npm cannot be found on the PATH" in told
+    output = collected("/nowhere")
+    assert [name for name in [*NEED_PROGRAMS, "test_buf_curl.py"] if name in output] == ["test_buf_curl.py"]
+    assert "clients by go: not tested, because go cannot be found on the PATH" in output
+    assert "clients by node: not tested, because node and npm cannot be found on the PATH" in output
 
 
 def test_a_run_without_skips_leaves_nothing_out() -> None:
-    told = collected("/nowhere", "-p", "tools.no_skips")
-    assert [name for name in NEED_PROGRAMS if name in told] == NEED_PROGRAMS
+    output = collected("/nowhere", "-p", "tools.no_skips")
+    assert [name for name in NEED_PROGRAMS if name in output] == NEED_PROGRAMS

@@ -33,7 +33,7 @@ from sagakit.saga import Cancel, Saga
 from sagakit.saga.instance import Event, Instance
 from tests.chaos.simulation.database import Database, MemoryTransaction, of
 from tests.chaos.simulation.stores import MemorySagaStore, in_memory
-from tests.support.grown import BOOK, Book, Registry, grown, teller
+from tests.support.grown import CONTRACTS, Contracts, Registry, converter, grown
 from tests.unit.orchestrator_svc.messages import CREATED
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -71,7 +71,7 @@ KINDS: dict[str, tuple[Mapping[str, Any], Mapping[str, Any] | None, object]] = {
         "RIBBON",
     ),
 }
-"""What a later version may add: the field, its limits, and what is told in it."""
+"""What a later version may add: the field, its limits, and a value of it."""
 
 
 class JsonSagas(MemorySagaStore):
@@ -102,20 +102,20 @@ class Process:
     """One service's process, of one version."""
 
     codec: Codec
-    tell: Callable[[Record], Record]
+    convert: Callable[[Record], Record]
     handle: Handle
 
 
 class House:
     """The four services, each with its database, its version, and how far it has read of the one log."""
 
-    def __init__(self, book: Book, field: str, told: object) -> None:
-        """Begin with all of this version; ``book`` is the later one's, which tells ``told`` in ``field``."""
-        self.books = {False: BOOK, True: book}
-        self._registry, self._field, self._told = Registry(), field, told
-        for one in self.books.values():
+    def __init__(self, contracts: Contracts, field: str, new_content: object) -> None:
+        """Begin with all of this version; the later one's ``contracts`` have ``new_content`` in ``field``."""
+        self.versions = {False: CONTRACTS, True: contracts}
+        self._registry, self._field, self._new_content = Registry(), field, new_content
+        for one in self.versions.values():
             self._registry.register(one)
-        self._codecs = {later: self._registry.codec(one) for later, one in self.books.items()}
+        self._codecs = {later: self._registry.codec(one) for later, one in self.versions.items()}
         self.databases = {name: Database() for name in READERS.values()}
         self.databases["product_svc"].tables["products"] = {CREATED.product_id: Shelf(CREATED.price, 100)}
         self.log: list[Encoded] = []
@@ -138,7 +138,7 @@ class House:
         self._note(replace(self.order(order_id), cancel_request=CancelRequest("ann", "changed my mind", NOW)))
 
     def announce(self) -> None:
-        """Announce all orders again, final ones too, as whoever runs now tells them."""
+        """Announce all orders again, final ones too, as whoever runs now knows them."""
         for order in self.databases["order_svc"].rows("orders").values():
             self._publish("order_svc", [Outgoing(record) for record in announcements(order)])
 
@@ -167,8 +167,8 @@ class House:
         self._publish("order_svc", [Outgoing(announcements(order)[-1])])
 
     def _start(self, name: str, *, later: bool) -> Process:
-        book = self.books[later]
-        saga = saga_of(book)
+        contracts = self.versions[later]
+        saga = saga_of(contracts)
         handlers: dict[str, list[Handler[Any, Any]]] = {
             "order_svc": [complete_orders, cancel_orders],
             "product_svc": [decrease_product, increase_product],
@@ -176,8 +176,8 @@ class House:
         }
         handle: Handle = SagaEngine(saga, JsonSagas(saga.start)).handle
         if name in handlers:
-            handle = dispatcher(*(Handler(book[h.record_type.FULL_NAME], h.function) for h in handlers[name]))
-        return Process(self._codecs[later], teller(book, self._field, self._told), handle)
+            handle = dispatcher(*(Handler(contracts[h.record_type.FULL_NAME], h.function) for h in handlers[name]))
+        return Process(self._codecs[later], converter(contracts, self._field, self._new_content), handle)
 
     def _process(self, name: str) -> None:
         process, unread = self.processes[name], self.log[self.reached[name] :]
@@ -195,14 +195,14 @@ class House:
 
     def _publish(self, name: str, messages: Sequence[Outgoing]) -> None:
         process = self.processes[name]
-        self.log += [process.codec.encode(one._replace(record=process.tell(one.record))) for one in messages]
+        self.log += [process.codec.encode(one._replace(record=process.convert(one.record))) for one in messages]
 
 
-def saga_of(book: Book) -> Saga:
-    """Return the order saga as the version ``book`` declares it; a cancel carries all of the order that it knows."""
+def saga_of(contracts: Contracts) -> Saga:
+    """Return the order saga of the version of ``contracts``; a cancel carries all of the order that it knows."""
 
     def of(record: type[Record]) -> type[Any]:
-        return book[record.FULL_NAME]
+        return contracts[record.FULL_NAME]
 
     def order_in(request: Any) -> Record:
         order = of(OrderCreated)
@@ -233,7 +233,7 @@ def play(house: House, first: str) -> None:
         house.settle()
         assert house.ends() == ends
         assert house.pieces == CREATED.quantity
-    assert {dict(message.headers)["message-type"] for message in house.log} == {name.encode() for name in BOOK}
+    assert {dict(message.headers)["message-type"] for message in house.log} == {name.encode() for name in CONTRACTS}
 
 
 @pytest.fixture(params=["writer-first", "reader-first"])
@@ -246,32 +246,32 @@ def services(request: pytest.FixtureRequest) -> Mapping[str, str]:
 def test_a_record_gains_a_field_while_both_versions_run(
     record: type[Record], services: Mapping[str, str], tmp_path: Path
 ) -> None:
-    book = grown(tmp_path, [record.__name__], NOTE, TEXT)
+    contracts = grown(tmp_path, [record.__name__], NOTE, TEXT)
     with in_memory():
-        play(House(book, "gift_note", "Happy birthday"), services[record.TOPIC])
+        play(House(contracts, "gift_note", "Happy birthday"), services[record.TOPIC])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_order_and_its_cancel_gain_a_field_of_any_kind(
     kind: str, services: Mapping[str, str], tmp_path: Path
 ) -> None:
-    field, limits, told = KINDS[kind]
-    book = grown(tmp_path, ["OrderCreated", "OrderCancelRequested"], field, limits)
+    field, limits, new_content = KINDS[kind]
+    contracts = grown(tmp_path, ["OrderCreated", "OrderCancelRequested"], field, limits)
     with in_memory():
-        play(House(book, "gift_note", told), services["order-created"])
+        play(House(contracts, "gift_note", new_content), services["order-created"])
 
 
 @pytest.mark.parametrize("parked_by_the_later", [False, True])
 def test_a_dead_letter_of_either_version_is_replayed_to_the_other(*, parked_by_the_later: bool, tmp_path: Path) -> None:
-    books = {False: BOOK, True: grown(tmp_path, ["OrderCreated"], NOTE, TEXT)}
+    versions = {False: CONTRACTS, True: grown(tmp_path, ["OrderCreated"], NOTE, TEXT)}
     registry = Registry()
-    for book in books.values():
-        registry.register(book)
-    tell = teller(books[parked_by_the_later], "gift_note", "Happy birthday")
-    sent = registry.codec(books[parked_by_the_later]).encode(Outgoing(tell(CREATED)))
+    for contracts in versions.values():
+        registry.register(contracts)
+    convert = converter(versions[parked_by_the_later], "gift_note", "Happy birthday")
+    sent = registry.codec(versions[parked_by_the_later]).encode(Outgoing(convert(CREATED)))
     letter = dead_letter("orchestrator_svc", consumed(sent), Poison("UNKNOWN_SAGA", "it was not heard of"))
     found = read_letter(consumed(letter))
-    reader = registry.codec(books[not parked_by_the_later])
+    reader = registry.codec(versions[not parked_by_the_later])
     read = reader.decode(found.source[0], found.source_key, letter.value, dict(found.headers))
     assert read.to_avro() == {**CREATED.to_avro(), **({} if parked_by_the_later else {"gift_note": ""})}
 
@@ -282,16 +282,16 @@ def consumed(message: Encoded) -> KafkaMessage:
     return KafkaMessage(topic=topic, partition=0, offset=0, key=key, value=value, headers=[*headers])
 
 
-def test_other_content_is_told_apart_all_the_same(tmp_path: Path) -> None:
+def test_other_content_is_recognised_all_the_same(tmp_path: Path) -> None:
     order = grown(tmp_path, ["OrderCreated"], NOTE, TEXT)[OrderCreated.FULL_NAME]
     content = CREATED.to_avro()
-    plain, told, other = (
+    plain, new_content, other = (
         order.from_avro({**content, "gift_note": text}) for text in ("", "Happy birthday", "Get well")
     )
-    assert same(plain, told)
-    assert same(told, plain)
-    assert not same(told, other)
-    assert not same(told, order.from_avro({**content, "gift_note": "", "quantity": CREATED.quantity + 1}))
+    assert same(plain, new_content)
+    assert same(new_content, plain)
+    assert not same(new_content, other)
+    assert not same(new_content, order.from_avro({**content, "gift_note": "", "quantity": CREATED.quantity + 1}))
 
 
 def test_a_stored_symbol_that_this_version_does_not_know_is_read_as_the_enums_default(tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_a_stored_symbol_that_this_version_does_not_know_is_read_as_the_enums_de
         field = {"name": "gift_note", "type": enum, "default": "RIBBON"}
         kinds[len(symbols)] = grown(tmp_path / str(len(symbols)), ["OrderCreated"], field, None)[OrderCreated.FULL_NAME]
     earlier, later = kinds[2], kinds[3]
-    told = later.from_avro({**CREATED.to_avro(), "gift_note": "BOX"})
-    saga = Instance(1, told, *[cast("Any", None)] * 11)
+    new_content = later.from_avro({**CREATED.to_avro(), "gift_note": "BOX"})
+    saga = Instance(1, new_content, *[cast("Any", None)] * 11)
     read = SagaRows(earlier).saga((1, SagaRows(later).start(saga), "RUNNING", *[None] * 10))
     assert (read.start, read.fault) == (earlier.from_avro({**CREATED.to_avro(), "gift_note": "NONE"}), None)

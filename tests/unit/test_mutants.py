@@ -1,4 +1,4 @@
-"""The mutants still fit the source, and what becomes of one is told rightly."""
+"""The mutants still fit the source, and the outcome of each is reported rightly."""
 
 import ast
 from pathlib import Path

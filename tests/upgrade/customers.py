@@ -17,7 +17,7 @@ from tests.support.shop import PRICE
 _CUSTOMERS = 4
 _PAUSE_SECONDS = 0.02
 _CALL_SECONDS = 5.0
-_PATIENCE_SECONDS = 60.0
+_RETRY_SECONDS = 60.0
 _AGAIN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
@@ -64,7 +64,7 @@ class Customers:
                 self.failures.append(str(error))
 
     def _place(self, request: order_pb2.CreateOrderRequest) -> order_pb2.Order:
-        give_up = time.monotonic() + _PATIENCE_SECONDS
+        give_up = time.monotonic() + _RETRY_SECONDS
         for turn in itertools.count():
             addresses = self._addresses()
             try:

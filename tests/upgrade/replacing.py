@@ -7,10 +7,10 @@ from pathlib import Path
 from ordersaga.order.v1 import order_pb2
 
 from devstack.services import NAMES
-from tests.support.books import Books
 from tests.support.kafka import taped
 from tests.support.shop import Shop
 from tests.support.sql import count
+from tests.support.stored_state import StoredState
 from tests.support.wait import eventually
 from tests.upgrade.customers import Customers
 from tests.upgrade.stage import Stage, servers
@@ -86,9 +86,9 @@ def there_and_back(released: Version, folder: Path, waves: Waves) -> None:
             finals = shop.finals(customers.placed, 60)
             assert dead.until(0) == []
         shop.close()
-        books = Books(stack, finals)
-    books.must_balance()
-    assert set(books.reasons()) == {"", "UNDELIVERABLE_ADDRESS"}
+        state = StoredState(stack, finals)
+    state.must_agree()
+    assert set(state.reasons()) == {"", "UNDELIVERABLE_ADDRESS"}
     taken = sum(order.quantity for order in finals if order.status == order_pb2.ORDER_STATUS_COMPLETED)
     asked = dict(customers.repeated)
     print(f"{len(finals)} orders, {taken} pieces; asked again: {asked}")  # for whoever asks for it with -s

@@ -37,10 +37,10 @@ def run(case: str) -> str:
         ][-1]
         stock = products.GetProduct(product_pb2.GetProductRequest(product_id=product_id), timeout=SECONDS).product.stock
     status = order_pb2.OrderStatus.Name(last.status)
-    told = f"order {order_id} is {status} {last.cancel_reason}, {stock} of {STOCK} pieces left"
+    answer = f"order {order_id} is {status} {last.cancel_reason}, {stock} of {STOCK} pieces left"
     if [last.status, last.cancel_reason, stock] != wanted:
-        sys.exit(f"not as it should be: {told}")
-    return told
+        sys.exit(f"not as it should be: {answer}")
+    return answer
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from tests.chaos.simulation.faults import Machine
 from tests.chaos.simulation.green import CLOCK, Green
 from tests.chaos.simulation.loop import Loop
 from tests.chaos.simulation.stores import MemorySagaStore
-from tests.support.grown import BOOK, Registry
+from tests.support.grown import CONTRACTS, Registry
 
 if TYPE_CHECKING:
     from sagakit.postgres.address import DatabaseAddress
@@ -218,8 +218,8 @@ class Silence:
 def codec() -> Codec:
     """Return what every process encodes and decodes with, its schemas looked up."""
     registry = Registry()
-    registry.register(BOOK)
-    return registry.codec(BOOK)
+    registry.register(CONTRACTS)
+    return registry.codec(CONTRACTS)
 
 
 def decoded(topic: str, stored: Stored) -> Record:

@@ -1,4 +1,4 @@
-// A client of the order service in Go: it places an order, watches it to its end, reads it again, and is told by field
+// A client of the order service in Go: it places an order, watches it to its end, reads it again, and learns by field
 // what is wrong with another. Its one argument is the service's address.
 package main
 

@@ -1,4 +1,4 @@
-// A client of the order service in JavaScript: it places an order, watches it to its end, reads it again, and is told by
+// A client of the order service in JavaScript: it places an order, watches it to its end, reads it again, and learns by
 // field what is wrong with another. Its arguments are the service's address and the folders that hold the proto files.
 "use strict";
 const grpc = require("@grpc/grpc-js");

@@ -26,18 +26,18 @@ def test_percentiles_bear_the_name_of_what_was_timed() -> None:
     assert times("create", [0.001, 0.003], 50, 99) == {"create p50 ms": 3, "create p99 ms": 3}
 
 
-def test_ratios_are_told_of_what_both_have() -> None:
+def test_ratios_are_shown_of_what_both_have() -> None:
     assert ratios({"a": 3.0, "b": 1.0, "c": 1.0}, {"a": 2.0, "b": 0.0}) == {"a": 1.5}
 
 
-def test_rounds_are_kept_by_name_and_told_at_once(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rounds_are_kept_by_name_and_shown_at_once(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     plan.tell("idle", {"create p50 ms": 3.0})
     plan.tell("idle", {"create p50 ms": 4.0})
     assert plan.measured == {"idle": [{"create p50 ms": 3.0}, {"create p50 ms": 4.0}]}
     assert "idle: create p50 ms 3.0" in capsys.readouterr().err
 
 
-def test_what_is_left_out_is_told_and_saved_with_its_reason(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_left_out_is_shown_and_saved_with_its_reason(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     plan.leave_out("ghz", "there is no Go")
     assert "ghz: left out: there is no Go" in capsys.readouterr().err
     path = plan.folder / "new" / "latest.json"

@@ -69,7 +69,7 @@ def test_it_is_built_once(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (folder / "asked").read_text().splitlines() == [f"install {ghz.MODULE}"]
 
 
-def test_a_run_that_fails_tells_what_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_fails_shows_its_output(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RuntimeError, match="ghz: no such host"):
         ghz.run(["/bin/sh", "-c", "echo no such host >&2; exit 1"], 1)
     monkeypatch.setattr(ghz, "_MORE_SECONDS", 0)

@@ -82,25 +82,25 @@ def test_arrivals_keep_their_rate_and_count_from_when_they_were_due(address: str
     assert load.completions
 
 
-def test_errors_are_told_by_their_status(address: str) -> None:
+def test_errors_are_counted_by_their_status(address: str) -> None:
     caller = Caller([address], [2], 500)
     load = caller.closed(4, 0.1)
     assert set(load.answers) == {UNAVAILABLE}
 
 
 def test_a_server_that_gives_up_silent_connections_serves_the_next_load(till: Till) -> None:
-    impatient = [
+    hasty = [
         ("grpc.keepalive_time_ms", 100),
         ("grpc.keepalive_timeout_ms", 100),
         ("grpc.http2.ping_timeout_ms", 100),
     ]
-    with served(till, impatient) as address:
+    with served(till, hasty) as address:
         caller = Caller([address], [7], 500)
         for _ in range(2):
             assert caller.closed(4, at_most=20).answers[OK] == 20
             time.sleep(1)
 
 
-def test_a_server_that_is_gone_is_told() -> None:
+def test_a_server_that_is_gone_is_reported() -> None:
     with pytest.raises(OSError, match="refused"):
         Caller(["127.0.0.1:1"], [7], 500).closed(1, 0.1)

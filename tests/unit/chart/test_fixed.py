@@ -70,34 +70,34 @@ def test_a_size_that_the_cluster_only_writes_otherwise_is_the_same(chart: Path, 
 @pytest.mark.parametrize("part", ["kafka", "postgres"])
 @pytest.mark.parametrize("size", ["8Gi", "4097Mi"])
 def test_a_larger_volume_is_refused_with_the_commands_that_grow_it(chart: Path, part: str, size: str) -> None:
-    told = upgrade(chart, part, f"--set={part}.storage.size={size}", set=live(part))
-    assert f"{part}.storage.size={size}: the volumes of demo-{part} have 4Gi" in told
+    text = upgrade(chart, part, f"--set={part}.storage.size={size}", set=live(part))
+    assert f"{part}.storage.size={size}: the volumes of demo-{part} have 4Gi" in text
     patch = json.dumps({"spec": {"resources": {"requests": {"storage": size}}}}, separators=(",", ":"))
-    assert f"kubectl --namespace shop patch pvc data-demo-{part}-0 --patch '{patch}'" in told
-    assert f"kubectl --namespace shop delete statefulset demo-{part} --cascade=orphan" in told
-    assert "then this command again" in told
+    assert f"kubectl --namespace shop patch pvc data-demo-{part}-0 --patch '{patch}'" in text
+    assert f"kubectl --namespace shop delete statefulset demo-{part} --cascade=orphan" in text
+    assert "then this command again" in text
 
 
 def test_each_node_has_a_volume_to_grow(chart: Path) -> None:
     three = live("kafka", nodes=3)
-    told = upgrade(chart, "kafka", "--set=kafka.nodes=3,kafka.storage.size=8Gi", set=three)
-    assert told.count("patch pvc data-demo-kafka-") == 3
+    text = upgrade(chart, "kafka", "--set=kafka.nodes=3,kafka.storage.size=8Gi", set=three)
+    assert text.count("patch pvc data-demo-kafka-") == 3
 
 
 def test_volumes_that_were_grown_are_taken_once_the_statefulset_is_gone(chart: Path) -> None:
     grown = claims("kafka", 1, "8Gi")
     assert upgrade(chart, "kafka", "--set=kafka.storage.size=8Gi", claims=grown) == ""
-    told = upgrade(chart, "kafka", "--set=kafka.storage.size=8Gi", claims=claims("kafka", 1, "4Gi"))
-    assert "patch pvc data-demo-kafka-0" in told
-    assert "delete statefulset" not in told  # there is none
+    text = upgrade(chart, "kafka", "--set=kafka.storage.size=8Gi", claims=claims("kafka", 1, "4Gi"))
+    assert "patch pvc data-demo-kafka-0" in text
+    assert "delete statefulset" not in text  # there is none
 
 
 @pytest.mark.parametrize("found", ["set", "claims"])
 def test_a_volume_does_not_shrink(chart: Path, found: str) -> None:
     there = {"set": live("postgres", storage__size="8Gi"), "claims": claims("postgres", 1, "8Gi")}
-    told = upgrade(chart, "postgres", **{found: there[found]})
-    assert "cannot shrink" in told
-    assert "Leave it at 8Gi" in told
+    text = upgrade(chart, "postgres", **{found: there[found]})
+    assert "cannot shrink" in text
+    assert "Leave it at 8Gi" in text
 
 
 @pytest.mark.parametrize(("before", "now"), [(1, 3), (3, 1)])
@@ -106,10 +106,10 @@ def test_the_quorum_of_kafka_does_not_change_over_volumes_that_hold_another(
     chart: Path, found: str, before: int, now: int
 ) -> None:
     there = {"set": live("kafka", nodes=before), "claims": claims("kafka", before, "4Gi")}
-    told = upgrade(chart, "kafka", f"--set=kafka.nodes={now}", **{found: there[found]})
-    assert f"kafka.nodes={now}: demo-kafka was made with {before}" in told
-    assert "delete pvc --selector app.kubernetes.io/instance=demo,app.kubernetes.io/component=kafka" in told
-    assert "delete pod --selector app.kubernetes.io/instance=demo,app.kubernetes.io/component=registry" in told
+    text = upgrade(chart, "kafka", f"--set=kafka.nodes={now}", **{found: there[found]})
+    assert f"kafka.nodes={now}: demo-kafka was made with {before}" in text
+    assert "delete pvc --selector app.kubernetes.io/instance=demo,app.kubernetes.io/component=kafka" in text
+    assert "delete pod --selector app.kubernetes.io/instance=demo,app.kubernetes.io/component=registry" in text
 
 
 def test_a_kafka_that_is_scaled_to_nothing_for_a_while_may_be_upgraded(chart: Path) -> None:
@@ -123,20 +123,20 @@ def test_a_kafka_that_is_scaled_to_nothing_for_a_while_may_be_upgraded(chart: Pa
     [("", "fast", True), ("fast", "", True), ("fast", "slow", True), ("fast", "fast", False)],
 )
 def test_a_volume_does_not_move_to_another_class(chart: Path, before: str, now: str, refused: bool) -> None:
-    told = upgrade(
+    text = upgrade(
         chart,
         "postgres",
         f"--set=postgres.storage.className={now}",
         set=live("postgres", storage__className=before),
     )
-    assert ("cannot move to another class" in told) is refused
-    assert bool(told) is refused
+    assert ("cannot move to another class" in text) is refused
+    assert bool(text) is refused
 
 
 def test_volumes_of_the_default_class_are_taken_again_when_it_is_installed_anew(chart: Path) -> None:
     assert upgrade(chart, "kafka", claims=claims("kafka", 1, "4Gi", of="standard")) == ""
-    told = upgrade(chart, "kafka", "--set=kafka.storage.className=fast", claims=claims("kafka", 1, "4Gi"))
-    assert "the volumes of demo-kafka are of standard," in told
+    text = upgrade(chart, "kafka", "--set=kafka.storage.className=fast", claims=claims("kafka", 1, "4Gi"))
+    assert "the volumes of demo-kafka are of standard," in text
 
 
 @pytest.mark.parametrize(
@@ -149,13 +149,13 @@ def test_volumes_of_the_default_class_are_taken_again_when_it_is_installed_anew(
         ("registry.example:5000/mirror/postgres:17-alpine", True),
         ("postgres:18@sha256:0000", False),
         ("postgres:19@sha256:0000", True),
-        ("postgres@sha256:0000", False),  # which version that is cannot be told
+        ("postgres@sha256:0000", False),  # its version cannot be known
     ],
 )
 def test_a_postgres_that_does_not_read_the_data_is_refused(chart: Path, image: str, refused: bool) -> None:
-    told = upgrade(chart, "postgres", f"--set=postgres.image={image}", set=live("postgres", image="postgres:18"))
-    assert ("would begin with empty databases" in told) is refused
-    assert bool(told) is refused
+    text = upgrade(chart, "postgres", f"--set=postgres.image={image}", set=live("postgres", image="postgres:18"))
+    assert ("would begin with empty databases" in text) is refused
+    assert bool(text) is refused
 
 
 def test_where_nothing_is_installed_anything_goes(chart: Path) -> None:

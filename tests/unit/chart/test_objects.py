@@ -40,7 +40,7 @@ def test_a_service_listens_on_50051_is_probed_by_grpc_and_migrates_first(service
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_command_line_in_a_pod_finds_the_services_and_tells_the_pod_s_own_status(service: str) -> None:
+def test_the_command_line_in_a_pod_finds_the_services_and_shows_the_pod_s_own_status(service: str) -> None:
     (container,) = pod_specs(objects())[f"demo-{service}"]["containers"]
     found = variables(container)
     assert found["ORDER_SVC_ADDRESS"] == "demo-order-svc:50051"

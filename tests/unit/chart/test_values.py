@@ -1,4 +1,4 @@
-"""What the chart refuses, and whether its schema, its values and its README tell of the same."""
+"""What the chart refuses, and whether its schema, its values and its README agree."""
 
 import json
 from typing import Any
@@ -27,10 +27,10 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_value_that_cannot_be_right_is_refused_by_its_name(case: str) -> None:
-    value, told = REFUSED[case]
+    value, problem = REFUSED[case]
     done = template("--set", value)
     assert done.returncode != 0
-    assert told in done.stderr
+    assert problem in done.stderr
 
 
 def test_a_release_whose_objects_names_would_be_too_long_is_refused() -> None:
@@ -50,8 +50,8 @@ def _paths(schema: dict[str, Any], root: dict[str, Any], prefix: str = "") -> se
 
 def test_every_value_has_a_comment_and_a_place_in_the_schema() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
-    told = {one.path for one in values((CHART / "values.yaml").read_text())}
-    assert _paths(schema, schema) - {"global"} == told
+    documented = {one.path for one in values((CHART / "values.yaml").read_text())}
+    assert _paths(schema, schema) - {"global"} == documented
 
 
 def test_a_comment_above_nothing_is_a_mistake() -> None:

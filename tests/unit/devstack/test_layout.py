@@ -37,18 +37,18 @@ def test_what_is_no_port_is_refused_by_the_variable_s_name(monkeypatch: pytest.M
         Layout.from_environment()
 
 
-def test_a_port_in_use_is_told_with_its_holder_and_the_variable_to_change() -> None:
+def test_a_port_in_use_is_reported_with_its_holder_and_the_variable_to_change() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(DevstackError) as caught:
             must_be_free(port, "order_svc's gRPC API", "ORDER_SVC_GRPC_PORT")
-    told = str(caught.value)
-    assert f"port {port} for order_svc's gRPC API is in use by " in told
-    assert f"(pid {os.getpid()})" in told
-    assert "ORDER_SVC_GRPC_PORT=" in told
-    assert "\n" not in told
+    text = str(caught.value)
+    assert f"port {port} for order_svc's gRPC API is in use by " in text
+    assert f"(pid {os.getpid()})" in text
+    assert "ORDER_SVC_GRPC_PORT=" in text
+    assert "\n" not in text
 
 
 def test_a_free_port_is_free() -> None:
@@ -90,7 +90,7 @@ def test_downloads_are_kept_below_the_home_folder_that_is_known(
     assert str(cache()) == expected
 
 
-def test_a_user_without_any_home_folder_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_any_home_folder_learns_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "geteuid", lambda: 3_999_999_999)

@@ -99,7 +99,7 @@ def test_a_clock_that_is_set_does_not_make_a_process_a_stranger(
     process.stop(5)
 
 
-def test_data_without_their_password_are_told_not_wiped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_without_their_password_are_reported_not_wiped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)  # root's data may lie elsewhere
     (tmp_path / "postgres" / "data").mkdir(parents=True)
     postgres = Postgres(Layout.fresh(tmp_path), State(tmp_path / "state.json"))

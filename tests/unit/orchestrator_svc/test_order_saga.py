@@ -57,7 +57,7 @@ def test_a_refused_delivery_gives_the_stock_back(delivering: Conversation) -> No
     delivering.ends_with(cancel_with("UNDELIVERABLE_ADDRESS"), Status.COMPENSATED)
 
 
-def test_the_history_tells_each_step_with_its_message(delivering: Conversation) -> None:
+def test_the_history_shows_each_step_with_its_message(delivering: Conversation) -> None:
     delivering.replies(refused_delivery("UNDELIVERABLE_ADDRESS")).replies(INCREASED)
     assert [(e.version, e.type, e.step, e.reason, e.message_id) for e in delivering.history] == [
         (1, EventType.STARTED, None, None, "message-1"),
@@ -178,7 +178,7 @@ def test_a_step_that_was_done_and_is_refused_later_has_the_saga_undone_up_to_the
 @pytest.mark.parametrize(
     "late", [refused_stock("OUT_OF_STOCK"), refused_delivery("UNDONE")], ids=["pieces", "delivery"]
 )
-def test_one_that_is_refused_once_the_saga_is_completed_is_told_to_somebody(
+def test_one_that_is_refused_once_the_saga_is_completed_is_marked_for_an_operator(
     delivering: Conversation, late: Record
 ) -> None:
     delivering.replies(DELIVERED).hears(late).hears(late)
@@ -198,7 +198,9 @@ def test_a_saga_that_was_to_be_undone_and_has_forgotten_it_is_undone(delivering:
 
 
 @pytest.mark.parametrize("undone", [INCREASED, UNDELIVERED], ids=["pieces", "delivery"])
-def test_one_that_hears_so_once_it_is_completed_is_told_to_somebody(delivering: Conversation, undone: Record) -> None:
+def test_one_that_hears_so_once_it_is_completed_is_marked_for_an_operator(
+    delivering: Conversation, undone: Record
+) -> None:
     delivering.replies(DELIVERED).hears(undone).hears(undone)
     assert delivering.instance is not None
     assert delivering.instance.status is Status.COMPLETED

@@ -103,7 +103,7 @@ def test_two_replies_to_two_attempts_advance_once(order: Conversation) -> None:
     order.expects(DELIVER)
 
 
-def test_undoing_is_never_given_up_but_an_operator_is_told(undoing: Conversation) -> None:
+def test_undoing_is_never_given_up_but_an_operator_is_called(undoing: Conversation) -> None:
     undoing.hears_nothing(ATTEMPTS - 1)
     assert not undoing.stuck
     undoing.hears_nothing()

@@ -64,22 +64,22 @@ def test_an_order_whose_cancel_was_asked_for_is_not_final_yet() -> None:
     assert not ASKED.final
 
 
-def test_the_saga_is_told_the_whole_order_and_the_same_each_time() -> None:
-    told = order_created(PENDING)
-    assert (told.order_id, told.user_id, told.product_id, told.quantity, told.price) == (7, 1, 2, 3, 100)
-    assert (told.address, told.create_time) == ("Main Street 1", NOW)
+def test_the_saga_gets_the_whole_order_and_the_same_each_time() -> None:
+    message = order_created(PENDING)
+    assert (message.order_id, message.user_id, message.product_id, message.quantity, message.price) == (7, 1, 2, 3, 100)
+    assert (message.address, message.create_time) == ("Main Street 1", NOW)
     later = replace(ASKED, update_time=datetime(2026, 2, 2, tzinfo=UTC))
-    assert order_created(later) == told
+    assert order_created(later) == message
 
 
 def test_a_cancel_carries_the_whole_order_with_who_asked_and_why() -> None:
-    told = order_cancel_requested(ASKED)
-    assert (told.actor, told.reason, told.request_time) == ("user 1", "too dear", NOW)
+    message = order_cancel_requested(ASKED)
+    assert (message.actor, message.reason, message.request_time) == ("user 1", "too dear", NOW)
     order = order_created(ASKED).to_avro()
-    assert order.items() <= told.to_avro().items()
+    assert order.items() <= message.to_avro().items()
 
 
-def test_a_cancel_that_nobody_asked_for_cannot_be_told() -> None:
+def test_a_cancel_that_nobody_asked_for_has_no_message() -> None:
     with pytest.raises(ValueError, match="nobody"):
         order_cancel_requested(PENDING)
 

@@ -23,7 +23,7 @@ TX = cast("Transaction", None)
 
 
 class Histories:
-    """A database that nothing is in, and the number of the history that it tells."""
+    """A database that nothing is in, and the number of its history."""
 
     def __init__(self) -> None:
         self.timelines = SimpleNamespace(number=0, line="1/1", look=lambda _: None)
@@ -79,7 +79,7 @@ def test_until_it_is_whole_nothing_is_handled_nor_stored(database: Histories, fo
         assert handle([], TX) == []
 
 
-def test_a_database_that_went_back_leaves_out_ids_that_kafka_may_not_have_been_told_of(
+def test_a_database_that_went_back_skips_ids_that_may_never_have_reached_kafka(
     database: Histories, found: Recovery, gaps: list[int]
 ) -> None:
     found.recover()
@@ -88,7 +88,7 @@ def test_a_database_that_went_back_leaves_out_ids_that_kafka_may_not_have_been_t
     found.recover()
     found.recover()
     assert len(gaps) == 1
-    assert gaps[0] >= 1000, "several groups of orders are stored before Kafka is told of the first"
+    assert gaps[0] >= 1000, "several groups of orders are stored before the first is published"
 
 
 @pytest.mark.parametrize(("line", "left"), [("1/1", 0), ("1/2", 1), ("", 0)], ids=["same", "another", "untold"])
@@ -130,11 +130,11 @@ class Kafka:
     def _between(self, _: object, begin: Mapping[Partition, int], end: Mapping[Partition, int]) -> Iterator[object]:
         for partition, to in end.items():
             for record in self.said[partition][max(0, begin.get(partition, to)) : to]:
-                yield SimpleNamespace(key=lambda: None, value=lambda told=record: told, headers=lambda: None)
+                yield SimpleNamespace(key=lambda: None, value=lambda announced=record: announced, headers=lambda: None)
 
-    def _restore(self, _: Transaction, told: Sequence[OrderCreated], **__: object) -> set[int]:
-        self.restored += [order.order_id for order in told]
-        return {order.order_id for order in told}
+    def _restore(self, _: Transaction, announced: Sequence[OrderCreated], __: float) -> set[int]:
+        self.restored += [order.order_id for order in announced]
+        return {order.order_id for order in announced}
 
 
 @pytest.fixture

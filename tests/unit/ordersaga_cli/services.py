@@ -1,4 +1,4 @@
-"""Services in this process that answer real gRPC calls as they are told, for tests of the command line."""
+"""Services in this process that answer real gRPC calls as a test says, for tests of the command line."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ _METHODS = (
 )  # fmt: skip
 
 
-class Told:
+class Services:
     """Answers each call by what ``answers`` has for its method: a message, a list of them, an error, or a function."""
 
     def __init__(self, **answers: object) -> None:
@@ -58,11 +58,11 @@ class Told:
 
 
 @contextmanager
-def serving(told: Told, host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve both APIs by ``told`` on a free port of ``host``; yield the address."""
+def serving(services: Services, host: str = "127.0.0.1") -> Iterator[str]:
+    """Serve both APIs by ``services`` on a free port of ``host``; yield the address."""
     server = grpc.server(ThreadPoolExecutor(4))
-    orchestrator_pb2_grpc.add_OrchestratorServiceServicer_to_server(told, server)  # type: ignore[arg-type] # it has the methods
-    order_pb2_grpc.add_OrderServiceServicer_to_server(told, server)  # type: ignore[arg-type] # it has the methods
+    orchestrator_pb2_grpc.add_OrchestratorServiceServicer_to_server(services, server)  # type: ignore[arg-type] # it has the methods
+    order_pb2_grpc.add_OrderServiceServicer_to_server(services, server)  # type: ignore[arg-type] # it has the methods
     port = server.add_insecure_port(f"{host}:0")
     server.start()
     try:

@@ -51,7 +51,7 @@ def test_its_examples_are_lines_that_it_takes(path: str) -> None:
         assert (result.code, result.err) == (0, "")
 
 
-def test_the_top_tells_the_exit_codes_and_where_addresses_come_from() -> None:
+def test_the_top_shows_the_exit_codes_and_where_addresses_come_from() -> None:
     result = typed("--help")
     assert "0 done, 1 failed or refused, 2 wrong usage" in " ".join(result.out.split())
     assert ".devstack/state.json" in result.out

@@ -9,7 +9,7 @@ from ordersaga.order.v1 import order_pb2 as pb
 from sagakit.errors import AlreadyExists, InvalidArgument, NotFound, Refused, Unavailable, Violation
 from tests.support.served import has_ipv6
 from tests.unit.ordersaga_cli.line import Typed, at, typed
-from tests.unit.ordersaga_cli.services import Told, serving
+from tests.unit.ordersaga_cli.services import Services, serving
 
 CREATE = "order create --user 1 --product 2 --quantity 3 --price 400"
 
@@ -33,15 +33,15 @@ CANCELLED = order(pb.ORDER_STATUS_CANCELLED, cancel_reason="OUT_OF_STOCK")
 COMPLETED = order(pb.ORDER_STATUS_COMPLETED)
 
 
-def ask(line: str, **answers: object) -> tuple[Typed, Told]:
-    told = Told(**answers)
-    with serving(told) as address:
-        return typed(line, at(address)), told
+def ask(line: str, **answers: object) -> tuple[Typed, Services]:
+    services = Services(**answers)
+    with serving(services) as address:
+        return typed(line, at(address)), services
 
 
 def test_create_places_what_was_typed_and_says_what_comes_next() -> None:
-    result, told = ask(f'{CREATE} --address "Main Street 1"', CreateOrder=pb.CreateOrderResponse(order=order()))
-    asked = told.request
+    result, services = ask(f'{CREATE} --address "Main Street 1"', CreateOrder=pb.CreateOrderResponse(order=order()))
+    asked = services.request
     assert (asked.user_id, asked.product_id, asked.quantity, asked.price) == (1, 2, 3, 400)
     assert asked.address == "Main Street 1"
     assert (result.code, result.lines) == (0, ["order 42  PENDING", "Next: `ordersaga order watch 42`"])
@@ -55,7 +55,7 @@ def test_every_create_has_a_request_id_of_its_own_unless_one_is_given() -> None:
 
 
 @pytest.mark.parametrize(("last", "code"), [(COMPLETED, 0), (CANCELLED, 1)], ids=["completed", "cancelled"])
-def test_create_can_wait_for_the_end_and_its_exit_code_tells_it(last: pb.Order, code: int) -> None:
+def test_create_can_wait_for_the_end_and_its_exit_code_shows_it(last: pb.Order, code: int) -> None:
     updates = [pb.WatchOrderResponse(order=one) for one in (order(), last)]
     result, _ = ask(f"{CREATE} --watch", CreateOrder=pb.CreateOrderResponse(order=order()), WatchOrder=updates)
     assert result.code == code
@@ -64,9 +64,9 @@ def test_create_can_wait_for_the_end_and_its_exit_code_tells_it(last: pb.Order, 
 
 
 def test_a_create_in_doubt_says_how_to_repeat_it_without_ordering_twice() -> None:
-    result, told = ask(CREATE, CreateOrder=Unavailable("the database cannot be reached; try again"))
+    result, services = ask(CREATE, CreateOrder=Unavailable("the database cannot be reached; try again"))
     assert result.code == 1
-    assert f"repeat it with --request-id {told.request.request_id}" in result.err
+    assert f"repeat it with --request-id {services.request.request_id}" in result.err
 
 
 def test_a_create_that_is_refused_was_surely_not_placed() -> None:
@@ -88,9 +88,9 @@ def test_a_field_that_breaks_a_rule_is_named() -> None:
 
 def test_watch_ends_when_the_order_is_final() -> None:
     updates = [pb.WatchOrderResponse(order=one) for one in (order(), CANCELLED)]
-    result, told = ask("order watch 42 --json", WatchOrder=updates)
+    result, services = ask("order watch 42 --json", WatchOrder=updates)
     assert [one["order"]["status"] for one in result.jsons] == ["ORDER_STATUS_PENDING", "ORDER_STATUS_CANCELLED"]
-    assert (result.code, told.request.order_id) == (0, 42)
+    assert (result.code, services.request.order_id) == (0, 42)
 
 
 def test_get_shows_the_order() -> None:
@@ -99,7 +99,7 @@ def test_get_shows_the_order() -> None:
     assert (facts["order_id"], facts["status"], facts["cancel_reason"]) == ("42", "CANCELLED", "OUT_OF_STOCK")
 
 
-def test_an_order_that_is_not_there_is_told_in_one_sentence() -> None:
+def test_an_order_that_is_not_there_is_answered_with_one_sentence() -> None:
     result, _ = ask("order get 7", GetOrder=NotFound("ORDER_NOT_FOUND", "there is no order 7"))
     assert result.code == 1
     assert result.err == (
@@ -109,8 +109,8 @@ def test_an_order_that_is_not_there_is_told_in_one_sentence() -> None:
 
 def test_cancel_says_who_and_why_and_where_the_outcome_is_seen() -> None:
     line = 'order cancel 42 --reason "by mistake" --actor ann'
-    result, told = ask(line, CancelOrder=pb.CancelOrderResponse(order=order()))
-    assert told.request == pb.CancelOrderRequest(order_id=42, actor="ann", reason="by mistake")
+    result, services = ask(line, CancelOrder=pb.CancelOrderResponse(order=order()))
+    assert services.request == pb.CancelOrderRequest(order_id=42, actor="ann", reason="by mistake")
     assert result.lines == ["order 42  PENDING, its cancel is requested", "Next: `ordersaga order watch 42`"]
 
 
@@ -121,8 +121,8 @@ def test_a_cancel_of_a_final_order_is_refused() -> None:
 
 def test_list_shows_a_line_for_each_order() -> None:
     answer = pb.ListOrdersResponse(orders=[order(), CANCELLED], next_page_token="more")  # noqa: S106 - no password
-    result, told = ask("order list --user 1 --status cancelled --limit 2", ListOrders=answer)
-    assert told.request == pb.ListOrdersRequest(page_size=2, user_id=1, status=pb.ORDER_STATUS_CANCELLED)
+    result, services = ask("order list --user 1 --status cancelled --limit 2", ListOrders=answer)
+    assert services.request == pb.ListOrdersRequest(page_size=2, user_id=1, status=pb.ORDER_STATUS_CANCELLED)
     assert re.match(r"42 +1 +2 +3 +400 +CANCELLED +OUT_OF_STOCK", result.lines[2])
     assert result.err == "There are more than --limit 2.\n"
 
@@ -135,7 +135,7 @@ def test_what_could_move_the_terminal_is_shown_and_not_done() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", *(["[::1]"] if has_ipv6() else [])])
 def test_a_service_is_reached_by_a_name_and_by_addresses_of_both_families(host: str) -> None:
-    with serving(Told(GetOrder=pb.GetOrderResponse(order=COMPLETED)), host) as address:
+    with serving(Services(GetOrder=pb.GetOrderResponse(order=COMPLETED)), host) as address:
         for result in (typed("order get 42", at(address)), typed(f"order get 42 --order-svc-address {address}")):
             assert result.code == 0, result.err
             assert "COMPLETED" in result.out

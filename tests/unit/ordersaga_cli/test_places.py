@@ -79,19 +79,19 @@ def test_a_service_that_is_away_is_named_with_its_address_and_what_sets_it() -> 
         ("schemas check .", "--schema-registry-url or SCHEMA_REGISTRY_URL"),
     ],
 )
-def test_what_has_no_default_has_to_be_told(line: str, option: str) -> None:
+def test_an_address_without_a_default_has_to_be_set(line: str, option: str) -> None:
     result = typed(line)
     assert result.code == 2
     assert option in result.err
 
 
-def test_a_bad_setting_is_told_by_its_name() -> None:
+def test_a_bad_setting_is_named() -> None:
     result = typed("topics --kafka-bootstrap-servers 127.0.0.1:9", {"KAFKA_SECURITY_PROTOCOL": "TLS"})
     assert result.code == 1
     assert result.err.startswith("ordersaga: KAFKA_SECURITY_PROTOCOL: ")
 
 
-def test_a_certificate_that_is_not_there_is_told() -> None:
+def test_a_certificate_that_is_not_there_is_named() -> None:
     result = typed("order get 1", {"GRPC_TLS_CA": "/nonexistent.pem"})
     assert (result.code, result.err) == (
         1,

@@ -9,7 +9,7 @@ from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 
 from sagakit.errors import NotFound, Refused, Unavailable
 from tests.unit.ordersaga_cli.line import Typed, at, typed
-from tests.unit.ordersaga_cli.services import Told, serving
+from tests.unit.ordersaga_cli.services import Services, serving
 
 
 def when(seconds: float) -> Timestamp:
@@ -44,20 +44,20 @@ def saga(order_id: int = 42, **changes: object) -> pb.Saga:
 RUNNING = {"status": pb.SAGA_STATUS_RUNNING, "stuck": False, "reason": "", "last_error": ""}
 
 
-def ask(line: str, **answers: object) -> tuple[Typed, Told]:
-    told = Told(**answers)
-    with serving(told) as address:
-        return typed(line, at(address)), told
+def ask(line: str, **answers: object) -> tuple[Typed, Services]:
+    services = Services(**answers)
+    with serving(services) as address:
+        return typed(line, at(address)), services
 
 
 def test_list_shows_what_a_saga_waits_for() -> None:
-    result, told = ask("saga list --stuck", ListSagas=pb.ListSagasResponse(sagas=[saga(42), saga(41, **RUNNING)]))
+    result, services = ask("saga list --stuck", ListSagas=pb.ListSagasResponse(sagas=[saga(42), saga(41, **RUNNING)]))
     head, stuck, running = result.lines
     assert head.split("  ")[0] == "order"
     for word in ("COMPENSATING", "stuck", "IncreaseProductCommand", "32 min 5 s", "in 7 min", "no answer to attempt 5"):
         assert word in stuck
     assert "stuck" not in running
-    assert told.request == pb.ListSagasRequest(page_size=50, stuck=True)
+    assert services.request == pb.ListSagasRequest(page_size=50, stuck=True)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_list_shows_what_a_saga_waits_for() -> None:
     ],
 )
 def test_list_asks_for_what_the_options_say(options: str, expected: pb.ListSagasRequest) -> None:
-    _, told = ask(f"saga list {options}", ListSagas=pb.ListSagasResponse())
-    assert told.request == expected
+    _, services = ask(f"saga list {options}", ListSagas=pb.ListSagasResponse())
+    assert services.request == expected
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86_400)])
 def test_an_age_is_given_with_its_unit(text: str, seconds: int) -> None:
-    _, told = ask(f"saga list --older-than {text}", ListSagas=pb.ListSagasResponse())
-    assert told.request.min_age.seconds == seconds
+    _, services = ask(f"saga list --older-than {text}", ListSagas=pb.ListSagasResponse())
+    assert services.request.min_age.seconds == seconds
 
 
 def test_list_reads_page_after_page_up_to_its_limit() -> None:
@@ -86,9 +86,9 @@ def test_list_reads_page_after_page_up_to_its_limit() -> None:
         sagas = [saga(first - n) for n in range(request.page_size)]
         return pb.ListSagasResponse(sagas=sagas, next_page_token=str(first - request.page_size))
 
-    result, told = ask("saga list --limit 700 --json", ListSagas=page)
+    result, services = ask("saga list --limit 700 --json", ListSagas=page)
     assert [int(one["order_id"]) for one in result.json["sagas"]] == list(range(1000, 300, -1))
-    assert [request.page_size for request in told.requests] == [500, 200]
+    assert [request.page_size for request in services.requests] == [500, 200]
 
 
 def history() -> pb.GetSagaResponse:
@@ -107,7 +107,7 @@ def history() -> pb.GetSagaResponse:
     )
 
 
-def test_show_tells_where_it_stands_how_it_came_there_and_what_to_do() -> None:
+def test_show_prints_where_it_stands_how_it_came_there_and_what_to_do() -> None:
     result, _ = ask("saga show 42", GetSaga=history())
     facts = dict(re.findall(r"^(\w[a-z ]{0,15}\w) {2,}(\S.*)$", result.out, re.MULTILINE))
     assert facts["status"] == "COMPENSATING, because UNDELIVERABLE_ADDRESS"
@@ -139,9 +139,9 @@ def long_history(request: pb.GetSagaRequest) -> pb.GetSagaResponse:
 def test_show_reads_a_long_history_from_its_newest_event_back_to_its_limit(
     options: str, shown: int, asked: list[int]
 ) -> None:
-    result, told = ask(f"saga show 42 {options} --json", GetSaga=long_history)
+    result, services = ask(f"saga show 42 {options} --json", GetSaga=long_history)
     assert [int(event["version"]) for event in result.json["history"]] == list(range(2001 - shown, 2001))
-    assert [request.history_page_size for request in told.requests] == asked
+    assert [request.history_page_size for request in services.requests] == asked
     assert ("There are older events" in result.err) == (shown < 2000)
 
 
@@ -160,7 +160,7 @@ def test_the_hint_fits_the_saga(changes: dict[str, object], words: str) -> None:
     assert words in result.lines[-1]
 
 
-def test_an_overdue_deadline_is_told_as_such() -> None:
+def test_an_overdue_deadline_is_shown_as_such() -> None:
     result, _ = ask("saga show 42", GetSaga=pb.GetSagaResponse(saga=saga(deadline=when(-61.5))))
     assert "overdue for 1 min 1 s" in result.out
 
@@ -173,51 +173,51 @@ def test_json_has_the_fields_of_the_proto() -> None:
     assert result.json["history"][0]["type"] == "SAGA_EVENT_TYPE_STARTED"
 
 
-def test_retry_names_the_actor_and_the_reason_and_tells_each_result() -> None:
+def test_retry_names_the_actor_and_the_reason_and_shows_each_result() -> None:
     def retried(request: pb.RetrySagaRequest) -> object:
         if request.order_id == 2:
             return NotFound("SAGA_NOT_FOUND", "there is no saga of order 2")
         return pb.RetrySagaResponse(saga=saga(request.order_id))
 
-    result, told = ask("saga retry 1 2 3 --reason mended --actor ann", RetrySaga=retried)
+    result, services = ask("saga retry 1 2 3 --reason mended --actor ann", RetrySaga=retried)
     assert result.lines == [
         "order 1: its IncreaseProductCommand is sent again",
         "order 2: failed: there is no saga of order 2 (SAGA_NOT_FOUND)",
         "order 3: its IncreaseProductCommand is sent again",
     ]
     assert result.code == 1
-    assert told.requests[0] == pb.RetrySagaRequest(order_id=1, actor="ann", reason="mended")
+    assert services.requests[0] == pb.RetrySagaRequest(order_id=1, actor="ann", reason="mended")
 
 
 def test_the_actor_is_whoever_types(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "ann")
-    result, told = ask("saga retry 1", RetrySaga=pb.RetrySagaResponse(saga=saga(1)))
-    assert (result.code, told.request.actor) == (0, "ann")
+    result, services = ask("saga retry 1", RetrySaga=pb.RetrySagaResponse(saga=saga(1)))
+    assert (result.code, services.request.actor) == (0, "ann")
 
 
 def test_retry_by_a_filter_is_one_call_with_a_result_for_each_saga() -> None:
     answer = pb.RetrySagasResponse(results=[pb.SagaResult(order_id=1, saga=saga(1))], more=True)
-    result, told = ask("saga retry --stuck --step decrease-product --actor ann --limit 1", RetrySagas=answer)
-    assert told.request == pb.RetrySagasRequest(
+    result, services = ask("saga retry --stuck --step decrease-product --actor ann --limit 1", RetrySagas=answer)
+    assert services.request == pb.RetrySagasRequest(
         filter=pb.SagaFilter(stuck=True, step="decrease-product"), actor="ann", limit=1
     )
     assert (result.code, result.lines) == (0, ["order 1: its IncreaseProductCommand is sent again"])
     assert "More sagas pass the filter" in result.err
 
 
-def test_cancel_tells_what_came_too_late_and_ends_with_1() -> None:
+def test_cancel_shows_what_came_too_late_and_ends_with_1() -> None:
     too_late = pb.SagaResult(order_id=2, error_reason="TOO_LATE", error_message="order 2 is past the pivot")
     answer = pb.CancelSagasResponse(results=[pb.SagaResult(order_id=1, saga=saga(1)), too_late])
-    result, told = ask("saga cancel --status RUNNING --reason closed", CancelSagas=answer)
+    result, services = ask("saga cancel --status RUNNING --reason closed", CancelSagas=answer)
     assert result.lines == ["order 1: COMPENSATING", "order 2: failed: order 2 is past the pivot (TOO_LATE)"]
     assert result.code == 1
-    assert (told.request.reason, told.request.filter.status) == ("closed", pb.SAGA_STATUS_RUNNING)
+    assert (services.request.reason, services.request.filter.status) == ("closed", pb.SAGA_STATUS_RUNNING)
 
 
 def test_cancel_of_one_saga() -> None:
-    result, told = ask("saga cancel 7 --reason closed --actor ann", CancelSaga=pb.CancelSagaResponse(saga=saga(7)))
+    result, services = ask("saga cancel 7 --reason closed --actor ann", CancelSaga=pb.CancelSagaResponse(saga=saga(7)))
     assert (result.code, result.lines) == (0, ["order 7: COMPENSATING"])
-    assert told.request == pb.CancelSagaRequest(order_id=7, actor="ann", reason="closed")
+    assert services.request == pb.CancelSagaRequest(order_id=7, actor="ann", reason="closed")
 
 
 def test_the_json_of_a_retry_is_that_of_the_bulk_call_whichever_was_made() -> None:
@@ -232,18 +232,18 @@ def test_the_json_of_a_retry_is_that_of_the_bulk_call_whichever_was_made() -> No
     "line", ["saga retry", "saga retry 1 --stuck", "saga cancel 1", "saga retry x", "saga retry 0"]
 )
 def test_wrong_usage_ends_with_2_and_asks_nothing(line: str) -> None:
-    result, told = ask(line)
-    assert (result.code, told.requests) == (2, [])
+    result, services = ask(line)
+    assert (result.code, services.requests) == (2, [])
     assert result.err
 
 
 def test_an_orchestrator_that_is_away_fails_once_and_not_for_each_saga() -> None:
-    result, told = ask("saga retry 1 2 3", RetrySaga=Unavailable("the database cannot be reached; try again"))
-    assert (result.code, len(told.requests)) == (1, 1)
+    result, services = ask("saga retry 1 2 3", RetrySaga=Unavailable("the database cannot be reached; try again"))
+    assert (result.code, len(services.requests)) == (1, 1)
     assert result.err == ("ordersaga: the database cannot be reached; try again (UNAVAILABLE)\n")
 
 
-def test_an_orchestrator_of_an_earlier_version_is_told() -> None:
+def test_an_orchestrator_of_an_earlier_version_is_named_as_such() -> None:
     result, _ = ask("saga retry 1")
     assert result.code == 1
     assert "older than this command line" in result.err
@@ -251,15 +251,15 @@ def test_an_orchestrator_of_an_earlier_version_is_told() -> None:
 
 def test_watch_prints_each_change() -> None:
     updates = [pb.WatchSagasResponse(saga=saga(42, **RUNNING)), pb.WatchSagasResponse(saga=saga(42))]
-    result, told = ask("saga watch", WatchSagas=updates)
+    result, services = ask("saga watch", WatchSagas=updates)
     first, second = result.lines
     assert "order 42  RUNNING  at decrease-product" in first
     assert "order 42  COMPENSATING  at decrease-product  stuck  UNDELIVERABLE_ADDRESS" in second
-    assert told.request == pb.WatchSagasRequest()
+    assert services.request == pb.WatchSagasRequest()
 
 
 def test_watch_gives_one_json_document_a_line() -> None:
     updates = [pb.WatchSagasResponse(saga=saga(n)) for n in (1, 2)]
-    result, told = ask("saga watch --stuck --json", WatchSagas=updates)
+    result, services = ask("saga watch --stuck --json", WatchSagas=updates)
     assert [one["saga"]["order_id"] for one in result.jsons] == ["1", "2"]
-    assert told.request == pb.WatchSagasRequest(filter=pb.SagaFilter(stuck=True))
+    assert services.request == pb.WatchSagasRequest(filter=pb.SagaFilter(stuck=True))

@@ -24,19 +24,19 @@ def service() -> Iterator[str]:
 
 def test_a_service_that_is_well_is_said_to_be(service: str) -> None:
     Halt()
-    told = typed(f"status --metrics {service}")
-    assert told.code == 0
-    assert told.lines[1].split()[:3] == [service, "yes", "yes"]
+    result = typed(f"status --metrics {service}")
+    assert result.code == 0
+    assert result.lines[1].split()[:3] == [service, "yes", "yes"]
 
 
-def test_a_halt_is_told_with_since_when_and_why(service: str) -> None:
+def test_a_halt_is_shown_with_since_when_and_why(service: str) -> None:
     halt = Halt()
     halt.failed(ValueError("a bug of ours"))
     metrics.READY.set(0)
-    told = typed(f"status --metrics {service}")
-    assert told.code == 1
-    assert "halted since 20" in told.out
-    assert told.lines[1].endswith("ValueError: a bug of ours")
+    result = typed(f"status --metrics {service}")
+    assert result.code == 1
+    assert "halted since 20" in result.out
+    assert result.lines[1].endswith("ValueError: a bug of ours")
     (as_json,) = typed(f"status --metrics {service} --json").json["services"]
     assert (as_json["halted"], as_json["ready"]) == (True, False)
     assert as_json["reason"] == "ValueError: a bug of ours"
@@ -46,23 +46,23 @@ def test_a_halt_is_told_with_since_when_and_why(service: str) -> None:
     assert typed(f"status --metrics {service} --json").json["services"][0]["reason"] is None
 
 
-def test_messages_that_are_held_back_are_told(service: str) -> None:
+def test_messages_that_are_held_back_are_shown(service: str) -> None:
     metrics.HELD_BACK.set(3)
-    told = typed(f"status --metrics {service}")
-    assert told.code == 0
-    assert "yes, 3 held back" in told.out
+    result = typed(f"status --metrics {service}")
+    assert result.code == 0
+    assert "yes, 3 held back" in result.out
     assert typed(f"status --metrics {service} --json").json["services"][0]["held_back"] == 3
 
 
 def test_a_service_that_is_not_ready_says_where_the_reason_stands(service: str) -> None:
     metrics.READY.set(0)
-    told = typed(f"status --metrics {service}")
-    assert told.code == 1
-    assert told.lines[1].endswith("its log says which")
+    result = typed(f"status --metrics {service}")
+    assert result.code == 1
+    assert result.lines[1].endswith("its log says which")
 
 
 def test_a_service_that_does_not_answer_is_named(service: str) -> None:
-    told = typed(f"status --metrics {service} --metrics 127.0.0.1:9")
-    assert told.code == 1
-    assert "it does not answer: [Errno 111] Connection refused" in told.lines[2]
-    assert "127.0.0.1:9" in told.lines[2]
+    result = typed(f"status --metrics {service} --metrics 127.0.0.1:9")
+    assert result.code == 1
+    assert "it does not answer: [Errno 111] Connection refused" in result.lines[2]
+    assert "127.0.0.1:9" in result.lines[2]

@@ -22,7 +22,7 @@ OWN = (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1))
 
 
 class Orders(order_pb2_grpc.OrderServiceServicer):
-    """Stores each request id once. Its first answers fail, or stay out, as it is told."""
+    """Stores each request id once. Its first answers fail, or stay out, as the test says."""
 
     def __init__(self, *failures: Exception, silent_seconds: float = 0, silent: int = 0) -> None:
         self.failures = list(failures)
@@ -109,7 +109,7 @@ def test_what_is_refused_is_not_tried_again() -> None:
     assert orders.calls == 1
 
 
-def test_after_its_time_the_last_error_is_told() -> None:
+def test_after_its_time_the_last_error_is_raised() -> None:
     with served(service(*[Unavailable("away")] * 9)) as address, grpc.insecure_channel(address, options=OWN) as channel:
         with pytest.raises(grpc.RpcError) as caught:
             place(order_pb2_grpc.OrderServiceStub(channel), order(), timeout=0.5)
@@ -124,7 +124,7 @@ def test_a_request_id_is_given_once_and_never_changed() -> None:
     assert with_request_id(RestockProductRequest()).request_id not in ("", given)
 
 
-def test_a_watch_goes_on_where_its_stream_ended_early_and_tells_nothing_twice() -> None:
+def test_a_watch_goes_on_where_its_stream_ended_early_and_repeats_nothing() -> None:
     orders = service(Unavailable("going"), Unavailable("coming"))
     with served(orders) as address, grpc.insecure_channel(address, options=OWN) as channel:
         seen = [one.status for one in watch(order_pb2_grpc.OrderServiceStub(channel), 7, timeout=60)]

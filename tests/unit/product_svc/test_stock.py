@@ -54,7 +54,7 @@ def test_a_decrease_that_comes_after_its_undo_is_refused() -> None:
 
 
 @pytest.mark.parametrize("other", [wanted(1, quantity=2), wanted(1, product_id=2), wanted(1, price=101)])
-def test_other_content_under_the_same_order_is_told_apart(other: Wanted) -> None:
+def test_other_content_under_the_same_order_is_recognised(other: Wanted) -> None:
     (movement,) = allocate([wanted(1)], SHELVES)
     assert movement.is_for(wanted(1))
     assert movement.is_for(wanted(1, price=None))

@@ -52,7 +52,7 @@ OURS = "23502 42601 42702 42P18 21000 25001 25P01 54023 P0001 2D000"
     [(PASSING, Family.PASSING), (STALE, Family.STALE), (DATA, Family.DATA), (OURS, Family.OURS)],
     ids=lambda value: value.name if isinstance(value, Family) else "",
 )
-def test_what_the_database_says_is_told_apart(codes: str, family: Family) -> None:
+def test_each_error_of_the_database_has_its_family(codes: str, family: Family) -> None:
     assert {code: family_of(of_code(code)) for code in codes.split()} == dict.fromkeys(codes.split(), family)
 
 
@@ -99,7 +99,7 @@ def test_a_code_of_a_newer_server_counts_as_its_class(sqlstate: str, family: Fam
     ],
     ids=repr,
 )
-def test_what_has_no_code_is_told_apart_by_its_class(error: Exception, family: Family) -> None:
+def test_an_error_without_a_code_has_the_family_of_its_class(error: Exception, family: Family) -> None:
     assert family_of(error) is family
 
 
@@ -117,7 +117,7 @@ def test_what_has_no_code_is_told_apart_by_its_class(error: Exception, family: F
         ("_INVALID_ARG", Family.OURS),
     ],
 )
-def test_what_kafka_says_is_told_apart(name: str, family: Family) -> None:
+def test_each_error_of_kafka_has_its_family(name: str, family: Family) -> None:
     assert family_of(KafkaException(KafkaError(getattr(KafkaError, name)))) is family
 
 
@@ -145,7 +145,7 @@ def test_a_code_of_a_newer_broker_is_nobody_elses_fault() -> None:
         (400, 400, Family.OURS),
     ],
 )
-def test_what_the_registry_says_is_told_apart(status: int, code: int, family: Family) -> None:
+def test_each_error_of_the_registry_has_its_family(status: int, code: int, family: Family) -> None:
     assert family_of(SchemaRegistryError(status, code, "as it says")) is family
 
 

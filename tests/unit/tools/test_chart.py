@@ -1,4 +1,4 @@
-"""Whether an object that Kubernetes would not take is told of."""
+"""Whether an object that Kubernetes would not take is reported."""
 
 from tools.chart import KUBERNETES, misfits
 

@@ -98,7 +98,7 @@ BROKEN: dict[str, tuple[Json, bytes]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_no_value_of_its_schema_is_told_without_reading_it(name: str) -> None:
+def test_what_is_no_value_of_its_schema_is_refused_without_reading_it(name: str) -> None:
     schema, value = BROKEN[name]
     with pytest.raises(BrokenValueError) as caught:
         untrusted_values.check(value, 0, examined(schema))

@@ -1,4 +1,4 @@
-"""The halt: it is told, tried again with backoff, and calls for a restart only where that might help."""
+"""The halt: it is reported, tried again with backoff, and calls for a restart only where that might help."""
 
 import time
 

@@ -121,7 +121,7 @@ def test_an_end_where_nothing_was_handled_yet_is_committed() -> None:
     assert committed_by(offsets) == [[1]]
 
 
-def test_an_end_that_was_told_of_before_a_batch_was_rewound_is_not_committed(offsets: Offsets) -> None:
+def test_an_end_that_was_reported_before_a_batch_was_rewound_is_not_committed(offsets: Offsets) -> None:
     offsets.committed(None, answer(42))
     offsets.rewound([PLACE])
     offsets.end([at(60), at(7, number=4)])
@@ -159,7 +159,7 @@ def test_what_no_batch_takes_along_is_to_be_stored_soon(offsets: Offsets) -> Non
 
 def test_batches_that_follow_each_other_soon_are_stored_together(offsets: Offsets) -> None:
     offsets.add([at(42)])
-    assert offsets.along() == {}, "the database was told just now"
+    assert offsets.along() == {}, "others were stored just now"
     time.sleep(COMMIT_SECONDS * 1.1)
     offsets.add([at(43)])
     assert offsets.along() == {PLACE: 44}
@@ -167,10 +167,10 @@ def test_batches_that_follow_each_other_soon_are_stored_together(offsets: Offset
     assert offsets.along() == {PLACE: 44}
 
 
-def test_what_was_handled_while_the_database_was_told_waits_for_the_next_time(offsets: Offsets) -> None:
-    told = offsets.unstored()
+def test_what_was_handled_while_offsets_were_stored_waits_for_the_next_time(offsets: Offsets) -> None:
+    stored = offsets.unstored()
     offsets.add([at(42)])
-    offsets.stored(told)
+    offsets.stored(stored)
     assert offsets.unstored() == {PLACE: 43}
 
 
@@ -197,7 +197,7 @@ def test_another_history_may_lack_what_was_handled_last(offsets: Offsets) -> Non
 
 
 def test_until_it_has_caught_up_nothing_is_committed() -> None:
-    """The committed offset is what tells the other replicas that something is missing."""
+    """The committed offset shows the other replicas that something is missing."""
     offsets = Offsets()
     offsets.begin(PLACE, 40, stored=40, once=44)
     assert offsets.catching_up
@@ -217,7 +217,7 @@ def test_a_partition_that_the_database_does_not_know_is_stored_as_it_begins() ->
 
 
 def test_what_was_handled_last_and_not_stored_is_caught_up_like_what_was(offsets: Offsets) -> None:
-    """The broker does not tell of it, and yet what is about it may be read before it."""
+    """The broker does not show it, and yet messages about it may be read before it."""
     offsets.add([at(42), at(43)])
     offsets.begin_anew([PLACE])
     offsets.forget([PLACE])

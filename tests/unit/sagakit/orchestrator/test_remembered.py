@@ -27,7 +27,7 @@ def test_a_saga_is_remembered_as_it_was_kept_last(instance: Instance) -> None:
     assert memory.recall({instance.saga_id, 99}) == {instance.saga_id: replace(instance, version=2)}
 
 
-def test_what_has_ended_or_is_told_to_be_otherwise_is_forgotten(instance: Instance) -> None:
+def test_what_has_ended_or_has_changed_elsewhere_is_forgotten(instance: Instance) -> None:
     memory = Remembered()
     memory.keep(replace(instance, saga_id=number) for number in (1, 2, 3))
     memory.keep([replace(instance, saga_id=1, step=None)])

@@ -1,4 +1,4 @@
-"""Coalescing: whoever waits while one round trip is under way shares the next one."""
+"""Group commit: calls that wait while one round trip is under way share the next one."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -33,34 +33,34 @@ def trips() -> Trips:
 
 
 @pytest.fixture
-def coalescer(trips: Trips) -> GroupCommit[int, int]:
+def group(trips: Trips) -> GroupCommit[int, int]:
     return GroupCommit("test", trips, largest=3)
 
 
-async def begin(coalescer: GroupCommit[int, int], *items: int) -> list["asyncio.Task[int]"]:
-    tasks = [asyncio.create_task(coalescer(item)) for item in items]
+async def begin(group: GroupCommit[int, int], *items: int) -> list["asyncio.Task[int]"]:
+    tasks = [asyncio.create_task(group(item)) for item in items]
     for _ in range(3):
         await asyncio.sleep(0)
     return tasks
 
 
-async def test_those_who_wait_share_the_next_trip(coalescer: GroupCommit[int, int], trips: Trips) -> None:
-    tasks = await begin(coalescer, 2)
-    tasks += await begin(coalescer, 4, 6)
+async def test_those_who_wait_share_the_next_trip(group: GroupCommit[int, int], trips: Trips) -> None:
+    tasks = await begin(group, 2)
+    tasks += await begin(group, 4, 6)
     trips.open.set()
     assert await asyncio.gather(*tasks) == [4, 8, 12]
     assert trips.groups == [[2], [4, 6]]
 
 
-async def test_no_trip_takes_more_than_the_largest_group(coalescer: GroupCommit[int, int], trips: Trips) -> None:
+async def test_no_trip_takes_more_than_the_largest_group(group: GroupCommit[int, int], trips: Trips) -> None:
     trips.open.set()
-    assert await asyncio.gather(*(coalescer(2) for _ in range(7))) == [4] * 7
+    assert await asyncio.gather(*(group(2) for _ in range(7))) == [4] * 7
     assert max(map(len, trips.groups)) == 3
 
 
-async def test_a_bad_one_fails_alone(coalescer: GroupCommit[int, int], trips: Trips) -> None:
+async def test_a_bad_one_fails_alone(group: GroupCommit[int, int], trips: Trips) -> None:
     trips.open.set()
-    good, bad, other = await asyncio.gather(coalescer(2), coalescer(3), coalescer(4), return_exceptions=True)
+    good, bad, other = await asyncio.gather(group(2), group(3), group(4), return_exceptions=True)
     assert (good, other) == (4, 8)
     assert isinstance(bad, ValueError)
 
@@ -71,47 +71,47 @@ async def test_what_one_item_makes_fail_fails_for_it_alone() -> None:
             raise ValueError("three brings the whole trip down")
         return items
 
-    coalescer: GroupCommit[int, int] = GroupCommit("test", trip, largest=10)
-    two, three, four = await asyncio.gather(*map(coalescer, (2, 3, 4)), return_exceptions=True)
+    group: GroupCommit[int, int] = GroupCommit("test", trip, largest=10)
+    two, three, four = await asyncio.gather(*map(group, (2, 3, 4)), return_exceptions=True)
     assert (two, four) == (2, 4)
     assert isinstance(three, ValueError)
 
 
 async def test_a_trip_that_fails_fails_for_its_group_and_the_next_one_works(
-    coalescer: GroupCommit[int, int], trips: Trips
+    group: GroupCommit[int, int], trips: Trips
 ) -> None:
     trips.breaks = True
     trips.open.set()
-    failed = await asyncio.gather(coalescer(2), coalescer(4), return_exceptions=True)
+    failed = await asyncio.gather(group(2), group(4), return_exceptions=True)
     assert [type(one) for one in failed] == [ConnectionError, ConnectionError]
     trips.breaks = False
-    assert await coalescer(2) == 4
+    assert await group(2) == 4
 
 
-async def test_a_list_is_answered_item_by_item_and_in_its_order(coalescer: GroupCommit[int, int], trips: Trips) -> None:
+async def test_a_list_is_answered_item_by_item_and_in_its_order(group: GroupCommit[int, int], trips: Trips) -> None:
     trips.open.set()
-    two, three, four = await coalescer.all([2, 3, 4])
+    two, three, four = await group.all([2, 3, 4])
     assert (two, four) == (4, 8)
     assert isinstance(three, ValueError)
     assert trips.groups == [[2, 3, 4]], "a list is one trip"
 
 
 async def test_a_list_shares_trips_with_other_callers_and_may_take_several(
-    coalescer: GroupCommit[int, int], trips: Trips
+    group: GroupCommit[int, int], trips: Trips
 ) -> None:
-    first = await begin(coalescer, 2)
-    many = asyncio.create_task(coalescer.all([4, 6, 8, 10]))
-    last = await begin(coalescer, 12)
+    first = await begin(group, 2)
+    many = asyncio.create_task(group.all([4, 6, 8, 10]))
+    last = await begin(group, 12)
     trips.open.set()
     assert await many == [8, 12, 16, 20]
     assert await asyncio.gather(*first, *last) == [4, 24]
     assert trips.groups == [[2], [4, 6, 8], [10, 12]]
 
 
-async def test_a_trip_that_fails_is_told_to_each_item_of_a_list(coalescer: GroupCommit[int, int], trips: Trips) -> None:
+async def test_a_trip_that_fails_is_each_items_error_in_a_list(group: GroupCommit[int, int], trips: Trips) -> None:
     trips.breaks = True
     trips.open.set()
-    assert [type(one) for one in await coalescer.all([2, 4, 6, 8])] == [ConnectionError] * 4
+    assert [type(one) for one in await group.all([2, 4, 6, 8])] == [ConnectionError] * 4
 
 
 class Locked:
@@ -167,18 +167,18 @@ async def test_whoever_hangs_up_before_each_is_tried_alone_has_no_effect() -> No
     assert trips.groups == [[1, 2, 3], [1], [3]]
 
 
-async def test_an_empty_list_costs_no_trip(coalescer: GroupCommit[int, int], trips: Trips) -> None:
+async def test_an_empty_list_costs_no_trip(group: GroupCommit[int, int], trips: Trips) -> None:
     trips.open.set()
-    assert await coalescer.all([]) == []
-    assert await coalescer(2) == 4
+    assert await group.all([]) == []
+    assert await group(2) == 4
     assert trips.groups == [[2]]
 
 
 async def test_whoever_hangs_up_with_a_list_has_no_effect_beyond_the_trip_under_way(
-    coalescer: GroupCommit[int, int], trips: Trips
+    group: GroupCommit[int, int], trips: Trips
 ) -> None:
-    many = asyncio.create_task(coalescer.all([2, 4, 6, 8, 10]))
-    (other,) = await begin(coalescer, 12)
+    many = asyncio.create_task(group.all([2, 4, 6, 8, 10]))
+    (other,) = await begin(group, 12)
     many.cancel()
     trips.open.set()
     assert await other == 24
@@ -186,20 +186,18 @@ async def test_whoever_hangs_up_with_a_list_has_no_effect_beyond_the_trip_under_
     assert trips.groups == [[2, 4, 6], [12]]
 
 
-async def test_whoever_hangs_up_before_the_trip_has_no_effect(coalescer: GroupCommit[int, int], trips: Trips) -> None:
-    (first,) = await begin(coalescer, 2)
-    (second, third) = await begin(coalescer, 4, 6)
+async def test_whoever_hangs_up_before_the_trip_has_no_effect(group: GroupCommit[int, int], trips: Trips) -> None:
+    (first,) = await begin(group, 2)
+    (second, third) = await begin(group, 4, 6)
     second.cancel()
     trips.open.set()
     assert [await first, await third] == [4, 12]
     assert trips.groups == [[2], [6]]
 
 
-async def test_whoever_hangs_up_during_the_trip_hurts_nobody_else(
-    coalescer: GroupCommit[int, int], trips: Trips
-) -> None:
-    tasks = await begin(coalescer, 2)
-    tasks += await begin(coalescer, 4)
+async def test_whoever_hangs_up_during_the_trip_hurts_nobody_else(group: GroupCommit[int, int], trips: Trips) -> None:
+    tasks = await begin(group, 2)
+    tasks += await begin(group, 4)
     tasks[0].cancel()
     trips.open.set()
     assert await tasks[1] == 8

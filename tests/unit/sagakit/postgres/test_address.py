@@ -38,7 +38,7 @@ def test_what_libpq_takes_is_taken_as_it_is(text: str, parts: dict[str, str]) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "problem"),
     [
         ("mysql://u:geheim@h/db", "must be postgresql://"),
         ("postgresql://h", "names no database"),
@@ -55,10 +55,10 @@ def test_what_libpq_takes_is_taken_as_it_is(text: str, parts: dict[str, str]) ->
         ('host=h password="ge"heim" dbname', "missing"),
     ],
 )
-def test_what_libpq_does_not_take_is_told_in_a_line_without_the_password(text: str, told: str) -> None:
+def test_what_libpq_does_not_take_is_reported_in_a_line_without_the_password(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=r"^must ") as caught:
         DatabaseAddress.parse(text)
-    assert told in str(caught.value)
+    assert problem in str(caught.value)
     assert "heim" not in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Thousands of calls at once: each is answered, or told to try again."""
+"""Thousands of calls at once: each is answered, or asked to try again."""
 
 import asyncio
 from collections import Counter
@@ -32,7 +32,7 @@ async def test_a_crowd_that_comes_before_anybody_takes_calls_up_is_answered() ->
     assert answers == {grpc.StatusCode.OK: CALLS}
 
 
-async def test_what_is_too_much_is_told_to_try_again_and_does_nothing() -> None:
+async def test_a_call_too_many_may_be_tried_again_and_does_nothing() -> None:
     done: list[str] = []
     go_on = asyncio.Event()
 
@@ -56,14 +56,14 @@ async def test_what_is_too_much_is_told_to_try_again_and_does_nothing() -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         first, second = call(channel)(Message(service="1")), call(channel, "Quiet")(Message(service="2"))
         async with asyncio.timeout(10):
-            while len(done) < 2:  # noqa: ASYNC110 - nobody tells
+            while len(done) < 2:  # noqa: ASYNC110 - nothing signals it
                 await asyncio.sleep(0.01)
         with grpc.insecure_channel(f"127.0.0.1:{port}") as other:
             third, fourth = call(other), call(other, "Quiet")
             for refused in (lambda: third(Message(service="3")), lambda: next(fourth(Message(service="4")))):
-                told = await asyncio.to_thread(refusal, refused)
-                assert (told.code, told.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS")
-                assert told.retry_seconds
+                status = await asyncio.to_thread(refusal, refused)
+                assert (status.code, status.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS")
+                assert status.retry_seconds
         go_on.set()
         assert [(await first).service, (await second.read()).service] == ["1", "2"]
         assert (await call(channel)(Message(service="5"))).service == "5", "there is room again"

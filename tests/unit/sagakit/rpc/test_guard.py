@@ -21,9 +21,9 @@ CASES: list[tuple[Exception, grpc.StatusCode, str]] = [
 
 @pytest.mark.parametrize(("error", "code", "reason"), CASES, ids=lambda value: type(value).__name__)
 def test_a_family_has_its_status_and_its_reason(error: Exception, code: grpc.StatusCode, reason: str) -> None:
-    told, status = status_of(error, "ordersaga")
+    answered, status = status_of(error, "ordersaga")
     info = error_details_pb2.ErrorInfo()
-    assert told is code
+    assert answered is code
     assert status.code == code.value[0]
     assert status.details[0].Unpack(info)
     assert (info.reason, info.domain) == (reason, "ordersaga")

@@ -85,7 +85,7 @@ async def test_a_dialogue_goes_on_as_long_as_it_is_asked_well(channel: grpc.aio.
 
 
 class Slow:
-    """A server with one method, which answers with what it was asked when it is told to go on."""
+    """A server with one method, which answers with its request once the test lets it go on."""
 
     def __init__(self) -> None:
         self.address = free_address()
@@ -120,7 +120,7 @@ async def test_calls_under_way_at_a_stop_are_answered_and_new_ones_are_not_taken
         for _ in calls:
             await slow.begun.acquire()
         stopping = asyncio.create_task(slow.server.stop(30))
-        await asyncio.sleep(0.2)  # the client is told
+        await asyncio.sleep(0.2)  # the client gets the GOAWAY
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call("too late")
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -154,13 +154,13 @@ async def test_a_call_that_outlasts_the_grace_is_cut_off() -> None:
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_who_watches_the_health_is_told_of_a_change() -> None:
+async def test_who_watches_the_health_gets_each_change() -> None:
     slow = Slow()
     async with slow.called(), grpc.aio.insecure_channel(str(slow.address)) as channel:
         watch = channel.unary_stream(f"{HEALTH}/Watch", Message.SerializeToString, HealthCheckResponse.FromString)
-        told = aiter(watch(Message(service="slow")))
-        assert (await anext(told)).status == HealthCheckResponse.NOT_SERVING
+        statuses = aiter(watch(Message(service="slow")))
+        assert (await anext(statuses)).status == HealthCheckResponse.NOT_SERVING
         await slow.server.set_ready(ready=True)
-        assert (await anext(told)).status == HealthCheckResponse.SERVING
+        assert (await anext(statuses)).status == HealthCheckResponse.SERVING
         async with asyncio.timeout(10):
             await slow.server.stop(grace_seconds=30)  # which does not wait for who watches

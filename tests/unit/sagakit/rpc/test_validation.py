@@ -1,4 +1,4 @@
-"""Every rule that a request breaks is told once, and no request costs more than telling it is worth."""
+"""Every rule that a request breaks is reported once, and a large request costs no more for that."""
 
 import pytest
 from google.protobuf.message import Message
@@ -29,12 +29,12 @@ def test_a_good_request_passes() -> None:
     check(retry_of(*range(1, 1001)))
 
 
-def test_each_field_that_breaks_a_rule_is_told() -> None:
-    told = refused(order_pb2.CreateOrderRequest(price=-1))
-    assert sorted(field for field, _ in told.violations) == ["price", "product_id", "quantity", "user_id"]
+def test_each_field_that_breaks_a_rule_is_reported() -> None:
+    refusal = refused(order_pb2.CreateOrderRequest(price=-1))
+    assert sorted(field for field, _ in refusal.violations) == ["price", "product_id", "quantity", "user_id"]
 
 
-def test_a_rule_that_many_items_break_is_told_once() -> None:
+def test_a_rule_that_many_items_break_is_reported_once() -> None:
     assert refused(retry_of(*[0] * 1000)).violations == (NOT_POSITIVE,)
     assert refused(retry_of(*[0] * 1001)).violations == (TOO_MANY, NOT_POSITIVE)
 

@@ -127,8 +127,8 @@ def test_a_row_that_has_failed_for_weeks_keeps_no_other_waiting(monkeypatch: pyt
         pass_a_minute(monkeypatch, 601)
 
 
-def test_whoever_wants_to_know_is_told_why_a_row_is_set_aside() -> None:
-    told: list[tuple[int, str]] = []
+def test_a_row_that_is_set_aside_is_reported_with_the_reason() -> None:
+    reported: list[tuple[int, str]] = []
     with capture_logs():
-        work_off(SetAside("row", 10, lambda row, error: told.append((row, error))), Table(10, 5))
-    assert told == [(5, "ValueError: a bug")]
+        work_off(SetAside("row", 10, lambda row, error: reported.append((row, error))), Table(10, 5))
+    assert reported == [(5, "ValueError: a bug")]

@@ -27,7 +27,7 @@ def test_a_saga_needs_steps_with_names_of_their_own_and_one_pivot_at_most(steps:
     [replace(FIRST, timeout=timedelta.max), replace(FIRST, retry=Backoff(attempts=1, cap=2 * LONGEST_WAIT))],
     ids=["timeout", "cap"],
 )
-def test_no_step_waits_for_longer_than_a_deadline_can_tell(step: Step) -> None:
+def test_no_step_waits_beyond_what_a_deadline_can_hold(step: Step) -> None:
     with pytest.raises(ValueError, match="no step waits longer than 3650 days"):
         replace(ORDER_SAGA, steps=(step, SECOND))
 

@@ -91,7 +91,7 @@ BEGINNINGS = st.sampled_from([CREATED, CREATED, CREATED, CANCEL])
 thorough = partial(settings, deadline=None, derandomize=True, database=None)
 
 
-def told(beginning: Record, story: Sequence[Happening]) -> list[Transition]:
+def transitions_of(beginning: Record, story: Sequence[Happening]) -> list[Transition]:
     """Return what each happening made of the saga; those that made nothing of it are left out."""
     transitions = [advance(ORDER_SAGA, None, beginning, "id", START)]
     for minute, happening in enumerate(story, 1):
@@ -103,7 +103,7 @@ def told(beginning: Record, story: Sequence[Happening]) -> list[Transition]:
 @thorough(max_examples=500)
 @given(BEGINNINGS, STORIES)
 def test_a_saga_has_one_command_and_never_goes_back(beginning: Record, story: list[Happening]) -> None:
-    transitions = told(beginning, story)
+    transitions = transitions_of(beginning, story)
     for before, after in pairwise(transitions):
         was, is_now = before.saga, after.saga
         assert pending_command(ORDER_SAGA, is_now).key == CREATED.key
@@ -120,7 +120,7 @@ def test_a_saga_has_one_command_and_never_goes_back(beginning: Record, story: li
 @thorough(max_examples=500)
 @given(BEGINNINGS, STORIES)
 def test_the_history_is_the_changes_each_with_its_version(beginning: Record, story: list[Happening]) -> None:
-    transitions = told(beginning, story)
+    transitions = transitions_of(beginning, story)
     for before, after in pairwise(transitions):
         if after.event:
             assert (after.event.version, after.saga.version) == (before.saga.version + 1,) * 2
@@ -151,7 +151,7 @@ def test_no_line_is_earlier_than_the_one_before_it_whatever_the_clock_says(
 @thorough(max_examples=500)
 @given(BEGINNINGS, STORIES, st.sampled_from(REPLIES))
 def test_a_reply_that_comes_again_changes_nothing(beginning: Record, story: list[Happening], reply: Record) -> None:
-    before = told(beginning, story)[-1].saga
+    before = transitions_of(beginning, story)[-1].saga
     # One that finds out that it was to be undone asks for that, and this reply is the answer to it as well.
     assume(before.status is not Status.RUNNING or reply not in (INCREASED, UNDELIVERED))
     once = advance(ORDER_SAGA, before, reply, "id", START)
@@ -165,7 +165,7 @@ def test_an_ended_saga_only_says_its_last_word(
     beginning: Record, story: list[Happening], later: list[Happening]
 ) -> None:
     until_the_end = [*story, *[silence] * 6, comes(UNDELIVERED), comes(INCREASED)]
-    ended = told(beginning, until_the_end)[-1].saga
+    ended = transitions_of(beginning, until_the_end)[-1].saga
     assert ended.ended
     last_word = pending_command(ORDER_SAGA, ended)
     for happening in later:
@@ -182,7 +182,7 @@ def test_an_ended_saga_only_says_its_last_word(
 @thorough(max_examples=500)
 @given(BEGINNINGS, STORIES)
 def test_whoever_answers_what_is_asked_brings_every_saga_to_its_end(beginning: Record, story: list[Happening]) -> None:
-    saga = told(beginning, story)[-1].saga
+    saga = transitions_of(beginning, story)[-1].saga
     for _ in remaining_steps(ORDER_SAGA, saga):
         transition = the_reply(saga, START)
         assert transition is not None

@@ -4,12 +4,12 @@ from sagakit.service.deploy import topics_of
 from tools.paths import SCHEMAS
 
 
-def test_topics_have_as_many_replicas_as_the_contracts_say_or_as_it_is_told() -> None:
-    as_it_stands, told = topics_of(SCHEMAS), topics_of(SCHEMAS, replicas=3)
+def test_topics_have_as_many_replicas_as_the_contracts_or_the_caller_say() -> None:
+    as_it_stands, overridden = topics_of(SCHEMAS), topics_of(SCHEMAS, replicas=3)
     assert {topic.replication_factor for topic in as_it_stands} == {1}
-    assert {topic.replication_factor for topic in told} == {3}
+    assert {topic.replication_factor for topic in overridden} == {3}
     assert {(topic.topic, topic.num_partitions) for topic in as_it_stands} == {
-        (topic.topic, topic.num_partitions) for topic in told
+        (topic.topic, topic.num_partitions) for topic in overridden
     }
 
 

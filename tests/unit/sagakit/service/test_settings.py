@@ -1,4 +1,4 @@
-"""Settings: typed, and every bad value told in a line of its own."""
+"""Settings: typed, and one line of error for each bad value."""
 
 import pytest
 
@@ -90,7 +90,7 @@ def test_passwords_reach_the_clients_that_need_them(monkeypatch: pytest.MonkeyPa
         ("LOG_LEVEL", "loud"),
     ],
 )
-def test_a_bad_value_is_told_by_its_name(
+def test_a_bad_value_is_reported_with_its_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -105,13 +105,13 @@ def test_a_bad_value_is_told_by_its_name(
     "brokers",
     ["broker:9092", "a:1, b:2", "a:1,b:2,", "broker", "[::1]:9092", "[2001:db8::1]", "SASL_SSL://b.example:9093"],
 )
-def test_brokers_are_told_as_kafka_s_clients_take_them(monkeypatch: pytest.MonkeyPatch, brokers: str) -> None:
+def test_brokers_are_given_as_kafka_s_clients_take_them(monkeypatch: pytest.MonkeyPatch, brokers: str) -> None:
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", brokers)
     assert read(ServiceSettings).kafka_client()["bootstrap.servers"] == brokers
 
 
 @pytest.mark.parametrize("url", ["http://registry", "https://[::1]:8081/apis/ccompat/v7", "http://a:1,http://b:2"])
-def test_a_registry_is_told_by_its_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_a_registry_is_named_by_its_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("SCHEMA_REGISTRY_URL", url)
     assert read(ServiceSettings).registry_client()["url"] == url
 

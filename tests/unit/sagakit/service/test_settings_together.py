@@ -56,8 +56,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def told(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Read:
-    """Read the settings with some more of them set; return the lines that were told, none where all is well."""
+def lines_of(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Read:
+    """Read the settings with some more of them set; return the lines of error, none where all is well."""
     for name in ServiceSettings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(made)
@@ -91,8 +91,8 @@ def told(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         {"SCHEMA_REGISTRY_CA_LOCATION": "chain.pem"},
     ],
 )
-def test_what_is_whole_is_taken(told: Read, variables: dict[str, str]) -> None:
-    assert told(variables) == []
+def test_what_is_whole_is_taken(lines_of: Read, variables: dict[str, str]) -> None:
+    assert lines_of(variables) == []
 
 
 OVER_TLS = {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}
@@ -114,9 +114,9 @@ MISSING = [
 
 @pytest.mark.parametrize(("variables", "missing"), MISSING)
 def test_half_of_what_belongs_together_is_refused_by_the_name_of_the_other_half(
-    told: Read, variables: dict[str, str], missing: str
+    lines_of: Read, variables: dict[str, str], missing: str
 ) -> None:
-    (line,) = told(variables)
+    (line,) = lines_of(variables)
     assert line.startswith(f"{missing}: must be set")
     assert "geheim" not in line
 
@@ -135,9 +135,9 @@ def test_half_of_what_belongs_together_is_refused_by_the_name_of_the_other_half(
     ],
 )
 def test_what_would_go_over_the_wire_in_the_clear_after_all_is_refused(
-    told: Read, variables: dict[str, str], line: str
+    lines_of: Read, variables: dict[str, str], line: str
 ) -> None:
-    (only,) = told(variables)
+    (only,) = lines_of(variables)
     assert only.startswith(line)
 
 
@@ -171,15 +171,15 @@ def test_what_would_go_over_the_wire_in_the_clear_after_all_is_refused(
         ({"SCHEMA_REGISTRY_CA_LOCATION": "key.pem"}, "SCHEMA_REGISTRY_CA_LOCATION: holds no certificate in PEM form"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_told_before_anything_starts(
-    told: Read, variables: dict[str, str], line: str
+def test_a_file_that_cannot_be_used_is_reported_before_anything_starts(
+    lines_of: Read, variables: dict[str, str], line: str
 ) -> None:
-    (only,) = told(variables)
+    (only,) = lines_of(variables)
     assert only.startswith(line)
 
 
-def test_all_that_does_not_fit_is_told_at_once(told: Read) -> None:
-    lines = told({"GRPC_TLS_KEY": "nowhere.pem", "KAFKA_SASL_USERNAME": "ann", "SCHEMA_REGISTRY_USERNAME": "ann"})
+def test_all_contradictions_are_reported_at_once(lines_of: Read) -> None:
+    lines = lines_of({"GRPC_TLS_KEY": "nowhere.pem", "KAFKA_SASL_USERNAME": "ann", "SCHEMA_REGISTRY_USERNAME": "ann"})
     assert [line.partition(":")[0] for line in lines] == [
         "SCHEMA_REGISTRY_PASSWORD",
         "KAFKA_SASL_MECHANISM, KAFKA_SASL_PASSWORD",
@@ -188,7 +188,7 @@ def test_all_that_does_not_fit_is_told_at_once(told: Read) -> None:
     ]
 
 
-def test_whoever_reads_only_kafka_s_settings_is_told_the_same(told: Read) -> None:
-    assert told({"KAFKA_SASL_USERNAME": "ann", "KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, KafkaSettings) == [
+def test_whoever_reads_only_kafka_s_settings_gets_the_same_lines(lines_of: Read) -> None:
+    assert lines_of({"KAFKA_SASL_USERNAME": "ann", "KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, KafkaSettings) == [
         "KAFKA_SASL_MECHANISM, KAFKA_SASL_PASSWORD: must be set too, where KAFKA_SASL_USERNAME is"
     ]

@@ -1,4 +1,4 @@
-"""What a program that others wrote says when it is run."""
+"""Runs programs that others wrote, and returns their output."""
 
 import subprocess
 from pathlib import Path
@@ -7,12 +7,12 @@ SECONDS = 60
 
 
 def run(program: Path | str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run it to its end, whatever that is."""
+    """Run ``program`` to its end; it may fail."""
     return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
-def said(program: Path | str, *arguments: Path | str) -> str:
-    """Run it and return what it says on its standard output; it must succeed."""
+def output_of(program: Path | str, *arguments: Path | str) -> str:
+    """Run ``program`` and return its standard output; it must succeed."""
     done = run(program, *arguments)
     assert done.returncode == 0, done.stderr or done.stdout
     return done.stdout

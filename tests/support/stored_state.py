@@ -1,4 +1,4 @@
-"""The books of all services, compared: what one says must be what the others say."""
+"""The state that all services have stored, compared: they must agree."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from tests.support.shop import COMPLETED
 from tests.support.sql import query
 
 
-class Books:
+class StoredState:
     """What every service has stored about some orders that are final."""
 
     def __init__(self, stack: Stack, orders: Sequence[order_pb2.Order]) -> None:
@@ -53,8 +53,8 @@ class Books:
         """Count the orders by why they were cancelled; completed ones have no reason."""
         return dict(Counter(order.cancel_reason for order in self._orders))
 
-    def must_balance(self) -> None:
-        """See that stock, deliveries and sagas are exactly what the orders say."""
+    def must_agree(self) -> None:
+        """Check that stock, deliveries and sagas are as the orders' ends say."""
         completed = [order for order in self._orders if order.status == COMPLETED]
         assert self._holding == {(order.order_id, order.product_id, order.quantity) for order in completed}
         assert self._scheduled == sorted(order.order_id for order in completed)

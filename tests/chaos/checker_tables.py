@@ -1,4 +1,4 @@
-"""Invariants (2), (3) and (5): the books of the services, each against the others'."""
+"""Invariants (2), (3) and (5): the tables of the services, each against the others'."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -46,12 +46,12 @@ def _restocks(case: Case) -> Iterator[Violation]:
         key = (call.request_id, call.product_id, call.quantity)
         forgotten = case.may_be_forgotten("product_svc", call.began, call.ended)
         if call.outcome is Outcome.ACKNOWLEDGED and rows[key] == 0 and not forgotten:
-            yield Violation(2, f"the restock {call.request_id} was acknowledged and is not in the books")
+            yield Violation(2, f"the restock {call.request_id} was acknowledged and is not stored")
     for key, count in rows.items():
         if count > 1:
-            yield Violation(2, f"the restock {key[0]} is in the books {count} times")
+            yield Violation(2, f"the restock {key[0]} is stored {count} times")
         if key not in asked:
-            yield Violation(2, f"the restock {key[0]} is in the books, and nobody asked for it")
+            yield Violation(2, f"the restock {key[0]} is stored, and nobody asked for it")
 
 
 def orders_agree_with_their_effects(case: Case) -> Iterator[Violation]:
