@@ -78,7 +78,7 @@ class Offsets:
 
     @property
     def known(self) -> Mapping[Partition, int]:
-        """What the database has, as far as we know."""
+        """The offsets that the database has, as far as we know."""
         return self._known
 
     @property
@@ -178,10 +178,10 @@ class Offsets:
         self._history = history
 
     def must_be_stored(self, stored: Mapping[Partition, int]) -> None:
-        """See that the database, which has ``stored``, has what we know it to have had.
+        """Check that the database, which has ``stored``, still has all that it had.
 
         Raises:
-            WentBackError: it does not; `begin_anew` must follow.
+            WentBackError: it lacks some; call `begin_anew` then.
         """
         back = [partition for partition, offset in self._known.items() if stored.get(partition, -1) < offset]
         if back:

@@ -6,9 +6,9 @@ offset is stored in the database, with or after the effects of all messages befo
 then has the offset that fits it. Only stored offsets are committed to the broker, with a mark. So a marked committed
 offset that the database does not have means one thing: the database went back.
 
-Whoever stores an offset says what it stored before. Where the database has less, nothing is stored: its tables were
-overwritten under a connection that stays. Where it has more, another member has the partition by now, whose offset
-stays.
+A consumer that stores an offset also gives the one that it stored before. Where the database has less, the statement
+fails: the tables were overwritten under an open connection. Where it has more, another member of the group has the
+partition by now, and the higher offset stays.
 
 The idea that a consumer keeps its offsets where it keeps its results is Kafka's own:
 https://kafka.apache.org/documentation/#consumerconfigs and the notes on "Storing Offsets Outside Kafka" in the Java
@@ -38,8 +38,8 @@ TABLE = """
 """A row for each partition, updated ten times a second and more. With half of each page free, PostgreSQL updates it on
 the same page."""
 _NAME = "consumed_offsets"
-# Where the database has less than it is known to have had there is no offset, which the table refuses. So it fails in
-# the transaction that would have stored it, and takes no round trip of its own.
+# Where the database has less than is known, CASE gives NULL, which the table refuses. So the check is a part of the
+# transaction that stores the offset, and needs no round trip of its own.
 _WRITE = """
     INSERT INTO consumed_offsets (topic, partition, next_offset)
     SELECT topic, partition, CASE WHEN known IS NULL OR has.next_offset = known THEN given.next_offset
@@ -56,7 +56,7 @@ _READ = "SELECT topic, partition, next_offset FROM consumed_offsets"
 def write(tx: Transaction, offsets: Mapping[Partition, int], known: Mapping[Partition, int] | None = None) -> None:
     """Store ``offsets`` in ``tx``, whose commit must leave the effects of all messages before them in the database.
 
-    It fails, with an error that `has_less` tells, where the database has less of them than is ``known`` of it.
+    The statement fails, with an error that `has_less` recognises, where the database has less than is ``known``.
     """
     if offsets:
         ordered = sorted(offsets)  # in key order, so that two writers do not deadlock
@@ -70,7 +70,7 @@ def write(tx: Transaction, offsets: Mapping[Partition, int], known: Mapping[Part
 
 
 def has_less(error: BaseException) -> bool:
-    """Say whether ``error`` tells that the database has less than was known of it."""
+    """Say whether ``error`` means that the database had less than was known."""
     return isinstance(error, psycopg.errors.NotNullViolation) and error.diag.table_name == _NAME
 
 

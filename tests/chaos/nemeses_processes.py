@@ -64,7 +64,7 @@ def slow(service: str) -> Act:
 
 
 def _on_a_process(service: str, harm: Callable[[Stage, str, int, Random], AbstractContextManager[str]]) -> Act:
-    """Return the nemesis that does ``harm`` to a member of ``service``, told by name and process id, if it is up."""
+    """Return the nemesis that does ``harm`` to a member of ``service``, named with its process id, if it is up."""
 
     @contextmanager
     def act(stage: Stage, random: Random) -> Iterator[str]:

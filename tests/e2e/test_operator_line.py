@@ -131,7 +131,7 @@ def test_a_customer_cancels_an_order_under_way(breakable: Stack, shop: Shop, lin
     product = shop.product(stock=100)
     order = place_up_to_the_delivery(breakable, shop, product, "Main Street 1")
     asked = line("order", "cancel", order.order_id, "--reason", "by mistake")
-    assert (asked.code, asked.lines[0]) == (0, f"order {order.order_id}  PENDING, its cancel is asked for")
+    assert (asked.code, asked.lines[0]) == (0, f"order {order.order_id}  PENDING, its cancel is requested")
     breakable.service("delivery_svc").start()
     watched = line("order", "watch", order.order_id)
     assert watched.lines[-1].endswith("CANCELLED, CANCEL_REQUESTED")

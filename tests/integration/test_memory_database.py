@@ -68,9 +68,9 @@ def test_offsets_are_stored_as_a_whole_or_not_at_all(database: Database) -> None
 @pytest.mark.parametrize("there", [{}, {PLACE: 8}], ids=["nothing", "less"])
 def test_no_offset_is_stored_where_there_is_less_than_was_known(database: Database, there: dict[Any, int]) -> None:
     database.transact(lambda tx: stored_offsets.write(tx, there))
-    with pytest.raises(psycopg.Error) as told:
+    with pytest.raises(psycopg.Error) as caught:
         database.transact(lambda tx: stored_offsets.write(tx, {PLACE: 10, OTHER: 3}, {PLACE: 9}))
-    assert stored_offsets.has_less(told.value)
+    assert stored_offsets.has_less(caught.value)
     assert database.transact(stored_offsets.read) == there
 
 

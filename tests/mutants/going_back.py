@@ -76,7 +76,7 @@ GOING_BACK = {
         "sagakit/consumer/batch_handler.py",
         "database.kept(self._must_not_be_back)",
         "database.kept(lambda _: None)",
-        f"{_HANDLING}::test_a_new_connection_is_not_used_where_it_tells_another_history",
+        f"{_HANDLING}::test_a_new_connection_is_not_used_where_it_has_another_history",
     ),
     "less-is-overwritten": Mutant(
         "sagakit/offsets/stored_offsets.py",
@@ -185,8 +185,7 @@ GOING_BACK = {
         "order_svc/recovery.py",
         "bool(line) and noted != line)",
         "False)",
-        f"{_RECOVERY}"
-        "::test_a_service_that_starts_leaves_out_ids_where_the_database_tells_another_history_than_was_noted",
+        f"{_RECOVERY}::test_a_service_that_starts_skips_ids_where_the_database_has_another_history_than_was_noted",
     ),
     "ids-given-again": Mutant(
         "order_svc/intake.py",

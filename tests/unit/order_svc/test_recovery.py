@@ -92,7 +92,7 @@ def test_a_database_that_went_back_skips_ids_that_may_never_have_reached_kafka(
 
 
 @pytest.mark.parametrize(("line", "left"), [("1/1", 0), ("1/2", 1), ("", 0)], ids=["same", "another", "untold"])
-def test_a_service_that_starts_leaves_out_ids_where_the_database_tells_another_history_than_was_noted(
+def test_a_service_that_starts_skips_ids_where_the_database_has_another_history_than_was_noted(
     database: Histories, found: Recovery, gaps: list[int], line: str, left: int
 ) -> None:
     found.recover()

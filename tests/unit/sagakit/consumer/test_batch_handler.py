@@ -45,7 +45,7 @@ def test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own(monk
     assert offsets.unstored() == {PLACE: 44}
 
 
-def test_a_new_connection_is_not_used_where_it_tells_another_history(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_connection_is_not_used_where_it_has_another_history(monkeypatch: pytest.MonkeyPatch) -> None:
     """No offset would tell: what was handled last may be missing, and its offset is not stored yet."""
     looks: list[Callable[[Any], None]] = []
     monkeypatch.setattr(stored_offsets, "read", lambda _: {})
