@@ -26,7 +26,7 @@ def measure(rig: Rig, plan: Plan) -> None:
     """Measure how fast a backlog is worked off, against the steady rate just before, and what memory it takes."""
     for _ in range(plan.rounds):
         steady = rig.throughput(CALLERS, plan.seconds)["completed orders/s"]
-        plan.tell(f"backlog of {plan.backlog:,} orders", _round(rig, plan.backlog, steady))
+        plan.keep(f"backlog of {plan.backlog:,} orders", _round(rig, plan.backlog, steady))
 
 
 def _round(rig: Rig, orders: int, steady: float) -> Figures:

@@ -17,7 +17,7 @@ _OK = 0
 def measure(rig: Rig, plan: Plan) -> None:
     """Measure throughput and costs of orders that come by the hundred; they come faster than they are completed."""
     for _ in range(plan.rounds):
-        plan.tell("one stream of CreateOrders", rig.costed(lambda: stream(rig.caller, plan.seconds)))
+        plan.keep("one stream of CreateOrders", rig.costed(lambda: stream(rig.caller, plan.seconds)))
 
 
 def stream(caller: Caller, seconds: float) -> Load:

@@ -36,7 +36,7 @@ def measure(rig: Rig, plan: Plan) -> None:
     requests.write_text(json.dumps([MessageToDict(request) for request in rig.caller.requests]))
     command = [str(program), "--data-file", str(requests)]
     for _ in range(plan.rounds):
-        plan.tell(name, _round(rig, command, plan.seconds))
+        plan.keep(name, _round(rig, command, plan.seconds))
 
 
 def built(folder: Path) -> Path:

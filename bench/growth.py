@@ -38,9 +38,9 @@ def measure(rig: Rig, plan: Plan) -> None:
         for size in plan.sizes if number % 2 == 0 else reversed(plan.sizes):
             stocked.empty(rig.stack)
             found[size] = _filled(rig, stocked.fill(rig.stack, size, rig.products), plan.seconds)
-            plan.tell(f"{size:,} orders in the tables", found[size])
+            plan.keep(f"{size:,} orders in the tables", found[size])
         for size in larger:
-            plan.tell(f"{size:,} orders, ratio to {smallest:,}", ratios(found[size], found[smallest]))
+            plan.keep(f"{size:,} orders, ratio to {smallest:,}", ratios(found[size], found[smallest]))
 
 
 def _filled(rig: Rig, chunk: Chunk, seconds: float) -> Figures:

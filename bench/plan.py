@@ -27,7 +27,7 @@ class Plan:
     left_out: dict[str, str] = field(default_factory=dict)
     """What could not be measured, and why."""
 
-    def tell(self, name: str, figures: Figures) -> None:
+    def keep(self, name: str, figures: Figures) -> None:
         """Keep what one round measured, and say how it went while the others are still to come."""
         self.measured.setdefault(name, []).append(figures)
         shown = ", ".join(f"{figure} {value:.1f}" for figure, value in list(figures.items())[:3])
@@ -40,4 +40,4 @@ class Plan:
 
 
 Measurement = Callable[[Rig, Plan], None]
-"""Measures a running stack as the plan says, and reports to the plan."""
+"""Measures a running stack as the plan says, and keeps the figures in the plan."""

@@ -21,13 +21,13 @@ def measure(rig: Rig, plan: Plan) -> None:
     seconds = [rig.stack.replica(name) for name in NAMES]
     for _ in range(plan.rounds):
         rig.warm_up(_SETTLE_SECONDS)
-        plan.tell("1 replica of each service", _what_matters(rig.throughput(CALLERS, plan.seconds)))
+        plan.keep("1 replica of each service", _what_matters(rig.throughput(CALLERS, plan.seconds)))
         with _running(seconds):
             caller = _calling_all(rig)
             rig.warm_up(_SETTLE_SECONDS, caller)
             before = counts(rig.stack)
             figures = _what_matters(rig.throughput(CALLERS, plan.seconds, caller))
-            plan.tell("2 replicas of each service", figures | _shares(before, counts(rig.stack)))
+            plan.keep("2 replicas of each service", figures | _shares(before, counts(rig.stack)))
 
 
 @contextmanager

@@ -21,14 +21,14 @@ def closed(rig: Rig, plan: Plan) -> None:
     """Measure throughput, latency and costs with 64 and with 256 callers, each of whom waits for the last answer."""
     for callers in (_FEW, CALLERS):
         for _ in range(plan.rounds):
-            plan.tell(f"{callers} callers", rig.throughput(callers, plan.seconds))
+            plan.keep(f"{callers} callers", rig.throughput(callers, plan.seconds))
 
 
 def idle(rig: Rig, plan: Plan) -> None:
     """Measure how long one order takes where there is no other."""
     rig.idle(_IDLE_WARM_UP_SECONDS)
     for _ in range(plan.rounds):
-        plan.tell("idle", rig.idle(plan.seconds))
+        plan.keep("idle", rig.idle(plan.seconds))
 
 
 def half_load(rig: Rig, plan: Plan) -> None:
@@ -38,5 +38,5 @@ def half_load(rig: Rig, plan: Plan) -> None:
     rig.settle()
     rig.arrivals(rate, _OPEN_WARM_UP_SECONDS)
     for _ in range(plan.rounds):
-        plan.tell(f"half of the load of {CALLERS} callers", rig.arrivals(rate, plan.seconds))
-        plan.tell(f"{_FIXED_RATE:,} arrivals/s", rig.arrivals(_FIXED_RATE, plan.seconds))
+        plan.keep(f"half of the load of {CALLERS} callers", rig.arrivals(rate, plan.seconds))
+        plan.keep(f"{_FIXED_RATE:,} arrivals/s", rig.arrivals(_FIXED_RATE, plan.seconds))

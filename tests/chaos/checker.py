@@ -34,7 +34,7 @@ from tests.chaos.checker_reads import reads_agree
 from tests.chaos.checker_refusals import refusals_are_justified
 from tests.chaos.checker_tables import orders_agree_with_their_effects, the_outbox_reaches_kafka, the_stock_balances
 from tests.chaos.checker_times import times_run_forward
-from tests.chaos.checker_watches import watches_tell_all
+from tests.chaos.checker_watches import watches_show_all
 from tests.chaos.evidence import Evidence
 
 __all__ = ["INVARIANTS", "Violation", "check"]
@@ -55,7 +55,7 @@ INVARIANTS: dict[int, tuple[str, Callable[[Case], Iterator[Violation]]]] = {
     13: ("every refusal is justified", refusals_are_justified),
     14: ("every cancel has its end", cancels_have_their_end),
     15: ("reads agree with the history and never go back", reads_agree),
-    16: ("watches never go back and miss no end", watches_tell_all),
+    16: ("watches never go back and miss no end", watches_show_all),
     17: ("times run forward", times_run_forward),
     18: ("one true dead letter for each parked message", letters_are_true),
 }

@@ -15,7 +15,7 @@ _SAGAS_IN_TIME_SECONDS = 25.0
 _SAGA_ENDS = ("COMPLETED", "COMPENSATED")
 
 
-def watches_tell_all(case: Case) -> Iterator[Violation]:
+def watches_show_all(case: Case) -> Iterator[Violation]:
     """(16) Watches never go back, miss no end, and begin with the present state."""
     seen: dict[int, list[OrderView]] = defaultdict(list)
     for view in case.evidence.orders_seen:

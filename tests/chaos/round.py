@@ -19,7 +19,7 @@ from tests.chaos.nemeses import chosen, schedule
 from tests.chaos.recorder import Recorder
 from tests.chaos.stage import Stage
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ class Result:
     missed: Counter[str] = field(default_factory=Counter)
 
 
-def run(stack: Stack, settings: Settings, tell: Tell = lambda _: None) -> Result:
+def run(stack: Stack, settings: Settings, log: Log = lambda _: None) -> Result:
     """Run one round on ``stack``, which is brought up for it.
 
     Raises:
         DevstackError: the stack does not come up.
     """
     faults = schedule(settings.seed, settings.duration, chosen(settings.nemeses), settings.replicas)
-    tell(f"starting the stack; {len(faults)} faults will follow")
+    log(f"starting the stack; {len(faults)} faults will follow")
     replicas = prepare(stack, settings.replicas)
     dsns = {name: stack.service(name).dsn for name in SERVICES}
     recorder = Recorder(stack.bootstrap, stack.registry_url, dsns)
@@ -71,7 +71,7 @@ def run(stack: Stack, settings: Settings, tell: Tell = lambda _: None) -> Result
     supervisor = Supervisor(stack)
     stage = Stage(stack, supervisor, recorder, load, replicas)
     supervisor.begin()
-    director = Director(stage, tell)
+    director = Director(stage, log)
     try:
         try:
             with recorder.fault("start", [*SERVICES, "kafka"]):  # groups have yet to give out their partitions
@@ -81,13 +81,13 @@ def run(stack: Stack, settings: Settings, tell: Tell = lambda _: None) -> Result
             director.heal()
             load.stop()
         healed = time.monotonic()
-        tell("healed; waiting until all is final")
+        log("healed; waiting until all is final")
         settled = _settle(recorder, members, settings.bound)
         final_after = time.monotonic() - healed if settled else None
         evidence = recorder.finish()
     finally:
         supervisor.end()
-    tell("checking")
+    log("checking")
     began = director.began
     deaths = [(when - began, name, line) for when, name, line in supervisor.deaths]
     return Result(

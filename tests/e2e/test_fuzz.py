@@ -27,7 +27,7 @@ REFUSALS = {
     grpc.StatusCode.FAILED_PRECONDITION,
 }
 """None of the requests is larger than a service takes: those have a test of their own."""
-TELLING_BYTES = 4096
+DETAILED_BYTES = 4096
 """Of a request above it a service may report the first broken rule alone."""
 ADDED_BY = {
     "orders": ["CreateOrder"],  # that of a list too, once the list is taken apart
@@ -83,7 +83,7 @@ def judged_malformed(method: MethodDescriptor, body: bytes, answered: Answer) ->
     if broken is None or broken:
         assert isinstance(answered, Refusal), what
         assert answered.code is grpc.StatusCode.INVALID_ARGUMENT, what
-        few = broken is None or len(body) <= TELLING_BYTES
+        few = broken is None or len(body) <= DETAILED_BYTES
         assert (set(answered.fields) == (broken or {""})) if few else set(answered.fields) <= (broken or set()), what
         return True
     if isinstance(answered, Refusal):

@@ -55,7 +55,7 @@ def change(database: Database, *ids: int) -> None:
         notify(tx, "things", ids)
 
 
-def tell(database: Database, news: Mapping[int, str]) -> None:
+def notify_of(database: Database, news: Mapping[int, str]) -> None:
     with database.transaction() as tx:
         notify_news(tx, "things", NEWS, {"ids": list(news), "news": list(news.values())})
 
@@ -81,14 +81,14 @@ async def test_news_come_along_unless_they_are_too_long_or_only_the_last_of_seve
             for follower in (one, everything):
                 await follower.next(SECONDS)
             many = dict.fromkeys(range(10, 40), "news of ä €" * 90)
-            tell(database, {7: "it went well", 8: "x" * 1001} | many)
+            notify_of(database, {7: "it went well", 8: "x" * 1001} | many)
             assert await one.next(SECONDS) == {7: "it went well"}
             heard: dict[int, str] = {}
             while len(heard) < 32:
                 heard |= await everything.next(SECONDS) or {}
             assert heard == {7: "it went well", 8: ""} | many
             for news in ("first", "second"):
-                tell(database, {7: news})
+                notify_of(database, {7: news})
                 assert await everything.next(SECONDS) == {7: news}
             assert await one.next(SECONDS) == {7: ""}, "both have come before it asked"
     database.close()
@@ -113,10 +113,10 @@ async def test_nothing_is_notified_unless_somebody_follows(dsn: str) -> None:
         await psycopg.AsyncConnection.connect(dsn, autocommit=True) as eavesdropper,
     ):
         await eavesdropper.execute("LISTEN things")
-        tell(database, {1: "unheard"})
+        notify_of(database, {1: "unheard"})
         with listener.follow(7) as follower:
             await follower.next(SECONDS)
-            tell(database, {7: "heard"})
+            notify_of(database, {7: "heard"})
             assert await follower.next(SECONDS) == {7: "heard"}
         heard = [one.payload async for one in eavesdropper.notifies(timeout=1)]
         assert heard == ["7 heard"]
@@ -158,7 +158,7 @@ async def test_a_lost_connection_is_made_anew_and_everyone_looks(dsn: str) -> No
             with psycopg.connect(dsn, autocommit=True) as admin:
                 admin.execute(HANG_UP)
             assert await follower.next(SECONDS) is None
-            tell(database, {7: "heard again"})
+            notify_of(database, {7: "heard again"})
             assert await follower.next(SECONDS) == {7: "heard again"}
     database.close()
 

@@ -46,7 +46,7 @@ class Desk:
         with self.database.transaction() as tx:
             return list(store.insert(tx, [WANTED] * number, 60.0).values())
 
-    def tell(self, orders: Sequence[Order]) -> None:
+    def announce(self, orders: Sequence[Order]) -> None:
         messages = [self.codec.encode(Outgoing(order_created(order))) for order in orders]
         self.producer.deliver([message._replace(topic=TOPIC) for message in messages], 20)
 
@@ -90,7 +90,7 @@ def forgotten(desk: Desk, number: int) -> list[Order]:
     desk.start().recover()
     (first,) = desk.take(1)
     orders = [replace(first, order_id=first.order_id + ahead) for ahead in range(1, number + 1)]
-    desk.tell(orders)
+    desk.announce(orders)
     return orders
 
 
@@ -135,12 +135,12 @@ def _deleted() -> float:
 def test_tables_that_are_restored_in_place_are_noticed(desk: Desk) -> None:
     """As `pg_restore --clean` does it, while the service runs."""
     running = desk.start()
-    desk.tell(desk.take(5))
+    desk.announce(desk.take(5))
     running.recover()
     noted = query(desk.dsn, "SELECT topic, partition, next_offset FROM consumed_offsets")
     last = query(desk.dsn, "SELECT last_value FROM orders_order_id_seq")[0][0]
     orders = desk.take(5)
-    desk.tell(orders)
+    desk.announce(orders)
     running.recover()
     with psycopg.connect(desk.dsn) as owner:
         owner.execute("ALTER TABLE consumed_offsets RENAME TO dropped")

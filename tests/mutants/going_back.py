@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
-_BOOKS = "tests/unit/sagakit/consumer/test_offset_keeper.py"
+_OFFSET_KEEPER = "tests/unit/sagakit/consumer/test_offset_keeper.py"
 _GOING_BACK = "tests/integration/test_going_back.py"
 _HANDLING = "tests/unit/sagakit/consumer/test_batch_handler.py"
 _OFFSETS = "tests/unit/sagakit/offsets/test_handled.py"
@@ -118,7 +118,7 @@ GOING_BACK = {
         "sagakit/consumer/offset_keeper.py",
         "        if self._offsets.pending:\n",
         "        if self._offsets.due:\n",
-        f"{_BOOKS}::test_what_was_handled_last_is_stored_and_committed_at_the_end",
+        f"{_OFFSET_KEEPER}::test_what_was_handled_last_is_stored_and_committed_at_the_end",
     ),
     "never-heard-of-is-passed-over": Mutant(
         "sagakit/consumer/parking.py",

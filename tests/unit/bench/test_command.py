@@ -26,7 +26,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def noted(name: str) -> Measurement:
         def measure(_: Rig, plan: Plan) -> None:
             names.append(name)
-            plan.tell(name, {"figure": 1.0})
+            plan.keep(name, {"figure": 1.0})
 
         return measure
 

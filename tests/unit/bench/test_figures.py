@@ -31,8 +31,8 @@ def test_ratios_are_shown_of_what_both_have() -> None:
 
 
 def test_rounds_are_kept_by_name_and_shown_at_once(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
-    plan.tell("idle", {"create p50 ms": 3.0})
-    plan.tell("idle", {"create p50 ms": 4.0})
+    plan.keep("idle", {"create p50 ms": 3.0})
+    plan.keep("idle", {"create p50 ms": 4.0})
     assert plan.measured == {"idle": [{"create p50 ms": 3.0}, {"create p50 ms": 4.0}]}
     assert "idle: create p50 ms 3.0" in capsys.readouterr().err
 
@@ -47,7 +47,7 @@ def test_what_is_left_out_is_shown_and_saved_with_its_reason(plan: Plan, capsys:
 
 def test_the_table_shows_median_least_and_most(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     for value in (1.0, 20.0, 3000.0):
-        plan.tell("idle", {"create p50 ms": value})
+        plan.keep("idle", {"create p50 ms": value})
     show(plan.measured)
     (row,) = [line for line in capsys.readouterr().out.splitlines() if "create p50 ms" in line]
     assert [cell.strip() for cell in row.split("│")[2:7]] == ["create p50 ms", "20.0", "1.000", "3,000", "3"]

@@ -62,7 +62,7 @@ def lines_of(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(made)
 
-    def tell(variables: dict[str, str], kind: type[KafkaSettings | RegistrySettings] = ServiceSettings) -> list[str]:
+    def lines(variables: dict[str, str], kind: type[KafkaSettings | RegistrySettings] = ServiceSettings) -> list[str]:
         for name, value in {**GOOD, **variables}.items():
             monkeypatch.setenv(name, value)
         try:
@@ -71,7 +71,7 @@ def lines_of(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             return capsys.readouterr().err.splitlines()
         return []
 
-    return tell
+    return lines
 
 
 @pytest.mark.parametrize(
