@@ -1,4 +1,4 @@
-"""The announcer: it announces orders again that stay PENDING, less and less often, and of no others."""
+"""The announcer: it announces orders again that stay PENDING, less and less often, and no others."""
 
 import math
 import uuid
@@ -29,7 +29,7 @@ AFTER = 120.0
 
 
 class Diverted(Producer):
-    """A producer whose messages all go to one topic, so that nobody's saga hears of these orders."""
+    """A producer whose messages all go to one topic, so that these orders reach no saga."""
 
     topic: str
 
@@ -169,7 +169,7 @@ def test_what_kafka_did_not_take_uses_up_nothing(desk: Desk) -> None:
 
 
 def test_with_kafka_away_orders_are_soon_free_for_others(desk: Desk) -> None:
-    """The orders are locked while it waits; it must give up before those who end or cancel them do."""
+    """The orders are locked while it waits; it must give up before transactions that end or cancel them."""
     (order,) = desk.orders(1)
     away = Diverted({"bootstrap.servers": "127.0.0.1:1"}, lambda _: None)
     away.topic = desk.producer.topic

@@ -77,7 +77,7 @@ def test_a_schema_id_that_an_empty_registry_does_not_know_means_wait(registry: S
 
 def test_a_registry_that_is_away_means_wait(codec: Codec) -> None:
     with registry_client("http://127.0.0.1:9") as away:
-        away._rest_client.max_retries = 0  # noqa: SLF001 - else it tries for seconds
+        away._rest_client.max_retries = 0  # noqa: SLF001 - else the client tries for seconds
         lost = Codec(away, [DecreaseProductCommand])
         with pytest.raises(Unavailable, match="cannot be reached"):
             lost.load()

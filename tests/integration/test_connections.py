@@ -1,4 +1,4 @@
-"""Clients that ping, that go away without a word, and that do not read. It takes as long as a server waits for them."""
+"""Clients that ping, that vanish, and that do not read. The tests take as long as the server waits for such clients."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from tests.support.echo import Echo, call
 from tests.support.proxy import Proxy
 
 DROPPED_SECONDS = 30
-"""Twenty seconds until a silent client is pinged, ten for its answer; and as long for one that does not read."""
+"""Twenty seconds until a silent client is pinged, and ten for its answer; thirty for one that does not read."""
 SLACK_SECONDS = 15
 MORE_THAN_A_WINDOW = 1000
 """Answers, of ten thousand bytes each."""

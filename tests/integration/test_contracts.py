@@ -1,4 +1,4 @@
-"""The contracts as they are deployed: exactly these topics and subjects, and nothing incompatible gets in."""
+"""The contracts as they are deployed: exactly these topics and subjects exist, and incompatible schemas are refused."""
 
 import json
 import urllib.request

@@ -1,4 +1,4 @@
-"""Dead letters on a real broker: read, sent again to where they came from, dropped; rounds are counted."""
+"""Dead letters on a real broker: they are read, replayed to their topics, and dropped; rounds are counted."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ def box(group: Group) -> Iterator[DeadLetterBox]:
 
 
 class Judge:
-    """A handler that condemns some numbers until it is mended."""
+    """A handler that fails on some numbers until it is mended."""
 
     def __init__(self, *bad: int) -> None:
         self.bad = set(bad)
@@ -41,7 +41,7 @@ class Judge:
 
 
 def parked(group: Group, box: DeadLetterBox, judge: Judge, numbers: list[int]) -> list[Letter]:
-    """Send ``numbers``, and return the letters once all that ``judge`` condemns are parked."""
+    """Send ``numbers``, and return the letters once all on which ``judge`` fails are parked."""
     group.send(numbers)
     group.consume(Recorded(judge))
 

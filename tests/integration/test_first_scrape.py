@@ -1,4 +1,4 @@
-"""What Prometheus finds before anything has happened: every counter at zero, so that the first count is a step."""
+"""The first scrape of Prometheus: every counter is at zero, so that the first count is an increase."""
 
 import os
 import subprocess

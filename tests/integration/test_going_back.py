@@ -1,4 +1,4 @@
-"""A database that goes back is caught up, not believed: what it has forgotten is read again from Kafka."""
+"""A database that goes back catches up: the messages that it has forgotten are read again from Kafka."""
 
 from collections.abc import Iterator
 
@@ -54,7 +54,7 @@ def earlier(group: Group) -> Earlier:
 
 
 class Dump:
-    """The tables as they were when this was made, to be put where the present ones are, under whoever is connected."""
+    """A copy of the tables, to replace the present ones under open connections."""
 
     def __init__(self, group: Group) -> None:
         with group.database.transaction() as tx:
@@ -80,7 +80,7 @@ def value(name: str) -> float:
 
 
 def resets(group: Group, offset: int) -> None:
-    """Move the whole group as Kafka's own tools do: they know nothing of what the database has."""
+    """Move the whole group as Kafka's own tools do, which know nothing of stored offsets."""
     tool = KafkaConsumer({"bootstrap.servers": group.stack.bootstrap, "group.id": group.name})
     tool.commit(offsets=[TopicPartition(group.topic, number, offset) for number in range(3)], asynchronous=False)
     tool.close()
@@ -120,7 +120,7 @@ def test_an_idle_service_notices_by_itself(group: Group) -> None:
 def test_tables_that_are_overwritten_in_place_are_noticed_by_the_next_message(
     group: Group, monkeypatch: pytest.MonkeyPatch, until: int
 ) -> None:
-    monkeypatch.setattr("sagakit.consumer.offset_keeper._LOOK_SECONDS", 3600.0)  # nothing but the message may tell
+    monkeypatch.setattr("sagakit.consumer.offset_keeper._LOOK_SECONDS", 3600.0)  # nothing but the message may show it
     before = value("sagakit_database_went_back_total")
     group.send(range(1, until + 1))
     group.consume(Recorded())
@@ -195,7 +195,7 @@ def eventually_connected(group: Group) -> None:
 
 
 def test_what_is_not_heard_of_yet_is_no_dead_letter_while_it_is_caught_up(group: Group) -> None:
-    """As where a saga's reply is read before its start, which lies in another topic."""
+    """As when a saga's reply is read before its start, which is in another topic."""
     heard: set[int] = set()
     begun = [False]
 

@@ -1,4 +1,4 @@
-"""Whether silence means something: only when everything that was there a moment ago has been handled."""
+"""Group lag: a group is up to date once everything is handled that was there a moment ago."""
 
 import threading
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ def test_what_comes_all_the_time_does_not_count_as_lag_while_it_is_handled(group
 
 
 def test_an_offset_of_a_topic_that_is_no_more_says_nothing_of_the_one_made_anew(group: Group, lag: GroupLag) -> None:
-    """A commit names its topic, so one that comes a moment too late is taken for the new one."""
+    """A commit names its topic, so a late one is taken for the new topic of that name."""
     group.send(range(20))
     late = Consumer({"bootstrap.servers": group.stack.bootstrap, "group.id": group.name})
     late.commit(offsets=[TopicPartition(group.topic, number, 1000) for number in range(2)], asynchronous=False)

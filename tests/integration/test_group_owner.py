@@ -1,4 +1,4 @@
-"""Two installations on one Kafka by mistake: whoever comes second is refused, and says the way out."""
+"""Two installations on one Kafka by mistake: the second is refused, and its error says what to do."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -78,7 +78,7 @@ def test_what_compaction_keeps_is_the_claim_that_counts(client: Client, group: s
     group_owner._write(client, group, ONE, OTHER)  # noqa: SLF001 - as where the second ended before it saw the first
     with pytest.raises(ClaimedElsewhere):
         claim(client, group, THIRD)
-    assert group_owner._read(client, group)[-1] == ONE  # noqa: SLF001 - the last of a key is what is kept
+    assert group_owner._read(client, group)[-1] == ONE  # noqa: SLF001 - compaction keeps the last record of a key
 
 
 def test_a_group_is_handed_over_on_purpose(client: Client, group: str) -> None:

@@ -1,4 +1,4 @@
-"""What a stranger can put around a value: headers of any kind, and sizes that leave no room for an answer."""
+"""Messages of other programs with any headers, and with sizes that leave no room for an answer."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def value_of(group: Group, number: int) -> bytes:
 
 
 def answering(group: Group, messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
-    """Store each message, and answer those that are no answers."""
+    """Store each message, and answer it unless it is an answer."""
     store(messages, tx)
     return [Outgoing(group.ping(m.record.key + ANSWERED), m) for m in messages if m.record.key < ANSWERED]
 
@@ -91,7 +91,7 @@ IDS: dict[str, tuple[bytes | None, bytes | None]] = {
 
 
 def test_an_id_or_trace_that_is_none_is_neither_stored_nor_passed_on(stack: Stack, group: Group) -> None:
-    """The message itself is good, and answered; what answers it names its place instead."""
+    """The message itself is good, and answered; its answer names its place instead of its id."""
     ids: list[str] = []
 
     def handle(messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
@@ -112,7 +112,7 @@ def test_an_id_or_trace_that_is_none_is_neither_stored_nor_passed_on(stack: Stac
 
 def test_a_message_whose_answer_is_too_large_is_parked_alone(stack: Stack) -> None:
     with scratch_group(stack, largest=190) as group, taped(stack.bootstrap, f"{group.name}.dlq") as tape:
-        head = {"message-type": b"scratch.Ping"}  # what answers it has more headers, for which there is no room
+        head = {"message-type": b"scratch.Ping"}  # its answer has more headers, for which there is no room
         for number in [1000, 7, 1001, 8, *range(1002, 1030)]:
             send(stack.bootstrap, group.topic, str(number).encode(), value_of(group, number), head)
         consumer = group.consume(lambda messages, tx: answering(group, messages, tx))

@@ -1,6 +1,6 @@
 """A Kafka client that reaches no broker any more, where another would, is replaced.
 
-What does that to a client cannot be had to order. So these begin at an address where nobody answers, and learn the
+A client cannot be made to lose its brokers at will. So these begin at an address where nobody answers, and get the
 right one only when they connect anew.
 """
 
@@ -28,7 +28,7 @@ NOWHERE = "127.0.0.1:1"
 
 @pytest.fixture
 def lost() -> Client:
-    """Properties by which nobody answers, yet."""
+    """Properties with an address where nobody answers yet."""
     return {"bootstrap.servers": NOWHERE, "log_level": 0}
 
 

@@ -1,4 +1,4 @@
-"""At the registry's address answers what is none, such as a proxy's page: that is an outage, and no message's fault."""
+"""Another server answers at the registry's address, such as a proxy: that is an outage, and no message's fault."""
 
 import struct
 import uuid

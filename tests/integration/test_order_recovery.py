@@ -51,7 +51,7 @@ class Desk:
         self.producer.deliver([message._replace(topic=TOPIC) for message in messages], 20)
 
     def start(self) -> Recovery:
-        """Return what a process that was just started has."""
+        """Return the recovery of a process that was just started."""
         self.database.close()
         self.database = database_of(self.dsn)
         client: rereading.Client = {"bootstrap.servers": self.stack.bootstrap, "log_level": 0}
@@ -159,7 +159,7 @@ def test_tables_that_are_restored_in_place_are_noticed(desk: Desk) -> None:
 def test_a_service_that_starts_on_another_history_leaves_out_ids_that_were_given_and_never_announced(
     desk: Desk,
 ) -> None:
-    """As where it starts together with a failover, and Kafka has nothing that could be restored."""
+    """As when it starts together with a failover, and Kafka has nothing to restore."""
     desk.start().recover()
     (name,) = query(desk.dsn, "SELECT current_database()")[0]
     then = Earlier(desk.stack.postgres, name)

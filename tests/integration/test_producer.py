@@ -1,4 +1,4 @@
-"""The producer hands Kafka a batch as one, and says when Kafka has all of it."""
+"""The producer sends a batch as a whole, and returns when Kafka has all of it."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The same requests at two replicas at once, as clients send them that hedge or ask elsewhere: nobody is hurt by it."""
+"""The same requests at two replicas at once, as clients do that hedge or retry elsewhere: each is answered alike."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ def of(user_id: int, request_id: str) -> NewOrder:
 
 @contextmanager
 def held(database: Database, *requests: NewOrder) -> Iterator[None]:
-    """Hold the keys of ``requests``, which come to nothing in the end."""
+    """Lock the keys of ``requests`` in a transaction that is rolled back in the end."""
     with suppress(InterruptedError), database.transaction() as tx:
         store.insert(tx, requests, 60.0)
         yield

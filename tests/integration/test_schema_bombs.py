@@ -1,4 +1,4 @@
-"""Schemas and values that are made to break a reader: each is parked alone, and what lies around it is handled."""
+"""Schemas and values that are made to break a reader: each is parked alone, and the messages around it are handled."""
 
 import json
 import struct

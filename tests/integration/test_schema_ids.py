@@ -1,4 +1,4 @@
-"""A registry that is built anew with other ids: nothing good is parked, and nothing is read as what it is not."""
+"""A registry that is rebuilt with other ids: no good message is parked, and none is read by a wrong schema."""
 
 import struct
 import uuid

@@ -1,4 +1,4 @@
-"""Transactions of strangers: their markers are no messages, and what they leave open holds nothing up."""
+"""Other programs' transactions: their markers are no messages, and open ones block nothing."""
 
 import time
 import uuid
@@ -55,7 +55,7 @@ def ends(group: Group) -> list[int]:
 
 
 def must_catch_up(group: Group, numbers: list[int]) -> None:
-    """See that each number has its effect, and that nothing is left to read: neither for the lag nor the watchdog."""
+    """Check that each number has its effect, and that the lag and the stalled-partition detection find nothing."""
 
     def caught_up() -> None:
         assert group.effects() == numbers
@@ -82,7 +82,7 @@ def test_a_marker_at_the_end_of_a_partition_is_nothing_to_read(group: Group, how
     ended(group, [4], how)
     ended(group, [5], how, partition=1)
     must_catch_up(group, [1, 2, 3, 4, 5])
-    time.sleep(4 * LOOK_SECONDS)  # the watchdog looks a few times more
+    time.sleep(4 * LOOK_SECONDS)  # the stalled-partition detection looks a few times more
     assert rejoins() == before
     assert sorted(sum(handle.calls, [])) == [1, 2, 3, 4, 5], "none was read twice"  # noqa: RUF017 - a few short lists
 

@@ -1,4 +1,4 @@
-"""Contracts that have grown: what a later version's book says, made by the project's own generator."""
+"""Contracts that have grown: the record types of a later version, made by the project's own generator."""
 
 import importlib.util
 import json
@@ -26,7 +26,7 @@ CONTRACTS: Contracts = {record.FULL_NAME: record for record in RECORDS}
 def grown(
     folder: Path, names: Collection[str], field: Mapping[str, Any], limits: Mapping[str, Any] | None
 ) -> Contracts:
-    """Return the book of a version whose records ``names`` have one ``field`` more, with its ``limits``."""
+    """Return the record types of a version whose records ``names`` have one ``field`` more, with its ``limits``."""
     shutil.copytree(SCHEMAS, folder / "schemas")
     limited = yaml.safe_load((SCHEMAS / "limits.yaml").read_text())
     paths = [path for path in (folder / "schemas").rglob("*.avsc") if path.stem in names]

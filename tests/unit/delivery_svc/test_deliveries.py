@@ -1,4 +1,4 @@
-"""The rule which addresses can be delivered to."""
+"""The rule for the addresses that can be delivered to."""
 
 import pytest
 

@@ -46,7 +46,7 @@ def note_histories(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def gaps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The gaps that are left between ids; nothing was ever said in Kafka."""
+    """The gaps that are left between ids; Kafka has no orders."""
     left: list[int] = []
     monkeypatch.setattr(rereading, "reader", lambda _: None)
     monkeypatch.setattr(rereading, "ends", lambda *_: {})
@@ -105,7 +105,7 @@ def test_a_service_that_starts_skips_ids_where_the_database_has_another_history_
 
 
 class Kafka:
-    """What was said in ``order-created``, by partition, and how far the database knows it."""
+    """The topic ``order-created`` by partition, and the offsets up to which the database knows it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.said: defaultdict[Partition, list[OrderCreated]] = defaultdict(list)
@@ -160,7 +160,7 @@ def test_an_order_that_comes_into_kafka_after_its_database_forgot_it_is_restored
     database.timelines.number = 1
     reading.recover()
     kafka.say(0, 2)
-    kafka.noted[OrderCreated.TOPIC, 0] = 2  # by another replica, which has not heard that the database went back
+    kafka.noted[OrderCreated.TOPIC, 0] = 2  # by another replica, which does not know yet that the database went back
     reading.recover()
     assert kafka.restored == [2]
 

@@ -25,7 +25,7 @@ def test_each_order_or_error_stands_in_its_place() -> None:
 
 @pytest.mark.parametrize(("error", "code"), [(Unavailable("not yet"), UNAVAILABLE), (KeyError("secret"), INTERNAL)])
 def test_an_error_that_many_orders_share_is_the_answer_to_each_and_logged_once(error: Exception, code: int) -> None:
-    structlog.reset_defaults()  # a stack that was started in this process has quietened everything
+    structlog.reset_defaults()  # starting a stack in this process has silenced all loggers
     with capture_logs() as logged:
         results = result_views([error] * 500)
     assert {result.error.code for result in results} == {code}

@@ -1,4 +1,4 @@
-"""Lines as they stand in the help, typed."""
+"""Runs command lines as the help shows them."""
 
 import shlex
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The help teaches: every command shows how it is used and what comes next."""
+"""The help: every command shows examples and the next step."""
 
 from collections.abc import Iterator
 

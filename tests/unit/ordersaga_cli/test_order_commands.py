@@ -1,4 +1,4 @@
-"""``ordersaga order``: what a customer's clerk sees, and what order_svc is asked."""
+"""``ordersaga order``: what the user sees, and what order_svc is asked."""
 
 import re
 

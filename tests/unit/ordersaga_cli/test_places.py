@@ -1,4 +1,4 @@
-"""Where servers are looked for: an option, a variable, the running stack of this folder, a default, in this order."""
+"""Where addresses come from: an option, a variable, the running stack of this folder, a default, in this order."""
 
 import json
 import os

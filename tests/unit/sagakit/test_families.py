@@ -1,4 +1,4 @@
-"""The families of errors: complete by the libraries' own lists, and each kind where its caller needs it."""
+"""The families of errors: complete by the libraries' own lists, and each error in the right one."""
 
 import re
 

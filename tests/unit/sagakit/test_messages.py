@@ -1,4 +1,4 @@
-"""What a message says of itself in its headers."""
+"""The headers of a message."""
 
 from sagakit.messages import Message, Outgoing
 from tests.unit.orchestrator_svc.messages import CREATED, DECREASE

@@ -1,4 +1,4 @@
-"""Trace context: carried on where it is well formed, begun anew where not."""
+"""Trace context: continued where it is well formed, begun anew where it is not."""
 
 import re
 

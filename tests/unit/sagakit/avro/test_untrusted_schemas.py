@@ -1,4 +1,4 @@
-"""Writers' schemas: what Avro allows is read within bounds, and whatever else a registry may hold is refused."""
+"""Writers' schemas: what Avro allows is read within bounds, and everything else is refused."""
 
 import json
 from contextlib import suppress
@@ -26,7 +26,7 @@ def examined(schema: Json) -> Writer:
 
 
 def refusal(text: str, kind: str = "AVRO", **more: Any) -> str:
-    """Return the reason for which a schema is not read."""
+    """Return the reason why a schema is not read."""
     with pytest.raises(Poison) as caught:
         examine(Schema(text, kind, **more))
     assert len(str(caught.value)) < 500
@@ -134,7 +134,7 @@ NOT_AVRO: dict[str, str] = {
     "two types of a name": json.dumps(record(record(name="I"), record(name="I"))),
     "a primitive's name": json.dumps(record(name="int")),
     "a union in a union": json.dumps(record([["null"], "int"])),
-    # fastavro takes such a schema for parsed already, by itself.
+    # fastavro itself would believe that such a schema is parsed already.
     "parsed, it says": json.dumps({"__fastavro_parsed": True, "__named_schemas": {}, "type": "record"}),
 }
 

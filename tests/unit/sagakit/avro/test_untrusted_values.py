@@ -1,4 +1,4 @@
-"""Avro values: each count and length is compared with what is there before fastavro reads or skips it."""
+"""Avro values: each count and length is compared with the bytes that are there, before fastavro reads or skips them."""
 
 import io
 import json
@@ -18,7 +18,7 @@ from sagakit.avro.untrusted_values import BrokenValueError
 Json = Any
 EMPTY = {"type": "record", "name": "Empty", "fields": []}
 MOST_ITEMS = 20_000
-"""More than a few bytes are ever worth."""
+"""More steps than a few bytes may take."""
 
 FUZZ = settings(database=None, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -29,7 +29,7 @@ def examined(schema: Json) -> Writer:
 
 
 def number(value: int) -> bytes:
-    """Return a number as Avro has it, of any size."""
+    """Return a number of any size in Avro's encoding."""
     zigzag, found = (value << 1) ^ (value >> 127), bytearray()
     while zigzag > 0x7F:
         found.append(zigzag & 0x7F | 0x80)
@@ -125,7 +125,7 @@ def test_a_value_of_its_schema_passes_and_fastavro_reads_just_as_much(name: str)
 
 
 def ends(writer: Writer, value: bytes) -> tuple[int, int]:
-    """Return where fastavro ends when it reads ``value``, and where when it skips it."""
+    """Return the position after fastavro has read ``value``, and the one after it has skipped it."""
     found = []
     for reader in (None, EMPTY):
         renamed = None if reader is None else {**EMPTY, "name": "R"}
@@ -148,7 +148,7 @@ def a_record(types: list[Json]) -> Json:
 
 
 def unions(branches: list[Json]) -> Json:
-    """Return a union of those that may stand side by side."""
+    """Return a union of those types that a union may have together."""
     kinds = {str(one if isinstance(one, str) else one["type"]): one for one in branches if not isinstance(one, list)}
     return list(kinds.values()) or "null"
 

@@ -1,4 +1,4 @@
-"""The key of a dead letter: of one message always the same, of another one always another, wherever it lay."""
+"""The key of a dead letter: always the same for one message, and always another for another, wherever they were."""
 
 from typing import Any
 
@@ -20,13 +20,13 @@ AS_IT_IS: dict[str, Any] = {
 
 
 def letter_of(**other: object) -> bytes:
-    """Return the key under which the message is parked that differs from the usual one in ``other``."""
+    """Return the key of the letter of a message that differs from the usual one in ``other``."""
     message: Message[bytes, bytes] = Message(**{**AS_IT_IS, **other})
     return dead_letter("group", message, Poison("NOT_FRAMED", "rubbish")).key or b""
 
 
 def read(key: bytes) -> tuple[str, int, int]:
-    """Return where the letter with this key says that it came from."""
+    """Return the source in the letter with this key."""
     return read_letter(Message(topic="group.dlq", partition=0, offset=0, key=key, value=b"rubbish")).source
 
 

@@ -1,4 +1,4 @@
-"""The list of reasons for dead letters is whole: by it their counters begin at zero, and the docs explain them."""
+"""The list of reasons for dead letters is complete: their counters begin at zero, and the docs explain each."""
 
 import ast
 import re

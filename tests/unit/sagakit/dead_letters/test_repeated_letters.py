@@ -1,4 +1,4 @@
-"""The keys of dead letters: what is sent again and again is one letter, and a replay's is another."""
+"""The keys of dead letters: repeats of a message share one letter, and a replay has another."""
 
 import struct
 

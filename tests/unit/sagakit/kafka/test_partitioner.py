@@ -1,4 +1,4 @@
-"""Where messages go: together with their neighbours, and always the same way."""
+"""The partition of a message: the same as its neighbours', and always the same."""
 
 import pytest
 

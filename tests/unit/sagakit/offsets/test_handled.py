@@ -1,4 +1,4 @@
-"""When offsets are stored in the database, when what is stored is committed, and which are committed again."""
+"""When offsets are stored in the database, when stored offsets are committed, and which are committed again."""
 
 import time
 from typing import cast
@@ -27,7 +27,7 @@ def store(offsets: Offsets) -> None:
 
 
 class Client:
-    """Remembers what it was to commit."""
+    """Remembers the offsets that it was to commit."""
 
     def __init__(self) -> None:
         self.commits: list[list[int]] = []
@@ -77,7 +77,7 @@ def test_what_was_refused_for_now_is_sent_again(offsets: Offsets, name: str) -> 
 
 
 def test_what_was_refused_because_the_topic_is_gone_is_not_sent_again(offsets: Offsets) -> None:
-    """It would be ahead of a topic of that name that is made anew, whose messages would then be skipped."""
+    """In a recreated topic of that name it would be ahead, and messages would be skipped."""
     offsets.committed(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART), answer(42))
     assert not offsets.due
 
@@ -101,7 +101,7 @@ def committed_by(offsets: Offsets) -> list[list[int]]:
 
 def test_an_end_behind_what_was_handled_is_committed(offsets: Offsets) -> None:
     offsets.committed(None, answer(42))
-    offsets.end([at(43)])  # the marker of a transaction lies at 42
+    offsets.end([at(43)])  # a transaction's marker has the offset 42
     assert offsets.pending
     assert committed_by(offsets) == [[43]]
     assert offsets.reached(PLACE) == 43
@@ -163,7 +163,7 @@ def test_batches_that_follow_each_other_soon_are_stored_together(offsets: Offset
     time.sleep(COMMIT_SECONDS * 1.1)
     offsets.add([at(43)])
     assert offsets.along() == {PLACE: 44}
-    offsets.stored({})  # by a batch that took nothing along
+    offsets.stored({})  # by a batch that stored no offsets
     assert offsets.along() == {PLACE: 44}
 
 
@@ -186,7 +186,7 @@ def test_a_database_that_has_as_much_or_more_did_not(offsets: Offsets, stored: i
 
 
 def test_another_history_may_lack_what_was_handled_last(offsets: Offsets) -> None:
-    """Its offset was not stored yet, and would be stored where its effect may be missing."""
+    """Its offset was not stored yet. Stored now, it would stand for an effect that may be missing."""
     offsets.must_be_in({PLACE: 42}, history=0)
     offsets.add([at(42)])
     for _ in range(2):

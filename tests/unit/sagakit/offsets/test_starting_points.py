@@ -1,4 +1,4 @@
-"""Where a consumer reads a partition on, by what its group has committed and what its database has."""
+"""Where a consumer begins to read a partition, by the committed and the stored offset."""
 
 from typing import cast
 
@@ -14,7 +14,7 @@ END = 100
 
 
 class Broker:
-    """Says what was committed of a partition, and where that begins and ends."""
+    """Returns a partition's committed offset, its beginning and its end."""
 
     def __init__(self, offset: int, metadata: str, begin: int) -> None:
         self._offset, self._metadata, self._begin = offset, metadata, begin

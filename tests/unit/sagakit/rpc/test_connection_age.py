@@ -1,4 +1,4 @@
-"""Connections age, so that replicas that come later get calls; what is under way on them goes on."""
+"""Connections end at an age, so that new replicas get calls; calls under way go on."""
 
 import asyncio
 import socket
@@ -29,7 +29,7 @@ async def test_replicas_that_come_later_get_their_share_of_four_channels_that_we
     turn = 0
 
     def next_replica() -> Listen:
-        """Return whose turn it is, as a load balancer of connections does."""
+        """Return the next address in turn, as a load balancer of connections does."""
         nonlocal turn
         turn += 1
         return replicas[turn % len(replicas)].address

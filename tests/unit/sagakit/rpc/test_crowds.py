@@ -26,7 +26,7 @@ async def test_a_crowd_that_comes_before_anybody_takes_calls_up_is_answered() ->
             ]
             for channel in channels:
                 await asyncio.to_thread(grpc.channel_ready_future(channel).result, 10)
-            # The loop, which is the server's, is busy with making them: gRPC has to keep them all meanwhile.
+            # Making the calls keeps the server's event loop busy: gRPC has to hold all of them meanwhile.
             calls = [call(channels[n % CHANNELS]).future(Message(), timeout=60) for n in range(CALLS)]
             answers = await asyncio.to_thread(lambda: Counter(one.code() for one in calls))
     assert answers == {grpc.StatusCode.OK: CALLS}

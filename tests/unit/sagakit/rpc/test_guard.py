@@ -1,4 +1,4 @@
-"""Each error family is one gRPC status, with details for programs and nothing of the server's inside."""
+"""Each error family is one gRPC status, with details for programs, and shows nothing of the server's inside."""
 
 import grpc
 import psycopg

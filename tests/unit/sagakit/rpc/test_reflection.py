@@ -103,7 +103,7 @@ def answer(request: ServerReflectionRequest) -> ServerReflectionResponse:
 
 
 def files(request: ServerReflectionRequest) -> list[FileDescriptorProto]:
-    """The files that are answered; none may import what is not among them."""
+    """Return the files of an answer; each import must be among them."""
     sent = answer(request).file_descriptor_response.file_descriptor_proto
     found = [FileDescriptorProto.FromString(one) for one in sent]
     names = [file.name for file in found]

@@ -1,4 +1,4 @@
-"""What the server answers to bytes that are no request, by whichever kind of method they come, and as it stops."""
+"""The server's answers to bytes that are no request, for each kind of method, and its stop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -106,7 +106,7 @@ class Slow:
 
     @asynccontextmanager
     async def called(self) -> AsyncIterator[Callable[[str], Awaitable[Message]]]:
-        """Start, and yield what calls it with a text, which it answers."""
+        """Start it, and yield a function that calls it with a text and returns the answer."""
         await self.server.start()
         async with grpc.aio.insecure_channel(str(self.address)) as channel:
             call = channel.unary_unary("/slow/Call", Message.SerializeToString, Message.FromString)
@@ -163,4 +163,4 @@ async def test_who_watches_the_health_gets_each_change() -> None:
         await slow.server.set_ready(ready=True)
         assert (await anext(statuses)).status == HealthCheckResponse.SERVING
         async with asyncio.timeout(10):
-            await slow.server.stop(grace_seconds=30)  # which does not wait for who watches
+            await slow.server.stop(grace_seconds=30)  # which does not wait for watchers

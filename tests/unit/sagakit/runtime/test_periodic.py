@@ -1,4 +1,4 @@
-"""Passes in a thread of their own: at once where more is left, less often where they fail."""
+"""Passes in a thread of their own: again at once where more is left, less often while they fail."""
 
 import itertools
 import threading

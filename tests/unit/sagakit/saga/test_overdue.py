@@ -1,4 +1,4 @@
-"""How long an attempt waits: doubled each time, capped, and spread so that no two sagas march in step."""
+"""How long an attempt waits: doubled each time, capped, and spread, so that sagas do not retry together."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ def test_however_many_attempts_it_stays_about_the_cap() -> None:
 @pytest.mark.parametrize("attempt", [0, 1, 2, 33, 34, 2**31 - 1])
 def test_whatever_attempt_and_scale_a_deadline_is_a_time(scale: float, attempt: int) -> None:
     waiting = Conversation(ORDER_SAGA.scaled(scale)).hears(CREATED).replies(DECREASED)
-    waiting.is_cancelled("operator: no").hears_nothing()  # what is undone is never given up
+    waiting.is_cancelled("operator: no").hears_nothing()  # undoing is never given up
     assert waiting.instance is not None
     begun = datetime(2199, 12, 31, tzinfo=UTC)
     saga = overdue(waiting.saga, replace(waiting.instance, attempt=attempt), begun).saga

@@ -1,4 +1,4 @@
-"""What holds of the transition functions whatever comes, in whatever order: messages, silence, operators."""
+"""Properties of the transition functions, for messages, time-outs and operators in any order."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -74,7 +74,7 @@ def an_operator_retries(instance: Instance, now: datetime) -> Transition | None:
 
 
 def the_reply(instance: Instance, now: datetime) -> Transition | None:
-    """Have whoever was asked say that it is done."""
+    """Have the participant reply that it is done."""
     asked = type(pending_command(ORDER_SAGA, instance))
     return advance(ORDER_SAGA, instance, ANSWERS[asked], "id", now) if asked in ANSWERS else None
 
@@ -92,7 +92,7 @@ thorough = partial(settings, deadline=None, derandomize=True, database=None)
 
 
 def transitions_of(beginning: Record, story: Sequence[Happening]) -> list[Transition]:
-    """Return what each happening made of the saga; those that made nothing of it are left out."""
+    """Return the transition of each happening; those without one are left out."""
     transitions = [advance(ORDER_SAGA, None, beginning, "id", START)]
     for minute, happening in enumerate(story, 1):
         transition = happening(transitions[-1].saga, START + timedelta(minutes=minute))
@@ -152,7 +152,7 @@ def test_no_line_is_earlier_than_the_one_before_it_whatever_the_clock_says(
 @given(BEGINNINGS, STORIES, st.sampled_from(REPLIES))
 def test_a_reply_that_comes_again_changes_nothing(beginning: Record, story: list[Happening], reply: Record) -> None:
     before = transitions_of(beginning, story)[-1].saga
-    # One that finds out that it was to be undone asks for that, and this reply is the answer to it as well.
+    # A saga that learns that it was being undone sends undos itself, and this reply answers them as well.
     assume(before.status is not Status.RUNNING or reply not in (INCREASED, UNDELIVERED))
     once = advance(ORDER_SAGA, before, reply, "id", START)
     again = advance(ORDER_SAGA, once.saga, reply, "id", START + timedelta(hours=1))
@@ -172,7 +172,7 @@ def test_an_ended_saga_only_says_its_last_word(
         transition = happening(ended, START + timedelta(days=1))
         if transition:
             assert pending_command(ORDER_SAGA, transition.saga) == last_word
-            # It may be told that somebody has to look at it.
+            # It may be marked as stuck, for an operator.
             changing = ("version", "update_time", "deadline", "stuck", "last_error")
             kept = {name: getattr(ended, name) for name in changing}
             assert replace(transition.saga, **kept) == ended

@@ -1,4 +1,4 @@
-"""What the deployment makes of the contracts."""
+"""The topics that a deployment creates from the contracts."""
 
 from sagakit.service.deploy import topics_of
 from tools.paths import SCHEMAS

@@ -1,4 +1,4 @@
-"""Settings that are good each by itself and do not fit together: refused at start, by the name of what to mend."""
+"""Settings that are good alone and contradict each other: refused at the start, with the name of the one to mend."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
