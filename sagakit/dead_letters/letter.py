@@ -75,7 +75,7 @@ class Letter:
     place: Place
     """The letter's own topic, partition and offset."""
     omitted: bool = False
-    """Whether its value was too large to be parked: it lies only where it came from."""
+    """Whether its value was too large to be parked: only the original message has it."""
 
     @property
     def name(self) -> str:
