@@ -78,8 +78,8 @@ class Producer:
     ) -> None:
         """Connect with the properties ``client``; ``on_fatal`` is called where only a new process can go on.
 
-        Every ``lost_broker_seconds`` it checks whether brokers answer it, and connects anew where they answer others
-        only.
+        Every ``lost_broker_seconds`` it checks whether a broker answers, and connects anew where one answers a new
+        client but not this one.
         """
         self._client, self._on_fatal = client, on_fatal
         self._lost_brokers = LostBrokerDetector(client, lost_broker_seconds)
