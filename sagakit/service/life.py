@@ -107,7 +107,7 @@ def main(
         wire: makes the service from its parts.
 
     Raises:
-        SystemExit: 1 after a failure, 2 for bad settings; with the text for standard error for bad arguments.
+        SystemExit: 0 after a stop, 1 after a failure or for bad arguments, 2 for bad settings.
     """
     if sys.argv[1:] == ["migrate"]:
         database = settings.read(DatabaseSettings)
