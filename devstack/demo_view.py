@@ -135,4 +135,4 @@ def closing(console: Console, stack: Stack, *, stopped: bool) -> None:
         )
     else:
         console.print("The stack is still running: `make status`, `make logs`, and `make down` to stop it.")
-    console.print("How it works: docs/architecture.md. Your own steps in place of ours: the README.")
+    console.print("How it works: docs/architecture.md. Your own steps in place of ours: docs/how-to/add-a-step.md.")

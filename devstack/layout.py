@@ -43,7 +43,7 @@ class Layout:
 
     @classmethod
     def from_environment(cls) -> "Layout":
-        """Return the layout of ``make up``: the repository's ``.devstack``, and the ports of the README.
+        """Return the layout of ``make up``: the repository's ``.devstack``, and the documented ports.
 
         Raises:
             DevstackError: a variable holds no port.

@@ -40,7 +40,7 @@ REASONS = (
     "UNKNOWN_ORDER", "UNKNOWN_SAGA", "REUSED_ID", "NOT_HANDLED",
     UNSTORABLE, UNPUBLISHABLE, HANDLER_ERROR,
 )  # fmt: skip
-"""Why messages are parked: each reason that a `Poison` of ours gives. docs/architecture.md explains them."""
+"""Why messages are parked: every reason of a `Poison`. docs/architecture/dead-letters.md explains them."""
 _LONGEST_ERROR = 1000
 _LONGEST_SHORT = 2000
 _MOST_SHORT = 100

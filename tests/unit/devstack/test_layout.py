@@ -1,4 +1,4 @@
-"""Ports and folders: the defaults of the README, overridable, and a clear line where something is in the way."""
+"""Ports and folders: the documented defaults, overridable, and a clear line where something is in the way."""
 
 import os
 import pwd

@@ -9,6 +9,7 @@ from pathlib import Path
 from sagakit.dead_letters.letter import HANDLER_ERROR, REASONS
 from tools.paths import ROOT
 
+PAGE = ROOT / "docs" / "architecture" / "dead-letters.md"
 FOLDERS = ("sagakit", "order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
 
 
@@ -34,5 +35,5 @@ def test_every_poison_of_the_code_has_a_listed_reason() -> None:
 
 
 def test_every_reason_is_explained() -> None:
-    explained = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs" / "architecture.md").read_text()))
-    assert given() - explained == set(), "explain these in docs/architecture.md"
+    explained = set(re.findall(r"`([A-Z_]+)`", PAGE.read_text()))
+    assert given() - explained == set(), f"explain these in {PAGE}"
