@@ -1,4 +1,4 @@
-"""Clients that nobody here wrote, and clients in other languages: built while the tests before them run.
+"""Clients of other projects, and clients in other languages: built while the tests before them run.
 
 Where Go or Node is not installed, their tests are left out, and the report's header says so. A run that allows no
 skipped test, as CI's does not, fails instead.
@@ -34,7 +34,7 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin to build what is to be tested: that takes a minute or two, which others spend mostly waiting."""
+    """Begin to build the clients that are tested: it takes a minute or two, while other tests mostly wait."""
     languages = {LANGUAGE[item.path.name] for item in session.items if item.path.name in LANGUAGE}
     if not session.config.option.collectonly:
         session.config.stash[_BUILDS] = {language: Build(language) for language in sorted(languages)}

@@ -7,7 +7,7 @@ USER = "9007199254740993"
 
 
 def must_show(text: str) -> None:
-    """Hold what a client has said against what happened to its orders."""
+    """Compare a client's output with the state of its orders."""
     placed, *watched, read, refused = text.splitlines()
     found = re.fullmatch(rf"placed (\d+) {USER} ORDER_STATUS_PENDING", placed)
     assert found, text

@@ -1,4 +1,4 @@
-"""ghz, a load generator, which asks reflection for the method that it is to call."""
+"""ghz, a load generator, which finds its method by reflection."""
 
 import json
 from pathlib import Path

@@ -36,15 +36,15 @@ class Grpcurl:
         return [str(self._program), "-plaintext", *options, self._stack.service(service).grpc, *words]
 
     def output(self, service: str, *words: str) -> str:
-        """What it says, where it must succeed."""
+        """Return its output; it must succeed."""
         return output_of(*self.command(service, *words))
 
     def call(self, service: str, method: str, request: str) -> "subprocess.CompletedProcess[str]":
-        """Call a method of the service's own API, in whatever way that ends."""
+        """Call a method of the service's own API; the call may fail."""
         return run(*self.command(service, method_path(service, method), options=("-d", request)))
 
     def order(self, method: str, request: str) -> dict[str, Any]:
-        """Make a call that is answered with an order, and return that."""
+        """Make a call whose answer is an order, and return the order."""
         done = self.call("order_svc", method, request)
         assert done.returncode == 0, done.stderr
         order: dict[str, Any] = json.loads(done.stdout)["order"]

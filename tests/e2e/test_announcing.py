@@ -1,4 +1,4 @@
-"""Orders whose announcement was lost: order_svc announces them again, and they end as if nothing had been."""
+"""Orders whose announcement was lost: order_svc announces them again, and they end as usual."""
 
 from collections.abc import Iterator
 
@@ -31,7 +31,7 @@ def forgetful(breakable: Stack) -> Iterator[Stack]:
 
 
 def lose_outbox(stack: Stack, orders: list[order_pb2.Order]) -> None:
-    """Let the order service forget what it has not yet said about ``orders``: in memory and in its outbox."""
+    """Have the order service lose its unpublished messages about ``orders``: in memory and in its outbox."""
     service = stack.service("order_svc")
     service.kill()
     for order in orders:

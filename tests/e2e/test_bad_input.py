@@ -1,4 +1,4 @@
-"""Bad input: the right status, the field named, nothing stored, and no word of the server's inside."""
+"""Bad input: the right status, the field named, nothing stored, and nothing shown of the server's inside."""
 
 import time
 import uuid

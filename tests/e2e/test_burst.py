@@ -28,7 +28,7 @@ async def test_every_call_of_a_burst_is_answered_or_may_try_again(stack: Stack, 
 
     async def one(channel: grpc.aio.Channel) -> grpc.StatusCode:
         call = getattr(order_pb2_grpc.OrderServiceStub(channel), method)(requests[method], timeout=90)
-        if method == "WatchOrder":  # a stream's status comes behind what it says
+        if method == "WatchOrder":  # a stream's status comes after its messages
             with suppress(grpc.aio.AioRpcError):
                 async for _ in call:
                     pass

@@ -1,4 +1,4 @@
-"""The client package against the real service: killed and started again under it, and with too short deadlines."""
+"""The client package against the real service: restarts of the service, and too short deadlines."""
 
 import threading
 import time

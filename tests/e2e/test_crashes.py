@@ -149,9 +149,12 @@ def test_sigterm_ends_a_service_in_good_order(breakable: Stack, shop: Shop, name
     assert exit_code(process) == 0
     first = [None if one.exception() else one.result() for one in placing]
     refused = {code_of(error) for one in placing if isinstance(error := one.exception(), grpc.RpcError)}
-    assert refused <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}  # CANCELLED is gRPC's for what waited
+    assert refused <= {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.CANCELLED,
+    }  # CANCELLED is gRPC's status for calls that waited
     service.start()
-    # An answer can still be lost with its connection; who asks again has the order once, whether it was or not.
+    # An answer can still be lost with its connection; a client that asks again gets the one order in any case.
     orders = [shop.place(product, request_id=request, wait_for_ready=True) for request in requests]
     assert all(was is None or was.order_id == now.order_id for was, now in zip(first, orders, strict=True))
     finals = shop.finals(orders, FINAL_SECONDS)

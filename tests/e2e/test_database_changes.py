@@ -1,4 +1,4 @@
-"""What operators do to databases while orders come in: nobody notices, or it passes, and nothing good is parked."""
+"""Changes of databases while orders come in: callers notice nothing, or it passes; no good message is parked."""
 
 import threading
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def end_connections(stack: Stack) -> None:
 
 @contextmanager
 def customers(shop: Shop, product: int) -> Iterator[list[str]]:
-    """Have three of them order and look, again and again; yields what they were refused."""
+    """Have three callers order and read, again and again; yield their refusals."""
     refused: list[str] = []
     done = threading.Event()
 

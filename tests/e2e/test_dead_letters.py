@@ -27,7 +27,7 @@ CONSUMED = [
 
 @dataclass(frozen=True)
 class Bad:
-    """A message that should not be there, and the reason it is to be parked for."""
+    """A bad message, and the reason for which it is parked."""
 
     reason: str
     key: bytes | None
@@ -51,7 +51,7 @@ def parked(stack: Stack, group: str, topic: str, bad: Bad) -> dict[str, bytes]:
         (letter,) = tape.until(1)
     assert letter.value() == (bad.value or b"")
     head = headers(letter)
-    if head["dead-letter-reason"] != b"REUSED_ID":  # that is sent again and again, and called by its content
+    if head["dead-letter-reason"] != b"REUSED_ID":  # a repeated message, whose key is a hash of its content
         where = f"{topic}-{head['dead-letter-partition'].decode()}-{head['dead-letter-offset'].decode()}"
         assert parked_from(letter) == where
     assert head["dead-letter-topic"] == topic.encode()

@@ -1,4 +1,4 @@
-"""The doors of every service: health and reflection, for whoever knows nothing but an address."""
+"""Health and reflection of every service, for a client that knows nothing but an address."""
 
 import urllib.request
 from typing import Any

@@ -14,7 +14,7 @@ from tests.support.shop import COMPLETED, PRICE, Shop
 from tests.support.sql import count
 
 FORGED = 2**61
-"""The first of the ids that are nobody's order."""
+"""The first of the ids that no order has."""
 QUANTITIES = [-5, -1000, 0, 1_000_001, 2**62, 2**62, 2**62, -(2**63)]
 GOOD = OrderCreated(
     order_id=FORGED, user_id=1, product_id=1, quantity=1, price=PRICE, address="a", create_time=datetime.now(UTC)
@@ -22,7 +22,7 @@ GOOD = OrderCreated(
 
 
 def parked(stack: Stack, group: str, records: Sequence[Record]) -> set[str]:
-    """Write ``records`` where they belong, and return the reasons for which ``group`` parks all of them."""
+    """Write ``records`` to their topics, and return the reasons for which ``group`` parks all of them."""
     with taped(stack.bootstrap, f"{group}.dlq") as tape:
         for record in records:
             forged = encode(stack.registry_url, record)

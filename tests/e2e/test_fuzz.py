@@ -1,4 +1,4 @@
-"""Ten thousand malformed requests: each is refused for what it is, and nothing else comes of it."""
+"""Ten thousand malformed requests: each is refused with the right reason, and has no effect."""
 
 from collections import Counter
 
@@ -38,7 +38,7 @@ ADDED_BY = {
 TOGETHER = 4
 """Requests of one example: hypothesis takes as long for an example as for what is in it."""
 STREAM_SECONDS = 0.3
-"""A stream that is not refused by then was well asked for, and has nothing to say."""
+"""A stream that is not refused by then was well formed, and has nothing to send."""
 
 QUICK = settings(
     deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck), print_blob=False
@@ -48,11 +48,11 @@ QUICK = settings(
 CREATE = API["order_svc"].methods_by_name["CreateOrder"]
 Answer = Message | Refusal | None
 Answers = list[tuple[MethodDescriptor, Message]]
-"""What was answered where a request was, by chance, well asked for."""
+"""The answers to requests that were, by chance, well formed."""
 
 
 def answer(channel: grpc.Channel, method: MethodDescriptor, body: bytes) -> Answer:
-    """Send ``body`` as it is, and return what came back; None from a stream that has nothing to say."""
+    """Send ``body`` as it is, and return what came back; None from a stream that has nothing to send."""
     assert method.containing_service is not None
     path = f"/{method.containing_service.full_name}/{method.name}"
     read = GetMessageClass(method.output_type).FromString

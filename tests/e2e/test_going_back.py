@@ -116,7 +116,7 @@ def test_pieces_that_were_refused_and_can_be_taken_the_second_time_are_given_bac
 
 
 def delete_what_was_answered(bootstrap: str) -> None:
-    """Have Kafka forget what participants have answered so far, as a topic's retention does."""
+    """Have Kafka delete the participants' answers so far, as a topic's retention does."""
     topics = (ProductDecreased.TOPIC, DeliveryCreated.TOPIC)
     found = [(topic, number, end) for topic in topics for number, end in enumerate(ends(bootstrap, topic, PARTITIONS))]
     admin = AdminClient({"bootstrap.servers": bootstrap})
@@ -148,7 +148,7 @@ def test_a_cancel_that_came_too_late_comes_too_late_again_when_the_saga_is_forgo
         assert [max(0, at) for at in handled] == ends(stack.bootstrap, cancel.TOPIC, PARTITIONS)
 
     eventually(is_noted, 30)
-    eventually(is_committed, 30)  # else nothing tells that just the cancel is missing
+    eventually(is_committed, 30)  # else nothing shows that just the cancel is missing
     delete_what_was_answered(stack.bootstrap)
     then.restore()
 

@@ -1,4 +1,4 @@
-"""An operator mends sagas with the command line: what is stuck, what should be undone, what is watched."""
+"""An operator mends sagas with the command line: stuck sagas, sagas to be undone, a watch."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def hasty(breakable: Stack) -> Iterator[Stack]:
 
 
 def place_up_to_the_delivery(stack: Stack, shop: Shop, product: int, address: str) -> order_pb2.Order:
-    """Place an order whose stock is taken and whose delivery nobody answers for."""
+    """Place an order whose stock is taken and whose delivery gets no answer."""
     stack.service("delivery_svc").stop()
     before = shop.stock(product)
     order = shop.place(product, quantity=3, address=address)
@@ -62,7 +62,9 @@ def test_a_stuck_saga_is_found_shown_and_mended_with_three_commands(hasty: Stack
     product = shop.product(stock=100)
     order = place_up_to_the_delivery(hasty, shop, product, "PO Box 42")
     hasty.service("product_svc").stop()
-    hasty.service("delivery_svc").start()  # it refuses the address, and nobody gives the stock back
+    hasty.service(
+        "delivery_svc"
+    ).start()  # it refuses the address, and product_svc is down, so that the stock stays taken
 
     def is_stuck() -> None:
         stuck = line("saga", "list", "--stuck", "--json").json["sagas"]

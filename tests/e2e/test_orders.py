@@ -1,4 +1,4 @@
-"""What becomes of an order: completed, or cancelled with the reason and nothing left behind."""
+"""How an order ends: completed, or cancelled with the reason and nothing left behind."""
 
 import pytest
 from ordersaga.delivery.v1 import delivery_pb2

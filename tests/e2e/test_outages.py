@@ -1,4 +1,4 @@
-"""Servers that go away and come back: what was accepted is not lost, and nobody has to lend a hand."""
+"""Servers that go away and come back: accepted orders are not lost, and no operator is needed."""
 
 import queue
 

@@ -1,4 +1,4 @@
-"""Placing orders: what is repeated is placed once."""
+"""Placing orders: a repeated request places one order."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Restocking: pieces that come in are counted once."""
+"""Restocking: a repeated request adds its pieces once."""
 
 import uuid
 

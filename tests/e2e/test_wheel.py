@@ -1,4 +1,4 @@
-"""The client package as a stranger installs it: the wheel, what it asks for, and nothing of ours beside it."""
+"""The client package as its users install it: the wheel, its requirements, and nothing else of ours."""
 
 import os
 import subprocess

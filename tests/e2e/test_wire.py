@@ -1,4 +1,4 @@
-"""The wire as a stranger sees it: confluent-kafka's own deserializer, the registry, and not a line of our code."""
+"""The wire format as other programs read it: confluent-kafka's own deserializer, the registry, and none of our code."""
 
 import re
 import uuid

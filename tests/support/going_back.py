@@ -1,4 +1,4 @@
-"""A database that goes back: it is kept as it is at some moment, and later put where the present one was.
+"""A database that goes back: a copy of it is made, and later replaces the present one.
 
 That is what a restore does, and a failover to a standby that lacks the last seconds: connections end, and what comes
 after them finds an earlier state.

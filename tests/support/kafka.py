@@ -1,4 +1,4 @@
-"""Kafka, read and written raw: by a stranger who shares no code with the project."""
+"""Kafka, read and written raw, without the project's own code."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence

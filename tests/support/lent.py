@@ -1,4 +1,4 @@
-"""A stack that is lent to a run of tests, which neither starts nor stops it: many short runs share its servers."""
+"""A stack that several runs of tests share; a run neither starts nor stops it."""
 
 import os
 from pathlib import Path

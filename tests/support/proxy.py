@@ -1,4 +1,4 @@
-"""A TCP proxy between a client and a server, which can stop forwarding as a network does: without a word."""
+"""A TCP proxy, which can stop forwarding without closing the connection, as networks do."""
 
 import asyncio
 from collections.abc import Callable

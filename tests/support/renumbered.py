@@ -1,4 +1,4 @@
-"""The real registry with other ids, as one that was built anew after its storage was lost has them."""
+"""The real registry behind other ids, like one that was rebuilt after its storage was lost."""
 
 import json
 import re
