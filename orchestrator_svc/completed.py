@@ -48,7 +48,7 @@ class Completed:
         except KafkaException as error:
             self._asker.close()
             self._asker = rereading.reader(self._client)
-            raise Unavailable(f"Kafka cannot be asked for what was completed: {error}") from error
+            raise Unavailable(f"Kafka cannot be asked for completed orders: {error}") from error
         return {cancel.key for cancel in cancels} & self._completed
 
     def _forget(self) -> None:

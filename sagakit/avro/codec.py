@@ -137,9 +137,9 @@ def _read(value: bytes, writer: Writer, reader: Any, record_type: type[Record]) 
         record = record_type.from_avro(avro)
         beyond = record.out_of_range()
     except Exception as error:  # on invalid bytes fastavro raises all kinds of errors
-        raise Poison("UNDECODABLE", f"not the Avro it says it is: {error!r:.200}") from error
+        raise Poison("UNDECODABLE", f"not a value of the schema that it names: {error!r:.200}") from error
     if body.tell() != len(value):
-        raise Poison("UNDECODABLE", f"{len(value) - body.tell()} bytes are left over behind the record")
+        raise Poison("UNDECODABLE", f"{len(value) - body.tell()} bytes are left over after the record")
     if beyond:
         raise Poison("OUT_OF_RANGE", beyond)
     return record

@@ -31,16 +31,16 @@ def ask(kind: type[T], question: Callable[P, T], *arguments: P.args, **named: P.
     except Exception as error:  # on such answers the client raises all kinds of errors
         raise _no_registry(f"{type(error).__name__}: {str(error)[:100]!a}") from error
     if not isinstance(answer, kind):
-        raise _no_registry(f"it is no {kind.__name__}")
+        raise _no_registry(f"the answer is no {kind.__name__}")
     return answer
 
 
 def must_have(kind: type[T], part: object, name: str) -> T:
     """Return ``part``, called ``name``, of an answer; raise `Unavailable` where it is no ``kind``."""
     if not isinstance(part, kind):
-        raise _no_registry(f"it has no {name}")
+        raise _no_registry(f"the answer has no {name}")
     return part
 
 
 def _no_registry(why: str) -> Unavailable:
-    return Unavailable(f"what answers as the schema registry gives no answer of one: {why}")
+    return Unavailable(f"another server answers at the schema registry's address: {why}")

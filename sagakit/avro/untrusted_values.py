@@ -41,7 +41,7 @@ def check(value: bytes, begin: int, writer: Writer) -> None:
     walk = _Walk(value, begin, writer)
     walk.over(writer.schema)
     if walk.at != len(value):
-        raise BrokenValueError(f"{len(value) - walk.at} bytes are left over behind the value")
+        raise BrokenValueError(f"{len(value) - walk.at} bytes are left over after the value")
 
 
 class _Walk:
