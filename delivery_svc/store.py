@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from delivery_svc.deliveries import Delivery, DeliveryStatus, Wanted
 from sagakit.postgres.database import array, where
-from sagakit.postgres.pipeline import Row, Transaction
+from sagakit.postgres.pipeline import Deferred, Row, Transaction
 
 _COLUMNS = "order_id, delivery_id, user_id, address, status, refusal, create_time, update_time"
 _LOCK = f"""
@@ -34,8 +34,8 @@ def lock(tx: Transaction, order_ids: Iterable[int]) -> dict[int, Delivery]:
     return {row.order_id: _delivery(row) for row in tx.execute(_LOCK, {"ids": array(sorted(order_ids))})}
 
 
-def add(tx: Transaction, wanted: Sequence[tuple[Wanted, str | None]]) -> dict[int, Delivery]:
-    """Store deliveries, or their refusals where one is given, and commit; return by order id those that are new.
+def add(tx: Transaction, wanted: Sequence[tuple[Wanted, str | None]]) -> Deferred[dict[int, Delivery]]:
+    """Store deliveries, or their refusals where one is given; those that are new come by order id, with the commit.
 
     Where something is stored about an order already, that stays.
     """
@@ -49,8 +49,7 @@ def add(tx: Transaction, wanted: Sequence[tuple[Wanted, str | None]]) -> dict[in
             "refusals": array([refusal for _, refusal in ordered]),
         },
     )
-    tx.commit()  # the rows come with it: to look at them before would take a round trip more
-    return {row.order_id: _delivery(row) for row in rows}
+    return lambda: {row.order_id: _delivery(row) for row in rows}
 
 
 def cancel(tx: Transaction, order_ids: Sequence[int]) -> None:

@@ -9,7 +9,7 @@ from order_svc import store
 from order_svc.orders import Ending, Order, OrderStatus
 from sagakit.consumer.dispatch import handles
 from sagakit.errors import NotHeardOf
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Pipeline
 from sagakit.records import Record
 from sagakit.runtime.logs import logger
 from sagakit.runtime.metrics import begin_at_zero, tally
@@ -24,25 +24,27 @@ _CONTRADICTIONS = Counter(
 
 
 @handles(CompleteOrderCommand)
-def complete_orders(commands: Sequence[CompleteOrderCommand], tx: Transaction) -> list[Record]:
+def complete_orders(commands: Sequence[CompleteOrderCommand], pipeline: Pipeline) -> list[Record]:
     """Complete each order that is PENDING; a repeat changes nothing."""
-    _end(tx, [Ending(command.order_id, OrderStatus.COMPLETED) for command in commands])
+    _end(pipeline, [Ending(command.order_id, OrderStatus.COMPLETED) for command in commands])
     return []
 
 
 @handles(CancelOrderCommand)
-def cancel_orders(commands: Sequence[CancelOrderCommand], tx: Transaction) -> list[Record]:
+def cancel_orders(commands: Sequence[CancelOrderCommand], pipeline: Pipeline) -> list[Record]:
     """Cancel each order that is PENDING, with the reason; a repeat changes nothing."""
-    _end(tx, [Ending(command.order_id, OrderStatus.CANCELLED, command.reason) for command in commands])
+    _end(pipeline, [Ending(command.order_id, OrderStatus.CANCELLED, command.reason) for command in commands])
     return []
 
 
-def _end(tx: Transaction, endings: Sequence[Ending]) -> None:
-    ended = store.end(tx, endings)
+def _end(pipeline: Pipeline, endings: Sequence[Ending]) -> None:
+    ends = store.end(pipeline, endings)
+    pipeline.commit()  # which orders have ended comes with it; to read that before would cost a round trip more
+    ended = ends()
     tally(_ENDED, (ending.status for ending in endings if ending.order_id in ended))
     others = [ending for ending in endings if ending.order_id not in ended]
     if others:
-        _must_have_ended(store.get(tx, [ending.order_id for ending in others]), others)
+        _must_have_ended(store.get(pipeline, [ending.order_id for ending in others]), others)
 
 
 def _must_have_ended(orders: Mapping[int, Order], endings: Sequence[Ending]) -> None:

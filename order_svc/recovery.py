@@ -22,7 +22,7 @@ from sagakit.kafka.consumed import Partition, headers_of
 from sagakit.messages import Message, Outgoing
 from sagakit.offsets import rereading, stored_offsets
 from sagakit.postgres.database import Database
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Pipeline, Transaction
 from sagakit.records import Record
 from sagakit.runtime.logs import logger
 from sagakit.runtime.periodic import Periodic
@@ -87,10 +87,10 @@ class Recovery(Periodic):
     def guarding(self, handle: Handle) -> Handle:
         """Return ``handle`` with a check that the database is whole: commands may concern orders yet to be restored."""
 
-        def guarded(messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
+        def guarded(messages: Sequence[Message[Record]], pipeline: Pipeline) -> list[Outgoing]:
             self.must_be_whole()
             try:
-                return handle(messages, tx)
+                return handle(messages, pipeline)
             except NotHeardOf as error:
                 if self._may_be_late:
                     raise Unavailable(f"it may yet be found in Kafka: {error}") from error

@@ -8,7 +8,7 @@ from ordersaga.messages import OrderCancelRequested, OrderCreated
 from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
 from sagakit.postgres.database import array, columns, where
 from sagakit.postgres.notifications import notify_news
-from sagakit.postgres.pipeline import Row, Transaction
+from sagakit.postgres.pipeline import Deferred, Row, Transaction
 from sagakit.runtime.set_aside import Claim
 
 CHANNEL = "orders"
@@ -188,13 +188,12 @@ def find(
     return [_order(row) for row in tx.execute(query, {"before": before, "limit": limit, "user_id": user_id})]
 
 
-def end(tx: Transaction, endings: Sequence[Ending]) -> set[int]:
-    """End those orders of ``endings`` that are still PENDING, tell who follows them, and commit; return their ids."""
+def end(tx: Transaction, endings: Sequence[Ending]) -> Deferred[set[int]]:
+    """End those orders of ``endings`` that are still PENDING, tell who follows them; their ids come with the commit."""
     ordered = sorted(endings, key=lambda ending: ending.order_id)
     ended = tx.execute(_END, columns(ordered, ("order_id", "status", "reason")))
     notify_news(tx, CHANNEL, _NEWS, {"ids": array([ending.order_id for ending in ordered])})
-    tx.commit()  # the rows come with it: to look at them before would take a round trip more
-    return {row.order_id for row in ended}
+    return lambda: {row.order_id for row in ended}
 
 
 def request_cancel(tx: Transaction, order_id: int, *, actor: str, note: str) -> Order:

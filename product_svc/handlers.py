@@ -19,7 +19,7 @@ from product_svc.stock import (
 )
 from sagakit.consumer.dispatch import handles
 from sagakit.errors import Repeated
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Pipeline, Transaction
 from sagakit.runtime.metrics import begin_at_zero, tally
 
 _ANSWERED = Counter(
@@ -31,13 +31,15 @@ begin_at_zero(_ANSWERED, ("taken", OUT_OF_STOCK, PRICE_CHANGED, UNKNOWN_PRODUCT,
 
 
 @handles(DecreaseProductCommand)
-def decrease_product(commands: Sequence[DecreaseProductCommand], tx: Transaction) -> list[ProductDecreased]:
+def decrease_product(commands: Sequence[DecreaseProductCommand], pipeline: Pipeline) -> list[ProductDecreased]:
     """Take stock for each order once, and answer every command, new or repeated, with what is stored."""
     wanted = [Wanted(c.order_id, c.product_id, c.quantity, c.price) for c in commands]
-    answers: dict[int, str | None] = dict.fromkeys(store.take(tx, wanted))
+    taken = store.take(pipeline, wanted)
+    pipeline.commit()  # who got their pieces comes with it; to read that before would cost a round trip more
+    answers: dict[int, str | None] = dict.fromkeys(taken())
     others = [one for one in wanted if one.order_id not in answers]
     if others:
-        answers |= {movement.order_id: movement.answer for movement in _allocated(tx, others)}
+        answers |= {movement.order_id: movement.answer for movement in _allocated(pipeline, others)}
     tally(_ANSWERED, (answer or "taken" for answer in answers.values()))
     return [
         ProductDecreased(order_id=one.order_id, success=answers[one.order_id] is None, reason=answers[one.order_id])

@@ -6,7 +6,7 @@ from typing import Any
 
 from product_svc.stock import Movement, Product, Shelf, Wanted
 from sagakit.postgres.database import array, columns
-from sagakit.postgres.pipeline import Row, Transaction
+from sagakit.postgres.pipeline import Deferred, Row, Transaction
 
 _COLUMNS = "product_id, name, price, stock, create_time, update_time"
 _MOVEMENT = "order_id, product_id, quantity, price, refusal, undone"
@@ -121,16 +121,15 @@ def lock(
     return _shelves(shelves), {row.order_id: Movement(*row) for row in movements}
 
 
-def take(tx: Transaction, wanted: Sequence[Wanted]) -> set[int]:
-    """Take what orders never heard of want, where there is plenty, and commit; return the ids of these orders.
+def take(tx: Transaction, wanted: Sequence[Wanted]) -> Deferred[set[int]]:
+    """Take what orders never heard of want, where there is plenty; the ids of these orders come with the commit.
 
     There is plenty of a product where all of ``wanted`` can have it, and at its price. The others are left as they are.
     """
     ordered = sorted(wanted, key=lambda one: one.order_id)
     ids = array(sorted({one.product_id for one in wanted}))
     taken = tx.execute(_TAKE, {**columns(ordered, ("order_id", "product_id", "quantity", "price")), "ids": ids})
-    tx.commit()  # the rows come with it: to look at them before would take a round trip more
-    return {row.order_id for row in taken}
+    return lambda: {row.order_id for row in taken}
 
 
 def add_movements(tx: Transaction, movements: Sequence[Movement]) -> None:

@@ -16,7 +16,7 @@ from sagakit.messages import TRACEPARENT, Encoded, Message, id_of
 from sagakit.offsets import stored_offsets
 from sagakit.offsets.handled import Offsets, WentBackError
 from sagakit.postgres.database import Database
-from sagakit.postgres.pipeline import Session, Transaction
+from sagakit.postgres.pipeline import Pipeline, Session
 from sagakit.records import Record
 
 T = TypeVar("T")
@@ -123,17 +123,17 @@ class BatchHandler:
     def _apply(self, messages: Sequence[Message[Record]]) -> None:
         """Commit the effects of ``messages``, then publish what they answer and wait until Kafka has it."""
         before = self._offsets.along()
-        encoded = self._transact(lambda tx: self._react(messages, tx, before))
+        encoded = self._transact(lambda pipeline: self._react(messages, pipeline, before))
         self._offsets.stored(before)
         self._producer.deliver(encoded)
 
     def _react(
-        self, messages: Sequence[Message[Record]], tx: Transaction, before: Mapping[Partition, int]
+        self, messages: Sequence[Message[Record]], pipeline: Pipeline, before: Mapping[Partition, int]
     ) -> list[Encoded]:
-        stored_offsets.write(tx, before, self._offsets.known)
-        return [self._codec.encode(message) for message in self._handle(messages, tx)]
+        stored_offsets.write(pipeline, before, self._offsets.known)
+        return [self._codec.encode(message) for message in self._handle(messages, pipeline)]
 
-    def _transact(self, function: Callable[[Transaction], T]) -> T:
+    def _transact(self, function: Callable[[Pipeline], T]) -> T:
         try:
             return self._connection.transact(function)
         except psycopg.Error as error:
@@ -145,5 +145,5 @@ class BatchHandler:
 
     def _must_not_be_back(self, session: Session) -> None:
         """See that the database of a new connection has what the one of the last connection had."""
-        with session.transaction() as tx:
+        with session.pipeline() as tx:
             self._offsets.must_be_in(stored_offsets.read(tx), self._database.timelines.number)

@@ -6,14 +6,16 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from sagakit.errors import Poison
 from sagakit.messages import Message, Outgoing
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Pipeline
 from sagakit.records import Record
 
 R = TypeVar("R", bound=Record)
 Answer = TypeVar("Answer", bound=Record)
 
-Handle: TypeAlias = Callable[[Sequence[Message[Record]], Transaction], list[Outgoing]]
-"""A service's reaction to a batch: effects go into the transaction, what it returns is published after the commit."""
+Handle: TypeAlias = Callable[[Sequence[Message[Record]], Pipeline], list[Outgoing]]
+"""A service's reaction to a batch: its effects go into the pipeline, what it returns is published after the commit.
+
+It may commit effects on its way: each is stored once, so a batch that fails after that may come again."""
 
 
 @dataclass(frozen=True)
@@ -21,16 +23,16 @@ class Handler(Generic[R, Answer]):
     """A function that takes commands of one type."""
 
     record_type: type[R]
-    function: Callable[[Sequence[R], Transaction], Sequence[Answer]]
+    function: Callable[[Sequence[R], Pipeline], Sequence[Answer]]
 
-    def __call__(self, commands: Sequence[R], tx: Transaction) -> Sequence[Answer]:
-        """Handle ``commands``, no two with the same key, in the transaction ``tx``; return the answers, any order."""
-        return self.function(commands, tx)
+    def __call__(self, commands: Sequence[R], pipeline: Pipeline) -> Sequence[Answer]:
+        """Handle ``commands``, no two with the same key, by way of ``pipeline``; return the answers, in any order."""
+        return self.function(commands, pipeline)
 
 
 def handles(
     record_type: type[R],
-) -> Callable[[Callable[[Sequence[R], Transaction], Sequence[Answer]]], Handler[R, Answer]]:
+) -> Callable[[Callable[[Sequence[R], Pipeline], Sequence[Answer]]], Handler[R, Answer]]:
     """Mark a function as the handler of ``record_type``."""
     return lambda function: Handler(record_type, function)
 
@@ -42,7 +44,7 @@ def dispatcher(*handlers: Handler[Any, Any]) -> Handle:
     """
     by_type = {handler.record_type: handler for handler in handlers}
 
-    def handle(messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
+    def handle(messages: Sequence[Message[Record]], pipeline: Pipeline) -> list[Outgoing]:
         answers: list[Outgoing] = []
         for run in cut(messages):
             causes = {message.record.key: message for message in run}
@@ -50,7 +52,7 @@ def dispatcher(*handlers: Handler[Any, Any]) -> Handle:
                 handler = by_type.get(record_type)
                 if handler is None:
                     raise Poison("NOT_HANDLED", f"nothing here handles {record_type.FULL_NAME}")
-                answers += [Outgoing(answer, causes[answer.key]) for answer in handler(commands, tx)]
+                answers += [Outgoing(answer, causes[answer.key]) for answer in handler(commands, pipeline)]
         return answers
 
     return handle

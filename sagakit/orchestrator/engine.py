@@ -13,7 +13,7 @@ from sagakit.messages import Message, Outgoing
 from sagakit.orchestrator.faults import faults_in, flag
 from sagakit.orchestrator.remembered import Remembered
 from sagakit.orchestrator.store import SagaStore
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Pipeline, Transaction
 from sagakit.records import Record
 from sagakit.runtime.logs import logger
 from sagakit.runtime.metrics import begin_at_zero, tally
@@ -74,7 +74,7 @@ class SagaEngine:
         self._saga, self._store, self._too_late = saga, store, too_late
         self._memory = Remembered()
 
-    def handle(self, messages: Sequence[Message[Record]], tx: Transaction) -> list[Outgoing]:
+    def handle(self, messages: Sequence[Message[Record]], pipeline: Pipeline) -> list[Outgoing]:
         """Advance each message's saga, in the batch's order, and return the pending command of each saga touched.
 
         Whether a message advanced its saga or not, the saga sends its pending (or final) command, once a batch: that
@@ -84,13 +84,13 @@ class SagaEngine:
         round trip. The others are locked, read and stored in a second transaction.
         """
         groups: defaultdict[int, list[Message[Record]]] = defaultdict(list)
-        for message in self._in_time(messages, tx):
+        for message in self._in_time(messages, pipeline):
             groups[message.record.key].append(message)
-        courses = self._as_remembered(groups, tx)
+        courses = self._as_remembered(groups, pipeline)
         for saga_id in courses:
             del groups[saga_id]
         if groups:
-            courses |= self._as_stored(groups, tx)
+            courses |= self._as_stored(groups, pipeline)
         outgoing = [
             Outgoing(pending_command(self._saga, course.after), course.cause)
             for course in courses.values()
@@ -108,9 +108,9 @@ class SagaEngine:
         kind = self._saga.cancel.message
         return [one for one in messages if not (isinstance(one.record, kind) and one.record.key in late)]
 
-    def _as_remembered(self, groups: Mapping[int, Sequence[Message[Record]]], tx: Transaction) -> dict[int, _Course]:
+    def _as_remembered(self, groups: Mapping[int, Sequence[Message[Record]]], pipeline: Pipeline) -> dict[int, _Course]:
         """Advance the sagas that are as they are remembered, commit, and return what became of them."""
-        now = self._store.recent_now(tx)
+        now = self._store.recent_now(pipeline)
         if now is None:
             return {}
         known = self._memory.recall(groups)
@@ -126,7 +126,9 @@ class SagaEngine:
         if not guessed:
             return {}
         changed, events = _changes(guessed.values())
-        stored = self._store.save_if(tx, changed, known, events)
+        saved = self._store.save_if(pipeline, changed, known, events)
+        pipeline.commit()  # which sagas are stored comes with it; to read that before would cost a round trip more
+        stored = saved()
         self._memory.forget(guessed.keys() - stored)
         courses = {saga_id: course for saga_id, course in guessed.items() if saga_id in stored}
         self._memory.keep(course.after for course in courses.values())

@@ -13,7 +13,7 @@ from sagakit.orchestrator.database_clock import DatabaseClock
 from sagakit.orchestrator.rows import COLUMNS, EVENT_COLUMNS, LAST_TIME, SagaRows, bounded, event
 from sagakit.postgres.database import array, columns, where
 from sagakit.postgres.notifications import notify
-from sagakit.postgres.pipeline import Row, Rows, Transaction
+from sagakit.postgres.pipeline import Deferred, Row, Rows, Transaction
 from sagakit.records import Record
 from sagakit.runtime.set_aside import Claim
 from sagakit.saga.filter import Filter
@@ -163,18 +163,21 @@ class SagaStore:
 
     def save_if(
         self, tx: Transaction, changed: Sequence[Instance], known: Mapping[int, Instance], events: Sequence[Event]
-    ) -> set[int]:
-        """Store, as `save` does, those sagas that are as ``known`` says, new ones where it is silent; and commit.
+    ) -> Deferred[set[int]]:
+        """Store, as `save` does, those sagas that are as ``known`` says, new ones where it is silent.
 
-        Returns the ids of those that are stored. It takes a single round trip.
+        The ids of those that are stored come with the commit.
         """
         began = time.monotonic()
         written = self._write(tx, changed, known, events)
-        tx.commit()
-        rows = [row for rows in written for row in rows]
-        if rows:
-            self._clock.told(rows[0].now, began)
-        return {row.saga_id for row in rows}
+
+        def stored() -> set[int]:
+            rows = [row for rows in written for row in rows]
+            if rows:
+                self._clock.told(rows[0].now, began)
+            return {row.saga_id for row in rows}
+
+        return stored
 
     def _write(
         self, tx: Transaction, changed: Sequence[Instance], known: Mapping[int, Instance], events: Sequence[Event]

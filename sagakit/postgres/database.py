@@ -20,7 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from sagakit.families import Family, family_of
 from sagakit.postgres.address import SERVING, DatabaseAddress
-from sagakit.postgres.pipeline import Session, Transaction
+from sagakit.postgres.pipeline import Pipeline, Session, Transaction
 from sagakit.postgres.timelines import Timelines
 from sagakit.runtime.logs import logger, one_line
 
@@ -61,8 +61,7 @@ class Database:
         """Which history it tells, by the connections that were made."""
         self._stale = float("-inf")
 
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self) -> AbstractContextManager[Transaction]:
         """Open a transaction; it commits at the end of the block, or rolls back where that raises.
 
         A block cannot be done again where something has become stale: `transact` can.
@@ -71,11 +70,16 @@ class Database:
             psycopg.OperationalError: the database is away. It may have committed all the same.
             sqlalchemy.exc.TimeoutError: all connections were in use for five seconds.
         """
+        return self.pipeline()
+
+    @contextmanager
+    def pipeline(self) -> Iterator[Pipeline]:
+        """Do as `transaction` does, for a block that commits on its way."""
         pooled = self._pool.connect()
         session = cast("Session", pooled.driver_connection)
         try:
-            with session.transaction() as transaction:
-                yield transaction
+            with session.pipeline() as pipeline:
+                yield pipeline
         except psycopg.Error as error:
             if session.connection.closed and error.sqlstate:
                 self.connect_anew()  # what this connection was told holds for the others as well
@@ -91,7 +95,7 @@ class Database:
         It runs again, at once, where what it relied on has become stale and nothing is committed: a statement was
         prepared before its table changed, or the server has ended the connection. Raises what `transaction` does.
         """
-        return _until_fresh(self.transaction, function)
+        return _until_fresh(self.pipeline, function)
 
     async def run(self, function: Callable[[Transaction], T]) -> T:
         """`transact` in a thread beside the event loop.
@@ -171,9 +175,12 @@ class Kept:
             raise
         return session
 
-    def transact(self, function: Callable[[Transaction], T]) -> T:
-        """Run ``function`` in a transaction, and commit; return its result. It may run again as in `Database`."""
-        return _until_fresh(lambda: self.session().transaction(), function)
+    def transact(self, function: Callable[[Pipeline], T]) -> T:
+        """Run ``function``, which may commit on its way, and commit; return its result.
+
+        It may run again as in `Database`, but not once it has committed.
+        """
+        return _until_fresh(lambda: self.session().pipeline(), function)
 
     def close(self) -> None:
         """Close the connection; the next use makes another."""
@@ -195,16 +202,14 @@ def _must_work(session: Session, used: float) -> None:
         session.check()
 
 
-def _until_fresh(
-    open_transaction: Callable[[], AbstractContextManager[Transaction]], do: Callable[[Transaction], T]
-) -> T:
+def _until_fresh(open_pipeline: Callable[[], AbstractContextManager[Pipeline]], do: Callable[[Pipeline], T]) -> T:
     for attempt in range(1, _ATTEMPTS + 1):
-        transaction = None
+        pipeline = None
         try:
-            with open_transaction() as transaction:
-                return do(transaction)
+            with open_pipeline() as pipeline:
+                return do(pipeline)
         except psycopg.Error as error:
-            if attempt == _ATTEMPTS or family_of(error) is not Family.STALE or (transaction and transaction.committed):
+            if attempt == _ATTEMPTS or family_of(error) is not Family.STALE or (pipeline and pipeline.committed):
                 raise
             log.info("transaction is done again", error=one_line(error))
     raise AssertionError("unreachable")

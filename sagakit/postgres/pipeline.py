@@ -1,10 +1,11 @@
 """Pipelines: the statements of a transaction are gathered, and sent together once a result is wanted.
 
-So a batch that reads once and then writes costs two round trips, its commit included, and one that reads only what it
-wrote costs a single one: what is sent up to a Sync message is one transaction by itself, which that message commits,
-and BEGIN and COMMIT need not be said. Each statement is prepared once on its connection. psycopg's own pipeline does
-the same at twice the CPU: it talks to the server at every statement, and makes a cursor for each; this one stands on
-its wrapper of libpq and on its adaptation of types.
+So a batch that reads once and then writes costs two round trips, its commit included. One that reads only what it wrote
+costs a single round trip. The server takes everything up to a Sync message as one transaction, and commits it at that
+message, so BEGIN and COMMIT need not be said. Each statement is prepared once on its connection.
+
+psycopg's own pipeline does the same at twice the CPU: it talks to the server at every statement, and makes a cursor for
+each. This one stands on psycopg's wrapper of libpq and on its adaptation of types.
 
 Protocol: https://www.postgresql.org/docs/current/libpq-pipeline-mode.html and, of transactions in it,
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
@@ -28,8 +29,11 @@ from psycopg.pq.abc import PGresult
 
 from sagakit.families import Family, family_of
 
+T = TypeVar("T")
 Row: TypeAlias = Any
 """A named tuple of the columns that a statement selects."""
+Deferred: TypeAlias = Callable[[], T]
+"""A result that a store has asked for and not read. Called after the commit, it costs no round trip of its own."""
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _NUMBERS = count()
@@ -53,9 +57,9 @@ class Statement(NamedTuple):
 class Rows:
     """What a statement selects. Whoever looks at it before the transaction has ended waits for it, a round trip."""
 
-    def __init__(self, transaction: "Transaction") -> None:
-        """Wait for a statement of ``transaction``."""
-        self._transaction = transaction
+    def __init__(self, pipeline: "Pipeline") -> None:
+        """Wait for a statement of ``pipeline``."""
+        self._pipeline = pipeline
         self._rows: list[Row] | None = None
 
     @property
@@ -70,7 +74,7 @@ class Rows:
             psycopg.Error: this statement, or one before it in its transaction, has failed.
         """
         if self._rows is None:
-            self._transaction.receive(self)
+            self._pipeline.receive(self)
         return self._rows or []
 
     def fetchone(self) -> Row | None:
@@ -86,8 +90,19 @@ class Rows:
         self._rows = rows
 
 
-class Transaction:
-    """A transaction that is open; see `Session.transaction`."""
+class Transaction(Protocol):
+    """An open transaction, as a store is given it. A store cannot commit: whoever opened the transaction does."""
+
+    def execute(self, query: str, parameters: Mapping[str, object] | None = None) -> Rows:
+        """Add a statement; see `Pipeline.execute`."""
+        ...
+
+
+class Pipeline:
+    """Transactions one after the other on one connection: each commit ends one and begins the next.
+
+    See `Session.pipeline`.
+    """
 
     def __init__(self, connection: "psycopg.Connection[Any]", prepared: set[bytes]) -> None:
         """Run statements on ``connection``, which is in pipeline mode and has ``prepared`` some before, by name."""
@@ -96,14 +111,14 @@ class Transaction:
         self._prepared = prepared
         self._adapt = Transformer(connection)
         self._sent: deque[Rows | Statement | None] = deque()
-        """What the server owes an answer for: a statement, its preparation, or the pipeline's end."""
+        """What the server has yet to answer: a statement, its preparation, or a commit (None)."""
         self._gathered = False
-        """Whether there is something that the server does not have yet, or holds the answers back of."""
+        """Whether the server lacks a statement, or withholds results until they are flushed."""
         self._begun = False
         """Whether there is something to commit."""
         self._failure: psycopg.Error | None = None
         self.committed = False
-        """Whether something of it may be committed already."""
+        """Whether one of its transactions may be committed already."""
 
     def execute(self, query: str, parameters: Mapping[str, object] | None = None) -> Rows:
         """Add a statement, in which ``%(name)s`` stands for the parameter ``name``.
@@ -139,10 +154,10 @@ class Transaction:
             self._receive_one()
 
     def commit(self) -> None:
-        """Commit, and wait for everything that is under way; raises the first error of the whole transaction.
+        """Commit, and wait for every answer; raises the first error of the transaction.
 
-        Rows that nobody has looked at yet are there then, without a round trip of their own. What is executed after
-        it is another transaction.
+        Rows that nobody has looked at yet have arrived then, without a round trip of their own. What is executed
+        afterwards is another transaction.
         """
         if not self._begun:
             return
@@ -236,23 +251,23 @@ class Session:
         self._made = time.monotonic()
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """Open a transaction; it commits at the end of the block, if not before, or rolls back where that raises.
+    def pipeline(self) -> Iterator[Pipeline]:
+        """Open a pipeline. What is not committed before is committed at the end of the block, or undone if it raises.
 
         Raises:
             psycopg.OperationalError: the connection is lost, and closed. It may have committed all the same.
         """
         pg = self.connection.pgconn
         pg.enter_pipeline_mode()
-        transaction = Transaction(self.connection, self._prepared)
+        pipeline = Pipeline(self.connection, self._prepared)
         try:
             try:
-                yield transaction
+                yield pipeline
             except BaseException:
                 with suppress(psycopg.Error):  # it tells of the same trouble, or of less
-                    transaction.roll_back()
+                    pipeline.roll_back()
                 raise
-            transaction.commit()
+            pipeline.commit()
         except psycopg.Error as error:
             # What is prepared on it is forgotten with it, and another may reach the server that can be written to.
             if family_of(error) is Family.STALE or self._may_be_settled(error):
@@ -267,8 +282,8 @@ class Session:
 
     def check(self) -> None:
         """Ask the server whether the connection works; raises psycopg.OperationalError where it does not."""
-        with self.transaction() as transaction:
-            transaction.execute("SELECT 1")
+        with self.pipeline() as pipeline:
+            pipeline.execute("SELECT 1")
 
     def close(self) -> None:
         """Close the connection."""

@@ -47,7 +47,7 @@ class Timelines:
         """
         self._told = True
         try:
-            with session.transaction() as tx:
+            with session.pipeline() as tx:
                 self.look(tx)
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported) as error:
             self._told = False

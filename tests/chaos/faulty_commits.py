@@ -10,7 +10,7 @@ from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import Message as KafkaMessage
 
 from sagakit.consumer.batch_reader import BatchReader
-from sagakit.postgres.pipeline import Rows, Transaction
+from sagakit.postgres.pipeline import Pipeline, Rows
 from tests.chaos.faulty_fuse import Fuse, where
 
 _WRITES = re.compile(r"INSERT INTO|DELETE FROM|UPDATE \w+\s+SET")
@@ -34,26 +34,26 @@ def _committing(fuse: Fuse) -> None:
     A commit that stores nothing but how far the consumer has come may be of another test's messages, and so has points
     of its own: ``before-store``, ``after-store`` and ``store-unheard``.
     """
-    execute, commit = Transaction.execute, Transaction.commit
-    writing: WeakKeyDictionary[Transaction, set[bool]] = WeakKeyDictionary()
+    execute, commit = Pipeline.execute, Pipeline.commit
+    writing: WeakKeyDictionary[Pipeline, set[bool]] = WeakKeyDictionary()
     """What each writes until it commits: effects (True), how far the consumer has come (False), or both."""
-    committed: WeakKeyDictionary[Transaction, int] = WeakKeyDictionary()
+    committed: WeakKeyDictionary[Pipeline, int] = WeakKeyDictionary()
     """How often each has committed effects."""
 
-    def noting(self: Transaction, query: str, parameters: Mapping[str, object] | None = None) -> Rows:
+    def noting(self: Pipeline, query: str, parameters: Mapping[str, object] | None = None) -> Rows:
         if _WRITES.search(query):
             writing.setdefault(self, set()).add(_OFFSETS not in query)
         elif query == "ROLLBACK":
             writing.pop(self, None)
         return execute(self, query, parameters)
 
-    def named(tx: Transaction) -> str:
-        if not any(writing.pop(tx)):
+    def named(pipeline: Pipeline) -> str:
+        if not any(writing.pop(pipeline)):
             return "store"
-        committed[tx] = number = committed.get(tx, 0) + 1
+        committed[pipeline] = number = committed.get(pipeline, 0) + 1
         return f"commit-{number}" if number > 1 else "commit"
 
-    def faulty(self: Transaction) -> None:
+    def faulty(self: Pipeline) -> None:
         if self not in writing:
             commit(self)
             return
@@ -62,21 +62,21 @@ def _committing(fuse: Fuse) -> None:
         commit(self)
         fuse.dies(f"{where()}:after-{what}")
 
-    Transaction.execute = noting  # type: ignore[method-assign] # that is what a fault build does
-    Transaction.commit = faulty  # type: ignore[method-assign] # the same
+    Pipeline.execute = noting  # type: ignore[method-assign] # that is what a fault build does
+    Pipeline.commit = faulty  # type: ignore[method-assign] # the same
 
 
-def _before(tx: Transaction, what: str, fuse: Fuse) -> None:
+def _before(pipeline: Pipeline, what: str, fuse: Fuse) -> None:
     dies, unheard = f"{where()}:before-{what}", f"{where()}:{what}-unheard"
     if fuse.armed not in {dies, unheard}:
         return
-    tx.execute("SELECT 1").fetchone()  # so that all statements are done
+    pipeline.execute("SELECT 1").fetchone()  # so that all statements are done
     fuse.dies(dies)
     if fuse.blows(unheard):
-        tx.execute("BEGIN")  # takes over what was begun without it
-        tx.execute("COMMIT")
-        tx.execute("SELECT 1").fetchone()
-        tx._pg.finish()  # noqa: SLF001 - as a network would
+        pipeline.execute("BEGIN")  # takes over what was begun without it
+        pipeline.execute("COMMIT")
+        pipeline.execute("SELECT 1").fetchone()
+        pipeline._pg.finish()  # noqa: SLF001 - as a network would
         raise psycopg.OperationalError("server closed the connection unexpectedly")
 
 

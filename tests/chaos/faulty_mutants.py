@@ -38,7 +38,7 @@ from sagakit.orchestrator.store import SagaStore
 from sagakit.outbox import relay
 from sagakit.outbox.relay import Relay
 from sagakit.postgres import error_families
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Deferred, Pipeline, Transaction
 from sagakit.records import Record
 from sagakit.runtime.set_aside import Claim
 from sagakit.saga.instance import Instance
@@ -50,12 +50,12 @@ def takes_stock_again() -> None:
     """product_svc takes stock for a repeated command as it did for the first: that it has a row for it is no matter."""
     take = product_svc.handlers.decrease_product.function
 
-    def faulty(commands: Sequence[DecreaseProductCommand], tx: Transaction) -> Sequence[ProductDecreased]:
+    def faulty(commands: Sequence[DecreaseProductCommand], pipeline: Pipeline) -> Sequence[ProductDecreased]:
         products, orders = ([one.product_id for one in commands], [one.order_id for one in commands])
-        _, known = product_svc.store.lock(tx, products, orders)
-        answers = take(commands, tx)
+        _, known = product_svc.store.lock(pipeline, products, orders)
+        answers = take(commands, pipeline)
         pieces = product_svc.store._pieces(known.values(), -1)  # noqa: SLF001 - a mutant knows what it breaks
-        product_svc.store._change_stock(tx, pieces)  # noqa: SLF001 - the same
+        product_svc.store._change_stock(pipeline, pieces)  # noqa: SLF001 - the same
         return answers
 
     product_svc.handlers.decrease_product = Handler(DecreaseProductCommand, faulty)
@@ -98,9 +98,9 @@ def publishes_before_commit() -> None:
     react = BatchHandler._react  # noqa: SLF001 - a mutant knows what it breaks
 
     def faulty(
-        self: BatchHandler, messages: Sequence[Message[Record]], tx: Transaction, before: Mapping[Partition, int]
+        self: BatchHandler, messages: Sequence[Message[Record]], pipeline: Pipeline, before: Mapping[Partition, int]
     ) -> list[Encoded]:
-        self._producer.deliver(react(self, messages, tx, before))
+        self._producer.deliver(react(self, messages, pipeline, before))
         return []
 
     BatchHandler._react = faulty  # type: ignore[method-assign] # noqa: SLF001 - that is what a mutant does
@@ -110,9 +110,9 @@ def leaves_no_tombstone() -> None:
     """product_svc and delivery_svc undo what they never heard of without a trace."""
     move, deliver = product_svc.store.add_movements, delivery_svc.store.add
 
-    def faulty(tx: Transaction, wanted: Sequence[tuple[Wanted, str | None]]) -> dict[int, Delivery]:
+    def faulty(tx: Transaction, wanted: Sequence[tuple[Wanted, str | None]]) -> Deferred[dict[int, Delivery]]:
         added = deliver(tx, wanted)
-        traces = [delivery.order_id for delivery in added.values() if delivery.refusal == UNDONE]
+        traces = [delivery.order_id for delivery in added().values() if delivery.refusal == UNDONE]
         tx.execute("DELETE FROM deliveries WHERE order_id = ANY(%(ids)s)", {"ids": traces})
         return added
 

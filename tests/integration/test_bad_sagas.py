@@ -92,8 +92,8 @@ def change(database: Database, order: OrderCreated, harm: str) -> None:
 def hears(database: Database, *records: Record) -> list[Record]:
     """Have a process that was just started handle a batch; return the commands it brings about."""
     batch = [Message(record, record.TOPIC, 0, 0, f"message-{next(NUMBERS)}", None) for record in records]
-    with database.transaction() as tx:
-        return [outgoing.record for outgoing in SagaEngine(ORDER_SAGA, STORE).handle(batch, tx)]
+    with database.pipeline() as pipeline:
+        return [outgoing.record for outgoing in SagaEngine(ORDER_SAGA, STORE).handle(batch, pipeline)]
 
 
 def run(call: Coroutine[Any, Any, T]) -> T:

@@ -98,7 +98,7 @@ def test_a_thread_keeps_its_connection_until_the_server_has_closed_it(database: 
     kept = database.kept()
 
     def process() -> int:
-        with kept.session().transaction() as tx:
+        with kept.session().pipeline() as tx:
             number: int = tx.execute("SELECT pg_backend_pid()").fetchall()[0][0]
             return number
 

@@ -22,15 +22,15 @@ def database(stack: Stack) -> Iterator[Database]:
 
 
 def deliver(database: Database, order_id: int, address: str = "Main Street 1") -> DeliveryCreated:
-    with database.transaction() as tx:
-        (answer,) = create_delivery([CreateDeliveryCommand(order_id=order_id, user_id=1, address=address)], tx)
+    with database.pipeline() as pipeline:
+        (answer,) = create_delivery([CreateDeliveryCommand(order_id=order_id, user_id=1, address=address)], pipeline)
     assert isinstance(answer, DeliveryCreated)
     return answer
 
 
 def cancel(database: Database, order_id: int, address: str = "Main Street 1") -> None:
-    with database.transaction() as tx:
-        (answer,) = cancel_delivery([CancelDeliveryCommand(order_id=order_id, user_id=1, address=address)], tx)
+    with database.pipeline() as pipeline:
+        (answer,) = cancel_delivery([CancelDeliveryCommand(order_id=order_id, user_id=1, address=address)], pipeline)
     assert answer == DeliveryCancelled(order_id=order_id)
 
 

@@ -12,7 +12,7 @@ from sagakit.offsets import stored_offsets
 from sagakit.outbox import table
 from sagakit.outbox.relay import Relay
 from sagakit.postgres.database import Database
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Pipeline, Transaction
 from tests.chaos.simulation.database import Database as Tables
 from tests.chaos.simulation.database import MemoryServer, Now
 from tests.chaos.simulation.faults import Machine
@@ -86,14 +86,14 @@ def test_an_offset_that_another_member_has_stored_since_is_not_lowered(
 
 
 def test_what_was_committed_in_the_midst_stays(database: Database) -> None:
-    def fail(tx: Transaction) -> None:
-        stored_offsets.write(tx, {PLACE: 7})
-        tx.commit()
-        stored_offsets.write(tx, {PLACE: 8})
+    def fail(pipeline: Pipeline) -> None:
+        stored_offsets.write(pipeline, {PLACE: 7})
+        pipeline.commit()
+        stored_offsets.write(pipeline, {PLACE: 8})
         raise LookupError
 
     with pytest.raises(LookupError):
-        database.transact(fail)
+        database.kept().transact(fail)
     assert database.transact(stored_offsets.read) == {PLACE: 7}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from devstack.stack import Stack
 from sagakit.families import passes
-from sagakit.postgres.pipeline import Session, Transaction
+from sagakit.postgres.pipeline import Pipeline, Session
 from tests.support.scratch import scratch_database
 
 
@@ -20,30 +20,30 @@ def dsn(stack: Stack) -> str:
 @pytest.fixture
 def session(dsn: str) -> Iterator[Session]:
     session = Session(psycopg.connect(dsn, autocommit=True))
-    with session.transaction() as tx:
-        tx.execute("DROP TABLE IF EXISTS notes")
-        tx.execute("CREATE TABLE notes (number bigint PRIMARY KEY, text text)")
+    with session.pipeline() as pipeline:
+        pipeline.execute("DROP TABLE IF EXISTS notes")
+        pipeline.execute("CREATE TABLE notes (number bigint PRIMARY KEY, text text)")
     yield session
     session.close()
 
 
 def notes(session: Session) -> list[int]:
-    with session.transaction() as tx:
-        return [row.number for row in tx.execute("SELECT number FROM notes ORDER BY number")]
+    with session.pipeline() as pipeline:
+        return [row.number for row in pipeline.execute("SELECT number FROM notes ORDER BY number")]
 
 
-def run(session: Session, function: Callable[[Transaction], object]) -> None:
-    with session.transaction() as tx:
-        function(tx)
+def run(session: Session, function: Callable[[Pipeline], object]) -> None:
+    with session.pipeline() as pipeline:
+        function(pipeline)
 
 
-def add(tx: Transaction, number: int) -> None:
-    tx.execute("INSERT INTO notes VALUES (%(number)s, %(text)s)", {"number": number, "text": f"number {number}"})
+def add(pipeline: Pipeline, number: int) -> None:
+    pipeline.execute("INSERT INTO notes VALUES (%(number)s, %(text)s)", {"number": number, "text": f"number {number}"})
 
 
 def test_rows_have_the_names_and_the_types_of_their_columns(session: Session) -> None:
-    with session.transaction() as tx:
-        (row,) = tx.execute(
+    with session.pipeline() as pipeline:
+        (row,) = pipeline.execute(
             "SELECT %(n)s::bigint AS n, %(t)s::text AS t, %(b)s::boolean AS b, %(w)s::timestamptz AS w,"
             " %(i)s::interval AS i, %(n)s + 1, NULL AS nothing",
             {
@@ -59,8 +59,8 @@ def test_rows_have_the_names_and_the_types_of_their_columns(session: Session) ->
 
 
 def test_rows_can_be_read_in_any_order_and_after_the_end(session: Session) -> None:
-    with session.transaction() as tx:
-        first, second, third = (tx.execute(f"SELECT {n} AS n") for n in (1, 2, 3))
+    with session.pipeline() as pipeline:
+        first, second, third = (pipeline.execute(f"SELECT {n} AS n") for n in (1, 2, 3))
         assert second.fetchall() == [(2,)]
         assert first.fetchone() == (1,)
     assert third.fetchall() == third.fetchall() == [(3,)]
@@ -68,29 +68,29 @@ def test_rows_can_be_read_in_any_order_and_after_the_end(session: Session) -> No
 
 
 def test_what_selects_nothing_has_no_rows(session: Session) -> None:
-    with session.transaction() as tx:
-        assert tx.execute("SELECT * FROM notes").fetchone() is None
-        assert tx.execute("DELETE FROM notes").fetchall() == []
+    with session.pipeline() as pipeline:
+        assert pipeline.execute("SELECT * FROM notes").fetchone() is None
+        assert pipeline.execute("DELETE FROM notes").fetchall() == []
 
 
 def test_a_statement_is_prepared_once_whatever_its_values(session: Session) -> None:
     for number in range(5):
-        with session.transaction() as tx:
-            add(tx, number)
-            add(tx, -number - 1)
-    with session.transaction() as tx:
-        names = tx.execute("SELECT name FROM pg_prepared_statements WHERE statement LIKE 'INSERT INTO notes%'")
+        with session.pipeline() as pipeline:
+            add(pipeline, number)
+            add(pipeline, -number - 1)
+    with session.pipeline() as pipeline:
+        names = pipeline.execute("SELECT name FROM pg_prepared_statements WHERE statement LIKE 'INSERT INTO notes%'")
         assert len(names.fetchall()) == 1
 
 
 def test_what_failed_to_be_prepared_can_be_run_later(session: Session) -> None:
     for _ in range(2):
-        with pytest.raises(psycopg.errors.UndefinedTable), session.transaction() as tx:
-            tx.execute("SELECT later FROM made_later")
-    with session.transaction() as tx:
-        tx.execute("CREATE TABLE made_later AS SELECT 7 AS later")
-    with session.transaction() as tx:
-        assert tx.execute("SELECT later FROM made_later").fetchall() == [(7,)]
+        with pytest.raises(psycopg.errors.UndefinedTable), session.pipeline() as pipeline:
+            pipeline.execute("SELECT later FROM made_later")
+    with session.pipeline() as pipeline:
+        pipeline.execute("CREATE TABLE made_later AS SELECT 7 AS later")
+    with session.pipeline() as pipeline:
+        assert pipeline.execute("SELECT later FROM made_later").fetchall() == [(7,)]
 
 
 def test_statements_stay_prepared_whatever_is_rolled_back(session: Session) -> None:
@@ -98,7 +98,7 @@ def test_statements_stay_prepared_whatever_is_rolled_back(session: Session) -> N
         for _ in range(10):
             session.check()
         with pytest.raises(psycopg.errors.DivisionByZero):
-            run(session, lambda tx: tx.execute("SELECT 1 / 0").fetchall())
+            run(session, lambda pipeline: pipeline.execute("SELECT 1 / 0").fetchall())
     assert notes(session) == []
 
 
@@ -108,11 +108,11 @@ def test_what_the_block_refuses_is_undone_without_a_word(session: Session, state
     words: list[str | None] = []
     session.connection.add_notice_handler(lambda notice: words.append(notice.message_primary))
 
-    def fail(tx: Transaction) -> None:
+    def fail(pipeline: Pipeline) -> None:
         for number in range(statements):
-            add(tx, number)
+            add(pipeline, number)
         if read:
-            assert len(tx.execute("SELECT number FROM notes").fetchall()) == statements
+            assert len(pipeline.execute("SELECT number FROM notes").fetchall()) == statements
         raise KeyError
 
     with pytest.raises(KeyError):
@@ -123,25 +123,25 @@ def test_what_the_block_refuses_is_undone_without_a_word(session: Session, state
 
 def test_a_transaction_is_one_to_others_however_many_statements_it_sends_at_a_time(session: Session, dsn: str) -> None:
     other = Session(psycopg.connect(dsn, autocommit=True))
-    with session.transaction() as tx:
-        add(tx, 1)
-        assert tx.execute("SELECT number FROM notes").fetchall() == [(1,)]
-        add(tx, 2)
-        began = tx.execute("SELECT now()").fetchall()
+    with session.pipeline() as pipeline:
+        add(pipeline, 1)
+        assert pipeline.execute("SELECT number FROM notes").fetchall() == [(1,)]
+        add(pipeline, 2)
+        began = pipeline.execute("SELECT now()").fetchall()
         assert notes(other) == []
-        assert tx.execute("SELECT now()").fetchall() == began
+        assert pipeline.execute("SELECT now()").fetchall() == began
     assert notes(other) == [1, 2]
     other.close()
 
 
 def test_rows_come_with_a_commit_and_what_follows_is_another_transaction(session: Session) -> None:
-    def commit_then_fail(tx: Transaction) -> None:
-        add(tx, 1)
-        first = tx.execute("SELECT now()")
-        tx.commit()
+    def commit_then_fail(pipeline: Pipeline) -> None:
+        add(pipeline, 1)
+        first = pipeline.execute("SELECT now()")
+        pipeline.commit()
         assert first.there
-        assert tx.execute("SELECT now()").fetchall() > first.fetchall()
-        add(tx, 2)
+        assert pipeline.execute("SELECT now()").fetchall() > first.fetchall()
+        add(pipeline, 2)
         raise KeyError
 
     with pytest.raises(KeyError):
@@ -150,12 +150,12 @@ def test_rows_come_with_a_commit_and_what_follows_is_another_transaction(session
 
 
 def test_a_commit_in_the_midst_that_fails_undoes_what_came_before_it(session: Session) -> None:
-    def fail(tx: Transaction) -> None:
-        add(tx, 1)
-        tx.commit()
-        add(tx, 2)
-        tx.execute("SELECT 1 / 0")
-        tx.commit()
+    def fail(pipeline: Pipeline) -> None:
+        add(pipeline, 1)
+        pipeline.commit()
+        add(pipeline, 2)
+        pipeline.execute("SELECT 1 / 0")
+        pipeline.commit()
 
     with pytest.raises(psycopg.errors.DivisionByZero):
         run(session, fail)
@@ -163,25 +163,25 @@ def test_a_commit_in_the_midst_that_fails_undoes_what_came_before_it(session: Se
 
 
 def test_a_commit_that_fails_raises_and_undoes_everything(session: Session) -> None:
-    def break_a_promise(tx: Transaction) -> None:
-        add(tx, 1)
-        tx.execute("INSERT INTO promises VALUES (7)")
+    def break_a_promise(pipeline: Pipeline) -> None:
+        add(pipeline, 1)
+        pipeline.execute("INSERT INTO promises VALUES (7)")
 
-    with session.transaction() as tx:
-        tx.execute("DROP TABLE IF EXISTS promises")
-        tx.execute("CREATE TABLE promises (number bigint REFERENCES notes DEFERRABLE INITIALLY DEFERRED)")
+    with session.pipeline() as pipeline:
+        pipeline.execute("DROP TABLE IF EXISTS promises")
+        pipeline.execute("CREATE TABLE promises (number bigint REFERENCES notes DEFERRABLE INITIALLY DEFERRED)")
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
         run(session, break_a_promise)
     assert notes(session) == []
-    with session.transaction() as tx:
-        tx.execute("DROP TABLE promises")
+    with session.pipeline() as pipeline:
+        pipeline.execute("DROP TABLE promises")
 
 
 def test_an_error_that_the_block_swallows_is_raised_at_the_end(session: Session) -> None:
-    def swallow(tx: Transaction) -> None:
-        add(tx, 1)
+    def swallow(pipeline: Pipeline) -> None:
+        add(pipeline, 1)
         with pytest.raises(psycopg.errors.DivisionByZero):
-            tx.execute("SELECT 1 / 0").fetchall()
+            pipeline.execute("SELECT 1 / 0").fetchall()
 
     with pytest.raises(psycopg.errors.DivisionByZero):
         run(session, swallow)
@@ -198,10 +198,10 @@ def test_a_connection_whose_statements_the_server_has_forgotten_is_closed(sessio
 
 
 def test_the_first_of_several_errors_is_raised(session: Session) -> None:
-    def add_twice(tx: Transaction) -> None:
-        add(tx, 1)
-        add(tx, 1)
-        tx.execute("SELECT 1 / 0")
+    def add_twice(pipeline: Pipeline) -> None:
+        add(pipeline, 1)
+        add(pipeline, 1)
+        pipeline.execute("SELECT 1 / 0")
 
     with pytest.raises(psycopg.errors.UniqueViolation) as caught:
         run(session, add_twice)
@@ -210,8 +210,8 @@ def test_the_first_of_several_errors_is_raised(session: Session) -> None:
 
 
 def test_the_statement_that_failed_and_those_after_it_have_no_rows(session: Session) -> None:
-    def read(tx: Transaction) -> None:
-        bad, next_one = tx.execute("SELECT 1 / 0"), tx.execute("SELECT 1")
+    def read(pipeline: Pipeline) -> None:
+        bad, next_one = pipeline.execute("SELECT 1 / 0"), pipeline.execute("SELECT 1")
         with pytest.raises(psycopg.errors.DivisionByZero):
             next_one.fetchall()
         for rows in (bad, next_one):
@@ -224,8 +224,8 @@ def test_the_statement_that_failed_and_those_after_it_have_no_rows(session: Sess
 
 
 def test_an_error_of_the_block_is_raised_rather_than_the_servers(session: Session) -> None:
-    def fail(tx: Transaction) -> None:
-        tx.execute("SELECT 1 / 0")
+    def fail(pipeline: Pipeline) -> None:
+        pipeline.execute("SELECT 1 / 0")
         raise KeyError
 
     with pytest.raises(KeyError):
@@ -234,25 +234,25 @@ def test_an_error_of_the_block_is_raised_rather_than_the_servers(session: Sessio
 
 
 def test_text_that_the_server_cannot_hold_is_refused_before_it_is_sent(session: Session) -> None:
-    with pytest.raises(psycopg.DataError), session.transaction() as tx:
-        tx.execute("INSERT INTO notes VALUES (1, %(text)s)", {"text": "cut\0off"})
+    with pytest.raises(psycopg.DataError), session.pipeline() as pipeline:
+        pipeline.execute("INSERT INTO notes VALUES (1, %(text)s)", {"text": "cut\0off"})
     assert notes(session) == []
 
 
 def test_more_than_the_sockets_hold_goes_both_ways(session: Session) -> None:
     large = "x" * 3_000_000
-    with session.transaction() as tx:
-        echoes = [tx.execute("SELECT %(large)s::text AS large", {"large": large}) for _ in range(8)]
+    with session.pipeline() as pipeline:
+        echoes = [pipeline.execute("SELECT %(large)s::text AS large", {"large": large}) for _ in range(8)]
     assert all(echo.fetchall() == [(large,)] for echo in echoes)
 
 
 def test_a_lost_connection_is_closed(session: Session) -> None:
-    def lose(tx: Transaction) -> None:
-        add(tx, 1)
-        tx.execute("SELECT pg_terminate_backend(pg_backend_pid())").fetchall()
+    def lose(pipeline: Pipeline) -> None:
+        add(pipeline, 1)
+        pipeline.execute("SELECT pg_terminate_backend(pg_backend_pid())").fetchall()
 
     with pytest.raises(psycopg.OperationalError):
         run(session, lose)
     assert session.connection.closed
     with pytest.raises(psycopg.OperationalError):
-        run(session, lambda tx: add(tx, 2))
+        run(session, lambda pipeline: add(pipeline, 2))

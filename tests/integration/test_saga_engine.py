@@ -23,7 +23,7 @@ from sagakit.orchestrator.engine import SagaEngine
 from sagakit.orchestrator.operators import Operators
 from sagakit.orchestrator.store import SagaStore
 from sagakit.postgres.database import Database
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Deferred, Transaction
 from sagakit.records import Record
 from sagakit.saga.filter import Filter
 from sagakit.saga.instance import Event, EventType, Instance, Status
@@ -47,7 +47,7 @@ class Counting(SagaStore):
 
     def save_if(
         self, tx: Transaction, changed: Sequence[Instance], known: Mapping[int, Instance], events: Sequence[Event]
-    ) -> set[int]:
+    ) -> Deferred[set[int]]:
         self.guesses += 1
         return super().save_if(tx, changed, known, events)
 
@@ -65,8 +65,8 @@ class Process:
     def hears(self, *records: Record) -> list[Record]:
         """Handle one batch; return the commands it brings about."""
         batch = [Message(record, record.TOPIC, 0, 0, f"message-{next(NUMBERS)}", None) for record in records]
-        with self.database.transaction() as tx:
-            return [outgoing.record for outgoing in self._engine.handle(batch, tx)]
+        with self.database.pipeline() as pipeline:
+            return [outgoing.record for outgoing in self._engine.handle(batch, pipeline)]
 
     def saga(self, order_id: int) -> Instance:
         with self.database.transaction() as tx:

@@ -12,7 +12,7 @@ import pytest
 from devstack.stack import Stack
 from sagakit.families import Family, family_of, passes
 from sagakit.postgres.database import Database
-from sagakit.postgres.pipeline import Transaction, _statement
+from sagakit.postgres.pipeline import Pipeline, Transaction, _statement
 from tests.support.scratch import database_of, scratch_database
 
 T = TypeVar("T")
@@ -176,14 +176,14 @@ def test_what_may_be_committed_is_not_done_again(database: Database, admin: "psy
 def test_what_is_committed_in_part_is_not_done_again(database: Database) -> None:
     runs = []
 
-    def add_and_end(tx: Transaction) -> None:
+    def add_and_end(pipeline: Pipeline) -> None:
         runs.append(1)
-        add(tx, len(runs))
-        tx.commit()
-        tx.execute("SELECT pg_terminate_backend(pg_backend_pid())").fetchall()
+        add(pipeline, len(runs))
+        pipeline.commit()
+        pipeline.execute("SELECT pg_terminate_backend(pg_backend_pid())").fetchall()
 
     with pytest.raises(psycopg.errors.AdminShutdown):
-        database.transact(add_and_end)
+        database.kept().transact(add_and_end)
     assert len(database.transact(read)) == 1
 
 

@@ -14,7 +14,7 @@ from product_svc.handlers import decrease_product, increase_product
 from sagakit.errors import Poison, Unavailable
 from sagakit.families import passes
 from sagakit.postgres.database import Database
-from sagakit.postgres.pipeline import Rows, Transaction
+from sagakit.postgres.pipeline import Pipeline, Rows
 from tests.support.scratch import database_of, migrated_database
 from tests.support.wait import eventually
 
@@ -48,16 +48,16 @@ def decrease(database: Database, *commands: DecreaseProductCommand) -> list[Prod
     """Handle one batch, again where the database or another replica was in the way, as the consumer does."""
     while True:
         try:
-            with database.transaction() as tx:
-                return list(decrease_product(commands, tx))
+            with database.pipeline() as pipeline:
+                return list(decrease_product(commands, pipeline))
         except Exception as error:
             if not isinstance(error, Unavailable) and not passes(error):
                 raise
 
 
 def increase(database: Database, *commands: IncreaseProductCommand) -> list[ProductIncreased]:
-    with database.transaction() as tx:
-        return list(increase_product(commands, tx))
+    with database.pipeline() as pipeline:
+        return list(increase_product(commands, pipeline))
 
 
 def give_back(command: DecreaseProductCommand) -> IncreaseProductCommand:
@@ -185,13 +185,13 @@ def test_where_there_is_plenty_a_whole_batch_is_one_statement(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second one would be a round trip more, which is most of what a batch costs."""
-    shelf, statements, execute = product(database, 100), list[str](), Transaction.execute
+    shelf, statements, execute = product(database, 100), list[str](), Pipeline.execute
 
-    def counted(tx: Transaction, query: str, parameters: Mapping[str, object] | None = None) -> Rows:
+    def counted(pipeline: Pipeline, query: str, parameters: Mapping[str, object] | None = None) -> Rows:
         statements.append(query)
-        return execute(tx, query, parameters)
+        return execute(pipeline, query, parameters)
 
-    monkeypatch.setattr(Transaction, "execute", counted)
+    monkeypatch.setattr(Pipeline, "execute", counted)
     batch = [take(3000 + number, shelf) for number in range(20)]
     assert decrease(database, *batch) == [done(command.order_id) for command in batch]
     assert len(statements) == 1

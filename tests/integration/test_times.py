@@ -31,7 +31,7 @@ class Tables:
 
     def __init__(self, stack: Stack, service: str) -> None:
         self.database = database_of(migrated_database(stack, service))
-        self._old = self.database.transaction()
+        self._old = self.database.pipeline()
         self.old = self._old.__enter__()
         self.old.execute("SELECT 1").fetchall()
 
@@ -62,6 +62,7 @@ def test_an_order_does_not_end_before_its_cancel_was_asked_for(tables: Tables) -
     with tables.database.transaction() as tx:
         asked = orders.request_cancel(tx, order.order_id, actor="a", note="b")
     orders.end(tables.old, [Ending(order.order_id, OrderStatus.COMPLETED)])
+    tables.old.commit()
     times = tables.row("SELECT create_time, cancel_request_time, update_time FROM orders")
     assert asked.cancel_request is not None
     assert list(times) == [order.create_time, asked.cancel_request.time, asked.update_time]
@@ -86,6 +87,7 @@ def test_a_restored_order_and_its_cancel_are_not_earlier_than_what_was_announced
     cancel = OrderCancelRequested.from_avro(content)
     orders.restore_cancels(tables.old, [cancel])
     orders.end(tables.old, [Ending(created.order_id, OrderStatus.CANCELLED, "CANCEL_REQUESTED")])
+    tables.old.commit()
     times = tables.row("SELECT create_time, cancel_request_time, update_time FROM orders")
     assert list(times) == [created.create_time, asked, asked]
 
@@ -135,6 +137,7 @@ def test_no_restock_and_no_order_is_earlier_than_the_restock_before_it(tables: T
         restock(tx)
     restock(tables.old)
     products.take(tables.old, [WantedPieces(1, 1, 2, 10_000)])
+    tables.old.commit()
     first, second = tables.row(
         "SELECT array_agg(create_time ORDER BY restock_id DESC) FROM restocks WHERE product_id = 1"
     ).array_agg[1::-1]
@@ -160,7 +163,8 @@ def test_what_is_remembered_of_a_saga_whose_time_stood_still_is_what_is_stored(t
     changed = [*(transition.saga for transition in transitions), begun(4, 0)]
     events = [transition.event for transition in transitions if transition.event]
     with tables.database.transaction() as tx:
-        assert STORE.save_if(tx, changed, known, events) == {1, 2, 3, 4}
+        stored = STORE.save_if(tx, changed, known, events)
+    assert stored() == {1, 2, 3, 4}
     with tables.database.transaction() as tx:
         assert STORE.get(tx, [1, 2, 3, 4]) == {one.saga_id: one for one in changed}
         assert [STORE.history(tx, number, limit=1) for number in known] == [[event] for event in events]

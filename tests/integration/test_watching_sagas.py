@@ -44,8 +44,8 @@ def test_a_saga_is_as_old_as_the_clock_of_its_database_says(stack: Stack) -> Non
     address = DatabaseSettings.model_validate({"database_url": dsn}).database_url
     started = Message(CREATED, CREATED.TOPIC, 0, 0, "message-1", None)
     before = Database(address, 1)
-    with before.transaction() as tx:
-        SagaEngine(ORDER_SAGA, STORE).handle([started], tx)
+    with before.pipeline() as pipeline:
+        SagaEngine(ORDER_SAGA, STORE).handle([started], pipeline)
     before.close()
     let_its_clock_be_an_hour_fast(dsn)
 

@@ -61,14 +61,14 @@ GOING_BACK = {
     ),
     "offsets-with-the-batch-itself": Mutant(
         "sagakit/consumer/batch_handler.py",
-        "        stored_offsets.write(tx, before, self._offsets.known)\n",
+        "        stored_offsets.write(pipeline, before, self._offsets.known)\n",
         "        own = {(m.topic, m.partition): m.offset + 1 for m in messages}\n"
-        "        stored_offsets.write(tx, {**before, **own}, self._offsets.known)\n",
+        "        stored_offsets.write(pipeline, {**before, **own}, self._offsets.known)\n",
         f"{_HANDLING}::test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own",
     ),
     "offsets-left-behind": Mutant(
         "sagakit/consumer/batch_handler.py",
-        "        stored_offsets.write(tx, before, self._offsets.known)\n",
+        "        stored_offsets.write(pipeline, before, self._offsets.known)\n",
         "",
         f"{_HANDLING}::test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own",
     ),

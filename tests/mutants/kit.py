@@ -40,8 +40,8 @@ KIT = {
     ),
     "publish-in-transaction": Mutant(
         "sagakit/consumer/batch_handler.py",
-        "        return [self._codec.encode(message) for message in self._handle(messages, tx)]\n",
-        "        self._producer.deliver([self._codec.encode(one) for one in self._handle(messages, tx)])\n"
+        "        return [self._codec.encode(message) for message in self._handle(messages, pipeline)]\n",
+        "        self._producer.deliver([self._codec.encode(one) for one in self._handle(messages, pipeline)])\n"
         "        return []\n",
         f"{_CONSUMER}::test_what_cannot_be_committed_is_not_answered",
     ),
@@ -281,7 +281,7 @@ KIT = {
     ),
     "committed-twice": Mutant(
         "sagakit/postgres/database.py",
-        " or (transaction and transaction.committed)",
+        " or (pipeline and pipeline.committed)",
         "",
         "tests/integration/test_stale_connections.py::test_what_is_committed_in_part_is_not_done_again",
     ),

@@ -153,8 +153,8 @@ PRODUCTS = {
     ),
     "refuses-every-tenth-too": Mutant(
         "product_svc/handlers.py",
-        "store.take(tx, wanted)",
-        "store.take(tx, [one for one in wanted if one.order_id % 10])",
+        "store.take(pipeline, wanted)",
+        "store.take(pipeline, [one for one in wanted if one.order_id % 10])",
         f"{_STOCK}::test_where_there_is_plenty_a_whole_batch_is_one_statement",
     ),
     "no-tombstone": Mutant(

@@ -27,7 +27,7 @@ from sagakit.errors import Poison
 from sagakit.messages import Encoded, Message, Outgoing
 from sagakit.orchestrator.engine import SagaEngine
 from sagakit.orchestrator.rows import SagaRows
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Pipeline, Transaction
 from sagakit.records import Record, same
 from sagakit.saga import Cancel, Saga
 from sagakit.saga.instance import Event, Instance
@@ -189,7 +189,7 @@ class House:
         ]
         if batch:
             tx = MemoryTransaction(self.databases[name], NOW)
-            answers = process.handle(batch, cast("Transaction", tx))
+            answers = process.handle(batch, cast("Pipeline", tx))
             tx.commit()
             self._publish(name, answers)
 

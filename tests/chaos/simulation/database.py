@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 from psycopg.errors import LockNotAvailable
 
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Pipeline, Transaction
 from tests.chaos.simulation.faults import Fault, Machine
 from tests.chaos.simulation.green import CLOCK
 from tests.chaos.simulation.statements import Statements
@@ -178,7 +178,7 @@ class MemorySession:
         return _ENDED if self._timeline != self._server.database.timeline else _OPEN
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def pipeline(self) -> Iterator[Pipeline]:
         self._must_be_open()
         self._server.now.time += _TICK
         transaction: Any = MemoryTransaction(self._server.database, self._server.now.time, self)

@@ -18,7 +18,7 @@ from delivery_svc.deliveries import Wanted as WantedDelivery
 from orchestrator_svc.order_saga import ORDER_SAGA
 from product_svc.stock import Movement, Shelf, Wanted
 from sagakit.outbox.relay import Relay
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Deferred, Transaction
 from sagakit.records import Record
 from sagakit.saga.advance import advance
 from sagakit.saga.declaration import Saga
@@ -58,9 +58,11 @@ class _StockWithoutTombstones(StockStore):
 
 
 class _DeliveriesWithoutTombstones(DeliveryStore):
-    def add(self, tx: Transaction, wanted: Sequence[tuple[WantedDelivery, str | None]]) -> dict[int, Delivery]:
+    def add(
+        self, tx: Transaction, wanted: Sequence[tuple[WantedDelivery, str | None]]
+    ) -> Deferred[dict[int, Delivery]]:
         added = super().add(tx, wanted)
-        for delivery in added.values():
+        for delivery in added().values():
             if delivery.refusal == UNDONE:
                 del of(tx).write("deliveries")[delivery.order_id]
         return added
@@ -69,8 +71,8 @@ class _DeliveriesWithoutTombstones(DeliveryStore):
 class _ForgetfulStock(StockStore):
     """It takes stock without a look at whether the order has its pieces already."""
 
-    def take(self, tx: Transaction, wanted: Sequence[Wanted]) -> set[int]:  # noqa: ARG002 - as the store's
-        return set()
+    def take(self, tx: Transaction, wanted: Sequence[Wanted]) -> Deferred[set[int]]:  # noqa: ARG002 - as the store's
+        return set[int]
 
     def lock(
         self, tx: Transaction, product_ids: Iterable[int], order_ids: Iterable[int]

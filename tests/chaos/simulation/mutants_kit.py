@@ -19,7 +19,7 @@ from sagakit.outbox import relay, table
 from sagakit.outbox.relay import Relay
 from sagakit.outbox.writer import OutboxWriter
 from sagakit.postgres.database import Kept
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Pipeline
 from sagakit.runtime.set_aside import Claim
 from tests.chaos.simulation.actions import (
     DELIVERY,
@@ -59,8 +59,8 @@ def _offsets_first(handle: _Before, self: Any, batch: Sequence[KafkaMessage]) ->
 def _publish_inside(_: _Before, self: Any, messages: Sequence[Any]) -> None:
     before = self._offsets.along()
 
-    def react(tx: Transaction) -> None:
-        self._producer.deliver(self._react(messages, tx, before))
+    def react(pipeline: Pipeline) -> None:
+        self._producer.deliver(self._react(messages, pipeline, before))
 
     self._connection.transact(react)
     self._offsets.stored(before)
@@ -78,11 +78,11 @@ def _earlier(one: KafkaMessage) -> KafkaMessage:
     return KafkaMessage(topic=one.topic(), partition=one.partition(), offset=max(0, (one.offset() or 0) - 1))
 
 
-def _remove_first(_: _Before, self: Any, tx: Transaction, claim: Claim) -> int:
+def _remove_first(_: _Before, self: Any, pipeline: Pipeline, claim: Claim) -> int:
     given = {"age": self._age, "limit": claim.limit, "aside": "{}"}
-    rows = tx.execute(relay._CLAIM, given).fetchall()  # noqa: SLF001 - a mutant is inside
-    table.remove(tx, [row.outbox_id for row in rows])
-    tx.commit()
+    rows = pipeline.execute(relay._CLAIM, given).fetchall()  # noqa: SLF001 - a mutant is inside
+    table.remove(pipeline, [row.outbox_id for row in rows])
+    pipeline.commit()
     self._producer.deliver([relay._message(row) for row in rows])  # noqa: SLF001
     return len(rows)
 

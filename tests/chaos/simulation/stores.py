@@ -26,7 +26,7 @@ from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
 from product_svc.stock import Movement, Shelf, Wanted, allocate
 from sagakit.errors import Unavailable
 from sagakit.orchestrator.store import SagaStore
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Deferred, Transaction
 from sagakit.runtime.set_aside import Claim
 from sagakit.saga.filter import Filter
 from sagakit.saga.instance import Event, Instance
@@ -102,7 +102,7 @@ class OrderStore:
             told = due[one].announcements + 1
             due[one] = Due(now + timedelta(seconds=min(longest, after * 2.0**told)), told)
 
-    def end(self, tx: Transaction, endings: Sequence[Ending]) -> set[int]:
+    def end(self, tx: Transaction, endings: Sequence[Ending]) -> Deferred[set[int]]:
         orders = of(tx).write("orders")
         ended: set[int] = set()
         for ending in endings:
@@ -110,8 +110,7 @@ class OrderStore:
             if order is not None and not order.final:
                 orders[ending.order_id] = replace(order, status=ending.status, cancel_reason=ending.reason)
                 ended.add(ending.order_id)
-        tx.commit()
-        return ended
+        return lambda: ended
 
 
 class StockStore:
@@ -122,15 +121,14 @@ class StockStore:
     ) -> tuple[dict[int, Shelf], dict[int, Movement]]:
         return _those(of(tx).read("products"), set(product_ids)), _those(of(tx).read("movements"), list(order_ids))
 
-    def take(self, tx: Transaction, wanted: Sequence[Wanted]) -> set[int]:
+    def take(self, tx: Transaction, wanted: Sequence[Wanted]) -> Deferred[set[int]]:
         new = [one for one in wanted if one.order_id not in of(tx).read("movements")]
         shelves = _those(of(tx).read("products"), {one.product_id for one in wanted})
         movements = allocate(new, shelves)
         refused = {movement.product_id for movement in movements if movement.refusal}
         taken = [movement for movement in movements if movement.product_id not in refused]
         self.add_movements(tx, taken)
-        tx.commit()
-        return {movement.order_id for movement in taken}
+        return lambda: {movement.order_id for movement in taken}
 
     def add_movements(self, tx: Transaction, movements: Sequence[Movement]) -> None:
         stored = of(tx).write("movements")
@@ -160,7 +158,9 @@ class DeliveryStore:
     def lock(self, tx: Transaction, order_ids: Iterable[int]) -> dict[int, Delivery]:
         return _those(of(tx).read("deliveries"), list(order_ids))
 
-    def add(self, tx: Transaction, wanted: Sequence[tuple[WantedDelivery, str | None]]) -> dict[int, Delivery]:
+    def add(
+        self, tx: Transaction, wanted: Sequence[tuple[WantedDelivery, str | None]]
+    ) -> Deferred[dict[int, Delivery]]:
         deliveries, now = of(tx).write("deliveries"), of(tx).now
         added: dict[int, Delivery] = {}
         for one, refusal in wanted:
@@ -170,8 +170,7 @@ class DeliveryStore:
             delivery_id = None if refusal else len(deliveries) + 1
             row = Delivery(one.order_id, delivery_id, one.user_id, one.address, status, refusal, now, now)
             added[one.order_id] = deliveries[one.order_id] = row
-        tx.commit()
-        return added
+        return lambda: added
 
     def cancel(self, tx: Transaction, order_ids: Sequence[int]) -> None:
         deliveries = of(tx).write("deliveries")
@@ -202,10 +201,9 @@ class MemorySagaStore(SagaStore):
 
     def save_if(
         self, tx: Transaction, changed: Sequence[Instance], known: Mapping[int, Instance], events: Sequence[Event]
-    ) -> set[int]:
+    ) -> Deferred[set[int]]:
         stored = self._store(tx, changed, known, events)
-        tx.commit()
-        return stored
+        return lambda: stored
 
     def _store(
         self, tx: Transaction, changed: Sequence[Instance], known: Mapping[int, Instance], events: Sequence[Event]

@@ -10,7 +10,7 @@ from ordersaga.messages import CancelDeliveryCommand, DecreaseProductCommand, Or
 from orchestrator_svc.order_saga import ORDER_SAGA, order_in
 from sagakit.messages import Message
 from sagakit.orchestrator.engine import SagaEngine
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Pipeline, Transaction
 from sagakit.records import Record
 from tests.chaos.simulation.database import Database, MemoryTransaction
 from tests.chaos.simulation.stores import MemorySagaStore, in_memory
@@ -34,6 +34,6 @@ def test_a_cancel_that_came_too_late_before_is_passed_over(late: set[int], comma
     messages = [Message(record, record.TOPIC, 0, at, f"m{at}", None) for at, record in enumerate(records)]
     with in_memory():
         engine = SagaEngine(ORDER_SAGA, MemorySagaStore(OrderCreated), too_late)
-        (outgoing,) = engine.handle(messages, cast("Transaction", MemoryTransaction(Database(), NOW)))
+        (outgoing,) = engine.handle(messages, cast("Pipeline", MemoryTransaction(Database(), NOW)))
     assert isinstance(outgoing.record, command)
     assert asked == [[CANCEL]]

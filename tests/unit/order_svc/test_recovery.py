@@ -15,11 +15,11 @@ from sagakit.errors import NotHeardOf, Unavailable
 from sagakit.kafka.consumed import Partition
 from sagakit.messages import Message
 from sagakit.offsets import rereading, stored_offsets
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Pipeline, Transaction
 from sagakit.records import Record
 
 T = TypeVar("T")
-TX = cast("Transaction", None)
+PIPELINE = cast("Pipeline", None)
 
 
 class Histories:
@@ -29,7 +29,7 @@ class Histories:
         self.timelines = SimpleNamespace(number=0, line="1/1", look=lambda _: None)
 
     def transact(self, function: Callable[[Transaction], T]) -> T:
-        return function(TX)
+        return function(PIPELINE)
 
 
 @pytest.fixture
@@ -73,10 +73,10 @@ def test_until_it_is_whole_nothing_is_handled_nor_stored(database: Histories, fo
         with pytest.raises(Unavailable, match="may have gone back"):
             found.must_be_whole()
         with pytest.raises(Unavailable, match="may have gone back"):
-            handle([], TX)
+            handle([], PIPELINE)
         found.recover()
         found.must_be_whole()
-        assert handle([], TX) == []
+        assert handle([], PIPELINE) == []
 
 
 def test_a_database_that_went_back_skips_ids_that_may_never_have_reached_kafka(
@@ -174,7 +174,7 @@ def test_an_order_in_a_partition_that_was_added_since_is_restored(
     assert kafka.restored == [2]
 
 
-def unheard_of(_: Sequence[Message[Record]], __: Transaction) -> NoReturn:
+def unheard_of(_: Sequence[Message[Record]], __: Pipeline) -> NoReturn:
     raise NotHeardOf("UNKNOWN_ORDER", "there is no order 2")
 
 
@@ -183,13 +183,13 @@ def test_what_is_about_an_order_that_may_yet_be_restored_waits_and_is_not_parked
 ) -> None:
     handle = reading.guarding(unheard_of)
     with pytest.raises(NotHeardOf):
-        handle([], TX)
+        handle([], PIPELINE)
     database.timelines.number = 1
     reading.recover()
     with pytest.raises(Unavailable, match="may yet be found"):
-        handle([], TX)
+        handle([], PIPELINE)
     monkeypatch.setattr(recovery, "_LATE_SECONDS", 0.0)
     database.timelines.number = 2
     reading.recover()
     with pytest.raises(NotHeardOf):
-        handle([], TX)
+        handle([], PIPELINE)

@@ -11,15 +11,15 @@ from confluent_kafka import Message as KafkaMessage
 from sagakit.consumer.batch_handler import BatchHandler
 from sagakit.offsets import stored_offsets
 from sagakit.offsets.handled import Offsets, WentBackError
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Pipeline
 from tests.chaos.simulation.statements import HasLess
 
 T = TypeVar("T")
 PLACE = ("product-decreased", 3)
 
 
-def transact(function: Callable[[Transaction], T]) -> T:
-    return function(cast("Transaction", None))
+def transact(function: Callable[[Pipeline], T]) -> T:
+    return function(cast("Pipeline", None))
 
 
 def at(offset: int) -> KafkaMessage:

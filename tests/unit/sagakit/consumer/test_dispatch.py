@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from unittest.mock import Mock
+from typing import cast
 
-import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,10 +12,10 @@ from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, P
 from sagakit.consumer.dispatch import cut, dispatcher, handles
 from sagakit.errors import Poison
 from sagakit.messages import Message
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Pipeline
 from sagakit.records import Record
 
-TX = Mock(spec=psycopg.Connection)
+PIPELINE = cast("Pipeline", None)
 
 
 def decrease(key: int) -> DecreaseProductCommand:
@@ -45,17 +44,17 @@ def test_each_type_goes_to_its_handler_and_each_answer_names_its_cause() -> None
     calls: list[Sequence[Record]] = []
 
     @handles(DecreaseProductCommand)
-    def decreased(commands: Sequence[DecreaseProductCommand], _: Transaction) -> list[ProductDecreased]:
+    def decreased(commands: Sequence[DecreaseProductCommand], _: Pipeline) -> list[ProductDecreased]:
         calls.append(commands)
         return [ProductDecreased(order_id=c.order_id, success=True) for c in reversed(commands)]
 
     @handles(IncreaseProductCommand)
-    def increased(commands: Sequence[IncreaseProductCommand], _: Transaction) -> list[ProductIncreased]:
+    def increased(commands: Sequence[IncreaseProductCommand], _: Pipeline) -> list[ProductIncreased]:
         calls.append(commands)
         return [ProductIncreased(order_id=c.order_id) for c in commands]
 
     batch = messages(decrease(1), increase(2), decrease(3), increase(1))
-    answers = dispatcher(decreased, increased)(batch, TX)
+    answers = dispatcher(decreased, increased)(batch, PIPELINE)
     assert calls == [[decrease(1), decrease(3)], [increase(2)], [increase(1)]]
     assert {(type(a.record), a.record.key, a.cause.message_id if a.cause else "") for a in answers} == {
         (ProductDecreased, 1, "message-0"),
@@ -67,5 +66,5 @@ def test_each_type_goes_to_its_handler_and_each_answer_names_its_cause() -> None
 
 def test_a_type_that_nobody_handles_is_poison() -> None:
     with pytest.raises(Poison) as caught:
-        dispatcher()(messages(decrease(1)), TX)
+        dispatcher()(messages(decrease(1)), PIPELINE)
     assert caught.value.reason == "NOT_HANDLED"
