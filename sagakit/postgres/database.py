@@ -5,22 +5,19 @@ anew, and the transaction done again, before anybody notices; see `sagakit.famil
 """
 
 import asyncio
-import select
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy import event
-from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from sagakit.families import Family, family_of
 from sagakit.postgres.address import SERVING, DatabaseAddress
 from sagakit.postgres.pipeline import Pipeline, Session, Transaction
+from sagakit.postgres.pool import Pool, must_work
 from sagakit.postgres.timelines import Timelines
 from sagakit.runtime.logs import logger, one_line
 
@@ -30,9 +27,6 @@ T = TypeVar("T")
 
 _THREADS = 2
 """Those that look for what is due; they must not wait for the calls."""
-_POOL_SECONDS = 5.0
-_FRESH_SECONDS = 1.0
-"""A connection that was used so short a time ago, and has said nothing since, is not asked whether it still works."""
 _ATTEMPTS = 3
 """How often a transaction is done, where what it relied on has become stale each time."""
 
@@ -46,20 +40,10 @@ class Database:
         ``size`` is how many calls of `run` may be under way at once; a few threads more may open transactions.
         """
         self._address = address
-        self._pool = QueuePool(
-            cast("Any", self._connect),
-            pool_size=size + _THREADS,
-            max_overflow=0,
-            timeout=_POOL_SECONDS,
-            use_lifo=True,  # the one used last has its statements prepared
-            reset_on_return=None,
-        )
-        event.listen(self._pool, "checkout", self._must_work_when_taken)
-        event.listen(self._pool, "checkin", _note_use)
+        self._pool = Pool(self._connect, size + _THREADS)
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="database")
         self.timelines = Timelines()
         """Which history it tells, by the connections that were made."""
-        self._stale = float("-inf")
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Open a transaction; it commits at the end of the block, or rolls back where that raises.
@@ -68,26 +52,21 @@ class Database:
 
         Raises:
             psycopg.OperationalError: the database is away. It may have committed all the same.
-            sqlalchemy.exc.TimeoutError: all connections were in use for five seconds.
+            Unavailable: all connections were in use for five seconds.
         """
         return self.pipeline()
 
     @contextmanager
     def pipeline(self) -> Iterator[Pipeline]:
         """Do as `transaction` does, for a block that commits on its way."""
-        pooled = self._pool.connect()
-        session = cast("Session", pooled.driver_connection)
-        try:
-            with session.pipeline() as pipeline:
-                yield pipeline
-        except psycopg.Error as error:
-            if session.connection.closed and error.sqlstate:
-                self.connect_anew()  # what this connection was told holds for the others as well
-            raise
-        finally:
-            if session.connection.closed:
-                pooled.invalidate()
-            pooled.close()
+        with self._pool.session() as session:
+            try:
+                with session.pipeline() as pipeline:
+                    yield pipeline
+            except psycopg.Error as error:
+                if session.connection.closed and error.sqlstate:
+                    self.connect_anew()  # what this connection was told holds for the others as well
+                raise
 
     def transact(self, function: Callable[[Transaction], T]) -> T:
         """Run ``function`` in a transaction, and commit; return its result. It may run up to three times.
@@ -111,12 +90,12 @@ class Database:
 
     def connect_anew(self) -> None:
         """Have every connection made anew before it is used again, perhaps to another server."""
-        self._stale = time.monotonic()
+        self._pool.connect_anew()
 
     def close(self) -> None:
         """Close the connections, but for those that are kept."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._pool.dispose()
+        self._pool.close()
 
     def kept(self, begin: Callable[[Session], None] = lambda _: None) -> "Kept":
         """Return a connection for one thread to keep; ``begin`` looks at each new one before it is used."""
@@ -130,17 +109,6 @@ class Database:
             session.close()
             raise
         return session
-
-    def _must_work_when_taken(self, session: Session, entry: ConnectionPoolEntry, _: object) -> None:
-        if "made" not in entry.info:
-            entry.info["made"] = time.monotonic()
-            return
-        if entry.info["made"] <= self._stale:
-            raise DisconnectionError  # has the pool connect this one anew
-        try:
-            _must_work(session, entry.info["used"])
-        except psycopg.Error as error:
-            raise InvalidatePoolError from error  # and every other, too
 
 
 class Kept:
@@ -162,7 +130,7 @@ class Kept:
         used, self._used = self._used, time.monotonic()
         if self._session:
             try:
-                _must_work(self._session, used)
+                must_work(self._session, used)
             except psycopg.Error:
                 self._session.close()
             else:
@@ -188,20 +156,6 @@ class Kept:
             self._session.close()
 
 
-def _must_work(session: Session, used: float) -> None:
-    """See whether the server has closed what was idle since ``used``, by the monotonic clock.
-
-    A server that ends a connection in good order says so, which lies there to be read: seeing that costs no round trip.
-
-    Raises:
-        psycopg.Error: it has.
-    """
-    listening = select.poll()
-    listening.register(session.connection.fileno(), select.POLLIN)
-    if time.monotonic() - used >= _FRESH_SECONDS or listening.poll(0):
-        session.check()
-
-
 def _until_fresh(open_pipeline: Callable[[], AbstractContextManager[Pipeline]], do: Callable[[Pipeline], T]) -> T:
     for attempt in range(1, _ATTEMPTS + 1):
         pipeline = None
@@ -213,10 +167,6 @@ def _until_fresh(open_pipeline: Callable[[], AbstractContextManager[Pipeline]], 
                 raise
             log.info("transaction is done again", error=one_line(error))
     raise AssertionError("unreachable")
-
-
-def _note_use(_: object, entry: ConnectionPoolEntry) -> None:
-    entry.info["used"] = time.monotonic()
 
 
 def array(values: Iterable[object]) -> str:

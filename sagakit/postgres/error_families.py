@@ -6,7 +6,6 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from sagakit.families import Family, family_of, met_a_lock
 
@@ -129,11 +128,6 @@ def _(error: psycopg.Error) -> Family:
 @family_of.register(DBAPIError)
 def _(error: DBAPIError) -> Family:
     return family_of(error.orig) if isinstance(error.orig, psycopg.Error) else Family.OURS
-
-
-@family_of.register(PoolTimeout)
-def _(_: PoolTimeout) -> Family:
-    return Family.PASSING
 
 
 @met_a_lock.register(psycopg.Error)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import sagakit.postgres.database
+import sagakit.postgres.pool
 from devstack.stack import Stack
 from sagakit.families import passes
 from sagakit.postgres.database import Database, array
@@ -68,7 +68,7 @@ def test_a_statement_that_nobody_read_fails_its_transaction_all_the_same(databas
 def test_connections_stay_usable_however_often_they_are_checked_and_fail(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sagakit.postgres.database, "_FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(sagakit.postgres.pool, "_FRESH_SECONDS", 0.0)
     add(database, 1)
     for _ in range(3):
         for _ in range(10):

@@ -9,7 +9,6 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from httpx2 import ConnectError
 from psycopg import errors
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from sagakit.errors import Exhausted, NotFound, Poison, Unavailable
 from sagakit.families import Family, family_of, is_separable, passes
@@ -84,7 +83,6 @@ def test_a_code_of_a_newer_server_counts_as_its_class(sqlstate: str, family: Fam
         (psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes"), Family.DATA),
         (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"), Family.DATA),
         (psycopg.ProgrammingError("no result available"), Family.OURS),
-        (PoolTimeout("all connections are in use"), Family.PASSING),
         (OperationalError("SELECT 1", {}, errors.CannotConnectNow("starting up")), Family.PASSING),
         (ConnectError("refused"), Family.PASSING),
         (ConnectionResetError(), Family.PASSING),
