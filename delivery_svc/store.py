@@ -2,31 +2,45 @@
 
 from collections.abc import Iterable, Sequence
 
-from delivery_svc.deliveries import Delivery, DeliveryStatus, Wanted
-from sagakit.postgres.database import array, where
-from sagakit.postgres.pipeline import Deferred, Row, Transaction
+from sqlalchemy import bindparam, case, literal_column, or_, select
+from sqlalchemy.dialects.postgresql import insert
 
-_COLUMNS = "order_id, delivery_id, user_id, address, status, refusal, create_time, update_time"
-_LOCK = f"""
-    SELECT {_COLUMNS} FROM deliveries WHERE order_id = ANY(%(ids)s::bigint[]) ORDER BY order_id FOR NO KEY UPDATE
-"""  # noqa: S608 - a constant
-_ADD = f"""
-    INSERT INTO deliveries (order_id, delivery_id, user_id, address, status, refusal)
-    SELECT order_id, CASE WHEN refusal IS NULL THEN nextval('deliveries_delivery_id_seq') END, user_id, address,
-           CASE WHEN refusal IS NULL THEN 'SCHEDULED' ELSE 'REFUSED' END, refusal
-    FROM unnest(%(order_ids)s::bigint[], %(user_ids)s::bigint[], %(addresses)s::text[],
-                %(refusals)s::text[]) AS wanted (order_id, user_id, address, refusal)
-    ON CONFLICT (order_id) DO NOTHING
-    RETURNING {_COLUMNS}
-"""  # noqa: S608 - a constant
+from delivery_svc.deliveries import Delivery, DeliveryStatus, Wanted
+from delivery_svc.tables import deliveries, delivery_ids
+from sagakit.postgres.pipeline import Deferred, Row, Transaction
+from sagakit.postgres.sql import array, columns, columns_of, lock_those, text_of, unnest, where
+
+_DELIVERY = columns_of(deliveries, Delivery)
+_ALL = text_of(select(*_DELIVERY))
+_LOCK = text_of(lock_those(_DELIVERY, deliveries.c.order_id))
+_wanted = unnest("wanted", [*columns_of(deliveries, Wanted), deliveries.c.refusal])
+_scheduled = _wanted.c.refusal.is_(None)
+_ADD = text_of(
+    insert(deliveries)
+    .from_select(
+        [*_wanted.c.keys(), "delivery_id", "status"],
+        select(
+            *_wanted.c,
+            case((_scheduled, delivery_ids.next_value())),
+            case((_scheduled, literal_column("'SCHEDULED'")), else_=literal_column("'REFUSED'")),
+        ),
+    )
+    .on_conflict_do_nothing(index_elements=["order_id"])
+    .returning(*_DELIVERY)
+)
 _CANCEL = """
     UPDATE deliveries SET status = 'CANCELLED', update_time = greatest(update_time, now())
     WHERE order_id = ANY(%(ids)s::bigint[]) AND status = 'SCHEDULED'
 """
-_GET = f"""
-    SELECT {_COLUMNS} FROM deliveries
-    WHERE delivery_id IS NOT NULL AND (delivery_id = %(delivery_id)s OR order_id = %(order_id)s)
-"""  # noqa: S608 - a constant
+_GET = text_of(
+    select(*_DELIVERY).where(
+        deliveries.c.delivery_id.is_not(None),
+        or_(
+            deliveries.c.delivery_id == bindparam("delivery_id"),
+            deliveries.c.order_id == bindparam("order_id"),
+        ),
+    )
+)
 
 
 def lock(tx: Transaction, order_ids: Iterable[int]) -> dict[int, Delivery]:
@@ -40,15 +54,8 @@ def add(tx: Transaction, wanted: Sequence[tuple[Wanted, str | None]]) -> Deferre
     Where something is stored about an order already, that stays.
     """
     ordered = sorted(wanted, key=lambda pair: pair[0].order_id)
-    rows = tx.execute(
-        _ADD,
-        {
-            "order_ids": array([one.order_id for one, _ in ordered]),
-            "user_ids": array([one.user_id for one, _ in ordered]),
-            "addresses": array([one.address for one, _ in ordered]),
-            "refusals": array([refusal for _, refusal in ordered]),
-        },
-    )
+    given = columns([one for one, _ in ordered], Wanted.__annotations__)
+    rows = tx.execute(_ADD, {**given, "refusal": array([refusal for _, refusal in ordered])})
     return lambda: {row.order_id: _delivery(row) for row in rows}
 
 
@@ -72,10 +79,10 @@ def find(tx: Transaction, *, before: int | None, limit: int, status: DeliverySta
             f"status = '{status}'": status,  # said outright, because the cancelled ones have an index of their own
         }
     )
-    query = f"SELECT {_COLUMNS} FROM deliveries {wanted} ORDER BY delivery_id DESC LIMIT %(limit)s"  # noqa: S608 - constants
+    query = f"{_ALL} {wanted} ORDER BY delivery_id DESC LIMIT %(limit)s"
     return [_delivery(row) for row in tx.execute(query, {"before": before, "limit": limit})]
 
 
 def _delivery(row: Row) -> Delivery:
-    order_id, delivery_id, user_id, address, status, *others = row  # in the order of _COLUMNS and of the fields
+    order_id, delivery_id, user_id, address, status, *others = row  # in the order of the fields
     return Delivery(order_id, delivery_id, user_id, address, DeliveryStatus(status), *others)

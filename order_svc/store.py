@@ -4,19 +4,45 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ordersaga.messages import OrderCancelRequested, OrderCreated
+from sqlalchemy import bindparam, func, literal_column, select, tuple_, update
 
 from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
-from sagakit.postgres.database import array, columns, where
+from order_svc.tables import orders
 from sagakit.postgres.notifications import notify_news
 from sagakit.postgres.pipeline import Deferred, Row, Transaction
+from sagakit.postgres.sql import array, columns, lock_those, readable, select_those, text_of, unnest, where
 from sagakit.runtime.set_aside import Claim
 
 CHANNEL = "orders"
 """What is notified when orders have changed, with their ids."""
 
 _REQUEST = ("user_id", "product_id", "quantity", "price", "address", "request_id")
-_COLUMNS = """order_id, user_id, product_id, quantity, price, address, status, cancel_reason, create_time,
-              update_time, cancel_actor, cancel_note, cancel_request_time, request_id::text"""
+_ORDER = readable(one for one in orders.c if one.name not in {"announcements", "announce_time"})
+_ALL = text_of(select(*_ORDER))
+_GET = text_of(select_those(_ORDER, orders.c.order_id))
+_LOCK = text_of(lock_those(_ORDER, orders.c.order_id))
+_REQUESTED = text_of(
+    select(*_ORDER).where(
+        tuple_(orders.c.user_id, orders.c.request_id).in_(
+            select(*unnest("asked", [orders.c.user_id, orders.c.request_id]).c)
+        )
+    )
+)
+_REQUEST_CANCEL = text_of(
+    update(orders)
+    .where(
+        orders.c.order_id == bindparam("id"),
+        orders.c.status == literal_column("'PENDING'"),
+        orders.c.cancel_request_time.is_(None),
+    )
+    .values(
+        cancel_actor=bindparam("actor"),
+        cancel_note=bindparam("note"),
+        cancel_request_time=func.greatest(orders.c.update_time, func.now()),
+        update_time=func.greatest(orders.c.update_time, func.now()),
+    )
+    .returning(*_ORDER)
+)
 # The ids are drawn before the insert, so that each row can be told from its neighbours when it comes back. Whoever
 # stores the same requests at once waits at their unique keys: all come to these in one order, or they would wait for
 # each other.
@@ -36,12 +62,6 @@ _INSERT = """
     )
     SELECT request.place, request.order_id, stored.create_time FROM request JOIN stored USING (order_id)
 """
-_REQUESTED = f"""
-    SELECT {_COLUMNS} FROM orders
-    WHERE (user_id, request_id) IN (SELECT * FROM unnest(%(user_id)s::bigint[], %(request_id)s::uuid[]))
-"""  # noqa: S608 - a constant
-_GET = f"SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(%(ids)s::bigint[])"  # noqa: S608 - a constant
-_LOCK = f"SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(%(ids)s::bigint[]) ORDER BY order_id FOR UPDATE"  # noqa: S608 - a constant
 _END = """
     UPDATE orders SET status = ending.status, cancel_reason = ending.reason, update_time = greatest(update_time, now())
     FROM unnest(%(order_id)s::bigint[], %(status)s::text[], %(reason)s::text[])
@@ -54,12 +74,6 @@ _NEWS = """
     SELECT order_id AS id, json_build_array(status, cancel_reason, update_time)::text AS news
     FROM orders WHERE order_id = ANY(%(ids)s::bigint[]) AND status <> 'PENDING'
 """
-_REQUEST_CANCEL = f"""
-    UPDATE orders SET cancel_actor = %(actor)s, cancel_note = %(note)s,
-        cancel_request_time = greatest(update_time, now()), update_time = greatest(update_time, now())
-    WHERE order_id = %(order_id)s AND status = 'PENDING' AND cancel_request_time IS NULL
-    RETURNING {_COLUMNS}
-"""  # noqa: S608 - a constant
 # It tells ids alone: a row that cannot be read must have one, or nobody could leave it out.
 _CLAIM = """
     SELECT order_id FROM orders
@@ -71,8 +85,6 @@ _ANNOUNCED = """
         secs => least(%(longest)s, %(after)s * power(2.0, least(announcements, 30) + 1)))
     WHERE order_id = ANY(%(ids)s::bigint[])
 """
-
-
 _RESTORE = """
     INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, request_id, create_time, update_time,
                         announce_time)
@@ -150,10 +162,7 @@ def insert(tx: Transaction, requests: Sequence[NewOrder], announce_after: float)
     A request whose user has used its request id before is left out; `requested` finds that order. Those that are still
     PENDING after ``announce_after`` seconds are due to be announced again.
     """
-    rows = tx.execute(
-        _INSERT,
-        columns(requests, _REQUEST) | {"announce_after": announce_after},
-    )
+    rows = tx.execute(_INSERT, columns(requests, _REQUEST) | {"announce_after": announce_after})
     return {row.place - 1: _new(requests[row.place - 1], row) for row in rows}
 
 
@@ -184,7 +193,7 @@ def find(
             f"status = '{status}'": status,  # said outright: the pending and the cancelled have indexes
         }
     )
-    query = f"SELECT {_COLUMNS} FROM orders {wanted} ORDER BY order_id DESC LIMIT %(limit)s"  # noqa: S608 - constants
+    query = f"{_ALL} {wanted} ORDER BY order_id DESC LIMIT %(limit)s"
     return [_order(row) for row in tx.execute(query, {"before": before, "limit": limit, "user_id": user_id})]
 
 
@@ -198,7 +207,7 @@ def end(tx: Transaction, endings: Sequence[Ending]) -> Deferred[set[int]]:
 
 def request_cancel(tx: Transaction, order_id: int, *, actor: str, note: str) -> Order:
     """Note on an order that is locked and PENDING who asks first for its cancel, and why; return it as it is then."""
-    return _order(tx.execute(_REQUEST_CANCEL, {"order_id": order_id, "actor": actor, "note": note}).fetchone())
+    return _order(tx.execute(_REQUEST_CANCEL, {"id": order_id, "actor": actor, "note": note}).fetchone())
 
 
 def claim_unannounced(tx: Transaction, claim: Claim) -> list[Order]:

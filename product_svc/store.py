@@ -4,19 +4,28 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from product_svc.stock import Movement, Product, Shelf, Wanted
-from sagakit.postgres.database import array, columns
-from sagakit.postgres.pipeline import Deferred, Row, Transaction
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.postgresql import insert
 
-_COLUMNS = "product_id, name, price, stock, create_time, update_time"
-_MOVEMENT = "order_id, product_id, quantity, price, refusal, undone"
-_GET = f"SELECT {_COLUMNS} FROM products WHERE product_id = %(id)s"  # noqa: S608 - a constant
-_LIST = f"""
-    SELECT {_COLUMNS} FROM products WHERE product_id > %(after)s ORDER BY product_id LIMIT %(limit)s
-"""  # noqa: S608 - a constant
-_CREATE = f"""
-    INSERT INTO products (name, price, stock) VALUES (%(name)s, %(price)s, %(stock)s) RETURNING {_COLUMNS}
-"""  # noqa: S608 - a constant
+from product_svc.stock import Movement, Product, Shelf, Wanted
+from product_svc.tables import products, stock_movements
+from sagakit.postgres.pipeline import Deferred, Row, Transaction
+from sagakit.postgres.sql import array, columns, columns_of, insert_rows, lock_those, text_of
+
+_PRODUCT = columns_of(products, Product)
+_MOVEMENT = columns_of(stock_movements, Movement)
+_GET = text_of(select(*_PRODUCT).where(products.c.product_id == bindparam("id")))
+_LIST = text_of(
+    select(*_PRODUCT)
+    .where(products.c.product_id > bindparam("after"))
+    .order_by(products.c.product_id)
+    .limit(bindparam("limit"))
+)
+_CREATE = text_of(
+    insert(products)
+    .values(name=bindparam("name"), price=bindparam("price"), stock=bindparam("stock"))
+    .returning(*_PRODUCT)
+)
 _RESTOCK = """
     INSERT INTO restocks (product_id, quantity, request_id, create_time)
     SELECT product_id, %(quantity)s::bigint, %(request_id)s::uuid, greatest(update_time, now())
@@ -24,13 +33,8 @@ _RESTOCK = """
     ON CONFLICT (request_id) DO NOTHING RETURNING restock_id
 """
 _RESTOCKED = "SELECT product_id, quantity FROM restocks WHERE request_id = %(request_id)s::uuid"
-_LOCK_PRODUCTS = """
-    SELECT product_id, price, stock FROM products WHERE product_id = ANY(%(ids)s::bigint[])
-    ORDER BY product_id FOR NO KEY UPDATE
-"""
-_LOCK_MOVEMENTS = f"""
-    SELECT {_MOVEMENT} FROM stock_movements WHERE order_id = ANY(%(ids)s::bigint[]) ORDER BY order_id FOR NO KEY UPDATE
-"""  # noqa: S608 - a constant
+_LOCK_PRODUCTS = text_of(lock_those([products.c.product_id, *columns_of(products, Shelf)], products.c.product_id))
+_LOCK_MOVEMENTS = text_of(lock_those(_MOVEMENT, stock_movements.c.order_id))
 # Where two want the same product at once, the second to come waits for the first one's commit at the locks.
 _TAKE = """
     WITH wanted AS (
@@ -54,11 +58,7 @@ _TAKE = """
     )
     SELECT order_id FROM stored
 """
-_ADD_MOVEMENTS = f"""
-    INSERT INTO stock_movements ({_MOVEMENT})
-    SELECT * FROM unnest(%(order_id)s::bigint[], %(product_id)s::bigint[], %(quantity)s::bigint[],
-                         %(price)s::bigint[], %(refusal)s::text[], %(undone)s::boolean[])
-"""  # noqa: S608 - a constant
+_ADD_MOVEMENTS = text_of(insert_rows(stock_movements, _MOVEMENT))
 _UNDO = """
     UPDATE stock_movements SET undone = true, update_time = greatest(update_time, now())
     WHERE order_id = ANY(%(ids)s::bigint[])
@@ -128,7 +128,7 @@ def take(tx: Transaction, wanted: Sequence[Wanted]) -> Deferred[set[int]]:
     """
     ordered = sorted(wanted, key=lambda one: one.order_id)
     ids = array(sorted({one.product_id for one in wanted}))
-    taken = tx.execute(_TAKE, {**columns(ordered, ("order_id", "product_id", "quantity", "price")), "ids": ids})
+    taken = tx.execute(_TAKE, {**columns(ordered, Wanted.__annotations__), "ids": ids})
     return lambda: {row.order_id for row in taken}
 
 
@@ -142,10 +142,7 @@ def add_movements(tx: Transaction, movements: Sequence[Movement]) -> None:
     if not movements:
         return
     ordered = sorted(movements, key=lambda movement: movement.order_id)
-    tx.execute(
-        _ADD_MOVEMENTS,
-        columns(ordered, _MOVEMENT.split(", ")),
-    )
+    tx.execute(_ADD_MOVEMENTS, columns(ordered, Movement.__annotations__))
     _change_stock(tx, _pieces(movements, -1))
 
 

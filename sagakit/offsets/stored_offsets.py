@@ -18,26 +18,17 @@ consumer's documentation.
 from collections.abc import Mapping
 
 import psycopg
+from sqlalchemy import select
 
 from sagakit.kafka.consumed import Partition
-from sagakit.postgres.database import array
+from sagakit.offsets.tables import consumed_offsets
 from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.sql import array, text_of
 
 MARK = "stored"
 """The metadata of a committed offset that the database has. Kafka's own tools, and our versions that stored no offsets,
 leave it empty: then the committed offset alone counts."""
 
-TABLE = """
-    CREATE TABLE consumed_offsets (
-        topic text NOT NULL,
-        partition integer NOT NULL,
-        next_offset bigint NOT NULL,
-        PRIMARY KEY (topic, partition)
-    ) WITH (fillfactor = 50)
-"""
-"""A row for each partition, updated ten times a second and more. With half of each page free, PostgreSQL updates it on
-the same page."""
-_NAME = "consumed_offsets"
 # Where the database has less than is known, CASE gives NULL, which the table refuses. So the check is a part of the
 # transaction that stores the offset, and needs no round trip of its own.
 _WRITE = """
@@ -50,7 +41,7 @@ _WRITE = """
     ORDER BY place
     ON CONFLICT (topic, partition) DO UPDATE SET next_offset = EXCLUDED.next_offset
 """
-_READ = "SELECT topic, partition, next_offset FROM consumed_offsets"
+_READ = text_of(select(consumed_offsets))
 
 
 def write(tx: Transaction, offsets: Mapping[Partition, int], known: Mapping[Partition, int] | None = None) -> None:
@@ -71,7 +62,7 @@ def write(tx: Transaction, offsets: Mapping[Partition, int], known: Mapping[Part
 
 def has_less(error: BaseException) -> bool:
     """Say whether ``error`` means that the database had less than was known."""
-    return isinstance(error, psycopg.errors.NotNullViolation) and error.diag.table_name == _NAME
+    return isinstance(error, psycopg.errors.NotNullViolation) and error.diag.table_name == consumed_offsets.name
 
 
 def read(tx: Transaction) -> dict[Partition, int]:

@@ -10,29 +10,34 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import ColumnElement, DateTime, Table, case, literal_column
 
+from sagakit.orchestrator.tables import saga_events, sagas
 from sagakit.postgres.pipeline import Row
+from sagakit.postgres.sql import readable
 from sagakit.records import Record
 from sagakit.saga.instance import Event, EventType, Instance, Status
 
 FIRST_TIME = datetime.min.replace(tzinfo=UTC) + timedelta(days=2)
 LAST_TIME = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
 """PostgreSQL has times beyond what Python has, such as ``infinity``: they are read as the last one, or the first."""
+_FIRST: ColumnElement[datetime] = literal_column(f"'{FIRST_TIME.isoformat()}'::timestamptz")
+_LAST: ColumnElement[datetime] = literal_column(f"'{LAST_TIME.isoformat()}'::timestamptz")
 
 
-def bounded(column: str) -> str:
-    """Return the SQL that selects the time ``column`` within what Python can read."""
-    first, last = (f"'{time.isoformat()}'::timestamptz" for time in (FIRST_TIME, LAST_TIME))
-    return f"CASE WHEN {column} < {first} THEN {first} WHEN {column} > {last} THEN {last} ELSE {column} END"
+def bounded(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the time ``column`` within what Python can read."""
+    return case((column < _FIRST, _FIRST), (column > _LAST, _LAST), else_=column)
 
 
-COLUMNS = f"""
-    saga_id, start::text, status, step, reason, attempt, {bounded("waiting_since")} AS waiting_since,
-    {bounded("deadline")} AS deadline, stuck, last_error, version, {bounded("create_time")} AS create_time,
-    {bounded("update_time")} AS update_time
-"""
-"""What `Rows.saga` reads, in the order of the fields."""
-EVENT_COLUMNS = f"saga_id, version, {bounded('create_time')} AS create_time, type, step, reason, message_id"
+def _selected(table: Table) -> list[ColumnElement[Any]]:
+    columns = readable(table.c)
+    return [bounded(one).label(one.name) if isinstance(one.type, DateTime) else one for one in columns]
+
+
+SAGA = _selected(sagas)
+"""What `SagaRows.saga` reads."""
+EVENT = _selected(saga_events)
 """What `event` reads."""
 
 

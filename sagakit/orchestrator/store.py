@@ -6,14 +6,18 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import BigInteger, Column, DateTime, Update, bindparam, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import Insert, insert
+
 from sagakit.errors import Unavailable
 from sagakit.kafka.consumed import Partition
 from sagakit.offsets import stored_offsets
 from sagakit.orchestrator.database_clock import DatabaseClock
-from sagakit.orchestrator.rows import COLUMNS, EVENT_COLUMNS, LAST_TIME, SagaRows, bounded, event
-from sagakit.postgres.database import array, columns, where
+from sagakit.orchestrator.rows import EVENT, LAST_TIME, SAGA, SagaRows, bounded, event
+from sagakit.orchestrator.tables import saga_events, sagas
 from sagakit.postgres.notifications import notify
 from sagakit.postgres.pipeline import Deferred, Row, Rows, Transaction
+from sagakit.postgres.sql import array, columns, lock_those, select_those, text_of, unnest, where
 from sagakit.records import Record
 from sagakit.runtime.set_aside import Claim
 from sagakit.saga.filter import Filter
@@ -25,7 +29,15 @@ CHANNEL = "sagas"
 """What is notified when sagas have changed, with their ids."""
 
 _NOW = "SELECT now()"
-_LOAD = f"SELECT {COLUMNS} FROM sagas WHERE saga_id = ANY(%(ids)s::bigint[]) ORDER BY saga_id FOR UPDATE"  # noqa: S608 - a constant
+_ALL = text_of(select(*SAGA))
+_GET = text_of(select_those(SAGA, sagas.c.saga_id))
+_LOAD = text_of(lock_those(SAGA, sagas.c.saga_id))
+_HISTORY = text_of(
+    select(*EVENT)
+    .where(saga_events.c.saga_id == bindparam("id"), saga_events.c.version < bindparam("before"))
+    .order_by(saga_events.c.version.desc())
+    .limit(bindparam("limit"))
+)
 _ANY_DUE = """
     SELECT EXISTS (SELECT FROM sagas WHERE deadline <= now() AND saga_id <> ALL(%(aside)s::bigint[]))
         OR EXISTS (SELECT FROM sagas WHERE deadline > %(never)s::timestamptz AND saga_id <> ALL(%(aside)s::bigint[]))
@@ -44,47 +56,48 @@ _CLAIM_NEVER_DUE = """
     WHERE deadline > %(never)s::timestamptz AND %(all_due)s AND saga_id <> ALL(%(aside)s::bigint[])
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
-_GET = f"SELECT {COLUMNS} FROM sagas WHERE saga_id = ANY(%(ids)s::bigint[])"  # noqa: S608 - a constant
-_EVENTS = """
-    INSERT INTO saga_events (create_time, saga_id, version, type, step, reason, message_id)
-    SELECT stored.update_time, event.* FROM unnest(%(event_saga_id)s::bigint[], %(event_version)s::bigint[],
-        %(event_type)s::text[], %(event_step)s::text[], %(event_reason)s::text[], %(event_message_id)s::text[])
-        AS event (saga_id, version, type, step, reason, message_id)
-    JOIN stored USING (saga_id)
-"""
-_STORED = "SELECT saga_id, now() AS now FROM stored"
-_INSERT = f"""
-    WITH stored AS (
-        INSERT INTO sagas (saga_id, start, status, step, reason, attempt, waiting_since, deadline, stuck, last_error,
-                           version, create_time, update_time)
-        SELECT * FROM unnest(%(saga_id)s::bigint[], %(start)s::jsonb[], %(status)s::text[],
-            %(step)s::text[], %(reason)s::text[], %(attempt)s::integer[],
-            %(waiting_since)s::timestamptz[], %(deadline)s::timestamptz[], %(stuck)s::boolean[],
-            %(last_error)s::text[], %(version)s::bigint[]),
-            (SELECT %(now)s::timestamptz AS create_time, %(now)s::timestamptz AS update_time) AS times
-        ON CONFLICT (saga_id) DO NOTHING RETURNING saga_id, update_time
-    ), told AS ({_EVENTS})
-    {_STORED}
-"""  # noqa: S608 - constants
+_STORED = [one for one in sagas.c if one.name not in {"start", "create_time", "update_time"}]
+"""What is stored of a saga each time; its start is stored once, and its times are the transaction's."""
+_CHANGING = [one.name for one in _STORED]
+_HAPPENED = [one for one in saga_events.c if one.name != "create_time"]
+_EVENT_COLUMNS = [one.name for one in _HAPPENED]
+_EVENT_PREFIX = "event_"
+_at = bindparam("now", type_=DateTime(timezone=True))
+
+
+def _with_events(saved: Insert | Update) -> str:
+    """Return the statement that does ``saved``, adds the events of the sagas that it stores, and selects their ids."""
+    stored = saved.returning(sagas.c.saga_id, sagas.c.update_time).cte("stored")
+    event = unnest("event", _HAPPENED, _EVENT_PREFIX)
+    history = insert(saga_events).from_select(
+        [*_EVENT_COLUMNS, "create_time"],
+        select(*event.c, stored.c.update_time).join(stored, stored.c.saga_id == event.c.saga_id),
+    )
+    return text_of(select(stored.c.saga_id, func.now().label("now")).add_cte(history.cte("history")))
+
+
+_new = unnest("new_saga", [*_STORED, sagas.c.start])
+_INSERT = _with_events(
+    insert(sagas)
+    .from_select(
+        [*_new.c.keys(), "create_time", "update_time"],
+        select(*_new.c, _at.label("create_time"), _at.label("update_time")),
+    )
+    .on_conflict_do_nothing(index_elements=["saga_id"])
+)
 # The version alone would tell, were it not for databases that are restored to an earlier time. `Instance.moment` has
 # said the same about the time, so what is remembered of a saga is what is stored.
-_UPDATE = f"""
-    WITH stored AS (
-        UPDATE sagas SET status = new.status, step = new.step, reason = new.reason, attempt = new.attempt,
-            waiting_since = new.waiting_since, deadline = new.deadline, stuck = new.stuck, last_error = new.last_error,
-            version = new.version, update_time = greatest(sagas.update_time, %(now)s)
-        FROM unnest(%(saga_id)s::bigint[], %(status)s::text[], %(step)s::text[], %(reason)s::text[],
-            %(attempt)s::integer[], %(waiting_since)s::timestamptz[], %(deadline)s::timestamptz[],
-            %(stuck)s::boolean[], %(last_error)s::text[], %(version)s::bigint[],
-            %(loaded_version)s::bigint[], %(loaded_time)s::timestamptz[])
-            AS new (saga_id, status, step, reason, attempt, waiting_since, deadline, stuck, last_error, version,
-                    loaded_version, loaded_time)
-        WHERE sagas.saga_id = new.saga_id
-            AND (sagas.version, {bounded("sagas.update_time")}) = (new.loaded_version, new.loaded_time)
-        RETURNING sagas.saga_id, sagas.update_time
-    ), told AS ({_EVENTS})
-    {_STORED}
-"""  # noqa: S608 - constants
+_changed = unnest("changed", [*_STORED, Column("loaded_version", BigInteger), Column("loaded_time", _at.type)])
+_AS_LOADED = tuple_(sagas.c.version, bounded(sagas.c.update_time)) == tuple_(
+    _changed.c.loaded_version, _changed.c.loaded_time
+)
+_UPDATE = _with_events(
+    update(sagas)
+    .values({name: _changed.c[name] for name in _CHANGING if name != "saga_id"})
+    .values(update_time=func.greatest(sagas.c.update_time, _at))
+    .where(sagas.c.saga_id == _changed.c.saga_id)
+    .where(_AS_LOADED)
+)
 # Whoever is flagged as before is only put off. A line of the history that is there already is not ours to judge.
 _FLAG = """
     WITH stored AS (
@@ -98,21 +111,13 @@ _FLAG = """
             AND (before.due OR NOT sagas.stuck OR sagas.last_error IS DISTINCT FROM bad.fault)
         RETURNING sagas.saga_id, sagas.version, sagas.step, sagas.update_time, bad.fault,
             before.stuck AND before.last_error IS NOT DISTINCT FROM bad.fault AS flagged_before
-    ), told AS (
+    ), history AS (
         INSERT INTO saga_events (create_time, saga_id, version, type, step, reason, message_id)
         SELECT update_time, saga_id, version, 'STUCK', step, fault, '' FROM stored WHERE NOT flagged_before
         ON CONFLICT DO NOTHING
     )
     SELECT saga_id FROM stored WHERE NOT flagged_before
 """
-_HISTORY = f"""
-    SELECT {EVENT_COLUMNS} FROM saga_events
-    WHERE saga_id = %(id)s AND version < %(before)s ORDER BY version DESC LIMIT %(limit)s
-"""  # noqa: S608 - a constant
-_EVENT_COLUMNS = ("saga_id", "version", "type", "step", "reason", "message_id")
-_CHANGING = (
-    "saga_id", "status", "step", "reason", "attempt", "waiting_since", "deadline", "stuck", "last_error", "version",
-)  # fmt: skip
 
 
 class SagaStore:
@@ -186,7 +191,8 @@ class SagaStore:
             return []
         now = min(one.update_time for one in changed)  # some may have changed last at a later time, and then keep that
         notify(tx, CHANNEL, (instance.saga_id for instance in changed))
-        told: dict[str, object] = {f"event_{name}": values for name, values in columns(events, _EVENT_COLUMNS).items()}
+        happened = columns(events, _EVENT_COLUMNS)
+        told: dict[str, object] = {_EVENT_PREFIX + name: values for name, values in happened.items()}
         told["now"] = now
         new = [instance for instance in changed if instance.saga_id not in known]
         old = [instance for instance in changed if instance.saga_id in known]
@@ -234,14 +240,14 @@ class SagaStore:
     def find(self, tx: Transaction, wanted: Filter, *, before: int | None, limit: int) -> list[Instance]:
         """Return up to ``limit`` sagas with ids below ``before`` that pass ``wanted``, by descending id."""
         fits = where({"saga_id < %(before)s::bigint": before} | _conditions(wanted))
-        query = f"SELECT {COLUMNS} FROM sagas {fits} ORDER BY saga_id DESC LIMIT %(limit)s"  # noqa: S608 - constants
+        query = f"{_ALL} {fits} ORDER BY saga_id DESC LIMIT %(limit)s"
         found = tx.execute(query, {**_parameters(wanted), "before": before, "limit": limit})
         return [self._rows.saga(row) for row in found]
 
     def pick(self, tx: Transaction, wanted: Filter, *, limit: int) -> dict[int, Instance]:
         """Lock up to ``limit`` sagas that pass ``wanted``, the lowest ids first, in key order, and return them."""
         fits = where(_conditions(wanted))
-        query = f"SELECT {COLUMNS} FROM sagas {fits} ORDER BY saga_id LIMIT %(limit)s FOR UPDATE"  # noqa: S608 - constants
+        query = f"{_ALL} {fits} ORDER BY saga_id LIMIT %(limit)s FOR NO KEY UPDATE"
         rows = tx.execute(query, {**_parameters(wanted), "limit": limit})
         return {row.saga_id: self._rows.saga(row) for row in rows}
 

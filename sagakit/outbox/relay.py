@@ -11,8 +11,9 @@ import json
 
 from sagakit.kafka.producer import Producer
 from sagakit.messages import Encoded
-from sagakit.postgres.database import Database, array
+from sagakit.postgres.database import Database
 from sagakit.postgres.pipeline import Row, Transaction
+from sagakit.postgres.sql import array
 from sagakit.runtime import metrics
 from sagakit.runtime.logs import logger
 from sagakit.runtime.periodic import Periodic

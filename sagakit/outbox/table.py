@@ -4,16 +4,24 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sagakit.messages import Encoded
-from sagakit.postgres.database import array
-from sagakit.postgres.pipeline import Transaction
+from sqlalchemy import BigInteger, Column, DateTime, Identity, LargeBinary, MetaData, Table, Text, func
 
-_ADD = """
-    INSERT INTO outbox (topic, key, value, headers)
-    SELECT * FROM unnest(%(topics)s::text[], %(keys)s::bytea[], %(values)s::bytea[],
-                         %(headers)s::text[])
-    RETURNING outbox_id
-"""
+from sagakit.messages import Encoded
+from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.sql import array, columns_of, insert_rows, text_of
+
+outbox = Table(
+    "outbox",
+    MetaData(),
+    Column("outbox_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("key", LargeBinary, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    Column("headers", Text, nullable=False),  # names and values, in their order, as a list in JSON
+    Column("create_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+_ADD = text_of(insert_rows(outbox, columns_of(outbox, Encoded)).returning(outbox.c.outbox_id))
 _COUNT = "SELECT count(*) FROM (SELECT FROM outbox LIMIT %(most)s) AS rows"
 # What the relay has in hand it removes itself: nobody waits for it, as it may wait for Kafka.
 _REMOVE_UNCLAIMED = """
@@ -30,9 +38,9 @@ def add(transaction: Transaction, messages: Sequence[Encoded]) -> Iterable[Any]:
     return transaction.execute(
         _ADD,
         {
-            "topics": array([message.topic for message in messages]),
-            "keys": array([message.key for message in messages]),
-            "values": array([message.value for message in messages]),
+            "topic": array([message.topic for message in messages]),
+            "key": array([message.key for message in messages]),
+            "value": array([message.value for message in messages]),
             "headers": array([json.dumps([(n, (v or b"").decode()) for n, v in m.headers]) for m in messages]),
         },
     )

@@ -6,11 +6,10 @@ anew, and the transaction done again, before anybody notices; see `sagakit.famil
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
 
@@ -167,42 +166,3 @@ def _until_fresh(open_pipeline: Callable[[], AbstractContextManager[Pipeline]], 
                 raise
             log.info("transaction is done again", error=one_line(error))
     raise AssertionError("unreachable")
-
-
-def array(values: Iterable[object]) -> str:
-    """Write ``values`` as an array, for a parameter that its statement casts: ``%(ids)s::bigint[]``.
-
-    psycopg takes lists, too, but asks of each element anew how to write it: half of a service's time under load.
-    """
-    write = _WRITTEN.get
-    return "{" + ",".join([write(type(value), _quoted)(value) for value in values]) + "}"
-
-
-def columns(items: Sequence[object], names: Sequence[str]) -> dict[str, str]:
-    """Write the attributes ``names`` of ``items`` as arrays: the parameters of a statement that unnests them."""
-    return {name: array([getattr(item, name) for item in items]) for name in names}
-
-
-def where(conditions: Mapping[str, object]) -> str:
-    """Return a WHERE clause of those ``conditions`` whose value is not None; empty where there are none.
-
-    A condition that holds where its value is NULL would do, too, but no plan for all values can use an index for it.
-    """
-    given = [condition for condition, value in conditions.items() if value is not None]
-    return "WHERE " + " AND ".join(given) if given else ""
-
-
-def _quoted(value: object) -> str:
-    written = "\\x" + value.hex() if isinstance(value, bytes) else str(value)
-    if "\\" in written or '"' in written:
-        written = written.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{written}"'
-
-
-_WRITTEN: dict[type, Callable[[Any], str]] = {
-    int: str,
-    bool: str,
-    type(None): lambda _: "NULL",
-    datetime: lambda value: f'"{value.isoformat()}"',
-}
-"""By type; whatever else is quoted."""

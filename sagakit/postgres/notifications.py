@@ -17,8 +17,8 @@ import psycopg
 
 from sagakit.errors import Unavailable
 from sagakit.postgres.address import LISTENING, DatabaseAddress
-from sagakit.postgres.database import array
 from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.sql import array
 from sagakit.runtime.logs import logger, one_line
 
 log = logger("changes")

@@ -14,9 +14,9 @@ from psycopg import sql
 
 from devstack.layout import free_port
 from sagakit.postgres.address import MIGRATING, SERVING, DatabaseAddress, UnsupportedServer
-from sagakit.postgres.database import array
 from sagakit.postgres.migrations import migrate
 from sagakit.postgres.notifications import NotificationListener, notify
+from sagakit.postgres.sql import array
 from tests.support.debian import PASSWORD, Debian15
 from tests.support.mend import SERVICES
 from tests.support.scratch import database_of

@@ -15,8 +15,8 @@ from devstack.stack import Stack
 from sagakit.errors import Unavailable
 from sagakit.kafka.producer import Producer
 from sagakit.messages import Encoded, Message, Outgoing
-from sagakit.postgres.database import array
 from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.sql import array
 from sagakit.records import Record
 from tests.support.kafka import parked_from, taped
 from tests.support.scratch import Group, Recorded, scratch_group, store

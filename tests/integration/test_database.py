@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import sagakit.postgres.pool
 from devstack.stack import Stack
 from sagakit.families import passes
-from sagakit.postgres.database import Database, array
+from sagakit.postgres.database import Database
+from sagakit.postgres.sql import array
 from tests.support.scratch import database_of, scratch_database
 
 

@@ -13,6 +13,7 @@ from devstack.stack import Stack
 from sagakit.errors import NotHeardOf
 from sagakit.offsets import stored_offsets
 from sagakit.offsets.group_lag import GroupLag
+from sagakit.offsets.tables import CREATE_CONSUMED_OFFSETS
 from tests.support.going_back import Earlier
 from tests.support.kafka import taped
 from tests.support.scratch import Group, Recorded, scratch_group
@@ -69,7 +70,7 @@ class Dump:
         with psycopg.connect(self._dsn) as owner:
             owner.execute("DROP TABLE effects, consumed_offsets")
             owner.execute("CREATE TABLE effects (number bigint PRIMARY KEY)")
-            owner.execute(stored_offsets.TABLE.encode())
+            owner.execute(CREATE_CONSUMED_OFFSETS.encode())
             owner.execute("INSERT INTO effects SELECT unnest(%s::bigint[])", [self._effects])
             for (topic, number), offset in self._stored.items():
                 owner.execute("INSERT INTO consumed_offsets VALUES (%s, %s, %s)", [topic, number, offset])

@@ -92,8 +92,10 @@ def test_what_was_committed_in_the_midst_stays(database: Database) -> None:
         stored_offsets.write(pipeline, {PLACE: 8})
         raise LookupError
 
+    kept = database.kept()
     with pytest.raises(LookupError):
-        database.kept().transact(fail)
+        kept.transact(fail)
+    kept.close()
     assert database.transact(stored_offsets.read) == {PLACE: 7}
 
 

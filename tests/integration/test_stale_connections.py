@@ -182,8 +182,10 @@ def test_what_is_committed_in_part_is_not_done_again(database: Database) -> None
         pipeline.commit()
         pipeline.execute("SELECT pg_terminate_backend(pg_backend_pid())").fetchall()
 
+    kept = database.kept()
     with pytest.raises(psycopg.errors.AdminShutdown):
-        database.kept().transact(add_and_end)
+        kept.transact(add_and_end)
+    kept.close()
     assert len(database.transact(read)) == 1
 
 

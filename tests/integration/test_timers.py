@@ -19,7 +19,8 @@ from sagakit.messages import Encoded
 from sagakit.orchestrator.operators import Operators
 from sagakit.orchestrator.store import SagaStore
 from sagakit.orchestrator.timers import Timers
-from sagakit.postgres.database import Database, array
+from sagakit.postgres.database import Database
+from sagakit.postgres.sql import array
 from sagakit.saga import Saga
 from sagakit.saga.filter import Filter
 from sagakit.saga.instance import Event, EventType, Instance, Status

@@ -122,26 +122,26 @@ SAGA = {
     ),
     "no-update-time": Mutant(
         "sagakit/orchestrator/store.py",
-        '(sagas.version, {bounded("sagas.update_time")}) = (new.loaded_version, new.loaded_time)',
-        "sagas.version = new.loaded_version",
+        "_UPDATE = _with_events(\n",
+        "_AS_LOADED = sagas.c.version == _changed.c.loaded_version\n_UPDATE = _with_events(\n",
         f"{_ENGINE}::test_a_database_that_went_back_in_time_is_believed",
     ),
     "versions-unchecked": Mutant(
         "sagakit/orchestrator/store.py",
-        '            AND (sagas.version, {bounded("sagas.update_time")}) = (new.loaded_version, new.loaded_time)\n',
+        "    .where(_AS_LOADED)\n",
         "",
         f"{_SAGA_STORE}::test_a_change_of_what_was_changed_meanwhile_is_refused_whole",
     ),
     "start-without-conflict": Mutant(
         "sagakit/orchestrator/store.py",
-        "ON CONFLICT (saga_id) DO NOTHING RETURNING",
-        "RETURNING",
+        '    .on_conflict_do_nothing(index_elements=["saga_id"])\n',
+        "",
         f"{_ENGINE}::test_a_start_that_came_before_is_only_answered_again",
     ),
     "saga-unlocked": Mutant(
         "sagakit/orchestrator/store.py",
-        "ANY(%(ids)s::bigint[]) ORDER BY saga_id FOR UPDATE",
-        "ANY(%(ids)s::bigint[]) ORDER BY saga_id",
+        "_LOAD = text_of(lock_those(",
+        "_LOAD = text_of(select_those(",
         f"{_SAGA_STORE}::test_whoever_loads_a_saga_locks_it_until_the_end_of_the_transaction",
     ),
     "sagas-unsaid": Mutant(

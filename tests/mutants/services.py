@@ -187,7 +187,7 @@ PRODUCTS = {
 DELIVERIES = {
     "delivered-without-conflict": Mutant(
         "delivery_svc/store.py",
-        "    ON CONFLICT (order_id) DO NOTHING\n",
+        '    .on_conflict_do_nothing(index_elements=["order_id"])\n',
         "",
         f"{_DELIVERIES}::test_the_same_command_five_times_makes_one_delivery_and_one_answer",
     ),

@@ -16,7 +16,7 @@ from sagakit.consumer.consumer import Consumer
 from sagakit.consumer.dispatch import Handle
 from sagakit.kafka.producer import Producer
 from sagakit.messages import Encoded, Message, Outgoing
-from sagakit.offsets.stored_offsets import TABLE
+from sagakit.offsets.tables import CREATE_CONSUMED_OFFSETS
 from sagakit.postgres.database import Database
 from sagakit.postgres.migrations import migrate
 from sagakit.postgres.pipeline import Transaction
@@ -194,7 +194,7 @@ def scratch_group(
         cleanup.callback(database.close)
         with database.transaction() as tx:
             tx.execute("CREATE TABLE effects (number bigint PRIMARY KEY)")
-            tx.execute(TABLE)
+            tx.execute(CREATE_CONSUMED_OFFSETS)
         crashes: list[str] = []
         producer = Producer({"bootstrap.servers": stack.bootstrap}, crashes.append)
         cleanup.callback(producer.close, 5)

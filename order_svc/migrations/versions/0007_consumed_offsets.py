@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from sagakit.offsets.stored_offsets import TABLE
+from sagakit.offsets.tables import CREATE_CONSUMED_OFFSETS
 
 revision = "0007"
 down_revision = "0006"
@@ -12,7 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the table, empty: until a partition is stored, the group's committed offset counts."""
-    op.execute(TABLE)
+    op.execute(CREATE_CONSUMED_OFFSETS)
 
 
 def downgrade() -> None:

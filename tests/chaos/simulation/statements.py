@@ -56,7 +56,7 @@ def _read_offsets(tx: "MemoryTransaction", _: Parameters) -> Sequence[Any]:
 def _add_to_outbox(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
     outbox, sequences = tx.write("outbox"), tx.database.sequences
     added = []
-    columns = (_values(given[name]) for name in ("topics", "keys", "values", "headers"))
+    columns = (_values(given[name]) for name in ("topic", "key", "value", "headers"))
     for topic, key, value, headers in zip(*columns, strict=True):
         number = sequences["outbox"] = sequences.get("outbox", 0) + 1
         outbox[number] = Waiting(number, topic, _bytes(key), _bytes(value), headers, tx.now)
@@ -100,7 +100,7 @@ class Statements:
 
     _KNOWN: Mapping[str, Statement] = {
         "INSERT INTO consumed_offsets": _store_offsets,
-        "SELECT topic, partition, next_offset FROM consumed_offsets": _read_offsets,
+        "SELECT consumed_offsets.": _read_offsets,
         "INSERT INTO outbox": _add_to_outbox,
         "DELETE FROM outbox WHERE outbox_id IN": _remove_unclaimed,
         "DELETE FROM outbox WHERE outbox_id = ANY": _remove,
@@ -121,7 +121,7 @@ class Statements:
 
 
 def _values(array: str) -> list[Any]:
-    """Read an array of numbers or texts as ``postgres.database.array`` writes it: but for its braces it is JSON."""
+    """Read an array of numbers or texts as ``postgres.sql.array`` writes it: but for its braces it is JSON."""
     found: list[Any] = json.loads(f"[{array[1:-1]}]", strict=False)
     return found
 

@@ -52,7 +52,7 @@ def test_a_new_connection_is_not_used_where_it_has_another_history(monkeypatch: 
     nobody: Any = None
     database: Any = SimpleNamespace(kept=looks.append, timelines=SimpleNamespace(number=0))
     BatchHandler(nobody, nobody, database, nobody, Offsets())
-    session: Any = SimpleNamespace(transaction=nullcontext)
+    session: Any = SimpleNamespace(pipeline=nullcontext)
     looks[0](session)
     database.timelines.number = 1
     with pytest.raises(WentBackError, match="another history"):
@@ -60,7 +60,7 @@ def test_a_new_connection_is_not_used_where_it_has_another_history(monkeypatch: 
 
 
 def test_no_message_is_to_blame_for_tables_that_were_overwritten() -> None:
-    def refuse(_: Callable[[Transaction], object]) -> NoReturn:
+    def refuse(_: Callable[[Pipeline], object]) -> NoReturn:
         raise HasLess
 
     codec: Any = SimpleNamespace(decode=lambda *_: SimpleNamespace(key=1))
