@@ -43,9 +43,8 @@ _REQUEST_CANCEL = text_of(
     )
     .returning(*_ORDER)
 )
-# The ids are drawn before the insert, so that each row can be told from its neighbours when it comes back. Whoever
-# stores the same requests at once waits at their unique keys: all come to these in one order, or they would wait for
-# each other.
+# The ids are drawn before the insert, so that each row that comes back can be matched to its request. Transactions that
+# store the same requests at once wait at their unique keys. All insert in one order, so they do not deadlock.
 _INSERT = """
     WITH request AS MATERIALIZED (
         SELECT nextval('orders_order_id_seq') AS order_id, r.*
@@ -74,7 +73,7 @@ _NEWS = """
     SELECT order_id AS id, json_build_array(status, cancel_reason, update_time)::text AS news
     FROM orders WHERE order_id = ANY(%(ids)s::bigint[]) AND status <> 'PENDING'
 """
-# It tells ids alone: a row that cannot be read must have one, or nobody could leave it out.
+# It selects ids alone, so that a row that cannot be read has one by which it can be set aside.
 _CLAIM = """
     SELECT order_id FROM orders
     WHERE status = 'PENDING' AND announce_time <= now() AND order_id <> ALL(%(aside)s::bigint[])
@@ -135,7 +134,7 @@ def restore_cancels(tx: Transaction, told: Sequence[OrderCancelRequested]) -> No
 
 
 def last_number(tx: Transaction) -> int:
-    """Return the highest id that was given out, or is skipped."""
+    """Return the highest id that was given out or skipped."""
     ((number,),) = tx.execute(_LAST_NUMBER).fetchall()
     return int(number)
 

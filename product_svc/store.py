@@ -35,7 +35,7 @@ _RESTOCK = """
 _RESTOCKED = "SELECT product_id, quantity FROM restocks WHERE request_id = %(request_id)s::uuid"
 _LOCK_PRODUCTS = text_of(lock_those([products.c.product_id, *columns_of(products, Shelf)], products.c.product_id))
 _LOCK_MOVEMENTS = text_of(lock_those(_MOVEMENT, stock_movements.c.order_id))
-# Where two want the same product at once, the second to come waits for the first one's commit at the locks.
+# Where two batches want the same product at once, the second waits at the locks for the first one's commit.
 _TAKE = """
     WITH wanted AS (
         SELECT * FROM unnest(%(order_id)s::bigint[], %(product_id)s::bigint[], %(quantity)s::bigint[],

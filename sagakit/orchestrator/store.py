@@ -42,15 +42,15 @@ _ANY_DUE = """
     SELECT EXISTS (SELECT FROM sagas WHERE deadline <= now() AND saga_id <> ALL(%(aside)s::bigint[]))
         OR EXISTS (SELECT FROM sagas WHERE deadline > %(never)s::timestamptz AND saga_id <> ALL(%(aside)s::bigint[]))
 """
-# The timers wait with what is merely overdue while replies may lie unread; what an operator asked for goes out at once.
-# It tells ids alone: a row that cannot be read must have one, or nobody could leave it out.
+# Without `all_due` only what an operator asked for is claimed: the merely overdue wait while replies may lie unread.
+# It selects ids alone, so that a row that cannot be read has one by which it can be set aside.
 _CLAIM = """
     SELECT saga_id FROM sagas
     WHERE deadline <= now() AND (%(all_due)s OR attempt = 0 OR step IS NULL)
       AND saga_id <> ALL(%(aside)s::bigint[])
     ORDER BY deadline LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
-# A deadline that never comes would leave its saga waiting unseen for ever. By itself, so that both are found by index.
+# A deadline that never comes would leave its saga waiting for ever. It is a query by itself, as each goes by an index.
 _CLAIM_NEVER_DUE = """
     SELECT saga_id FROM sagas
     WHERE deadline > %(never)s::timestamptz AND %(all_due)s AND saga_id <> ALL(%(aside)s::bigint[])
@@ -85,8 +85,8 @@ _INSERT = _with_events(
     )
     .on_conflict_do_nothing(index_elements=["saga_id"])
 )
-# The version alone would tell, were it not for databases that are restored to an earlier time. `Instance.moment` has
-# said the same about the time, so what is remembered of a saga is what is stored.
+# The version alone would do, if no database were ever restored to an earlier time. The new time is what
+# `Instance.moment` says too, so what is remembered of a saga is what is stored.
 _changed = unnest("changed", [*_STORED, Column("loaded_version", BigInteger), Column("loaded_time", _at.type)])
 _AS_LOADED = tuple_(sagas.c.version, bounded(sagas.c.update_time)) == tuple_(
     _changed.c.loaded_version, _changed.c.loaded_time
@@ -98,7 +98,7 @@ _UPDATE = _with_events(
     .where(sagas.c.saga_id == _changed.c.saga_id)
     .where(_AS_LOADED)
 )
-# Whoever is flagged as before is only put off. A line of the history that is there already is not ours to judge.
+# A saga that is flagged already, for the same reason, only gets a later deadline. Its history is left as it is.
 _FLAG = """
     WITH stored AS (
         UPDATE sagas SET stuck = true, last_error = bad.fault, version = sagas.version + 1,

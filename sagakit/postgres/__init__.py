@@ -1,6 +1,7 @@
-"""A service's own database: its address, transactions as pipelines, migrations while it is used, notifications.
+"""A service's own database: its address, connections, transactions, SQL from tables, migrations, notifications.
 
-It may import `sagakit.runtime`. Begin with `sagakit.postgres.database`, then `sagakit.postgres.pipeline`.
+It may import `sagakit.runtime` and what lies below. Begin with `sagakit.postgres.database`, then read
+`sagakit.postgres.pipeline` for transactions and `sagakit.postgres.sql` for statements.
 """
 
 from sagakit.postgres import error_families  # noqa: F401 - it places PostgreSQL's errors

@@ -1,8 +1,8 @@
 """How a service connects to PostgreSQL: its address in any form that libpq takes, and the session settings it needs.
 
-A database and a role may have settings of their own, and so may the caller's address: what this code relies on in a
-session it sets itself, by one query on each new connection. A startup packet's ``options`` would do so without a round
-trip, but a pooler such as PgBouncer refuses them, and the caller's own would be lost.
+A database and a role may have settings of their own, and so may the caller's address. So what this code relies on, it
+sets itself, by one query on each new connection. ``options`` in the startup packet would save that round trip, but a
+pooler such as PgBouncer refuses them, and the caller's own options would be lost.
 """
 
 import os
@@ -26,13 +26,13 @@ _QUOTED = re.compile(r'".*"')
 
 _LIBPQ = {
     "connect_timeout": "5",
-    # To notice within half a minute that it talks to nobody.
+    # A connection whose server is gone is noticed within half a minute.
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
-"""What the caller may say otherwise, in the address or by libpq's variables."""
+"""Our defaults. The caller may set others, in the address or by libpq's variables."""
 _VARIABLES = {"connect_timeout": "PGCONNECT_TIMEOUT", "target_session_attrs": "PGTARGETSESSIONATTRS"}
 
 _FORMS = {
@@ -44,14 +44,14 @@ _FORMS = {
     "standard_conforming_strings": "on",
     "array_nulls": "on",
     "default_transaction_isolation": "read committed",
-    "idle_session_timeout": "0",  # connections are kept, and the change feed's says nothing while nothing changes
+    "idle_session_timeout": "0",  # connections are kept, and one that listens is silent while nothing changes
 }
 """How values are written and read, and what a transaction sees."""
 
-# Statements are planned once, whatever their values: to plan one anew takes longer than to run it. A plan that is made
-# while a table is empty must do as it grows, so each statement goes by an index.
-# To the server a pipeline is never idle: it is the transaction as a whole that ends, when its client has stopped. Where
-# that has no time-out yet, the server at least notices that a client's machine is gone.
+# Statements are planned once, whatever their values: planning takes longer than running. A plan that is made while a
+# table is empty must still do when the table has grown, so each statement goes by an index.
+# To the server a pipeline is never idle. So it is the whole transaction that has a time-out, for a client that has
+# stopped. A server before 17 has no such time-out; it notices at least when the client's machine is gone.
 SERVING = {
     **_FORMS,
     "statement_timeout": "30000",
@@ -64,24 +64,24 @@ SERVING = {
     "tcp_user_timeout": "30000",
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
-    "row_security": "off",  # rows that a policy would hide are an error, not rows that do not exist
+    "row_security": "off",  # a row that a policy hides is an error, and not taken for missing
 }
 """The session settings of a service's connections."""
 LISTENING = {**_FORMS, "statement_timeout": "0", "lock_timeout": "0"}
-"""Those of a connection that waits for notifications."""
+"""Those of a connection that listens for notifications."""
 MIGRATING = {
     **_FORMS,
     "statement_timeout": "0",
     "transaction_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
 }
-"""Those of a connection that migrates: a revision takes the time that it takes."""
+"""Those of a connection that migrates: a revision may take as long as it needs."""
 _SINCE = {"transaction_timeout": 170_000}
-"""From which version on a server knows a setting."""
+"""The first version of the server that has a setting."""
 
 
 class _WholeNumber(NumericLoader):
-    """Reads a whole `numeric` as an ``int``: our numbers are whole, whatever type somebody has altered a column to."""
+    """Reads a whole `numeric` as an ``int``: our numbers are whole, even if somebody has altered a column's type."""
 
     def load(self, data: Buffer) -> Decimal | int:  # type: ignore[override]
         read = super().load(data)
@@ -89,12 +89,12 @@ class _WholeNumber(NumericLoader):
 
 
 class UnsupportedServer(Unavailable):
-    """The database server, or what stands before it, cannot be worked with. At a start that is said, and ends it."""
+    """The server, or a pooler before it, cannot be used by this code. A process that starts says so, and ends."""
 
 
 @dataclass(frozen=True)
 class DatabaseAddress:
-    """Where a database is and who logs in: whatever libpq takes. Its password is never shown."""
+    """Where a database is and who logs in, in any form that libpq takes. The password is never shown."""
 
     conninfo: str = field(repr=False)
 
@@ -103,13 +103,13 @@ class DatabaseAddress:
         """Read a URL or a string of keywords and values, one host or several.
 
         Raises:
-            ValueError: libpq cannot read it, it names no database, or a port is none.
+            ValueError: libpq cannot read it, it names no database, or a port is not a port.
         """
         conninfo = _ANY_DRIVER.sub("postgresql://", text.strip())
         try:
             given = conninfo_to_dict(conninfo)
         except psycopg.ProgrammingError as error:
-            reason = _QUOTED.sub("…", " ".join(str(error).split()))  # what it quotes may be the password's
+            reason = _QUOTED.sub("…", " ".join(str(error).split()))  # it may quote the password
             raise ValueError(f"must be postgresql://user:password@host:port/database; libpq says: {reason}") from None
         if not (given.get("dbname") or given.get("service") or os.environ.keys() & {"PGDATABASE", "PGSERVICE"}):
             raise ValueError("must be postgresql://user:password@host:port/database; it names no database")
@@ -122,16 +122,16 @@ class DatabaseAddress:
         return str(conninfo_to_dict(self.conninfo).get("dbname", ""))
 
     def connect(self, settings: Mapping[str, str]) -> "psycopg.Connection[Any]":
-        """Connect, in autocommit mode, and have the session go by ``settings``.
+        """Connect, in autocommit mode, and apply ``settings`` to the session.
 
         Raises:
-            psycopg.OperationalError: it cannot be reached, or lets nobody in.
+            psycopg.OperationalError: the server cannot be reached, or refuses the login.
             UnsupportedServer: it is too old, or its encoding is not UTF8.
         """
-        connection = psycopg.connect(self.whole(), autocommit=True)
+        connection = psycopg.connect(self.for_libpq(), autocommit=True)
         connection.adapters.register_loader("numeric", _WholeNumber)
         try:
-            connection.execute(_settle(connection.info, settings))
+            connection.execute(_apply(connection.info, settings))
         except BaseException:
             connection.close()
             raise
@@ -139,23 +139,23 @@ class DatabaseAddress:
 
     async def connect_async(self, settings: Mapping[str, str]) -> "psycopg.AsyncConnection[Any]":
         """Do as `connect` does, in the event loop."""
-        connection = await psycopg.AsyncConnection.connect(self.whole(), autocommit=True)
+        connection = await psycopg.AsyncConnection.connect(self.for_libpq(), autocommit=True)
         try:
-            await connection.execute(_settle(connection.info, settings))
+            await connection.execute(_apply(connection.info, settings))
         except BaseException:
             await connection.close()
             raise
         return connection
 
-    def whole(self, **other: str) -> str:
-        """Return what libpq is given: the address, our defaults for what it leaves open, and ``other`` parameters."""
+    def for_libpq(self, **other: str) -> str:
+        """Return the address, with our defaults for what it leaves open, and with ``other`` parameters."""
         given = conninfo_to_dict(self.conninfo)
         ours = dict(_LIBPQ)
         if len(_several(given, "host") or _several(given, "hostaddr")) > 1:
             ours["target_session_attrs"] = "read-write"  # every service writes
         chosen = {name for name, variable in _VARIABLES.items() if variable in os.environ}
         ours = {name: value for name, value in ours.items() if name not in given.keys() | chosen}
-        # Said at the login, so that there is nothing to be read in another encoding before.
+        # It is set at the login, so that nothing comes in another encoding before.
         return make_conninfo(self.conninfo, **{**ours, "client_encoding": "UTF8", **other})
 
 
@@ -173,12 +173,12 @@ def _check_hosts(hosts: list[str], ports: list[str]) -> None:
         raise ValueError(f"must have one port, or one for each host; it has {len(ports)} for {len(hosts)}")
 
 
-def _settle(info: psycopg.ConnectionInfo, settings: Mapping[str, str]) -> bytes:
-    """Return the query that has a new session go by ``settings``, where its server can be worked with at all."""
+def _apply(info: psycopg.ConnectionInfo, settings: Mapping[str, str]) -> bytes:
+    """Return the query that applies ``settings`` to a new session; raises `UnsupportedServer`."""
     if info.server_version < _OLDEST:
-        told = info.parameter_status("server_version")
+        version = info.parameter_status("server_version")
         raise UnsupportedServer(
-            f"the database server is PostgreSQL {told}, and it must be {_OLDEST // 10_000} or later"
+            f"the database server is PostgreSQL {version}, and it must be {_OLDEST // 10_000} or later"
         )
     encoding = info.parameter_status("server_encoding")
     if encoding not in {None, "UTF8"}:
@@ -188,7 +188,7 @@ def _settle(info: psycopg.ConnectionInfo, settings: Mapping[str, str]) -> bytes:
     return f"SELECT {', '.join(calls)}, {_DURABLE}".encode()
 
 
-# What was answered must survive a crash of the server; whether to wait for standbys as well is the operator's choice.
+# What a caller was told is stored survives a crash of the server. Waiting for standbys is the operator's choice.
 _DURABLE = (
     "CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END"
 )

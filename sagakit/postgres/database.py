@@ -1,7 +1,7 @@
-"""A service's database: transactions for threads and for the event loop.
+"""Transactions on a service's database, for threads and for the event loop.
 
-What has become stale on our side (a statement whose table has changed, a connection that the server has ended) is made
-anew, and the transaction done again, before anybody notices; see `sagakit.families`.
+A statement is stale when its table has changed, a connection when the server has ended it. They are made anew, and the
+transaction is run again, before a caller notices; see `sagakit.families`.
 """
 
 import asyncio
@@ -24,30 +24,30 @@ log = logger("database")
 
 T = TypeVar("T")
 
-_THREADS = 2
-"""Those that look for what is due; they must not wait for the calls."""
+_BACKGROUND = 2
+"""Connections for threads that look for due work, so that they need not wait for calls."""
 _ATTEMPTS = 3
-"""How often a transaction is done, where what it relied on has become stale each time."""
+"""How often a transaction is run, if something is stale each time."""
 
 
 class Database:
-    """Connections to one database."""
+    """Transactions on one database, over connections that threads share."""
 
     def __init__(self, address: DatabaseAddress, size: int) -> None:
-        """Connect to ``address`` when first asked.
+        """Connect to ``address`` when that is first needed.
 
-        ``size`` is how many calls of `run` may be under way at once; a few threads more may open transactions.
+        ``size`` calls of `run` may be under way at once, and a few other threads may open transactions beside them.
         """
         self._address = address
-        self._pool = Pool(self._connect, size + _THREADS)
+        self._pool = Pool(self._connect, size + _BACKGROUND)
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="database")
         self.timelines = Timelines()
-        """Which history it tells, by the connections that were made."""
+        """The database's histories, as its connections have found them."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Open a transaction; it commits at the end of the block, or rolls back where that raises.
 
-        A block cannot be done again where something has become stale: `transact` can.
+        A block cannot be run again where something is stale; `transact` can.
 
         Raises:
             psycopg.OperationalError: the database is away. It may have committed all the same.
@@ -68,37 +68,37 @@ class Database:
                 raise
 
     def transact(self, function: Callable[[Transaction], T]) -> T:
-        """Run ``function`` in a transaction, and commit; return its result. It may run up to three times.
+        """Run ``function`` in a transaction, commit, and return its result. It may run up to three times.
 
-        It runs again, at once, where what it relied on has become stale and nothing is committed: a statement was
-        prepared before its table changed, or the server has ended the connection. Raises what `transaction` does.
+        It runs again, at once, where something was stale and nothing is committed: a statement was prepared before its
+        table changed, or the server has ended the connection. Raises what `transaction` does.
         """
         return _until_fresh(self.pipeline, function)
 
     async def run(self, function: Callable[[Transaction], T]) -> T:
-        """`transact` in a thread beside the event loop.
+        """Do as `transact` does, in a thread beside the event loop.
 
-        A caller that is cancelled meanwhile does not stop it.
+        It goes on even if its caller is cancelled.
         """
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.transact, function)
 
     async def is_writable(self) -> bool:
-        """Say whether the server that is reached takes writes: a standby does not. Raises what `transaction` does."""
+        """Say whether the server takes writes; a standby does not. Raises what `transaction` does."""
         rows = await self.run(lambda tx: tx.execute("SELECT current_setting('transaction_read_only') AS read_only"))
         return bool(rows.fetchall()[0].read_only == "off")
 
     def connect_anew(self) -> None:
-        """Have every connection made anew before it is used again, perhaps to another server."""
+        """Make each connection anew before its next use, perhaps to another server."""
         self._pool.connect_anew()
 
     def close(self) -> None:
-        """Close the connections, but for those that are kept."""
+        """Close the connections, except those that `kept` returned."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._pool.close()
 
-    def kept(self, begin: Callable[[Session], None] = lambda _: None) -> "Kept":
-        """Return a connection for one thread to keep; ``begin`` looks at each new one before it is used."""
-        return Kept(self._connect, begin)
+    def kept(self, check: Callable[[Session], None] = lambda _: None) -> "KeptConnection":
+        """Return a connection for one thread to keep; ``check`` looks at each new one before it is used."""
+        return KeptConnection(self._connect, check)
 
     def _connect(self) -> Session:
         session = Session(self._address.connect(SERVING))
@@ -110,21 +110,21 @@ class Database:
         return session
 
 
-class Kept:
-    """A connection that one thread keeps: to take one from the pool is a twelfth of what a lone message costs."""
+class KeptConnection:
+    """A connection that one thread keeps. To take one from the pool would be a twelfth of what a lone message costs."""
 
-    def __init__(self, connect: Callable[[], Session], begin: Callable[[Session], None]) -> None:
-        """Connect by ``connect`` when first asked, and have ``begin`` look at the connection."""
-        self._connect, self._begin = connect, begin
+    def __init__(self, connect: Callable[[], Session], check: Callable[[Session], None]) -> None:
+        """Connect by ``connect`` when that is first needed, and ``check`` each connection."""
+        self._connect, self._check = connect, check
         self._session: Session | None = None
         self._used = 0.0
 
     def session(self) -> Session:
-        """Return the connection, which is made anew where the last one is lost.
+        """Return the connection, made anew if the last one is lost.
 
         Raises:
             psycopg.OperationalError: the database is away.
-            Exception: what the look at a new connection raises.
+            Exception: what the check of a new connection raises.
         """
         used, self._used = self._used, time.monotonic()
         if self._session:
@@ -136,14 +136,14 @@ class Kept:
                 return self._session
         session = self._session = self._connect()
         try:
-            self._begin(session)
+            self._check(session)
         except BaseException:
             session.close()
             raise
         return session
 
     def transact(self, function: Callable[[Pipeline], T]) -> T:
-        """Run ``function``, which may commit on its way, and commit; return its result.
+        """Run ``function``, which may commit on its way, then commit; return its result.
 
         It may run again as in `Database`, but not once it has committed.
         """

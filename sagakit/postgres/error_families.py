@@ -1,6 +1,6 @@
-"""The family of every error that PostgreSQL gives, and of those that psycopg and SQLAlchemy have of their own.
+"""The family of every error that PostgreSQL raises, and of those that psycopg and SQLAlchemy raise themselves.
 
-A code that is not in the list counts as its class does. Source:
+A code that is not listed counts as its class does. Source:
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
@@ -12,9 +12,9 @@ from sagakit.families import Family, family_of, met_a_lock
 _SQLSTATES: dict[str, tuple[Family, str]] = {
     "02": (Family.OURS, "000 001"),
     "03": (Family.OURS, "000"),
-    "08": (Family.PASSING, "000 001 003 004 006 007 P01"),  # connection; poolers say a good deal by 08P01
+    "08": (Family.PASSING, "000 001 003 004 006 007 P01"),  # connection; poolers use 08P01 for many errors
     "09": (Family.OURS, "000"),
-    "0A": (Family.STALE, "000"),  # a cached plan whose result type has changed: nothing else of ours is unsupported
+    "0A": (Family.STALE, "000"),  # a cached plan whose result type has changed; nothing else that we do is unsupported
     "0B": (Family.OURS, "000"),
     "0F": (Family.OURS, "000 001"),
     "0L": (Family.OURS, "000 P01"),
@@ -67,15 +67,15 @@ _SQLSTATES: dict[str, tuple[Family, str]] = {
         "000 001 002 004 005 006 007 008 009 00A 00B 00C 00D 00J 00K 00L 00M 00N 00P 00Q 00R 010 014 021 024 090 091",
     ),
     "P0": (Family.OURS, "000 001 002 003 004"),  # a trigger that somebody has added
-    "XX": (Family.PASSING, "000 001 002"),  # damaged files, which a restore mends
+    "XX": (Family.PASSING, "000 001 002"),  # damaged files, until a restore
 }
 """By SQLSTATE: each class with its family and the rest of its codes."""
 
 _SQLSTATE_EXCEPTIONS: dict[str, Family] = {
     "2200H": Family.PASSING,  # a sequence that is used up
-    "23502": Family.OURS,  # no value of ours is missing: somebody has added a column that this version does not fill
+    "23502": Family.OURS,  # somebody has added a column that this version does not fill
     "25006": Family.PASSING,  # read-only: a standby, or a disk that is nearly full
-    "25P02": Family.STALE,  # a connection that is not where we believe it to be
+    "25P02": Family.STALE,  # a connection in another state than we believe
     "25P03": Family.PASSING,  # idle for too long in a transaction
     "25P04": Family.PASSING,  # the transaction took too long
     "42501": Family.PASSING,  # a privilege that somebody is about to grant
@@ -87,16 +87,16 @@ _SQLSTATE_EXCEPTIONS: dict[str, Family] = {
     "428C9": Family.PASSING,  # … a column that is not generated any more,
     "42P01": Family.PASSING,  # … a table,
     "42P10": Family.PASSING,  # … the index that ON CONFLICT goes by
-    "42P05": Family.STALE,  # a statement of this name that somebody else has prepared on our connection
+    "42P05": Family.STALE,  # somebody else has prepared a statement of this name on our connection
     "54011": Family.OURS,  # too many columns, which no value brings about
-    "54023": Family.OURS,  # too many arguments, likewise
+    "54023": Family.OURS,  # too many arguments; the same
     "57P01": Family.STALE,  # the connection was ended before its transaction was committed: see `.pipeline`
     "57P05": Family.STALE,  # it was idle for too long
-    "XX000": Family.STALE,  # what PostgreSQL says of a table that changes at this moment, if it has no code for it
+    "XX000": Family.STALE,  # PostgreSQL has no code for some errors of a table that is being changed
 }
 
 _SQLSTATE_ORIGINS: dict[tuple[str, str], Family] = {
-    ("54000", "GetNewTransactionId"): Family.PASSING,  # ids would wrap around: nothing is written until a vacuum
+    ("54000", "GetNewTransactionId"): Family.PASSING,  # ids are used up: nothing is written until a vacuum
     ("54000", "GetNewMultiXactId"): Family.PASSING,
 }
 """Codes that stand for more than one thing, by the function of the server that raised them, which no locale changes."""

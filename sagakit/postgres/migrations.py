@@ -1,7 +1,7 @@
 """Bring a service's database to its newest revision, with Alembic, while others use it.
 
-Each revision runs in a transaction of its own. A statement that waits for a lock on a table has everybody queue behind
-it who comes later, so it gives up after a moment, lets them through, and is tried again.
+Each revision runs in a transaction of its own. While a statement waits for a lock on a table, everybody who comes later
+queues behind it. So it gives up after a moment, lets the others pass, and is tried again.
 """
 
 import random
@@ -26,10 +26,10 @@ from sagakit.runtime.waiting import wait_until_up
 
 _LOCK = 0x0DE5A6B
 """Advisory lock, so that replicas that start together migrate one after the other."""
-_PATIENCE_SECONDS = 300.0
+_TRY_SECONDS = 300.0
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
-_LOOK_SECONDS = 0.25
+_ASK_SECONDS = 0.25
 
 log = logger("migrations")
 
@@ -38,7 +38,7 @@ def migrate_when_up(package: str, address: DatabaseAddress) -> None:
     """Do as `migrate` does, and wait up to five minutes for a database that is still starting.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: it did not come, or refuses something.
+        sqlalchemy.exc.SQLAlchemyError: the database did not start, or refuses something.
         UnsupportedServer: this code cannot work with it.
     """
     passing = (OperationalError, psycopg.OperationalError)
@@ -48,12 +48,12 @@ def migrate_when_up(package: str, address: DatabaseAddress) -> None:
 def migrate(package: str, address: DatabaseAddress) -> None:
     """Upgrade the database at ``address`` to the newest revision in ``package``'s ``migrations`` folder.
 
-    A database that is ahead of this code is left as it is: migrations expand before they contract, so the code before
-    the last upgrade still works on it, and a rollback is possible.
+    A database that is ahead of this code is left as it is. Migrations expand before they contract, so the code before
+    the last upgrade still works, and can be gone back to.
 
     Raises:
         psycopg.OperationalError: the database cannot be reached.
-        sqlalchemy.exc.OperationalError: the same; or a table's lock was not had in five minutes.
+        sqlalchemy.exc.OperationalError: the same; or a table's lock could not be taken for five minutes.
         UnsupportedServer: this code cannot work with it.
     """
     config = configuration(package)
@@ -73,7 +73,7 @@ def migrate(package: str, address: DatabaseAddress) -> None:
 
 
 def engine(address: DatabaseAddress) -> Engine:
-    """Return SQLAlchemy's engine, which connects as this code does: it cannot read each address that libpq can."""
+    """Return SQLAlchemy's engine. It connects by our address, as SQLAlchemy cannot read all that libpq can."""
 
     def connect() -> psycopg.Connection[Any]:
         connection = address.connect(MIGRATING)
@@ -84,7 +84,7 @@ def engine(address: DatabaseAddress) -> Engine:
 
 
 def configuration(package: str) -> Config:
-    """Return what Alembic has to know of ``package``'s migrations."""
+    """Return Alembic's configuration for ``package``'s migrations."""
     config = Config()
     config.set_main_option("script_location", f"{package}:migrations")
     config.set_main_option("path_separator", "os")
@@ -94,7 +94,7 @@ def configuration(package: str) -> Config:
 def run() -> None:
     """Run the revisions, each in a transaction; each service's ``env.py`` calls this.
 
-    They run on the connection that `migrate` holds. Without one, Alembic writes them down as SQL.
+    They run on the connection that `migrate` holds. Without a connection, Alembic writes them as SQL.
     """
     if context.is_offline_mode():
         context.configure(dialect_name="postgresql", transaction_per_migration=True)
@@ -109,8 +109,8 @@ def run() -> None:
 def _lock_out_others(connection: Connection) -> None:
     """Wait until no other replica migrates.
 
-    By asking again and again: a statement that waits has a snapshot, and the build of an index waits until every older
-    snapshot is gone.
+    It asks again and again. A statement that waited would hold a snapshot, and the build of an index waits until every
+    older snapshot is gone.
     """
     waits = False
     while not connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar_one():
@@ -118,13 +118,13 @@ def _lock_out_others(connection: Connection) -> None:
         if not waits:
             log.info("waiting until another replica has migrated the database")
             waits = True
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_ASK_SECONDS)
     connection.commit()
 
 
 def _upgrade(config: Config, connection: Connection) -> None:
-    """Run what is missing; where a lock is not to be had at once, begin again at that revision a little later."""
-    give_up, pause = time.monotonic() + _PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS
+    """Run the missing revisions; where a lock cannot be taken, begin again at that revision a little later."""
+    give_up, pause = time.monotonic() + _TRY_SECONDS, _FIRST_PAUSE_SECONDS
     while True:
         connection.execute(text(f"SET lock_timeout = {LOCK_MILLISECONDS}"))
         connection.commit()
@@ -134,11 +134,11 @@ def _upgrade(config: Config, connection: Connection) -> None:
             if not isinstance(error.orig, LockNotAvailable | DeadlockDetected) or time.monotonic() > give_up:
                 raise
             connection.rollback()
-            log.warning("the lock on a table is not to be had, trying again", reason=one_line(error))
+            log.warning("the lock on a table cannot be taken, trying again", reason=one_line(error))
             time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         except PendingRollbackError as error:
-            # Outside of transactions Alembic commits all the same, which hides that the connection is lost.
+            # Alembic commits even outside of transactions, which hides that the connection is lost.
             raise error.__context__ or error from None
         else:
             return

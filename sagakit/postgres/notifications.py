@@ -1,10 +1,11 @@
-"""Wakes those who wait for a change: one PostgreSQL NOTIFY per committed batch reaches every replica.
+"""Notify and listen: one PostgreSQL NOTIFY for each committed batch wakes those in every replica who wait for a change.
 
-Where nobody follows, nothing is notified: PostgreSQL has all transactions that notify commit one after the other,
-whatever their database. Who follows holds a lock that says so, which whoever changes something tries to take.
+Where nobody follows, nothing is notified, because PostgreSQL commits transactions that notify one after the other, in
+all databases. Whoever follows holds a shared lock. Whoever changes something tries to take that lock, and notifies
+where it cannot.
 
-A notification has a line for each thing that changed: its id and, where that is told, a blank and its *news*, which
-spares whoever follows the thing to look what became of it.
+A notification has a line for each thing that changed: its id and, if there are any, a blank and its *news*. With news,
+a follower need not read what has become of the thing.
 """
 
 import asyncio
@@ -21,17 +22,17 @@ from sagakit.postgres.pipeline import Transaction
 from sagakit.postgres.sql import array
 from sagakit.runtime.logs import logger, one_line
 
-log = logger("changes")
+log = logger("notifications")
 
 _LINGER_SECONDS = 30.0
-"""How long it listens on once nobody follows any more."""
+"""How long it goes on listening once nobody follows."""
 _LOOK_SECONDS = 10.0
 _BACKOFF_SECONDS = 0.5
 _LONGEST_NEWS = 1_000
-"""In characters. Of what is longer no news is told."""
+"""In characters. Longer news are left out."""
 _PART_BYTES = 3_900
-"""After so much comes one line more, of up to four bytes a character; PostgreSQL lets a notification have 7,999."""
-# Who changes something keeps the lock until the commit: so a follower, who waits for it, looks after that.
+"""A notification takes lines until it has so many. The last may have four bytes a character; 7,999 are allowed."""
+# Who changes something holds the lock until the commit. A new follower waits for it, and so reads after the commit.
 _NOTIFY = """
     SELECT pg_notify(%(channel)s, string_agg(line, E'\\n')) FROM (
         SELECT line, sum(octet_length(line) + 1) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) / %(part)s AS part FROM (
@@ -50,10 +51,10 @@ def notify(transaction: Transaction, channel: str, ids: Iterable[int]) -> None:
 
 
 def notify_news(transaction: Transaction, channel: str, select: str, parameters: Mapping[str, object]) -> None:
-    """Tell everyone who follows ``channel``, in every process, what has changed, once ``transaction`` commits.
+    """Send everyone who follows ``channel``, in every process, what has changed, once ``transaction`` commits.
 
-    ``select`` is a query, a constant, that finds the ``id`` of what changed and its ``news``, one line of text. Where
-    nobody follows it is not even run.
+    ``select`` is a constant query for the ``id`` of each thing that changed and its ``news``, one line of text. Where
+    nobody follows it is not run.
     """
     given = {"channel": channel, "lock": _lock(channel), "longest": _LONGEST_NEWS, "part": _PART_BYTES}
     transaction.execute(_NOTIFY.format(select=select), {**given, **parameters})
@@ -64,7 +65,7 @@ def _lock(channel: str) -> int:
 
 
 class Follower:
-    """What has changed since it was last asked."""
+    """Collects what has changed until it is asked."""
 
     def __init__(self) -> None:
         """Begin with nothing changed."""
@@ -73,10 +74,10 @@ class Follower:
         self._something = asyncio.Event()
 
     async def next(self, within_seconds: float | None = None) -> dict[int, str] | None:
-        """Wait until something has changed and return it; None where notifications may have been missed.
+        """Wait until something has changed, and return it; None where notifications may be missing.
 
-        So it does after ``within_seconds`` as well: a notification may be lost with its connection. Each id has its
-        news, which is empty where there is none, or where it changed more than once.
+        After ``within_seconds`` it returns None as well: a notification may be lost with its connection. Each id comes
+        with its news, which are empty where there are none, or where it changed more than once.
         """
         try:
             async with asyncio.timeout(within_seconds):
@@ -88,21 +89,21 @@ class Follower:
         self._changed, self._missed = {}, False
         return None if missed else changed
 
-    def tell(self, changes: Mapping[int, str]) -> None:
+    def note(self, changes: Mapping[int, str]) -> None:
         """Note ``changes``: ids and their news."""
         self._changed.update({one: "" if one in self._changed else news for one, news in changes.items()})
         self._something.set()
 
-    def tell_missed(self) -> None:
+    def note_missed(self) -> None:
         """Note that anything may have changed."""
         self._missed = True
         self._something.set()
 
 
 class NotificationListener:
-    """Tells the event loop of this process what on a channel has changed.
+    """Listens on a channel, and passes on what has changed to those who follow in this process's event loop.
 
-    It listens only while somebody follows: under load the notifications would be a tenth of the process's work.
+    It listens only while somebody follows: under load, notifications would be a tenth of the process's work.
     """
 
     def __init__(self, address: DatabaseAddress, channel: str) -> None:
@@ -114,7 +115,7 @@ class NotificationListener:
 
     @contextmanager
     def follow(self, only: int | None = None) -> Iterator[Follower]:
-        """Follow the ids of what changes, or one id. Begin before reading the state: so no change is missed."""
+        """Follow whatever changes, or one id. Begin before you read the state, so that no change is missed."""
         follower = Follower()
         self._followers.setdefault(only, set()).add(follower)
         self._wanted.set()
@@ -134,11 +135,11 @@ class NotificationListener:
                 async with await self._address.connect_async(LISTENING) as connection:
                     await self._listen(connection)
             except (psycopg.Error, Unavailable) as error:
-                log.warning("change feed interrupted", error=one_line(error))
+                log.warning("listening interrupted", error=one_line(error))
                 await asyncio.sleep(_BACKOFF_SECONDS)
 
     async def _listen(self, connection: psycopg.AsyncConnection) -> None:
-        """Tell what is notified as soon as it can be read; psycopg's own loop takes several turns for each of them.
+        """Pass on each notification as soon as it can be read; psycopg's own loop takes several turns for each.
 
         Raises:
             psycopg.OperationalError: the connection is lost.
@@ -146,20 +147,20 @@ class NotificationListener:
         loop, socket = asyncio.get_running_loop(), connection.fileno()
         lost: asyncio.Future[None] = loop.create_future()
 
-        def hear() -> None:
+        def receive() -> None:
             try:
                 connection.pgconn.consume_input()
                 while notification := connection.pgconn.notifies():
-                    self._tell(notification.extra.decode())
+                    self._note(notification.extra.decode())
             except psycopg.Error as error:
                 loop.remove_reader(socket)
                 lost.set_exception(error)
 
         await connection.execute(_FOLLOW, [_lock(self._channel)])
         await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(self._channel)))
-        loop.add_reader(socket, hear)
+        loop.add_reader(socket, receive)
         try:
-            self._tell_missed()
+            self._note_missed()
             while self._is_wanted() and not lost.done():
                 await asyncio.wait([lost], timeout=_LOOK_SECONDS)
         finally:
@@ -173,20 +174,20 @@ class NotificationListener:
         self._wanted.clear()
         return False
 
-    def _tell_missed(self) -> None:
+    def _note_missed(self) -> None:
         """Have everyone look again."""
         for followers in self._followers.values():
             for follower in followers:
-                follower.tell_missed()
+                follower.note_missed()
 
-    def _tell(self, payload: str) -> None:
+    def _note(self, payload: str) -> None:
         try:
             changes = {int(one): news for one, _, news in (line.partition(" ") for line in payload.split("\n"))}
-        except ValueError:  # a replica of another version says it otherwise
-            self._tell_missed()
+        except ValueError:  # from a replica of another version
+            self._note_missed()
             return
         for follower in self._followers.get(None, ()):
-            follower.tell(changes)
+            follower.note(changes)
         for only in changes.keys() & self._followers.keys():
             for follower in self._followers[only]:
-                follower.tell({only: changes[only]})
+                follower.note({only: changes[only]})

@@ -1,4 +1,4 @@
-"""What Alembic's revisions do to tables that are in use, so that nobody has to wait for it."""
+"""Changes that Alembic's revisions make to tables in use, without anybody having to wait."""
 
 from alembic import op
 from sqlalchemy.exc import IntegrityError
@@ -6,20 +6,20 @@ from sqlalchemy.exc import IntegrityError
 from sagakit.runtime.logs import logger, one_line
 
 LOCK_MILLISECONDS = 300
-"""How long a statement waits for a lock for which everybody queues behind it."""
+"""How long a statement waits for a lock while everybody else queues behind it."""
 _BUILD_LOCK_MILLISECONDS = 300_000
-"""How long the build of an index waits for each transaction that is older; it holds up nobody meanwhile."""
+"""How long the build of an index waits for each older transaction. Nobody waits for the build meanwhile."""
 _log = logger("migrations")
 
 
 def build_index(name: str, on: str) -> None:
     """Build the index ``name`` on what ``on`` says, as ``orders (user_id)``, while its table is read and written.
 
-    What came before in the revision is committed. An index of that name is dropped first: it is what was left, perhaps
-    INVALID, of an attempt that was killed before the revision was noted.
+    What came before in the revision is committed first. An index of that name is dropped: an attempt that was killed
+    may have left it, perhaps INVALID.
     """
     if not op.get_context().as_sql:
-        _log.info("building an index, which waits for every transaction that is older", index=name)
+        _log.info("building an index, which waits for every older transaction", index=name)
     with op.get_context().autocommit_block():
         wait_for_locks(_BUILD_LOCK_MILLISECONDS)
         op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
@@ -43,8 +43,8 @@ def limit(table: str, check: str) -> None:
 def validate(table: str, constraint: str) -> None:
     """Read ``table``, and note that all of its rows pass ``constraint``. It is read and written meanwhile.
 
-    Where some do not, the constraint stays as it is, for what is written from now on, and that is logged: a database
-    with such rows, written before there was a limit, must not be kept from every later revision.
+    Where some do not, that is logged, and the constraint holds only for what is written from now on. A database that
+    has such rows, from before there was a limit, must still get every later revision.
     """
     statement = f"ALTER TABLE {table} VALIDATE CONSTRAINT {constraint}"
     if op.get_context().as_sql:

@@ -38,11 +38,11 @@ Deferred: TypeAlias = Callable[[], T]
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _NUMBERS = count()
 _READ_ONLY = "25006"
-_SETTLED = (_READ_ONLY, "3F", "42")
-"""Errors, by how their SQLSTATE begins, that settings may bring about which a session got at its login, such as its
-search path, its role, or whether it is read-only: what has been mended since holds for other sessions alone."""
+_SET_AT_LOGIN = (_READ_ONLY, "3F", "42")
+"""How the SQLSTATEs of errors begin that may come from what a session got at its login: its search path, its role, or
+that it is read-only. Once that is mended, only new sessions see it."""
 _YOUNG_SECONDS = 1.0
-"""The age at which a session knows what there is to know, so that what stays away is not logged in for at each try."""
+"""A session this young has the latest settings, so another login would not help."""
 
 
 class Statement(NamedTuple):
@@ -55,7 +55,7 @@ class Statement(NamedTuple):
 
 
 class Rows:
-    """What a statement selects. Whoever looks at it before the transaction has ended waits for it, a round trip."""
+    """What a statement selects. To read it before the commit costs a round trip."""
 
     def __init__(self, pipeline: "Pipeline") -> None:
         """Wait for a statement of ``pipeline``."""
@@ -123,12 +123,12 @@ class Pipeline:
     def execute(self, query: str, parameters: Mapping[str, object] | None = None) -> Rows:
         """Add a statement, in which ``%(name)s`` stands for the parameter ``name``.
 
-        The server tells their types from the statement itself. Where nobody reads its rows, a statement that fails
-        does so at the next one that is read, or at the commit.
+        The server infers their types from the statement. A statement whose rows nobody reads fails at the next one
+        that is read, or at the commit.
 
         Raises:
             psycopg.OperationalError: the connection is lost.
-            psycopg.DataError: a parameter cannot be told to the server.
+            psycopg.DataError: a parameter cannot be sent to the server.
         """
         statement = _statement(query)
         values = [self._dump(parameters[name]) for name in statement.parameters] if parameters else None
@@ -143,7 +143,7 @@ class Pipeline:
         return rows
 
     def receive(self, rows: Rows) -> None:
-        """Send what was gathered, and wait until ``rows`` are there; raises what `Rows.fetchall` does."""
+        """Send what was gathered, and wait for ``rows``; raises what `Rows.fetchall` does."""
         if self._gathered:
             self._pg.send_flush_request()
             self._flush()
@@ -175,10 +175,10 @@ class Pipeline:
         self.committed = True
 
     def roll_back(self) -> None:
-        """Undo what is not committed, and wait for what is under way; raises the first error of the transaction."""
+        """Undo what is not committed, and wait for every answer; raises the first error of the transaction."""
         if not self._begun:
             return
-        self.execute("BEGIN")  # what was begun without a word goes on under it, and rolls back without a warning
+        self.execute("BEGIN")  # it takes over what began implicitly, so that ROLLBACK gives no warning
         self.execute("ROLLBACK")
         self.commit()
 
@@ -188,7 +188,7 @@ class Pipeline:
     def _flush(self) -> None:
         while self._pg.flush():
             (_, ready), *_ = self._poll(select.POLLIN | select.POLLOUT)
-            if ready & select.POLLIN:  # else both sides might wait for each other to read
+            if ready & select.POLLIN:  # else each side might wait for the other to read
                 self._pg.consume_input()
 
     def _receive_one(self) -> None:
@@ -230,7 +230,7 @@ class Pipeline:
         error = error_from_result(result, encoding=self._encoding)
         if error.diag.sqlstate is None:
             return psycopg.OperationalError(self._pg.get_error_message(self._encoding))
-        if at_commit and family_of(error) is Family.STALE:  # it may have committed, and must not be done again blindly
+        if at_commit and family_of(error) is Family.STALE:  # it may have committed, and must not simply be run again
             return psycopg.OperationalError(str(error))
         return error
 
@@ -264,21 +264,21 @@ class Session:
             try:
                 yield pipeline
             except BaseException:
-                with suppress(psycopg.Error):  # it tells of the same trouble, or of less
+                with suppress(psycopg.Error):  # it has the same cause as the error that is being raised
                     pipeline.roll_back()
                 raise
             pipeline.commit()
         except psycopg.Error as error:
-            # What is prepared on it is forgotten with it, and another may reach the server that can be written to.
-            if family_of(error) is Family.STALE or self._may_be_settled(error):
+            # A new connection has nothing stale prepared on it, and may reach the server that takes writes.
+            if family_of(error) is Family.STALE or self._may_be_outdated(error):
                 self.connection.close()
             raise
         finally:
             self._leave_pipeline()
 
-    def _may_be_settled(self, error: psycopg.Error) -> bool:
+    def _may_be_outdated(self, error: psycopg.Error) -> bool:
         old = time.monotonic() - self._made >= _YOUNG_SECONDS
-        return (error.sqlstate or "").startswith(_SETTLED) and (old or error.sqlstate == _READ_ONLY)
+        return (error.sqlstate or "").startswith(_SET_AT_LOGIN) and (old or error.sqlstate == _READ_ONLY)
 
     def check(self) -> None:
         """Ask the server whether the connection works; raises psycopg.OperationalError where it does not."""

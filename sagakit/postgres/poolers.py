@@ -1,7 +1,7 @@
-"""Whether what stands before PostgreSQL keeps a session together, as this code needs it.
+"""Checks that a connection pooler keeps sessions, as this code needs.
 
-A pooler that gives each transaction another server connection takes ``LISTEN``, locks of a session, session settings
-and prepared statements apart, and shows it only under load. PgBouncer does so in the modes ``transaction`` and
+A pooler may give each transaction another server connection. Then ``LISTEN``, a session's locks, its settings and its
+prepared statements are lost, which shows only under load. PgBouncer does so in its modes ``transaction`` and
 ``statement``.
 """
 
@@ -16,10 +16,10 @@ from psycopg.pq import ExecStatus
 from sagakit.postgres.address import SERVING, DatabaseAddress, UnsupportedServer
 
 _ROUNDS = 16
-"""Others use the pool as well, and there may be several poolers behind one address: one round may show nothing."""
+"""Others use the pool as well, and one address may have several poolers behind it, so one round may show nothing."""
 _SILENT_ROUNDS = 2
 _ANSWER_SECONDS = 3.0
-# A process id alone may stand for two servers' processes.
+# Processes of two servers may have the same id, so a process is told by its start as well.
 _PROCESS = b"SELECT pid, extract(epoch FROM backend_start) FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 _REFUSED = (
     "the database is reached through a connection pooler that gives each transaction another session (PgBouncer's"
@@ -30,7 +30,7 @@ _Process = tuple[bytes | None, ...]
 
 
 def must_keep_sessions(address: DatabaseAddress) -> None:
-    """Check that a connection to ``address`` keeps its session; on a direct one that is a single query.
+    """Check that a connection to ``address`` keeps its session. On a direct connection that takes a single query.
 
     Raises:
         UnsupportedServer: it does not.
@@ -39,7 +39,7 @@ def must_keep_sessions(address: DatabaseAddress) -> None:
     with closing(address.connect(SERVING)) as connection:
         process = _ask(connection, _PROCESS)
         if process[0] == b"%d" % connection.info.backend_pid:
-            return  # the server itself has told this connection its number: nothing stands in between
+            return  # the process that answered is the one that the connection was made to: there is no pooler
         silent = 0
         for _ in range(_ROUNDS):
             try:
@@ -54,13 +54,13 @@ def must_keep_sessions(address: DatabaseAddress) -> None:
 
 
 def _moves(connection: "psycopg.Connection[Any]", process: _Process, address: DatabaseAddress) -> bool:
-    """Say whether ``connection`` shares its server's ``process`` with another connection, or has got another one.
+    """Say whether ``connection`` shares its server ``process`` with another connection, or has been given another.
 
-    The other one holds a transaction open meanwhile: so of a pool that is not in use it has the very process that the
-    first one had, or would get next.
+    The other connection holds a transaction open meanwhile. So from a pool that is idle it gets the very process that
+    the first one had, or would get next.
     """
     info = connection.info
-    same = address.whole(host=info.host, hostaddr=info.hostaddr, port=str(info.port))
+    same = address.for_libpq(host=info.host, hostaddr=info.hostaddr, port=str(info.port))
     with closing(psycopg.connect(same, autocommit=True)) as other:
         if _ask(other, _PROCESS) == process:
             return True
@@ -72,7 +72,7 @@ def _moves(connection: "psycopg.Connection[Any]", process: _Process, address: Da
 
 
 def _ask(connection: "psycopg.Connection[Any]", query: bytes) -> _Process:
-    """Run ``query`` and return its row; a pooler may let it wait for minutes, so for three seconds at most.
+    """Run ``query`` and return its row. A pooler may hold it for minutes, so this waits three seconds at most.
 
     Raises:
         psycopg.OperationalError: there was no answer, or an error.

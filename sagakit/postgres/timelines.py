@@ -1,8 +1,8 @@
-"""Which history a database tells: whether the one that answers now may lack what an earlier one had.
+"""The histories of a database: whether the one that answers now may lack what an earlier one had.
 
-A standby that takes over, and a restore to a point in time, begin a new timeline; a restored dump is another database,
-or has other tables in the same one; and a snapshot of the disks is behind in the log. PostgreSQL tells all of these
-apart:
+A standby that takes over begins a new timeline, and so does a restore to a point in time. A restored dump is another
+database, or has other tables in the same one. A snapshot of the disks is behind in the log. PostgreSQL lets us see each
+of these:
 https://www.postgresql.org/docs/current/continuous-archiving.html#BACKUP-TIMELINES
 """
 
@@ -15,7 +15,7 @@ from sagakit.runtime.logs import logger, one_line
 
 log = logger("database")
 
-# A standby tells nothing: it takes no writes, so nobody relies on it.
+# A standby has no row here: it takes no writes, so nobody relies on it.
 _READ = """
     SELECT concat_ws('/', system_identifier, substr(pg_walfile_name(lsn), 1, 8), oid,
                      to_regclass('consumed_offsets')::oid) AS line,
@@ -27,35 +27,35 @@ _READ = """
 
 
 class Timelines:
-    """Those of one database, as its connections find them."""
+    """The histories of one database, as its connections find them."""
 
     def __init__(self) -> None:
-        """Begin without knowing any."""
+        """Begin with none known."""
         self.line = ""
-        """What tells the present history from others; empty where the database does not tell."""
+        """What tells the present history from others; empty where it cannot be read."""
         self._position = -1
         self._reading = threading.Lock()
-        self._told = True
-        """Whether the database tells its history, as far as we know."""
+        self._readable = True
+        """Whether we may read the history, as far as we know."""
         self.number = 0
         """How often the history has changed since the first connection."""
 
     def begin(self, session: Session) -> None:
         """Look at a new connection; raises psycopg.OperationalError where it is lost.
 
-        Where the database does not tell, that is logged, and what relies on it does without.
+        Where its history cannot be read, that is logged, and whoever relies on it does without.
         """
-        self._told = True
+        self._readable = True
         try:
             with session.pipeline() as tx:
                 self.look(tx)
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported) as error:
-            self._told = False
-            log.warning("the database does not tell its timeline", error=one_line(error))
+            self._readable = False
+            log.warning("the database's timeline cannot be read", error=one_line(error))
 
     def look(self, tx: Transaction) -> None:
-        """Look which history the database of ``tx`` tells, if it tells."""
-        if not self._told:
+        """See which history the database of ``tx`` has now, where that can be read."""
+        if not self._readable:
             return
         with self._reading:
             for row in tx.execute(_READ):

@@ -18,7 +18,7 @@ from sagakit.offsets.handled import Offsets
 from sagakit.outbox import relay, table
 from sagakit.outbox.relay import Relay
 from sagakit.outbox.writer import OutboxWriter
-from sagakit.postgres.database import Kept
+from sagakit.postgres.database import KeptConnection
 from sagakit.postgres.pipeline import Pipeline
 from sagakit.runtime.set_aside import Claim
 from tests.chaos.simulation.actions import (
@@ -121,7 +121,7 @@ def _keep_offsets(lose: _Before, self: Any, *partitions: Any) -> None:
 def _nothing_is_looked_at() -> Iterator[None]:
     """Take out the look at what is stored, too: it comes a moment later, and finds the same."""
     with (
-        _instead(Kept, "__init__", lambda init, self, connect, _: init(self, connect, lambda _: None)),
+        _instead(KeptConnection, "__init__", lambda init, self, connect, _: init(self, connect, lambda _: None)),
         patch.object(Offsets, "known", {}),
         patch.object(Offsets, "must_be_stored", lambda *_: None),
     ):
