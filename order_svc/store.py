@@ -92,17 +92,17 @@ _RESTORE = """
            now() + make_interval(secs => %(announce_after)s)
     FROM unnest(%(order_id)s::bigint[], %(user_id)s::bigint[], %(product_id)s::bigint[], %(quantity)s::bigint[],
                 %(price)s::bigint[], %(address)s::text[], %(request_id)s::uuid[], %(create_time)s::timestamptz[])
-         AS told (order_id, user_id, product_id, quantity, price, address, request_id, create_time)
+         AS found (order_id, user_id, product_id, quantity, price, address, request_id, create_time)
     ORDER BY order_id
     ON CONFLICT DO NOTHING
     RETURNING order_id
 """
 _RESTORE_CANCELS = """
-    UPDATE orders SET cancel_actor = told.actor, cancel_note = told.reason, cancel_request_time = told.request_time,
-        update_time = greatest(orders.update_time, told.request_time)
+    UPDATE orders SET cancel_actor = found.actor, cancel_note = found.reason, cancel_request_time = found.request_time,
+        update_time = greatest(orders.update_time, found.request_time)
     FROM unnest(%(order_id)s::bigint[], %(actor)s::text[], %(reason)s::text[], %(request_time)s::timestamptz[])
-         AS told (order_id, actor, reason, request_time)
-    WHERE orders.order_id = told.order_id AND orders.status = 'PENDING' AND orders.cancel_request_time IS NULL
+         AS found (order_id, actor, reason, request_time)
+    WHERE orders.order_id = found.order_id AND orders.status = 'PENDING' AND orders.cancel_request_time IS NULL
 """
 _LAST_NUMBER = "SELECT last_value FROM orders_order_id_seq"
 _NUMBER_ON = """
@@ -114,23 +114,25 @@ _NOTE_HISTORY = """
 """
 
 
-def restore(tx: Transaction, told: Sequence[OrderCreated], announce_after: float) -> set[int]:
-    """Store those orders of ``told``, each with an id of its own, that are not there, PENDING; return their ids.
+def restore(tx: Transaction, found: Sequence[OrderCreated], announce_after: float) -> set[int]:
+    """Store those orders of ``found``, each with an id of its own, that are not there, PENDING; return their ids.
 
     One whose request id stands for another order by now is stored without it: its saga goes on all the same.
     """
     names = ("order_id", "user_id", "product_id", "quantity", "price", "address", "request_id", "create_time")
-    restored = {row.order_id for row in tx.execute(_RESTORE, columns(told, names) | {"announce_after": announce_after})}
-    left = [replace(order, request_id=None) for order in told if order.request_id and order.order_id not in restored]
+    restored = {
+        row.order_id for row in tx.execute(_RESTORE, columns(found, names) | {"announce_after": announce_after})
+    }
+    left = [replace(order, request_id=None) for order in found if order.request_id and order.order_id not in restored]
     if left:
         rows = tx.execute(_RESTORE, columns(left, names) | {"announce_after": announce_after})
         restored |= {row.order_id for row in rows}
     return restored
 
 
-def restore_cancels(tx: Transaction, told: Sequence[OrderCancelRequested]) -> None:
+def restore_cancels(tx: Transaction, found: Sequence[OrderCancelRequested]) -> None:
     """Note the requests to cancel orders that are still PENDING and know of none."""
-    tx.execute(_RESTORE_CANCELS, columns(told, ("order_id", "actor", "reason", "request_time")))
+    tx.execute(_RESTORE_CANCELS, columns(found, ("order_id", "actor", "reason", "request_time")))
 
 
 def last_number(tx: Transaction) -> int:
@@ -145,7 +147,7 @@ def number_on(tx: Transaction, *, behind: int, gap: int) -> None:
 
 
 def history(tx: Transaction) -> str | None:
-    """Return which history the database told when that was noted last; None where it never was."""
+    """Return which history the database had when that was noted last; None where it never was."""
     row = tx.execute(_HISTORY).fetchone()
     return str(row.line) if row else None
 

@@ -64,7 +64,7 @@ class Database:
                     yield pipeline
             except psycopg.Error as error:
                 if session.connection.closed and error.sqlstate:
-                    self.connect_anew()  # what this connection was told holds for the others as well
+                    self.connect_anew()  # the cause, such as a server that is read-only, holds for the others as well
                 raise
 
     def transact(self, function: Callable[[Transaction], T]) -> T:

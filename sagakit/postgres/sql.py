@@ -57,7 +57,7 @@ def select_those(chosen: Iterable[ColumnElement[Any]], key: Column[Any]) -> Sele
 
 
 def lock_those(chosen: Iterable[ColumnElement[Any]], key: Column[Any]) -> Select[Any]:
-    """Do as `select_those` does, and lock the rows, in key order, so that two who lock do not wait for each other."""
+    """Do as `select_those` does, and lock the rows, in key order, so that two who lock do not deadlock."""
     return select_those(chosen, key).order_by(key).with_for_update(key_share=True)
 
 
