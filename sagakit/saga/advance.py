@@ -8,8 +8,7 @@ from sagakit.errors import NotHeardOf, Poison, Repeated
 from sagakit.records import Record, same
 from sagakit.saga.declaration import Saga, Step
 from sagakit.saga.instance import EventType, Instance, Status
-from sagakit.saga.interventions import CANCEL_REQUESTED
-from sagakit.saga.transition import Fit, Moves, Transition
+from sagakit.saga.transition import CANCEL_REQUESTED, Fit, Moves, Transition
 
 UNDONE = "UNDONE"
 """Reason of a compensation that began earlier, and that the database has forgotten."""
@@ -54,15 +53,13 @@ class _Advance(Moves):
             undoing = self.undo_all(CANCEL_REQUESTED)
             return self.with_event(self._new(start), undoing, EventType.CANCEL_ACCEPTED, reason=note)
         _must_be_same(instance.start, start)
-        if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:
+        if instance.compensates:
             return Transition(instance, None, Fit.REPEATED_CANCEL)
-        if instance.step is None or self.saga.position(instance.step) > self.saga.pivot:
-            return self.with_event(instance, {}, EventType.CANCEL_TOO_LATE, reason=note, fit=Fit.NOTED)
-        undoing = self.undo_all(CANCEL_REQUESTED)
-        return self.with_event(instance, undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)
+        too_late = self.with_event(instance, {}, EventType.CANCEL_TOO_LATE, reason=note, fit=Fit.NOTED)
+        return self.cancel(instance, note) or too_late
 
     def _replied(self, instance: Instance, step: Step, reply: Any) -> Transition:  # noqa: ANN401 - a step's Reply
-        if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:
+        if instance.compensates:
             return Transition(instance, None, Fit.LATE_REPLY, self._undo_of(instance, step, reply))
         position = self.saga.position(step.name)
         if instance.status is not Status.RUNNING or instance.step != step.name:
@@ -73,7 +70,7 @@ class _Advance(Moves):
         if reply.success:
             return self.with_event(instance, self.forward(position + 1), EventType.STEP_DONE, step=step.name)
         reason = reply.reason or "REFUSED"
-        if position > self.saga.pivot:
+        if not self.may_be_undone(instance):
             held = {"stuck": True, "last_error": reason}
             fit = Fit.REFUSED_AFTER_PIVOT
             return self.with_event(instance, held, EventType.STEP_REFUSED, step=step.name, reason=reason, fit=fit)
@@ -96,12 +93,9 @@ class _Advance(Moves):
         the saga is undone; after it, the saga is marked as stuck for an operator.
         """
         why = f"{step.name} was done before, and is refused now: {reason}"
-        if self._may_be_undone(instance):
+        if self.may_be_undone(instance):
             return self.with_event(instance, self.undo_all(reason), EventType.STEP_REFUSED, step=step.name, reason=why)
         return self._held(instance, EventType.STEP_REFUSED, step, why)
-
-    def _may_be_undone(self, instance: Instance) -> bool:
-        return instance.step is not None and self.saga.position(instance.step) <= self.saga.pivot
 
     def _held(self, instance: Instance, event: EventType, step: Step, why: str) -> Transition:
         """Mark the saga as stuck for an operator; once, however often the message comes."""
@@ -120,7 +114,7 @@ class _Advance(Moves):
 
     def _undone_before(self, instance: Instance, step: Step) -> Transition:
         """Handle an undo that nothing here asked for: the database forgot a time-out or an operator's cancel."""
-        if self._may_be_undone(instance):
+        if self.may_be_undone(instance):
             return self.with_event(
                 instance, self.undo_all(UNDONE), EventType.STEP_UNDONE, step=step.name, reason=UNDONE
             )

@@ -83,6 +83,11 @@ class Instance:
         return changed
 
     @property
+    def compensates(self) -> bool:
+        """Whether the saga is being undone, or is undone."""
+        return self.status in {Status.COMPENSATING, Status.COMPENSATED}
+
+    @property
     def ended(self) -> bool:
         """Whether the saga has ended."""
         return self.step is None

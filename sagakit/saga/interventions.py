@@ -7,11 +7,9 @@ from datetime import datetime
 
 from sagakit.errors import Refused
 from sagakit.saga.declaration import Saga
-from sagakit.saga.instance import EventType, Instance, Status
+from sagakit.saga.instance import EventType, Instance
 from sagakit.saga.transition import Moves, Transition
 
-CANCEL_REQUESTED = "CANCEL_REQUESTED"
-"""Reason of a compensation that somebody asked for."""
 TOO_LATE = "TOO_LATE"
 """Reason of a refusal: the saga is past its pivot, and only goes forward."""
 
@@ -32,11 +30,10 @@ def cancel(saga: Saga, instance: Instance, note: str, now: datetime) -> Transiti
     Raises:
         Refused: TOO_LATE, the saga is past its pivot, or completed.
     """
-    if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:
+    if instance.compensates:
         return None
-    if instance.step is None or saga.position(instance.step) > saga.pivot:
+    cancelled = Moves(saga, instance.moment(now)).cancel(instance, note, attempt=0, deadline=now)
+    if cancelled is None:
         where = "is COMPLETED" if instance.step is None else f"is past its pivot, at {instance.step}"
         raise Refused(TOO_LATE, f"saga {instance.saga_id} {where}: it cannot be cancelled any more")
-    moves = Moves(saga, instance.moment(now))
-    undoing = moves.undo_all(CANCEL_REQUESTED) | {"attempt": 0, "deadline": now}
-    return moves.with_event(instance, undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)
+    return cancelled

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from zlib import crc32
 
 from sagakit.saga.declaration import Saga, Step
-from sagakit.saga.instance import EventType, Instance, Status, pending_command
+from sagakit.saga.instance import EventType, Instance, pending_command
 from sagakit.saga.transition import Changes, Fit, Moves, Transition
 
 TIMED_OUT = "TIMED_OUT"
@@ -50,7 +50,7 @@ def overdue(saga: Saga, instance: Instance, now: datetime) -> Transition:
     again = _again(instance, step, now) | {"last_error": error}
     if instance.attempt < attempts:
         return moves.with_event(instance, again, EventType.STEP_TIMED_OUT, step=step.name, reason=tried, fit=Fit.RESENT)
-    if instance.status is Status.RUNNING and position <= saga.pivot:
+    if moves.may_be_undone(instance):
         undoing = moves.compensate(position, TIMED_OUT)
         given_up = f"{tried}, given up"
         return moves.with_event(

@@ -9,6 +9,9 @@ from sagakit.records import Record
 from sagakit.saga.declaration import Saga, Step
 from sagakit.saga.instance import Event, EventType, Instance, Status
 
+CANCEL_REQUESTED = "CANCEL_REQUESTED"
+"""Reason of a compensation that somebody asked for."""
+
 
 class Fit(StrEnum):
     """How a message or a time-out fitted its saga. The metrics count by these names."""
@@ -84,6 +87,22 @@ class Moves:
         participant notes it, and refuses to do the step later.
         """
         return self.compensate(self.saga.pivot, reason)
+
+    def may_be_undone(self, instance: Instance) -> bool:
+        """Say whether ``instance`` goes forward and is not past the pivot; from there on nothing is undone."""
+        if instance.status is not Status.RUNNING or instance.step is None:
+            return False
+        return self.saga.position(instance.step) <= self.saga.pivot
+
+    def cancel(self, instance: Instance, note: str, **changes: object) -> Transition | None:
+        """Undo every step of ``instance`` up to the pivot, as somebody asks for; None where that is too late.
+
+        ``note`` says who asks and why, for the history. ``changes`` are made besides.
+        """
+        if not self.may_be_undone(instance):
+            return None
+        undoing = self.undo_all(CANCEL_REQUESTED) | changes
+        return self.with_event(instance, undoing, EventType.CANCEL_ACCEPTED, step=instance.step, reason=note)
 
     def wait(self, status: Status, step: Step) -> Changes:
         """Wait for the reply to ``step``'s command or, while compensating, to its undo."""

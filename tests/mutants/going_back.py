@@ -133,9 +133,9 @@ GOING_BACK = {
         f"{_GOING_BACK}::test_all_replicas_see_that_something_is_missing_until_it_has_come_again",
     ),
     "cancel-undoes-what-is-known": Mutant(
-        "sagakit/saga/advance.py",
-        "undoing = self.undo_all(CANCEL_REQUESTED)\n        return",
-        "undoing = self.compensate(self.saga.position(instance.step), CANCEL_REQUESTED)\n        return",
+        "sagakit/saga/transition.py",
+        "        undoing = self.undo_all(CANCEL_REQUESTED) | changes\n",
+        "        undoing = self.compensate(self.saga.position(instance.step or ''), CANCEL_REQUESTED) | changes\n",
         f"{_SAGA}::test_a_cancel_before_the_first_reply_undoes_every_step_too",
     ),
     "unknown-saga-is-at-its-start": Mutant(

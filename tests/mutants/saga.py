@@ -10,9 +10,9 @@ _TIMERS = "tests/integration/test_timers.py"
 
 SAGA = {
     "cancel-too-late-too-soon": Mutant(
-        "sagakit/saga/advance.py",
-        "self.saga.position(instance.step) > self.saga.pivot",
-        "self.saga.position(instance.step) >= self.saga.pivot",
+        "sagakit/saga/transition.py",
+        "self.saga.position(instance.step) <= self.saga.pivot",
+        "self.saga.position(instance.step) < self.saga.pivot",
         f"{_SAGA}::test_a_cancel_while_delivering_undoes_both_steps_in_reverse_order",
     ),
     "refused-step-is-undone": Mutant(
@@ -35,7 +35,7 @@ SAGA = {
     ),
     "late-reply-brings-it-back": Mutant(
         "sagakit/saga/advance.py",
-        "        if instance.status in {Status.COMPENSATING, Status.COMPENSATED}:\n"
+        "        if instance.compensates:\n"
         "            return Transition(instance, None, Fit.LATE_REPLY, self._undo_of(instance, step, reply))\n"
         "        position = self.saga.position(step.name)\n"
         "        if instance.status is not Status.RUNNING or",
@@ -80,8 +80,8 @@ SAGA = {
     ),
     "gives-up-after-the-pivot": Mutant(
         "sagakit/saga/overdue.py",
-        "if instance.status is Status.RUNNING and position <= saga.pivot:",
-        "if instance.status is Status.RUNNING:",
+        "    if moves.may_be_undone(instance):\n",
+        "    if not instance.compensates:\n",
         "tests/unit/sagakit/saga/test_after_the_pivot.py::test_used_up_attempts_make_it_stuck_and_it_goes_on_asking",
     ),
     "retry-is-an-attempt": Mutant(
