@@ -1,7 +1,6 @@
 """The tables ``sagas`` and ``saga_events``, which a service that runs sagas has in its database."""
 
-import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -12,7 +11,6 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sagakit.errors import Unavailable
 from sagakit.kafka.consumed import Partition
 from sagakit.offsets import stored_offsets
-from sagakit.orchestrator.database_clock import DatabaseClock
 from sagakit.orchestrator.rows import EVENT, LAST_TIME, SAGA, SagaRows, bounded, event
 from sagakit.orchestrator.tables import saga_events, sagas
 from sagakit.postgres.notifications import notify
@@ -126,7 +124,6 @@ class SagaStore:
     def __init__(self, start: type[Record]) -> None:
         """Make a store of sagas that begin with ``start``, which is kept as JSON."""
         self._rows = SagaRows(start)
-        self._clock = DatabaseClock()
 
     @staticmethod
     def now(tx: Transaction) -> datetime:
@@ -134,20 +131,17 @@ class SagaStore:
         now: datetime = _value(tx.execute(_NOW))
         return now
 
-    def recent_now(self, tx: Transaction) -> datetime | None:  # noqa: ARG002 - where the database is in memory it tells
-        """Return what `now` would about be, without asking; None where that is not known closely enough."""
-        return self._clock.now()
-
     def load(self, tx: Transaction, ids: Collection[int]) -> tuple[dict[int, Instance], datetime]:
         """Lock the sagas ``ids``, in key order; return those that exist, and what `now` does, in one round trip."""
-        asked = time.monotonic()
         rows, now = tx.execute(_LOAD, {"ids": array(ids)}), tx.execute(_NOW)
-        loaded = {row.saga_id: self._rows.saga(row) for row in rows}
-        self._clock.told(_value(now), asked)
-        return loaded, _value(now)
+        return {row.saga_id: self._rows.saga(row) for row in rows}, _value(now)
 
     def save(
-        self, tx: Transaction, changed: Sequence[Instance], loaded: Mapping[int, Instance], events: Sequence[Event]
+        self,
+        tx: Transaction,
+        changed: Sequence[Instance],
+        loaded: Mapping[int, Instance | None],
+        events: Sequence[Event],
     ) -> None:
         """Store what became of sagas, append ``events`` to their histories, and wake who watches.
 
@@ -162,50 +156,49 @@ class SagaStore:
             Unavailable: another replica changed one meanwhile, or stored a new one. It will be found as it is when all
                 is tried again.
         """
-        stored = {row.saga_id for rows in self._write(tx, changed, loaded, events) for row in rows}
+        stored = self.save_if(tx, changed, loaded, events)()
         if len(stored) < len(changed):
             raise Unavailable("a saga was changed by another replica meanwhile")
 
     def save_if(
-        self, tx: Transaction, changed: Sequence[Instance], known: Mapping[int, Instance], events: Sequence[Event]
-    ) -> Deferred[set[int]]:
-        """Store, as `save` does, those sagas that are as ``known`` says, new ones where it is silent.
+        self,
+        tx: Transaction,
+        changed: Sequence[Instance],
+        known: Mapping[int, Instance | None],
+        events: Sequence[Event],
+    ) -> Deferred[list[Row]]:
+        """Store, as `save` does, only those sagas that are as ``known`` says; None, or nothing, is a new one.
 
-        The ids of those that are stored come with the commit.
+        Rows come with the commit: the ``saga_id`` of each that is stored, and the time ``now``.
         """
-        began = time.monotonic()
-        written = self._write(tx, changed, known, events)
-
-        def stored() -> set[int]:
-            rows = [row for rows in written for row in rows]
-            if rows:
-                self._clock.told(rows[0].now, began)
-            return {row.saga_id for row in rows}
-
-        return stored
-
-    def _write(
-        self, tx: Transaction, changed: Sequence[Instance], known: Mapping[int, Instance], events: Sequence[Event]
-    ) -> list[Rows]:
         if not changed:
-            return []
+            return list
         now = min(one.update_time for one in changed)  # some may have changed last at a later time, and then keep that
         notify(tx, CHANNEL, (instance.saga_id for instance in changed))
         happened = columns(events, _EVENT_COLUMNS)
         told: dict[str, object] = {_EVENT_PREFIX + name: values for name, values in happened.items()}
         told["now"] = now
-        new = [instance for instance in changed if instance.saga_id not in known]
-        old = [instance for instance in changed if instance.saga_id in known]
-        written = []
-        if new:
-            start = array([self._rows.start(instance) for instance in new])
-            written.append(tx.execute(_INSERT, {**columns(new, _CHANGING), **told, "start": start}))
-        if old:
-            before = [known[instance.saga_id] for instance in old]
-            versions, times = array([one.version for one in before]), array([one.update_time for one in before])
-            as_known = {"loaded_version": versions, "loaded_time": times}
-            written.append(tx.execute(_UPDATE, {**columns(old, _CHANGING), **told, **as_known}))
-        return written
+        new = [instance for instance in changed if not known.get(instance.saga_id)]
+        old = [(instance, before) for instance in changed if (before := known.get(instance.saga_id))]
+        inserted, updated = self._insert(tx, new, told), self._update(tx, old, told)
+        return lambda: [*inserted, *updated]
+
+    def _insert(self, tx: Transaction, new: Sequence[Instance], told: Mapping[str, object]) -> Iterable[Row]:
+        if not new:
+            return []
+        start = array([self._rows.start(instance) for instance in new])
+        return tx.execute(_INSERT, {**columns(new, _CHANGING), **told, "start": start})
+
+    @staticmethod
+    def _update(tx: Transaction, old: Sequence[tuple[Instance, Instance]], told: Mapping[str, object]) -> Iterable[Row]:
+        """Update sagas, each a pair of what it is to be and what it is known as."""
+        if not old:
+            return []
+        known = {
+            "loaded_version": array([before.version for _, before in old]),
+            "loaded_time": array([before.update_time for _, before in old]),
+        }
+        return tx.execute(_UPDATE, {**columns([instance for instance, _ in old], _CHANGING), **told, **known})
 
     @staticmethod
     def offsets(tx: Transaction) -> dict[Partition, int]:

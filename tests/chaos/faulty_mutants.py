@@ -33,6 +33,7 @@ from sagakit.kafka import group_owner
 from sagakit.kafka.consumed import Partition, source
 from sagakit.messages import Encoded, Message
 from sagakit.offsets.handled import Offsets
+from sagakit.orchestrator.database_clock import DatabaseClock
 from sagakit.orchestrator.store import SagaStore
 from sagakit.outbox import relay
 from sagakit.outbox.relay import Relay
@@ -128,7 +129,7 @@ def locks_no_saga() -> None:
     """
     _reword(sagakit.orchestrator.store, "_LOAD", " FOR NO KEY UPDATE")
     _reword(sagakit.orchestrator.store, "_CLAIM", " FOR UPDATE SKIP LOCKED")
-    SagaStore.recent_now = lambda *_: None  # type: ignore[method-assign] # so nothing that is remembered is of use
+    DatabaseClock.now = lambda *_: None  # type: ignore[method-assign] # so nothing that is remembered is of use
     claim_due = SagaStore.claim_due
     lingered: list[Instance] = []
 

@@ -23,7 +23,7 @@ from sagakit.orchestrator.engine import SagaEngine
 from sagakit.orchestrator.operators import Operators
 from sagakit.orchestrator.store import SagaStore
 from sagakit.postgres.database import Database
-from sagakit.postgres.pipeline import Deferred, Transaction
+from sagakit.postgres.pipeline import Deferred, Row, Transaction
 from sagakit.records import Record
 from sagakit.saga.filter import Filter
 from sagakit.saga.instance import Event, EventType, Instance, Status
@@ -45,9 +45,23 @@ class Counting(SagaStore):
 
     guesses = 0
 
+    def save(
+        self,
+        tx: Transaction,
+        changed: Sequence[Instance],
+        loaded: Mapping[int, Instance | None],
+        events: Sequence[Event],
+    ) -> None:
+        self.guesses -= 1  # it calls `save_if`, and is no guess
+        super().save(tx, changed, loaded, events)
+
     def save_if(
-        self, tx: Transaction, changed: Sequence[Instance], known: Mapping[int, Instance], events: Sequence[Event]
-    ) -> Deferred[set[int]]:
+        self,
+        tx: Transaction,
+        changed: Sequence[Instance],
+        known: Mapping[int, Instance | None],
+        events: Sequence[Event],
+    ) -> Deferred[list[Row]]:
         self.guesses += 1
         return super().save_if(tx, changed, known, events)
 
@@ -59,8 +73,7 @@ class Process:
         self.database = database
         self.store = Counting(OrderCreated)
         self._engine = SagaEngine(ORDER_SAGA, self.store)
-        with database.transaction() as tx:
-            self.store.load(tx, [])  # from now on it knows what time it is there
+        self.hears(order())  # from now on it knows what time it is there
 
     def hears(self, *records: Record) -> list[Record]:
         """Handle one batch; return the commands it brings about."""

@@ -104,20 +104,20 @@ SAGA = {
     ),
     "guess-is-fact": Mutant(
         "sagakit/orchestrator/engine.py",
-        "for saga_id, course in guessed.items() if saga_id in stored}",
-        "for saga_id, course in guessed.items()}",
+        "for saga_id, one in courses.items() if saga_id in stored}",
+        "for saga_id, one in courses.items()}",
         f"{_ENGINE}::test_what_an_operator_had_undone_is_not_taken_further",
     ),
     "no-forget": Mutant(
-        "sagakit/orchestrator/engine.py",
-        "        self._memory.forget(guessed.keys() - stored)\n",
+        "sagakit/orchestrator/source.py",
+        "        self._remembered.forget(saga.saga_id for saga in changed if saga.saga_id not in ids)\n",
         "",
         f"{_ENGINE}::test_a_saga_that_somebody_else_has_changed_is_not_guessed_at_twice",
     ),
     "repeats-unanswered": Mutant(
-        "sagakit/orchestrator/engine.py",
-        "            if transition.send:\n",
-        "            if transition.event:\n",
+        "sagakit/orchestrator/course.py",
+        "        if transition.send:\n",
+        "        if transition.event:\n",
         f"{_ENGINE}::test_a_start_that_came_before_is_only_answered_again",
     ),
     "no-update-time": Mutant(

@@ -27,7 +27,7 @@ from sagakit.errors import Poison
 from sagakit.messages import Encoded, Message, Outgoing
 from sagakit.orchestrator.engine import SagaEngine
 from sagakit.orchestrator.rows import SagaRows
-from sagakit.postgres.pipeline import Pipeline, Transaction
+from sagakit.postgres.pipeline import Deferred, Pipeline, Row, Transaction
 from sagakit.records import Record, same
 from sagakit.saga import Cancel, Saga
 from sagakit.saga.instance import Event, Instance
@@ -82,12 +82,17 @@ class JsonSagas(MemorySagaStore):
         starts = of(tx).read("starts")
         return {one: self._rows.saga(_row(saga, starts[one])) for one, saga in loaded.items()}, now
 
-    def _store(
-        self, tx: Transaction, changed: Sequence[Instance], known: Mapping[int, Instance], events: Sequence[Event]
-    ) -> set[int]:
-        stored = super()._store(tx, changed, known, events)
+    def save_if(
+        self,
+        tx: Transaction,
+        changed: Sequence[Instance],
+        known: Mapping[int, Instance | None],
+        events: Sequence[Event],
+    ) -> Deferred[list[Row]]:
+        stored = super().save_if(tx, changed, known, events)
+        ids = {row.saga_id for row in stored()}
         for saga in changed:
-            if saga.saga_id in stored and saga.saga_id not in known:
+            if saga.saga_id in ids and not known.get(saga.saga_id):
                 of(tx).write("starts")[saga.saga_id] = self._rows.start(saga)
         return stored
 

@@ -11,7 +11,7 @@ from ordersaga.messages import CreateDeliveryCommand, OrderCancelRequested
 
 import delivery_svc.handlers
 import product_svc.handlers
-import sagakit.orchestrator.engine
+import sagakit.orchestrator.course
 import sagakit.orchestrator.timers
 from delivery_svc.deliveries import UNDONE, Delivery
 from delivery_svc.deliveries import Wanted as WantedDelivery
@@ -103,7 +103,7 @@ def _advance_with(mistake: Mistake) -> AbstractContextManager[object]:
     def mistaken(one: Saga, instance: Instance | None, message: Record, message_id: str, now: datetime) -> Transition:
         return advance(one, mistake(instance, message), message, message_id, now)
 
-    return patch.object(sagakit.orchestrator.engine, "advance", mistaken)
+    return patch.object(sagakit.orchestrator.course, "advance", mistaken)
 
 
 def late_successes_kept() -> AbstractContextManager[object]:

@@ -24,9 +24,8 @@ from delivery_svc.deliveries import Delivery, DeliveryStatus
 from delivery_svc.deliveries import Wanted as WantedDelivery
 from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
 from product_svc.stock import Movement, Shelf, Wanted, allocate
-from sagakit.errors import Unavailable
 from sagakit.orchestrator.store import SagaStore
-from sagakit.postgres.pipeline import Deferred, Transaction
+from sagakit.postgres.pipeline import Deferred, Row, Transaction
 from sagakit.runtime.set_aside import Claim
 from sagakit.saga.filter import Filter
 from sagakit.saga.instance import Event, Instance
@@ -42,6 +41,13 @@ class Due(NamedTuple):
 
     time: datetime
     announcements: int
+
+
+class Stored(NamedTuple):
+    """That a saga was stored."""
+
+    saga_id: int
+    now: datetime
 
 
 def _drop(*_: object) -> str:
@@ -187,27 +193,16 @@ class MemorySagaStore(SagaStore):
     def now(tx: Transaction) -> datetime:
         return of(tx).now
 
-    def recent_now(self, tx: Transaction) -> datetime | None:
-        return of(tx).now
-
     def load(self, tx: Transaction, ids: Collection[int]) -> tuple[dict[int, Instance], datetime]:
         return _those(of(tx).read("sagas"), ids), self.now(tx)
 
-    def save(
-        self, tx: Transaction, changed: Sequence[Instance], loaded: Mapping[int, Instance], events: Sequence[Event]
-    ) -> None:
-        if len(self._store(tx, changed, loaded, events)) < len(changed):
-            raise Unavailable("a saga was changed by another replica meanwhile")
-
     def save_if(
-        self, tx: Transaction, changed: Sequence[Instance], known: Mapping[int, Instance], events: Sequence[Event]
-    ) -> Deferred[set[int]]:
-        stored = self._store(tx, changed, known, events)
-        return lambda: stored
-
-    def _store(
-        self, tx: Transaction, changed: Sequence[Instance], known: Mapping[int, Instance], events: Sequence[Event]
-    ) -> set[int]:
+        self,
+        tx: Transaction,
+        changed: Sequence[Instance],
+        known: Mapping[int, Instance | None],
+        events: Sequence[Event],
+    ) -> Deferred[list[Row]]:
         sagas, history = of(tx).write("sagas"), of(tx).write("events")
         stored = {one.saga_id for one in changed if _state(sagas.get(one.saga_id)) == _state(known.get(one.saga_id))}
         for instance in changed:
@@ -217,7 +212,8 @@ class MemorySagaStore(SagaStore):
             if event.saga_id in stored:
                 assert (event.saga_id, event.version) not in history, f"primary key of saga_events: {event}"
                 history[event.saga_id, event.version] = event
-        return stored
+        rows: list[Row] = [Stored(saga_id, of(tx).now) for saga_id in stored]
+        return lambda: rows
 
     @staticmethod
     def any_due(tx: Transaction, aside: Sequence[int] = ()) -> bool:
