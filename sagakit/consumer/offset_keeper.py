@@ -1,6 +1,6 @@
-"""A consumer's books: what was handled is stored in the database, and what is stored there is committed to the broker.
+"""Stores the offsets of what a consumer has handled in the database, and commits what is stored to the broker.
 
-While messages come, the next batch's transaction takes along what the last one did. This is what is done besides.
+While messages come, the transaction of the next batch stores the offsets of the last one. The rest is done here.
 """
 
 import time
@@ -24,11 +24,11 @@ _CATCHING_UP = Gauge(
 
 
 class OffsetKeeper:
-    """Those of one consumer; used by its thread alone."""
+    """Keeps the offsets of one consumer; used by its thread alone."""
 
-    def __init__(self, offsets: Offsets, handling: BatchHandler) -> None:
-        """Keep ``offsets`` by way of the connection that ``handling`` keeps."""
-        self._offsets, self._handling = offsets, handling
+    def __init__(self, offsets: Offsets, handler: BatchHandler) -> None:
+        """Keep ``offsets`` by way of the connection that ``handler`` keeps."""
+        self._offsets, self._handler = offsets, handler
         self._looked = 0.0
         self._missing = 0
 
@@ -43,27 +43,27 @@ class OffsetKeeper:
         now = time.monotonic()
         if self._offsets.waits_for_store:
             self._looked = now
-            self._do(self._handling.store)
+            self._do(self._handler.store)
         elif now - self._looked > _LOOK_SECONDS:
             self._looked = now
-            self._do(self._handling.look)
+            self._do(self._handler.look)
         if self._offsets.due:
             self._offsets.commit(consumer, wait=False)
         if self._missing or self._offsets.catching_up:
-            self.tell()
+            self.report()
 
     def close(self, consumer: Consumer, *, wait: bool) -> None:
         """Store and commit what was handled: else whoever goes on would begin a little too early."""
         if self._offsets.pending:
             try:
-                self._do(self._handling.store)
+                self._do(self._handler.store)
             except WentBackError as error:
                 log.warning("the database went back", error=str(error))  # whoever goes on finds it so
             else:
                 self._offsets.commit(consumer, wait=wait)
 
-    def tell(self) -> None:
-        """Tell how much is to be read again."""
+    def report(self) -> None:
+        """Report in log and metrics how much is to be read again."""
         missing = self._offsets.missing
         if self._missing and not missing:
             log.info("caught up: the database has again what it had")

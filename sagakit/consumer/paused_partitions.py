@@ -1,4 +1,4 @@
-"""Partitions that stand still for a while, because what lies next in them cannot be handled yet; the others go on."""
+"""Partitions that are paused for a while, because their next message cannot be handled yet; the others go on."""
 
 import time
 from collections.abc import Container, Iterable
@@ -14,32 +14,33 @@ class PausedPartitions:
     def __init__(self) -> None:
         """Begin with none."""
         self._until: dict[Partition, float] = {}
+        """Until when each is paused, by the monotonic clock; 0 once it is being tried again."""
         self._tries = 0
 
     def __bool__(self) -> bool:
-        """Whether any stands, or is being tried again."""
+        """Whether any is paused, or is being tried again."""
         return bool(self._until)
 
     def __contains__(self, partition: object) -> bool:
-        """Whether ``partition`` stands, or is being tried again."""
+        """Whether ``partition`` is paused, or is being tried again."""
         return partition in self._until
 
     @property
     def tries(self) -> int:
-        """How often some were stopped since none was."""
+        """How often some were paused since none was."""
         return self._tries
 
     @property
     def waits(self) -> bool:
-        """Whether one stands now."""
+        """Whether one is paused now."""
         return any(self._until.values())
 
-    def stop(self, consumer: Consumer, partitions: Iterable[Partition], seconds: float) -> None:
-        """Let ``consumer`` fetch nothing of ``partitions`` for so long."""
-        stopped = dict.fromkeys(partitions, time.monotonic() + seconds)
-        self._until |= stopped
+    def pause(self, consumer: Consumer, partitions: Iterable[Partition], seconds: float) -> None:
+        """Have ``consumer`` fetch nothing of ``partitions`` for so long."""
+        paused = dict.fromkeys(partitions, time.monotonic() + seconds)
+        self._until |= paused
         self._tries += 1
-        consumer.pause([TopicPartition(*partition) for partition in stopped])
+        consumer.pause([TopicPartition(*partition) for partition in paused])
 
     def resume(self, consumer: Consumer, at_once: Container[Partition] = ()) -> bool:
         """Have those fetched again whose time has passed, or that are to be tried ``at_once``; say whether any were."""
@@ -51,11 +52,11 @@ class PausedPartitions:
         return bool(due)
 
     def resumed(self) -> None:
-        """Say that all are fetched again."""
+        """Note that the consumer has resumed all its partitions."""
         self._until = dict.fromkeys(self._until, 0)
 
     def forget(self, partitions: Container[Partition]) -> None:
-        """Say that ``partitions`` have gone on, or that another member has them now."""
+        """Forget ``partitions``, which have gone on, or which another member has now."""
         self._until = {partition: until for partition, until in self._until.items() if partition not in partitions}
         if not self._until:
             self._tries = 0

@@ -29,7 +29,7 @@ class StalledPartitionDetector:
         self._client = {**client, **READING, "group.id": group, "enable.auto.commit": False, "log_level": 0}
         self._asker: Consumer | None = None
         self._look: Future[dict[Partition, int]] | None = None
-        self._every = every_seconds
+        self.every_seconds = every_seconds
         self._next = time.monotonic() + every_seconds
         self._behind: dict[Partition, int] = {}
         self._drained = False
@@ -61,7 +61,7 @@ class StalledPartitionDetector:
             self._behind = {}
             self._asker = None
         self._drained = False
-        self._next = time.monotonic() + self._every
+        self._next = time.monotonic() + self.every_seconds
         return [
             partition for partition, at in self._behind.items() if partition in owned and before.get(partition) == at
         ]
@@ -69,7 +69,7 @@ class StalledPartitionDetector:
     def forget(self) -> None:
         """Begin anew: the consumer has stood still for a reason of its own."""
         self._behind = {}
-        self._next = time.monotonic() + self._every
+        self._next = time.monotonic() + self.every_seconds
 
     def _begin_look(self, positions: Sequence[TopicPartition]) -> Future[dict[Partition, int]]:
         look: Future[dict[Partition, int]] = Future()
@@ -80,7 +80,7 @@ class StalledPartitionDetector:
             except Exception as error:  # noqa: BLE001 - it is handed on
                 look.set_exception(error)
 
-        threading.Thread(target=run, name="watchdog", daemon=True).start()
+        threading.Thread(target=run, name="stalled-partitions", daemon=True).start()
         return look
 
     def _compare(self, positions: Sequence[TopicPartition]) -> dict[Partition, int]:

@@ -70,7 +70,7 @@ def commits_offsets_first() -> None:
         reached = {source(message)[:2]: source(message)[2] + 1 for message in batch}
         self._offsets.forget(reached)  # of what came before nothing is committed any more, as that would be less
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in reached.items()]
-        done = self._consumer.commit(offsets=offsets, asynchronous=False)
+        done = self._membership.client.commit(offsets=offsets, asynchronous=False)
         if any(one.error for one in done):  # in a rebalance it is refused partition by partition, without a word
             msg = "offsets are not committed yet"
             raise Unavailable(msg)
@@ -89,7 +89,7 @@ def rewinds_too_far() -> None:
         for topic, partition, offset in map(source, batch):
             first.setdefault((topic, partition), offset)
         for (topic, partition), offset in first.items():
-            self._consumer.seek(TopicPartition(topic, partition, offset + 1))
+            self._membership.client.seek(TopicPartition(topic, partition, offset + 1))
 
     Consumer._rewind = faulty  # type: ignore[method-assign] # noqa: SLF001 - that is what a mutant does
 

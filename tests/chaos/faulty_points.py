@@ -15,6 +15,7 @@ from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import Producer as KafkaProducer
 
 import sagakit.consumer.consumer
+import sagakit.consumer.membership
 import sagakit.kafka.producer
 from sagakit.avro.codec import Codec
 from sagakit.errors import Unavailable
@@ -138,4 +139,4 @@ def _keeping_offsets(fuse: Fuse) -> None:
             return super().commit(*arguments, **options)
 
     setattr(sagakit.consumer.consumer, "Offsets", FaultyOffsets)  # noqa: B010 - its name there is its own
-    setattr(sagakit.consumer.consumer, "KafkaConsumer", FaultyConsumer)  # noqa: B010 - its name there is its own
+    setattr(sagakit.consumer.membership, "KafkaConsumer", FaultyConsumer)  # noqa: B010 - its name there is its own

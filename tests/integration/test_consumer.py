@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError, KafkaException
 
-import sagakit.consumer.consumer
+import sagakit.consumer.membership
 from devstack.stack import Stack
 from sagakit.errors import Unavailable
 from sagakit.kafka.producer import Producer
@@ -236,7 +236,7 @@ def test_an_offset_that_the_broker_did_not_take_is_committed_again_though_nothin
                 raise KafkaException(KafkaError(KafkaError.STALE_MEMBER_EPOCH))
             return super().commit(*arguments, **options)
 
-    monkeypatch.setattr(sagakit.consumer.consumer, "KafkaConsumer", Refused)
+    monkeypatch.setattr(sagakit.consumer.membership, "KafkaConsumer", Refused)
     group.send(range(10))
     group.consume(Recorded())
     has_effects(group, range(10))

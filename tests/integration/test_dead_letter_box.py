@@ -200,7 +200,7 @@ def test_a_topic_that_is_made_anew_puts_no_letter_in_the_place_of_another(stack:
         def is_committed() -> None:
             assert group.committed() == [1]
 
-        group.consume(Recorded(), watchdog_seconds=3)
+        group.consume(Recorded(), stall_seconds=3)
         send(stack.bootstrap, group.topic, b"1", first)
         eventually(lambda: letters(1), 30, every=0.3)
         eventually(is_committed)  # else the commit would be taken for one of the new topic

@@ -63,7 +63,7 @@ def test_a_consumer_that_no_broker_answers_joins_its_group_anew(stack: Stack, lo
     before = family.samples[0].value
     with scratch_group(stack) as group:
         group.send(range(20))
-        group.consume(Recorded(), client=lost, watchdog_seconds=0.5)
+        group.consume(Recorded(), client=lost, stall_seconds=0.5)
         lost["bootstrap.servers"] = stack.bootstrap
         eventually(lambda: has(group, range(20)), 30)
     (family,) = metrics.REJOINED.collect()
@@ -81,10 +81,10 @@ def test_a_consumer_joins_its_group_anew_though_its_client_cannot_leave_it(
             let_go.wait()
             super().close()
 
-    monkeypatch.setattr("sagakit.consumer.consumer.KafkaConsumer", Leaving)
+    monkeypatch.setattr("sagakit.consumer.membership.KafkaConsumer", Leaving)
     with scratch_group(stack) as group:
         group.send(range(20))
-        consumer = group.consume(Recorded(), client=lost, watchdog_seconds=0.5)
+        consumer = group.consume(Recorded(), client=lost, stall_seconds=0.5)
         lost["bootstrap.servers"] = stack.bootstrap
         eventually(lambda: has(group, range(20)), 30)
         consumer.stop()

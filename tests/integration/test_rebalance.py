@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import Message
 
-import sagakit.consumer.consumer
+import sagakit.consumer.membership
 from devstack.stack import Stack
 from tests.support.scratch import Group, Recorded, scratch_group
 from tests.support.wait import eventually
@@ -86,7 +86,7 @@ def test_what_was_collected_of_a_revoked_partition_is_left_to_its_next_owner(
                 left.extend(int(one.key() or b"") for one in found if not one.error() and one.partition() not in owned)
             return found
 
-    monkeypatch.setattr(sagakit.consumer.consumer, "KafkaConsumer", Overtaken)
+    monkeypatch.setattr(sagakit.consumer.membership, "KafkaConsumer", Overtaken)
     numbers = range(0, MESSAGES * 128, 128)  # one in each partition, in turn
     group.send(numbers)
     group.consume(first, batch_size=10 * MESSAGES)

@@ -19,7 +19,7 @@ def rejoins() -> float:
 
 def test_a_topic_that_is_deleted_and_made_anew_is_read_again(stack: Stack) -> None:
     with scratch_group(stack, PARTITIONS) as group:
-        group.consume(Recorded(), watchdog_seconds=2)
+        group.consume(Recorded(), stall_seconds=2)
         group.send(range(100))
 
         def first_are_done() -> None:
@@ -41,7 +41,7 @@ def test_a_consumer_that_lags_behind_stays_in_its_group(stack: Stack) -> None:
     with scratch_group(stack, PARTITIONS) as group:
         group.send(range(60))
         slow = Recorded(lambda numbers: time.sleep(0.05 * len(numbers)))
-        group.consume(slow, batch_size=4, watchdog_seconds=0.2)
+        group.consume(slow, batch_size=4, stall_seconds=0.2)
 
         def all_are_done() -> None:
             assert group.effects() == list(range(60))

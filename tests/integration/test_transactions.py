@@ -76,7 +76,7 @@ def rejoins() -> float:
 def test_a_marker_at_the_end_of_a_partition_is_nothing_to_read(group: Group, how: str) -> None:
     before, handle = rejoins(), Recorded()
     group.send([1])
-    group.consume(handle, watchdog_seconds=LOOK_SECONDS)
+    group.consume(handle, stall_seconds=LOOK_SECONDS)
     ended(group, [2, 3], how)
     must_catch_up(group, [1, 2, 3])
     ended(group, [4], how)
@@ -103,7 +103,7 @@ def test_a_marker_that_a_group_has_stopped_at_is_passed_when_it_starts_again(gro
 
 
 def test_a_transaction_that_is_left_open_holds_up_nothing(group: Group) -> None:
-    group.consume(Recorded(), watchdog_seconds=LOOK_SECONDS)
+    group.consume(Recorded(), stall_seconds=LOOK_SECONDS)
     with transaction(group, [1]) as producer, transaction(group, [2], partition=1):
         group.send(range(10, 30))
         must_catch_up(group, [1, 2, *range(10, 30)])

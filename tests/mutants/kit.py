@@ -15,7 +15,7 @@ KIT = {
     ),
     "lost-seek": Mutant(
         "sagakit/consumer/consumer.py",
-        "self._consumer.seek(TopicPartition(topic, partition, offset))",
+        "self._membership.client.seek(TopicPartition(topic, partition, offset))",
         "pass",
         f"{_CONSUMER}::test_a_passing_failure_rewinds_the_batch_and_skips_nothing",
     ),
@@ -33,9 +33,9 @@ KIT = {
         f"{_CONSUMER}::test_while_a_batch_fails_nothing_of_it_is_committed",
     ),
     "revoked-kept": Mutant(
-        "sagakit/consumer/consumer.py",
-        "return partition in self._owned and partition not in self._unplaced",
-        "return partition not in self._unplaced",
+        "sagakit/consumer/membership.py",
+        "return partition in self.owned and partition not in self.unplaced",
+        "return partition not in self.unplaced",
         "tests/integration/test_rebalance.py::test_what_was_collected_of_a_revoked_partition_is_left_to_its_next_owner",
     ),
     "publish-in-transaction": Mutant(

@@ -113,7 +113,7 @@ class Group:
         batch_size: int = 100,
         producer: Producer | None = None,
         client: Mapping[str, str | int | float | bool] | None = None,
-        watchdog_seconds: float = 15,
+        stall_seconds: float = 15,
     ) -> Consumer:
         """Start a member of the group."""
         consumer = Consumer(
@@ -126,7 +126,7 @@ class Group:
             producer=producer or self.producer,
             batch_size=batch_size,
             on_crash=self.crashes.append,
-            watchdog_seconds=watchdog_seconds,
+            stall_seconds=stall_seconds,
         )
         self._consumers.append(consumer)
         consumer.start()

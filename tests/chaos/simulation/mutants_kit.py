@@ -11,6 +11,7 @@ import sagakit.offsets.starting_points
 import sagakit.outbox.group_commit
 from sagakit.consumer.batch_handler import BatchHandler, Failed
 from sagakit.consumer.consumer import Consumer
+from sagakit.consumer.membership import Membership
 from sagakit.families import passes
 from sagakit.kafka.producer import Producer
 from sagakit.messages import Encoded
@@ -158,7 +159,7 @@ KIT_MUTANTS = {
         lambda: _instead(BatchHandler, "store", lambda _, self: self._offsets.stored(self._offsets.unstored())), 7
     ),
     "the offsets of a lost partition are kept": Mutant(
-        lambda: _instead(Consumer, "_lost", _keep_offsets),
+        lambda: _instead(Membership, "_lost", _keep_offsets),
         12,
         (
             Process(ORCHESTRATOR, fault=Fault.STOPPED),
