@@ -62,9 +62,8 @@ def wire(parts: Parts[OrderSettings]) -> Wiring:
     recovery = Recovery(
         parts.database, parts.codec, read.kafka_client(), announce_after_seconds=read.announce_after_seconds
     )
-    intake = Intake(writer, bound, recovery.must_be_whole, read.announce_after_seconds)
-    cancelling = Cancelling(writer, bound, recovery.must_be_whole)
-    service = OrderService(parts.database, intake, cancelling, listener, recovery.must_be_whole)
+    intake = Intake(writer, announce_after_seconds=read.announce_after_seconds)
+    service = OrderService(parts.database, intake, Cancelling(writer), listener)
     name = order_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
     return Wiring(
         apis=[Api(name, lambda server: order_pb2_grpc.add_OrderServiceServicer_to_server(service, server))],

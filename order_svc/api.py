@@ -1,6 +1,6 @@
 """The gRPC API: ``ordersaga.order.v1.OrderService``."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from google.rpc.code_pb2 import Code
 from ordersaga.order.v1 import order_pb2 as pb
@@ -34,19 +34,10 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
     """Translates between proto and orders."""
 
     def __init__(
-        self,
-        database: Database,
-        intake: Intake,
-        cancelling: Cancelling,
-        listener: NotificationListener,
-        must_be_whole: Callable[[], None],
+        self, database: Database, intake: Intake, cancelling: Cancelling, listener: NotificationListener
     ) -> None:
-        """Serve the orders of ``database``; ``listener`` gets their changes.
-
-        ``must_be_whole`` raises where the database may have gone back, and have forgotten orders.
-        """
+        """Serve the orders of ``database``; ``listener`` gets their changes."""
         self._database, self._intake, self._cancelling, self._listener = database, intake, cancelling, listener
-        self._must_be_whole = must_be_whole
         self._read: GroupCommit[int, Order] = GroupCommit("get_order", self._get, _LARGEST_READ)
 
     async def CreateOrder(self, request: pb.CreateOrderRequest, context: Context) -> pb.CreateOrderResponse:
@@ -115,7 +106,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
     def _missing(self, order_id: int) -> Exception:
         """Return why an order is not found: it does not exist, or recovery may yet find it in Kafka."""
         try:
-            self._must_be_whole()
+            self._database.timelines.must_be_whole()
         except Unavailable as error:
             return error
         return NotFound("ORDER_NOT_FOUND", f"there is no order {order_id}")

@@ -1,12 +1,10 @@
 """Requests to cancel an order. The saga decides whether a request comes in time."""
 
-from collections.abc import Callable
-
 from order_svc import store
 from order_svc.orders import Order, order_cancel_requested
 from sagakit.errors import NotFound, Refused
 from sagakit.messages import Outgoing
-from sagakit.outbox.bound import OutboxBound
+from sagakit.outbox.bound import outbox_full
 from sagakit.outbox.writer import OutboxWriter
 from sagakit.postgres.notifications import notify
 from sagakit.postgres.pipeline import Transaction
@@ -15,9 +13,9 @@ from sagakit.postgres.pipeline import Transaction
 class Cancelling:
     """Stores requests to cancel an order, and sends them to the saga."""
 
-    def __init__(self, writer: OutboxWriter, bound: OutboxBound, must_be_whole: Callable[[], None]) -> None:
-        """Write with ``writer``; ``must_be_whole`` raises where the database may have gone back."""
-        self._writer, self._bound, self._must_be_whole = writer, bound, must_be_whole
+    def __init__(self, writer: OutboxWriter) -> None:
+        """Write with ``writer``."""
+        self._writer = writer
 
     async def request(self, order_id: int, *, actor: str, note: str, traceparent: str | None) -> Order:
         """Store that ``actor`` wants the order cancelled, with ``note`` as the reason; return the order.
@@ -32,7 +30,6 @@ class Cancelling:
         """
 
         def noted(tx: Transaction, room: int) -> tuple[Order, list[Outgoing]]:
-            self._must_be_whole()
             # The lock orders this and a concurrent end: either we see the end, or the end comes after the request.
             order = store.lock(tx, [order_id]).get(order_id)
             if order is None:
@@ -42,7 +39,7 @@ class Cancelling:
             if order.cancel_request:
                 return order, []
             if not room:
-                raise self._bound.full()
+                raise outbox_full()
             order = store.request_cancel(tx, order_id, actor=actor or f"user {order.user_id}", note=note)
             notify(tx, store.CHANNEL, [order_id])
             return order, [Outgoing(order_cancel_requested(order), traceparent=traceparent)]

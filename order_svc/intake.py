@@ -1,12 +1,12 @@
-"""Taking orders: those that wait share one transaction."""
+"""Taking orders: the requests that wait are stored together, in one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from order_svc import store
 from order_svc.orders import NewOrder, Order, order_created
 from sagakit.errors import AlreadyExists
 from sagakit.messages import Outgoing
-from sagakit.outbox.bound import OutboxBound
+from sagakit.outbox.bound import outbox_full
 from sagakit.outbox.group_commit import GroupCommit
 from sagakit.outbox.pacing import Pacing
 from sagakit.outbox.writer import OutboxWriter
@@ -16,23 +16,17 @@ _LARGEST_GROUP = 500
 
 
 class Intake:
-    """Stores orders in groups, and has each announced to its saga."""
+    """Stores orders in groups, and has each announced to its saga.
 
-    def __init__(
-        self,
-        origin: OutboxWriter,
-        backlog: OutboxBound,
-        must_be_whole: Callable[[], None],
-        announce_after_seconds: float,
-    ) -> None:
-        """Take orders by way of ``origin``; ``announce_after_seconds`` is when they are due to be announced again.
+    A request goes from `take` to the group commit, with the others that wait to `_take_group`, from there to the outbox
+    writer, and in its transaction to `_store`.
+    """
 
-        ``must_be_whole`` raises where the database may have gone back: an id must not be given a second time.
-        """
-        self._origin, self._backlog, self._announce_after = origin, backlog, announce_after_seconds
-        self._must_be_whole = must_be_whole
-        self._coalescer: GroupCommit[NewOrder, Order] = GroupCommit(
-            "create_order", self._take, _LARGEST_GROUP, Pacing()
+    def __init__(self, writer: OutboxWriter, *, announce_after_seconds: float) -> None:
+        """Store orders by ``writer``; they are due to be announced again after ``announce_after_seconds``."""
+        self._writer, self._announce_after = writer, announce_after_seconds
+        self._group_commit: GroupCommit[NewOrder, Order] = GroupCommit(
+            "create_order", self._take_group, _LARGEST_GROUP, Pacing()
         )
 
     async def take(self, request: NewOrder) -> Order:
@@ -43,30 +37,28 @@ class Intake:
             Exhausted: the outbox is full; an order that its request id had before is returned all the same.
             Unavailable: schemas are not known yet, or the database may have gone back.
         """
-        return await self._coalescer(request)
+        return await self._group_commit(request)
 
     async def take_all(self, requests: Sequence[NewOrder]) -> list[Order | Exception]:
         """Store each of ``requests`` as `take` does, by itself; return its order, or the error `take` would raise."""
-        return await self._coalescer.all(requests)
+        return await self._group_commit.all(requests)
 
-    async def _take(self, requests: Sequence[NewOrder]) -> Sequence[Order | Exception]:
+    async def _take_group(self, requests: Sequence[NewOrder]) -> Sequence[Order | Exception]:
+        """Store a group of requests; return each one's order or error, also of those that share a request id."""
         firsts = _firsts(requests)
-        orders = dict(zip(firsts, await self._write(list(firsts.values())), strict=True))
+        stored = await self._writer.write(len(firsts), lambda tx, room: self._store(tx, list(firsts.values()), room))
+        orders = dict(zip(firsts, stored, strict=True))
         return [_answer(orders[_identity(place, request)], request) for place, request in enumerate(requests)]
-
-    async def _write(self, requests: Sequence[NewOrder]) -> Sequence[Order | Exception]:
-        return await self._origin.write(len(requests), lambda tx, room: self._store(tx, requests, room))
 
     def _store(
         self, tx: Transaction, requests: Sequence[NewOrder], room: int
     ) -> tuple[list[Order | Exception], list[Outgoing]]:
         """Store the first ``room`` of ``requests``; return an answer for each, and the new orders' messages."""
-        self._must_be_whole()
         new = store.insert(tx, requests[:room], self._announce_after) if room else {}
         others = [request for place, request in enumerate(requests) if place not in new]
         earlier = store.requested(tx, others) if others else {}
         answers: list[Order | Exception] = [
-            new.get(place) or earlier.get((request.user_id, str(request.request_id))) or self._backlog.full()
+            new.get(place) or earlier.get((request.user_id, str(request.request_id))) or outbox_full()
             for place, request in enumerate(requests)
         ]
         messages = [

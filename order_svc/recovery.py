@@ -38,6 +38,8 @@ _LATE_SECONDS = 30.0
 """How long orders that the database has forgotten may still arrive in Kafka: twice as long as a producer tries."""
 _FARTHEST = 10**9
 """An id so far ahead of the last one is forged."""
+_NOT_YET = -1
+"""The number of the history that is whole, as long as none was looked at."""
 _RESTORED = Counter("ordersaga_orders_restored_total", "Orders that the database had forgotten, found again in Kafka.")
 
 T = TypeVar("T")
@@ -68,27 +70,17 @@ class Recovery(Periodic):
         self._database, self._codec, self._announce_after = database, codec, announce_after_seconds
         self._client = client
         self._asker = rereading.reader(client)
-        self._whole = -1
-        """The number of the database's history that is known to be whole."""
+        database.timelines.whole = _NOT_YET
         self._late_until = 0.0
         """Until when orders of the previous history may still arrive, by the monotonic clock."""
         self._reached: Mapping[Partition, int] = {}
         """The topic's ends at the last look."""
 
-    def must_be_whole(self) -> None:
-        """Check that the database has all that was acknowledged; call it in one of its transactions.
-
-        Raises:
-            Unavailable: the database may have gone back, and missing orders are looked for.
-        """
-        if self._whole != self._database.timelines.number:
-            raise Unavailable("the database may have gone back, and orders are looked for in Kafka")
-
     def guarding(self, handle: Handle) -> Handle:
         """Return ``handle`` with a check that the database is whole: commands may concern orders yet to be restored."""
 
         def guarded(messages: Sequence[Message[Record]], pipeline: Pipeline) -> list[Outgoing]:
-            self.must_be_whole()
+            self._database.timelines.must_be_whole()
             try:
                 return handle(messages, pipeline)
             except NotHeardOf as error:
@@ -125,7 +117,7 @@ class Recovery(Periodic):
         ends = rereading.ends(self._asker, _TOPIC)
         known = self._database.transact(self._known)
         number = self._database.timelines.number
-        if number != self._whole:
+        if number != self._database.timelines.whole:
             self._make_whole(number, known, ends)
         elif self._may_be_late:
             self._restore_between(self._reached, ends)
@@ -137,12 +129,12 @@ class Recovery(Periodic):
         self._restore_between(known or ends, ends)  # a database without stored offsets is new, and lacks nothing
         if self._database.transact(self._number_on):
             self._late_until = time.monotonic() + _LATE_SECONDS
-        self._whole = number
+        self._database.timelines.whole = number
 
     def _number_on(self, tx: Transaction) -> bool:
         """Skip ids if another history began, while this process ran or before; say whether one did."""
         line, noted = self._database.timelines.line, store.history(tx)
-        another = self._whole >= 0 or (noted is not None and bool(line) and noted != line)
+        another = self._database.timelines.whole != _NOT_YET or (noted is not None and bool(line) and noted != line)
         if another:
             store.number_on(tx, behind=0, gap=_GAP)
         if line and noted != line:

@@ -1,4 +1,4 @@
-"""How full the outbox is. With Kafka away it grows with every origin write, so it has a bound."""
+"""How full the outbox is. While Kafka is away it grows with every write, so it has a bound."""
 
 import asyncio
 
@@ -14,16 +14,22 @@ log = logger("outbox")
 _ROWS = Gauge("sagakit_outbox_rows", "Rows in the outbox at the last count; no more than its limit are counted.")
 
 
-class OutboxBound:
-    """Knows about how many rows the outbox holds without asking the database for each write.
+def outbox_full() -> Exhausted:
+    """Return the error for a caller whose message has no room in the outbox."""
+    return Exhausted("OUTBOX_FULL", "too many messages wait for Kafka; nothing was stored, try again later")
 
-    It counts them every so often; in between it adds what this process stores and takes off what it removes. What may
-    be counted twice is, so that this process keeps to the bound; what other replicas do shows with the next count, so
-    together they keep it to within what they store in one interval. Used in the event loop only.
+
+class OutboxBound:
+    """Knows about how many rows the outbox holds, without asking the database for each write.
+
+    It counts the rows at intervals. In between it adds the rows that this process stores, and subtracts those that it
+    removes. A row that may be in the count or not is added, so this process never exceeds the bound. It sees the rows
+    of other replicas with the next count; so all together exceed the bound by what they store in one interval at most.
+    Use it in the event loop only.
     """
 
     def __init__(self, database: Database, *, limit: int, interval_seconds: float) -> None:
-        """Keep the outbox of ``database`` to ``limit`` rows, counted every ``interval_seconds`` by `run`."""
+        """Bound the outbox of ``database`` to ``limit`` rows; `run` counts them every ``interval_seconds``."""
         self._database, self._limit, self._interval = database, limit, interval_seconds
         self._counted = self._since = self._reserved = 0
         self._full = False
@@ -35,17 +41,13 @@ class OutboxBound:
         return room
 
     def settle(self, room: int, stored: int) -> None:
-        """Say that of ``room`` that was reserved ``stored`` rows came to be."""
+        """Give back ``room`` that was reserved; ``stored`` rows were stored."""
         self._reserved -= room
         self._since += stored
 
     def removed(self, rows: int) -> None:
-        """Say that ``rows`` are gone from the outbox."""
+        """Note that so many ``rows`` were removed from the outbox."""
         self._since -= rows
-
-    def full(self) -> Exhausted:
-        """Return the error that tells a caller that there is no room."""
-        return Exhausted("OUTBOX_FULL", f"{self._limit} messages wait for Kafka; nothing was stored, try again later")
 
     async def run(self) -> None:
         """Count until cancelled."""

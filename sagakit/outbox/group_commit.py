@@ -1,7 +1,6 @@
-"""Coalescing: calls that wait while one round trip is under way share the next one.
+"""Group commit in the application: calls that wait while one round trip is under way share the next one.
 
-For writes this is group commit in the application: a hundred waiting calls cost one transaction. A call may bring
-several items; each of them is answered by itself.
+So a hundred waiting calls cost one transaction. A call may bring several items; each of them gets its own answer.
 """
 
 import asyncio
@@ -15,8 +14,8 @@ from sagakit.runtime import metrics
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _Waiting = tuple[Item, asyncio.Future[Result | Exception]]
-_MOST_TROUBLED = 3
-"""Where so many fail alone by what passes, such as locks, it is not theirs alone; each may have waited ten seconds."""
+_MOST_FAILED = 3
+"""Where so many fail alone for a passing reason, such as a lock, the rest would too; each may wait ten seconds."""
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -27,15 +26,15 @@ class GroupCommit(Generic[Item, Result]):
         what: str,
         run: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
         largest: int,
-        pace: Pacing | None = None,
+        pacing: Pacing | None = None,
     ) -> None:
-        """Coalesce calls of ``run``, which gets up to ``largest`` items and returns a result or an error for each.
+        """Group calls of ``run``, which gets up to ``largest`` items and returns a result or an error for each.
 
-        Where ``run`` fails for a whole group, each of its items is tried alone, so that a bad one fails alone, and so
-        does one that waits in vain for a lock; unless something is away, which is every item's error. ``what`` names
-        the calls in the metrics. ``pace`` may hold groups up; else each begins when the last has ended.
+        Where ``run`` fails for a whole group, each of its items is tried alone: so a bad item fails alone, and so does
+        one that waits in vain for a lock. Where something is away, all fail. ``what`` names the calls in the metrics.
+        ``pacing`` may delay a group; without it each begins when the last one has ended.
         """
-        self._run, self._largest, self._pace = run, largest, pace
+        self._run, self._largest, self._pacing = run, largest, pacing
         self._waiting: list[_Waiting[Item, Result]] = []
         self._worker: asyncio.Task[None] | None = None
         self._sizes = metrics.GROUP_COMMIT_CALLS.labels(what)
@@ -61,7 +60,7 @@ class GroupCommit(Generic[Item, Result]):
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
         try:
-            return [await future for future in futures]  # they are settled in turn: after the last, none is waited for
+            return [await future for future in futures]  # they are answered in turn: after the last, none is waited for
         except asyncio.CancelledError:
             for future in futures:
                 future.cancel()
@@ -70,49 +69,49 @@ class GroupCommit(Generic[Item, Result]):
     async def _work(self) -> None:
         try:
             while self._waiting:
-                if self._pace:
-                    await self._pace.hold(lambda: len(self._waiting), self._largest)
+                if self._pacing:
+                    await self._pacing.hold(lambda: len(self._waiting), self._largest)
                 group, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
                 group = [(item, future) for item, future in group if not future.done()]
                 if group:
                     self._sizes.observe(len(group))
-                    if self._pace:
-                        self._pace.note(len(group))
-                    await self._settle(group)
+                    if self._pacing:
+                        self._pacing.note(len(group))
+                    await self._run_group(group)
         finally:
             self._worker = None
 
-    async def _settle(self, group: "list[_Waiting[Item, Result]]") -> None:
+    async def _run_group(self, group: "list[_Waiting[Item, Result]]") -> None:
         try:
             results = await self._run([item for item, _ in group])
-        except Exception as error:  # noqa: BLE001 - it is handed to its caller
+        except Exception as error:  # noqa: BLE001 - its caller gets it
             if len(group) > 1 and is_separable(error):
-                await self._settle_each(group)
+                await self._answer_each(group)
             else:
-                _tell(group, [error] * len(group))
+                _answer(group, [error] * len(group))
         else:
-            _tell(group, results)
+            _answer(group, results)
 
-    async def _settle_each(self, group: "list[_Waiting[Item, Result]]") -> None:
-        """Try each alone; where that shows that the trouble is everybody's, the rest gets the last one's error."""
-        troubled = 0
+    async def _answer_each(self, group: "list[_Waiting[Item, Result]]") -> None:
+        """Try each item alone; where that shows that all would fail, the rest gets the error of the last one."""
+        failed = 0
         for place, (item, future) in enumerate(group):
             if future.done():
                 continue
             try:
                 results = await self._run([item])
-            except Exception as error:  # noqa: BLE001 - it is handed to its caller
-                _tell([(item, future)], [error])
-                troubled += passes(error)
-                if troubled == _MOST_TROUBLED or not is_separable(error):
+            except Exception as error:  # noqa: BLE001 - its caller gets it
+                _answer([(item, future)], [error])
+                failed += passes(error)
+                if failed == _MOST_FAILED or not is_separable(error):
                     rest = group[place + 1 :]
-                    _tell(rest, [error] * len(rest))
+                    _answer(rest, [error] * len(rest))
                     return
             else:
-                _tell([(item, future)], results)
+                _answer([(item, future)], results)
 
 
-def _tell(group: "Sequence[_Waiting[Item, Result]]", results: Sequence[Result | Exception]) -> None:
+def _answer(group: "Sequence[_Waiting[Item, Result]]", results: Sequence[Result | Exception]) -> None:
     for (_, future), result in zip(group, results, strict=True):
         if not future.done():
             future.set_result(result)

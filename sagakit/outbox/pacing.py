@@ -1,7 +1,8 @@
-"""Pacing: what comes in a crowd is taken in few large groups rather than in many small ones.
+"""Pacing: under load, calls are taken in few large groups instead of many small ones.
 
-A group under way gathers the next one only as long as it takes. Under load that makes groups so small that handling
-them is what keeps the machine busy; and what is written together passes every later stage together.
+Without pacing a group gathers only the calls that come while the one before it is under way. Under load these groups
+are so small that handling them is what keeps the machine busy. And what is written together passes all later stages
+together.
 """
 
 import asyncio
@@ -9,14 +10,14 @@ import math
 from collections.abc import Callable
 
 _CROWD = 16
-"""Smaller groups are followed by the next one at once: so where fewer than 400 come a second, nobody waits."""
+"""After a smaller group the next one begins at once: so nobody waits where fewer than 400 calls a second come."""
 _APART_SECONDS = 0.04
 _QUIET_SECONDS = 0.003
 """Of a thousand arrivals a second every fifth comes 1.5 ms after the one before, and one in twenty so long after it."""
 
 
 class Pacing:
-    """Holds the next group up for a moment, where the last one was a crowd."""
+    """Delays the next group for a moment, where the last one was large."""
 
     def __init__(self) -> None:
         """Begin without a pause."""
@@ -27,10 +28,10 @@ class Pacing:
         self._size, self._began = size, asyncio.get_running_loop().time()
 
     async def hold(self, waiting: Callable[[], int], most: int) -> None:
-        """Wait until 40 ms have passed since the last group began, if that was a crowd.
+        """Wait until 40 ms have passed since the last group began, if that was a large one.
 
-        But not longer than until ``most`` are ``waiting``, or as many as the last group had and, for 3 ms, no more:
-        callers who order again as soon as they are answered must not wait for others who never come.
+        It waits no longer than until ``most`` are ``waiting``; or as many as the last group had, and for 3 ms no more
+        have come: callers who call again as soon as they are answered must not wait for others who never come.
         """
         if self._size < _CROWD:
             return

@@ -1,8 +1,8 @@
-"""The transactional outbox: what an origin write has to say, committed with it, published after it.
+"""The relay of the transactional outbox: messages are committed with the write that they belong to, published after.
 
-The writer publishes right after its commit and removes the rows once Kafka has them (the fast path); the relay
-publishes what a crash left behind. Rows are claimed by lock, never by a high-water mark, because ids commit out of
-order. There is no promise of order.
+The outbox writer publishes right after its commit, and removes the rows once Kafka has them (the fast path). The relay
+publishes what a crash left behind. It claims rows by lock, never by a high-water mark, because ids commit out of order.
+Messages may be published in any order.
 
 Pattern: https://microservices.io/patterns/data/transactional-outbox.html
 """
@@ -22,8 +22,8 @@ from sagakit.runtime.set_aside import Claim, SetAside
 log = logger("outbox")
 
 _BATCH = 1000
-_PATIENCE_SECONDS = 30.0
-"""The rows stay locked meanwhile: longer than the producer tries, and shorter than a transaction may last."""
+_DELIVERY_SECONDS = 30.0
+"""How long Kafka may take: longer than the producer tries, and shorter than a transaction with its locks may last."""
 _CLAIM = """
     SELECT outbox_id, topic, key, value, headers FROM outbox
     WHERE create_time < now() - make_interval(secs => %(age)s) AND outbox_id <> ALL(%(aside)s::bigint[])
@@ -59,7 +59,7 @@ class Relay(Periodic):
         rows = transaction.execute(_CLAIM, parameters).fetchall()
         claim.ids = [row.outbox_id for row in rows]
         if rows:
-            self._producer.deliver([_message(row) for row in rows], _PATIENCE_SECONDS)
+            self._producer.deliver([_message(row) for row in rows], _DELIVERY_SECONDS)
             transaction.execute(_REMOVE, {"ids": array(claim.ids)})
         return len(rows)
 

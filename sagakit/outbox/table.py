@@ -1,4 +1,4 @@
-"""The table ``outbox``: messages stored in the transaction of the write that they tell of."""
+"""The table ``outbox``: messages, stored in the transaction of the write that they belong to."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ outbox = Table(
 
 _ADD = text_of(insert_rows(outbox, columns_of(outbox, Encoded)).returning(outbox.c.outbox_id))
 _COUNT = "SELECT count(*) FROM (SELECT FROM outbox LIMIT %(most)s) AS rows"
-# What the relay has in hand it removes itself: nobody waits for it, as it may wait for Kafka.
+# Rows that the relay has locked are skipped: the relay removes them itself, and may wait long for Kafka.
 _REMOVE_UNCLAIMED = """
     DELETE FROM outbox WHERE outbox_id IN (
         SELECT outbox_id FROM outbox WHERE outbox_id = ANY(%(ids)s::bigint[]) FOR UPDATE SKIP LOCKED)
@@ -31,9 +31,9 @@ _REMOVE_UNCLAIMED = """
 
 
 def add(transaction: Transaction, messages: Sequence[Encoded]) -> Iterable[Any]:
-    """Store ``messages`` in the outbox, in the transaction of the write that they tell of.
+    """Store ``messages`` in the outbox, in the transaction of the write that they belong to.
 
-    Returns rows with each one's ``outbox_id``; best read after the commit, as before it that costs a round trip.
+    Returns rows with each one's ``outbox_id``; best read after the commit: before it that costs a round trip.
     """
     return transaction.execute(
         _ADD,
@@ -47,7 +47,7 @@ def add(transaction: Transaction, messages: Sequence[Encoded]) -> Iterable[Any]:
 
 
 def remove(transaction: Transaction, ids: Sequence[int]) -> None:
-    """Remove those of the rows ``ids``, which Kafka has acknowledged, that no relay has in hand."""
+    """Remove those of the rows ``ids``, which Kafka has acknowledged, that no relay has locked."""
     transaction.execute(_REMOVE_UNCLAIMED, {"ids": array(ids)})
 
 

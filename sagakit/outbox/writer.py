@@ -1,6 +1,6 @@
-"""Origin writes: those that no message brought about, and that no message can therefore bring again.
+"""Writes that no message caused, and that no message can therefore repeat; and what they publish.
 
-What such a write has to say is stored in the outbox in its own transaction, and published right after the commit.
+The messages of such a write are stored in the outbox, in the write's own transaction, and published after the commit.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from sagakit.postgres.database import Database
 from sagakit.postgres.pipeline import Transaction
 from sagakit.runtime.logs import logger, one_line
 
-log = logger("origin")
+log = logger("outbox")
 
 T = TypeVar("T")
 
@@ -27,11 +27,11 @@ _REMOVE_AFTER_SECONDS = 0.1
 
 
 class OutboxWriter:
-    """Makes origin writes from the event loop."""
+    """Writes from the event loop, and publishes in the background."""
 
-    def __init__(self, database: Database, codec: Codec, producer: Producer, backlog: OutboxBound) -> None:
-        """Write into ``database``, as long as ``backlog`` has room, and publish through ``producer``."""
-        self._database, self._codec, self._producer, self._backlog = database, codec, producer, backlog
+    def __init__(self, database: Database, codec: Codec, producer: Producer, bound: OutboxBound) -> None:
+        """Write into ``database``, as long as ``bound`` has room, and publish with ``producer``."""
+        self._database, self._codec, self._producer, self._bound = database, codec, producer, bound
         self._unsent: list[tuple[Encoded, int]] = []
         self._being_sent = 0
         self._publishing: asyncio.Task[None] | None = None
@@ -40,16 +40,16 @@ class OutboxWriter:
         self._removing: asyncio.Task[None] | None = None
 
     async def write(self, most: int, function: Callable[[Transaction, int], tuple[T, Sequence[Outgoing]]]) -> T:
-        """Run ``function`` in a transaction, store what it says in the outbox, commit, and return its result.
+        """Run ``function`` in a transaction, store its messages in the outbox, commit, and return its result.
 
-        It gets the transaction and how many messages there is room for, ``most`` at most; it returns its result and no
-        more messages than that. They are published in the background; where that fails the relay does it.
+        ``function`` gets the transaction, and for how many messages there is room, ``most`` at most. It returns its
+        result and no more messages than that. They are published in the background; where that fails the relay does it.
 
         Raises:
-            Unavailable: schemas are not known yet.
+            Unavailable: schemas are not known yet, or the database may have gone back: it would give ids away again.
             psycopg.OperationalError: the database is away. It may have committed all the same.
         """
-        room = self._backlog.reserve(most)
+        room = self._bound.reserve(most)
         stored = 0
         try:
             with self._taking_published() as published:
@@ -57,13 +57,13 @@ class OutboxWriter:
             ids = [row.outbox_id for row in rows]
             stored = len(ids)
         finally:
-            self._backlog.settle(room, stored)
+            self._bound.settle(room, stored)
         if stored:
             self._publish_soon(messages, ids)
         return result
 
     async def drain(self) -> None:
-        """Wait until what is being published is gone from the outbox; not for long, as Kafka may be away."""
+        """Publish what waits, and remove it from the outbox; for five seconds at most, as Kafka may be away."""
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 if self._publishing:
@@ -79,6 +79,7 @@ class OutboxWriter:
         function: Callable[[Transaction, int], tuple[T, Sequence[Outgoing]]],
         published: Sequence[int],
     ) -> tuple[T, list[Encoded], Iterable[Any]]:
+        self._database.timelines.must_be_whole()
         if published:
             table.remove(tx, published)
         result, outgoing = function(tx, room)
@@ -86,9 +87,9 @@ class OutboxWriter:
         return result, messages, table.add(tx, messages) if messages else []
 
     def _publish_soon(self, messages: Sequence[Encoded], ids: Sequence[int]) -> None:
-        """Publish, unless that would only pile up here: Kafka does not keep up, or fails. Then the relay does it.
+        """Publish in the background; leave it to the relay where Kafka fails, or does not keep up.
 
-        While it fails, one transaction's messages at a time find out whether it still does.
+        While Kafka fails, the messages of one transaction at a time show whether it still does.
         """
         in_flight = self._being_sent + len(self._unsent)
         if in_flight + len(messages) > _MOST_IN_FLIGHT or (self._failing and self._publishing):
@@ -98,7 +99,7 @@ class OutboxWriter:
             self._publishing = asyncio.create_task(self._publish())
 
     async def _publish(self) -> None:
-        """Publish what was committed, all that there is at a time: what comes meanwhile goes next, together."""
+        """Publish what was committed, all that waits at once; what is committed meanwhile goes next, together."""
         try:
             while self._unsent:
                 unsent, self._unsent = self._unsent, []
@@ -109,10 +110,10 @@ class OutboxWriter:
             self._publishing = None
 
     async def _deliver(self, unsent: Sequence[tuple[Encoded, int]]) -> None:
-        """Publish ``unsent``. Where that fails it is left to the relay, and so is what waits behind it."""
+        """Publish ``unsent``. Where that fails, the relay does it, and publishes what waits behind it as well."""
         try:
             await asyncio.to_thread(self._producer.deliver, [message for message, _ in unsent])
-        except Exception as error:  # noqa: BLE001 - what they tell of is stored; nothing is lost
+        except Exception as error:  # noqa: BLE001 - they are stored in the outbox; nothing is lost
             if not self._failing:
                 log.warning("messages are left to the relay", error=one_line(error))
             self._failing = True
@@ -126,11 +127,11 @@ class OutboxWriter:
                 self._removing = asyncio.create_task(self._remove_soon())
 
     async def _remove_soon(self) -> None:
-        """Remove what no other write has taken along: as long as there are writes, that costs no transaction."""
+        """Remove published rows that no other write has removed by then: a write does it without a transaction more."""
         try:
             await asyncio.sleep(_REMOVE_AFTER_SECONDS)
             await self._remove()
-        except Exception as error:  # noqa: BLE001 - the next write takes them along, or the relay repeats them
+        except Exception as error:  # noqa: BLE001 - the next write removes them, or the relay repeats them
             log.warning("published messages are still in the outbox", error=one_line(error))
         finally:
             self._removing = None
@@ -142,11 +143,11 @@ class OutboxWriter:
 
     @contextmanager
     def _taking_published(self) -> Iterator[Sequence[int]]:
-        """Take the rows that Kafka has, for a transaction that removes them; where it fails they are kept."""
+        """Give the rows that Kafka has to a transaction that removes them; keep them where it fails."""
         published, self._published = self._published, []
         try:
             yield published
         except BaseException:
             self._published += published
             raise
-        self._backlog.removed(len(published))
+        self._bound.removed(len(published))

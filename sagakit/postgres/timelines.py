@@ -10,6 +10,7 @@ import threading
 
 import psycopg
 
+from sagakit.errors import Unavailable
 from sagakit.postgres.pipeline import Session, Transaction
 from sagakit.runtime.logs import logger, one_line
 
@@ -39,6 +40,17 @@ class Timelines:
         """Whether we may read the history, as far as we know."""
         self.number = 0
         """How often the history has changed since the first connection."""
+        self.whole: int | None = None
+        """The ``number`` of the history that lacks nothing; None where nobody looks after that."""
+
+    def must_be_whole(self) -> None:
+        """Check that the database has all that was acknowledged; call it in one of its transactions.
+
+        Raises:
+            Unavailable: it may have gone back, and what it has forgotten is not restored yet.
+        """
+        if self.whole is not None and self.whole != self.number:
+            raise Unavailable("the database may have gone back, and what it has forgotten is not restored yet")
 
     def begin(self, session: Session) -> None:
         """Look at a new connection; raises psycopg.OperationalError where it is lost.

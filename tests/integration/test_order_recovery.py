@@ -151,7 +151,7 @@ def test_tables_that_are_restored_in_place_are_noticed(desk: Desk) -> None:
         owner.execute("DELETE FROM orders WHERE order_id = ANY(%s)", [[order.order_id for order in orders]])
         owner.execute("SELECT setval('orders_order_id_seq', %s)", [last])
     running.recover()
-    running.must_be_whole()
+    desk.database.timelines.must_be_whole()
     assert desk.found(orders) == {order.order_id for order in orders}
     assert desk.take(1)[0].order_id > orders[-1].order_id
 
@@ -176,9 +176,8 @@ def test_where_the_timeline_may_not_be_read_orders_are_taken_all_the_same(desk: 
     (name,) = query(desk.dsn, "SELECT current_database()")[0]
     revoke = "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC"
     query(psycopg.conninfo.make_conninfo(desk.stack.postgres.dsn("postgres"), dbname=name), revoke)
-    started = desk.start()
-    started.recover()
-    started.must_be_whole()
+    desk.start().recover()
+    desk.database.timelines.must_be_whole()
     assert len(desk.take(1)) == 1
 
 

@@ -61,12 +61,10 @@ async def desk(stack: Stack) -> AsyncIterator[Desk]:
     with registry_client(stack.registry_url) as registry:
         codec = Codec(registry, [OrderCreated, OrderCancelRequested])
         codec.load()
-        bound = OutboxBound(database, limit=100, interval_seconds=60)
-        writer = OutboxWriter(database, codec, away, bound)
+        writer = OutboxWriter(database, codec, away, OutboxBound(database, limit=100, interval_seconds=60))
         recovery = Recovery(database, codec, {"bootstrap.servers": stack.bootstrap}, announce_after_seconds=60)
         await asyncio.to_thread(recovery.recover)
-        whole = recovery.must_be_whole
-        yield Desk(database, codec, Intake(writer, bound, whole, 60.0), Cancelling(writer, bound, whole))
+        yield Desk(database, codec, Intake(writer, announce_after_seconds=60.0), Cancelling(writer))
     away.close(0.1)
     database.close()
 

@@ -1,4 +1,4 @@
-"""Origin writes: stored with what they say, published right after, and refused where the outbox is full."""
+"""Writes with messages: both are stored together and published after, and refused where the outbox is full."""
 
 import asyncio
 import math
@@ -49,13 +49,13 @@ class Desk:
     database: Database
     codec: Codec
     ping: type[Ping]
-    backlog: OutboxBound
+    bound: OutboxBound
     producers: list[Counting] = field(default_factory=list)
 
-    def origin(self, bootstrap: str) -> tuple[OutboxWriter, Counting]:
+    def writer(self, bootstrap: str) -> tuple[OutboxWriter, Counting]:
         producer = Counting({"bootstrap.servers": bootstrap}, lambda _: None)
         self.producers.append(producer)
-        return OutboxWriter(self.database, self.codec, producer, self.backlog), producer
+        return OutboxWriter(self.database, self.codec, producer, self.bound), producer
 
     def pings(self, count: int) -> Callable[[Transaction, int], tuple[int, list[Outgoing]]]:
         """Return a write that says as much as there is room for, and returns how much that was."""
@@ -85,15 +85,15 @@ async def desk(stack: Stack) -> AsyncIterator[Desk]:
 
 async def test_what_was_said_is_published_and_gone_from_the_outbox(stack: Stack, desk: Desk) -> None:
     with taped(stack.bootstrap, desk.ping.TOPIC) as tape:
-        origin, _ = desk.origin(stack.bootstrap)
-        assert await origin.write(3, desk.pings(3)) == 3
-        await origin.drain()
+        writer, _ = desk.writer(stack.bootstrap)
+        assert await writer.write(3, desk.pings(3)) == 3
+        await writer.drain()
         assert await desk.rows() == 0
         assert [message.key() for message in tape.until(3)] == [b"0", b"1", b"2"]
 
 
 async def test_a_write_that_fails_says_nothing_and_takes_no_room(stack: Stack, desk: Desk) -> None:
-    origin, producer = desk.origin(stack.bootstrap)
+    writer, producer = desk.writer(stack.bootstrap)
 
     def refuse(tx: Transaction, room: int) -> tuple[None, list[Outgoing]]:
         assert room == 20_000
@@ -103,21 +103,21 @@ async def test_a_write_that_fails_says_nothing_and_takes_no_room(stack: Stack, d
 
     for _ in range(2):
         with pytest.raises(ValueError, match="refused"):
-            await origin.write(20_000, refuse)
+            await writer.write(20_000, refuse)
     assert await desk.rows() == 0
     assert producer.given == 0
 
 
 async def test_a_row_stays_until_kafka_has_its_message(stack: Stack, desk: Desk) -> None:
-    origin, producer = desk.origin(stack.bootstrap)
+    writer, producer = desk.writer(stack.bootstrap)
     producer.free.clear()
     try:
-        await origin.write(3, desk.pings(3))
+        await writer.write(3, desk.pings(3))
         await asyncio.sleep(0.5)  # several times as long as what is published waits for the next write
         assert await desk.rows() == 3
     finally:
         producer.free.set()
-    await origin.drain()
+    await writer.drain()
     assert await desk.rows() == 0
 
 
@@ -128,10 +128,10 @@ def divide(tx: Transaction, desk: Desk) -> tuple[None, list[Outgoing]]:
 
 
 async def test_what_cannot_be_committed_is_not_said(stack: Stack, desk: Desk) -> None:
-    origin, producer = desk.origin(stack.bootstrap)
+    writer, producer = desk.writer(stack.bootstrap)
     with pytest.raises(psycopg.errors.DivisionByZero):
-        await origin.write(1, lambda tx, _: divide(tx, desk))
-    await origin.drain()
+        await writer.write(1, lambda tx, _: divide(tx, desk))
+    await writer.drain()
     assert producer.given == 0
     assert await desk.rows() == 0
 
@@ -142,81 +142,81 @@ async def test_published_rows_that_a_failed_write_was_to_remove_are_removed_late
     monkeypatch.setattr(
         "sagakit.outbox.writer._REMOVE_AFTER_SECONDS", 60.0
     )  # the failed write finds them, whatever it takes
-    origin, producer = desk.origin(stack.bootstrap)
-    await origin.write(3, desk.pings(3))
+    writer, producer = desk.writer(stack.bootstrap)
+    await writer.write(3, desk.pings(3))
     await asyncio.to_thread(producer.published.wait, 20)
-    for _ in range(2):  # the first may be under way before the origin has heard of it
+    for _ in range(2):  # the first may be under way before the writer has heard of it
         with pytest.raises(psycopg.errors.DivisionByZero):
-            await origin.write(1, lambda tx, _: divide(tx, desk))
+            await writer.write(1, lambda tx, _: divide(tx, desk))
     assert await desk.rows() == 3
-    await origin.drain()
+    await writer.drain()
     assert await desk.rows() == 0
 
 
 async def test_while_kafka_does_not_keep_up_little_is_kept_in_memory(stack: Stack, desk: Desk) -> None:
-    origin, producer = desk.origin(stack.bootstrap)
+    writer, producer = desk.writer(stack.bootstrap)
     producer.free.clear()
-    assert [await origin.write(500, desk.pings(500)) for _ in range(14)] == [500] * 14
+    assert [await writer.write(500, desk.pings(500)) for _ in range(14)] == [500] * 14
     producer.free.set()
-    await origin.drain()
+    await writer.drain()
     assert producer.given == 5_000
     assert await desk.rows() == 2_000, "the relay publishes the rest"
 
 
 async def test_with_kafka_away_writes_are_stored_and_one_at_a_time_tries(desk: Desk) -> None:
-    origin, producer = desk.origin("127.0.0.1:1")
-    assert [await origin.write(500, desk.pings(500)) for _ in range(4)] == [500] * 4
+    writer, producer = desk.writer("127.0.0.1:1")
+    assert [await writer.write(500, desk.pings(500)) for _ in range(4)] == [500] * 4
     assert await desk.rows() == 2_000
     await asyncio.sleep(17)  # the producer gives a message 15 seconds
     assert producer.given == 500
-    assert [await origin.write(500, desk.pings(500)) for _ in range(4)] == [500] * 4
+    assert [await writer.write(500, desk.pings(500)) for _ in range(4)] == [500] * 4
     await asyncio.sleep(0.1)
     assert producer.given == 1_000
 
 
 async def test_there_is_room_up_to_the_limit_and_again_once_rows_are_gone(desk: Desk) -> None:
-    desk.backlog = OutboxBound(desk.database, limit=10, interval_seconds=60)
-    away, _ = desk.origin("127.0.0.1:1")
+    desk.bound = OutboxBound(desk.database, limit=10, interval_seconds=60)
+    away, _ = desk.writer("127.0.0.1:1")
     assert [await away.write(4, desk.pings(4)) for _ in range(4)] == [4, 4, 2, 0]
     await desk.database.run(lambda tx: tx.execute("DELETE FROM outbox WHERE key < '2'"))
     assert await away.write(1, desk.pings(1)) == 0, "the rows that somebody else removed show with the next count"
-    await desk.backlog.count()
+    await desk.bound.count()
     room = 10 - await desk.rows()
     assert room > 0
     assert await away.write(10, desk.pings(10)) == room
 
 
 async def test_what_is_published_makes_room_at_once(stack: Stack, desk: Desk) -> None:
-    desk.backlog = OutboxBound(desk.database, limit=10, interval_seconds=60)
-    origin, _ = desk.origin(stack.bootstrap)
+    desk.bound = OutboxBound(desk.database, limit=10, interval_seconds=60)
+    writer, _ = desk.writer(stack.bootstrap)
     for _ in range(5):
-        assert await origin.write(10, desk.pings(10)) == 10
-        await origin.drain()
+        assert await writer.write(10, desk.pings(10)) == 10
+        await writer.drain()
 
 
 async def test_a_count_shows_what_other_replicas_have_stored(desk: Desk) -> None:
     one, other = (OutboxBound(desk.database, limit=10, interval_seconds=60) for _ in range(2))
-    desk.backlog = one
-    origin, _ = desk.origin("127.0.0.1:1")
-    assert await origin.write(10, desk.pings(10)) == 10
+    desk.bound = one
+    writer, _ = desk.writer("127.0.0.1:1")
+    assert await writer.write(10, desk.pings(10)) == 10
     assert other.reserve(1) == 1
     await other.count()
     assert other.reserve(1) == 0
 
 
 async def test_a_count_does_not_forget_what_is_being_stored_meanwhile(desk: Desk) -> None:
-    backlog = OutboxBound(desk.database, limit=10, interval_seconds=60)
-    assert backlog.reserve(6) == 6
-    await backlog.count()
-    assert backlog.reserve(10) == 4, "six rows are about to be committed"
-    backlog.settle(6, stored=1)
-    assert backlog.reserve(10) == 5, "of the six, five did not come to be"
+    bound = OutboxBound(desk.database, limit=10, interval_seconds=60)
+    assert bound.reserve(6) == 6
+    await bound.count()
+    assert bound.reserve(10) == 4, "six rows are about to be committed"
+    bound.settle(6, stored=1)
+    assert bound.reserve(10) == 5, "of the six, five did not come to be"
 
 
 async def test_where_the_database_cannot_be_asked_the_last_count_stands(desk: Desk) -> None:
-    backlog = OutboxBound(desk.database, limit=10, interval_seconds=60)
-    assert backlog.reserve(6) == 6
+    bound = OutboxBound(desk.database, limit=10, interval_seconds=60)
+    assert bound.reserve(6) == 6
     await desk.database.run(lambda tx: tx.execute("ALTER TABLE outbox RENAME TO elsewhere"))
     with pytest.raises(Exception, match="does not exist"):
-        await backlog.count()
-    assert backlog.reserve(10) == 4
+        await bound.count()
+    assert bound.reserve(10) == 4

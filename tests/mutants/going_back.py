@@ -188,20 +188,14 @@ GOING_BACK = {
         f"{_RECOVERY}::test_a_service_that_starts_skips_ids_where_the_database_has_another_history_than_was_noted",
     ),
     "ids-given-again": Mutant(
-        "order_svc/intake.py",
-        "        self._must_be_whole()\n",
-        "",
-        "tests/integration/test_order_writes.py::test_in_a_database_that_may_have_gone_back_no_order_is_taken",
-    ),
-    "cancelled-while-it-is-forgotten": Mutant(
-        "order_svc/cancelling.py",
-        "            self._must_be_whole()\n",
+        "sagakit/outbox/writer.py",
+        "        self._database.timelines.must_be_whole()\n",
         "",
         "tests/integration/test_order_writes.py::test_in_a_database_that_may_have_gone_back_no_order_is_taken",
     ),
     "ends-before-their-orders": Mutant(
         "order_svc/recovery.py",
-        "            self.must_be_whole()\n            try:\n",
+        "            self._database.timelines.must_be_whole()\n            try:\n",
         "            try:\n",
         f"{_RECOVERY}::test_until_it_is_whole_nothing_is_handled_nor_stored",
     ),
@@ -242,9 +236,9 @@ GOING_BACK = {
         f"{_OFFSETS}::test_what_was_handled_last_and_not_stored_is_caught_up_like_what_was",
     ),
     "whole-for-good": Mutant(
-        "order_svc/recovery.py",
-        "if self._whole != self._database.timelines.number:",
-        "if self._whole < 0:",
+        "sagakit/postgres/timelines.py",
+        "if self.whole is not None and self.whole != self.number:",
+        "if self.whole is not None and self.whole < 0:",
         f"{_RECOVERY}::test_until_it_is_whole_nothing_is_handled_nor_stored",
     ),
 }

@@ -191,7 +191,7 @@ KIT_MUTANTS = {
     ),
     "calls of one group get each other's answers": Mutant(
         lambda: _instead(
-            sagakit.outbox.group_commit, "_tell", lambda tell, group, results: tell(group, list(results)[::-1])
+            sagakit.outbox.group_commit, "_answer", lambda answer, group, results: answer(group, list(results)[::-1])
         ),
         4,
         (PlaceTogether((Kind.GOOD, Kind.BOX)),),

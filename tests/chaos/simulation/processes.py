@@ -141,10 +141,10 @@ class OrderProcess(Process):
     """order_svc, with its calls, its relay and its announcer."""
 
     def equip(self) -> Handle:
-        self.backlog = OutboxBound(self.database, limit=1000, interval_seconds=1.0)
-        origin = OutboxWriter(self.database, self.codec, self.producer, self.backlog)
-        self.intake = Intake(origin, self.backlog, _whole, ANNOUNCE_AFTER)
-        self.cancelling = Cancelling(origin, self.backlog, _whole)
+        self.outbox_bound = OutboxBound(self.database, limit=1000, interval_seconds=1.0)
+        writer = OutboxWriter(self.database, self.codec, self.producer, self.outbox_bound)
+        self.intake = Intake(writer, announce_after_seconds=ANNOUNCE_AFTER)
+        self.cancelling = Cancelling(writer)
         self.relay = Relay(self.database, self.producer, age_seconds=RELAY_AFTER, interval_seconds=1.0)
         self.announcer = Announcer(
             self.database,
@@ -230,7 +230,3 @@ def decoded(topic: str, stored: Stored) -> Record:
 def encoded(record: Record) -> bytes:
     """Return the bytes of ``record``."""
     return codec().encode(Outgoing(record)).value or b""
-
-
-def _whole() -> None:
-    """Take order_svc's database for whole: it does not go back here."""

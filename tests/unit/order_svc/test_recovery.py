@@ -16,17 +16,29 @@ from sagakit.kafka.consumed import Partition
 from sagakit.messages import Message
 from sagakit.offsets import rereading, stored_offsets
 from sagakit.postgres.pipeline import Pipeline, Transaction
+from sagakit.postgres.timelines import Timelines
 from sagakit.records import Record
 
 T = TypeVar("T")
 PIPELINE = cast("Pipeline", None)
 
 
+class Chosen(Timelines):
+    """The history that a test says the database tells."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = "1/1"
+
+    def look(self, _: Transaction) -> None:
+        """Leave it as it is."""
+
+
 class Histories:
     """A database that nothing is in, and the number of its history."""
 
     def __init__(self) -> None:
-        self.timelines = SimpleNamespace(number=0, line="1/1", look=lambda _: None)
+        self.timelines = Chosen()
 
     def transact(self, function: Callable[[Transaction], T]) -> T:
         return function(PIPELINE)
@@ -71,11 +83,11 @@ def test_until_it_is_whole_nothing_is_handled_nor_stored(database: Histories, fo
     for number in range(2):
         database.timelines.number = number
         with pytest.raises(Unavailable, match="may have gone back"):
-            found.must_be_whole()
+            database.timelines.must_be_whole()
         with pytest.raises(Unavailable, match="may have gone back"):
             handle([], PIPELINE)
         found.recover()
-        found.must_be_whole()
+        database.timelines.must_be_whole()
         assert handle([], PIPELINE) == []
 
 

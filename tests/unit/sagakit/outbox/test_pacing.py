@@ -36,7 +36,7 @@ class Trips:
 
     def __init__(self) -> None:
         self.groups: list[tuple[int, int]] = []
-        self.take: GroupCommit[int, int] = GroupCommit("test", self._trip, largest=100, pace=Pacing())
+        self.take: GroupCommit[int, int] = GroupCommit("test", self._trip, largest=100, pacing=Pacing())
 
     async def _trip(self, items: Sequence[int]) -> Sequence[int]:
         self.groups.append((round(asyncio.get_running_loop().time() * 1000), len(items)))
