@@ -15,23 +15,21 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from sagakit.avro.codec import Codec
-from sagakit.consumer.backoff import backoff
 from sagakit.consumer.batch_handler import BatchHandler, Failed
 from sagakit.consumer.batch_reader import BatchReader
 from sagakit.consumer.dispatch import Handle
-from sagakit.consumer.halt import Halt
-from sagakit.consumer.held_back import BadDeployError, HeldBack, HeldBackError, parted
+from sagakit.consumer.held_back import HeldBack, parted
 from sagakit.consumer.membership import Membership
 from sagakit.consumer.offset_keeper import OffsetKeeper
 from sagakit.consumer.parking import Parking
 from sagakit.consumer.paused_partitions import PausedPartitions
+from sagakit.consumer.setbacks import Setbacks
 from sagakit.consumer.stall_repair import StallRepair
 from sagakit.consumer.stalled_partitions import StalledPartitionDetector
-from sagakit.families import Family, family_of
 from sagakit.kafka.consumed import source
 from sagakit.kafka.lost_brokers import LostBrokerDetector
 from sagakit.kafka.producer import Producer
-from sagakit.offsets.handled import COMMIT_SECONDS, Offsets, WentBackError
+from sagakit.offsets.handled import COMMIT_SECONDS, Offsets
 from sagakit.postgres.database import Database
 from sagakit.runtime import metrics
 from sagakit.runtime.logs import logger
@@ -39,8 +37,6 @@ from sagakit.runtime.logs import logger
 log = logger("consumer")
 
 _POLL_SECONDS = 0.25
-_NOTHING_SECONDS = 5.0
-"""Where what failed does not come again for so long, another member has it, or it was deleted."""
 
 
 class Consumer:
@@ -72,9 +68,8 @@ class Consumer:
         self._offsets = Offsets()
         self._batch_handler = BatchHandler(handle, codec, database, producer, self._offsets)
         self._offset_keeper = OffsetKeeper(self._offsets, self._batch_handler)
-        self._parking, self._held_back, self._paused = Parking(group, producer), HeldBack(), PausedPartitions()
-        self._failures, self._tried = 0, 0.0
-        self._halt = Halt()
+        self._parking, self._held_back, paused = Parking(group, producer), HeldBack(), PausedPartitions()
+        self._stopping = threading.Event()
         self._stalled_partitions = StalledPartitionDetector(client, group, stall_seconds)
         self._membership = Membership(
             client,
@@ -84,28 +79,36 @@ class Consumer:
             offsets=self._offsets,
             offset_keeper=self._offset_keeper,
             stalled_partitions=self._stalled_partitions,
-            notes=[self._parking, self._held_back, self._paused],
+            notes=[self._parking, self._held_back, paused],
         )
         self._stall_repair = StallRepair(
             self._membership,
             self._stalled_partitions,
             LostBrokerDetector(client, stall_seconds),
             offsets=self._offsets,
-            paused=self._paused,
+            paused=paused,
         )
-        self._stopping = threading.Event()
+        self._setbacks = Setbacks(
+            self._membership,
+            self._batch_handler,
+            offsets=self._offsets,
+            held_back=self._held_back,
+            paused=paused,
+            stalled_partitions=self._stalled_partitions,
+            stopping=self._stopping,
+        )
         self._thread = threading.Thread(target=self._run, name="consumer", daemon=True)
         self._state: Literal["starting", "running", "ended"] = "starting"
 
     @property
     def state(self) -> Literal["starting", "running", "halted", "ended"]:
         """Whether it consumes."""
-        return "halted" if self._state == "running" and self._halt.on else self._state
+        return "halted" if self._state == "running" and self._setbacks.halt.on else self._state
 
     @property
     def calls_for_restart(self) -> bool:
         """Whether it is halted, and only a new process may be better off."""
-        return self._halt.calls_for_restart
+        return self._setbacks.halt.calls_for_restart
 
     def start(self) -> None:
         """Join the group and begin."""
@@ -124,7 +127,7 @@ class Consumer:
             while not self._stopping.is_set():
                 if self._is_placed():
                     self._turn()
-                self._keep_offsets()
+                self._membership.keep_offsets()
                 self._stall_repair.repair()
             self._offset_keeper.close(self._membership.client, wait=True)
             self._membership.leave()
@@ -141,17 +144,13 @@ class Consumer:
             try:
                 self._membership.place()
             except Exception as error:  # noqa: BLE001 - whatever it is, they are paused until it is known
-                self._wait_for_better(error)
+                self._setbacks.wait(error)
                 return False
         return True
 
     def _turn(self) -> None:
         """Handle one batch: all of it, or what is left of it once its bad messages are isolated."""
-        if self._paused and self._paused.resume(self._membership.client, self._held_back.convicted):
-            self._tried = time.monotonic()
-        elif (self._held_back or self._halt.on) and self._nothing_comes():
-            self._held_back.clear()
-            self._halt.end()
+        self._setbacks.try_again()
         batch, ends = self._collect()
         if not batch:
             self._offsets.end(ends)
@@ -161,7 +160,7 @@ class Consumer:
             held = self._work(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing of it is lost or skipped
             self._rewind(batch, ends)
-            self._wait_for_better(error)
+            self._setbacks.wait(error)
             return
         done, back = parted(batch, held) if held else (batch, [])
         if done:
@@ -173,16 +172,12 @@ class Consumer:
         metrics.tally(metrics.CONSUMED, (message.topic() or "" for message in done))
         metrics.BATCH_SECONDS.observe(time.perf_counter() - began)
         metrics.BATCH_MESSAGES.observe(len(done))
-        self._failures = 0
-        self._settle(done)
+        self._parking.settle(done)
+        self._setbacks.passed(done)
         if held:
-            self._hold(back, self._held_back.reason(held))
-        elif not self._held_back.count:
-            self._halt.worked()
-
-    def _nothing_comes(self) -> bool:
-        """Whether what failed has not come again: another member has it, or it was deleted."""
-        return not self._paused.waits and time.monotonic() - self._tried > _NOTHING_SECONDS
+            self._setbacks.hold(back, held)
+        else:
+            self._setbacks.none_left()
 
     def _collect(self) -> tuple[list[KafkaMessage], list[KafkaMessage]]:
         """Return the messages of a batch, and the ends of partitions that were reached with them or since."""
@@ -208,14 +203,6 @@ class Consumer:
         self._parking.park(parked, self._membership.is_behind)
         return held
 
-    def _settle(self, done: Sequence[KafkaMessage]) -> None:
-        """Forget of ``done`` what was noted as long as it might come again."""
-        self._parking.settle(done)
-        if self._held_back:
-            self._held_back.settle(done)
-        if self._paused:
-            self._paused.forget({source(message)[:2] for message in done})
-
     def _rewind(self, batch: Sequence[KafkaMessage], ends: Sequence[KafkaMessage]) -> None:
         """Have ``batch`` read again, as far as its partitions are still owned."""
         first: dict[tuple[str, int], int] = {}
@@ -227,47 +214,3 @@ class Consumer:
         for (topic, partition), offset in first.items():
             if (topic, partition) in self._membership.owned:
                 self._membership.client.seek(TopicPartition(topic, partition, offset))
-
-    def _hold(self, back: Sequence[KafkaMessage], reason: Exception) -> None:
-        """Pause the partitions of ``back`` for a while; the others go on, as they may clear the code."""
-        if isinstance(reason, BadDeployError):
-            seconds = self._halt.failed(reason)
-        else:
-            self._halt.end()
-            seconds = backoff(reason, self._paused.tries + 1)
-        if isinstance(reason, BadDeployError | HeldBackError):
-            self._batch_handler.forget()  # what looks like a bug may be what is stale
-        self._paused.pause(self._membership.client, {source(message)[:2] for message in back}, seconds)
-
-    def _wait_for_better(self, error: Exception) -> None:
-        """Back off where ``error`` passes; else halt, and forget what may be stale, so that the next try is fresh."""
-        if isinstance(error, WentBackError):
-            self._membership.lose_places(error)
-            return
-        if family_of(error) is Family.OURS:
-            self._batch_handler.forget()
-            seconds = self._halt.failed(error)
-        else:
-            self._failures += 1
-            seconds = backoff(error, self._failures)
-        self._idle(time.monotonic() + seconds)
-
-    def _idle(self, until: float) -> None:
-        """Handle nothing, but poll all the while, so that the group does not give this member up."""
-        self._membership.pause()
-        while time.monotonic() < until and not self._stopping.is_set():
-            self._keep_offsets()  # what was handled before must not wait until this ends
-            event = self._membership.client.poll(min(_POLL_SECONDS, max(0.0, until - time.monotonic())))
-            error = event.error() if event else None
-            if event and error and error.code() == KafkaError._PARTITION_EOF and self._membership.has(event):  # noqa: SLF001 - its public name
-                self._offsets.end([event])
-        self._tried = time.monotonic()
-        self._membership.resume()
-        self._paused.resumed()
-        self._stalled_partitions.forget()
-
-    def _keep_offsets(self) -> None:
-        try:
-            self._offset_keeper.keep(self._membership.client)
-        except WentBackError as error:
-            self._membership.lose_places(error)

@@ -115,6 +115,13 @@ class Membership:
         """Say whether the database has less than the group has handled, so that it will be handled again."""
         return self._offsets.catching_up or is_behind(self.client, self._topics, self._handler.stored())
 
+    def keep_offsets(self) -> None:
+        """Store and commit the offsets that it is time for; where the database went back, lose all places."""
+        try:
+            self._offset_keeper.keep(self.client)
+        except WentBackError as error:
+            self.lose_places(error)
+
     def lose_places(self, error: WentBackError) -> None:
         """Leave all partitions unplaced, as the database lacks what it had, or may."""
         log.error("the database went back", error=str(error))
