@@ -1,4 +1,4 @@
-"""How long a batch waits before it is done again, where what is in its way passes by itself."""
+"""How long a consumer waits before it tries again what failed for a passing reason."""
 
 import random
 
@@ -12,7 +12,7 @@ _LONGEST_SECONDS = 5.0
 
 
 def backoff(error: Exception, failures: int) -> float:
-    """Count and log that something is done again because of ``error``; return in how many seconds."""
+    """Count and log that a batch is tried again because of ``error``; return in how many seconds."""
     longest: float = min(_LONGEST_SECONDS, _FIRST_SECONDS * 2 ** min(failures, 10))
     seconds = longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
     metrics.REWOUND.labels(type(error).__name__).inc()

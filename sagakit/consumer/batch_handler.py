@@ -1,4 +1,4 @@
-"""What is done with a batch: decode, one transaction, publish; and what cannot be handled is isolated."""
+"""What is done with a batch: decode, one transaction, publish. Messages that cannot be handled are isolated."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +22,9 @@ from sagakit.records import Record
 T = TypeVar("T")
 
 Failed: TypeAlias = list[tuple[KafkaMessage, Exception]]
-"""Messages that cannot be handled, each with the error that it fails with by itself."""
-_PATIENCE_SECONDS = 2.0
-"""How long a batch may be held up by asking the registry in vain."""
+"""Messages that cannot be handled, each with the error that it alone fails with."""
+_REGISTRY_SECONDS = 2.0
+"""How long one batch may ask a registry that does not answer."""
 _Pair = tuple[KafkaMessage, Message[Record]]
 
 
@@ -32,27 +32,27 @@ class BatchHandler:
     """Handles the batches of one consumer; for its thread alone."""
 
     def __init__(self, handle: Handle, codec: Codec, database: Database, producer: Producer, offsets: Offsets) -> None:
-        """Have ``handle`` react in transactions of ``database``, and publish what it answers by ``producer``.
+        """Call ``handle`` in transactions of ``database``, and publish its answers with ``producer``.
 
-        The ``offsets`` of earlier batches are stored with a later one's effects.
+        A batch's ``offsets`` are stored in the transaction of a later batch.
         """
         self._handle, self._codec, self._producer, self._offsets = handle, codec, producer, offsets
         self._database = database
         self._connection = database.kept(self._must_not_be_back)
 
     def handle(self, batch: Sequence[KafkaMessage]) -> Failed:
-        """Handle each message of ``batch``; return those that fail alone, twice: the others have their effect.
+        """Handle each message of ``batch``; return those that fail alone, twice. All others have had their effect.
 
-        One that cannot be decoded for now, such as by a schema that is new while the registry is away, is among those
-        that are returned, and so is what lies behind it in its partition.
+        A message that cannot be decoded now, because the registry is away and its schema is new, is returned too, and
+        so is what lies behind it in its partition.
 
         Raises:
-            Exception: one that passes by itself. What of the batch has its effect may be handled again.
+            Exception: one that passes by itself. Messages that have had their effect may be handled again.
         """
         pairs: list[_Pair] = []
         failed: Failed = []
         waiting: dict[tuple[str, int], Exception] = {}
-        give_up = time.monotonic() + _PATIENCE_SECONDS
+        give_up = time.monotonic() + _REGISTRY_SECONDS
         for raw in batch:
             if waiting and (before := waiting.get(source(raw)[:2])):
                 failed.append((raw, before))
@@ -68,11 +68,11 @@ class BatchHandler:
         return failed + self._try(pairs)
 
     def stored(self) -> dict[Partition, int]:
-        """Return how far the database is; raises psycopg.Error where it does not answer."""
+        """Return the offsets that the database has stored; raises psycopg.Error where it does not answer."""
         return self._connection.transact(stored_offsets.read)
 
     def store(self) -> None:
-        """Store the offsets of what was handled, where no batch takes them along.
+        """Store the offsets of what was handled, in a transaction of their own, as no batch follows.
 
         Raises:
             psycopg.Error: the database is away.
@@ -83,11 +83,11 @@ class BatchHandler:
         self._offsets.stored(offsets)
 
     def look(self) -> None:
-        """See that the database is there and has what it had; raises what `store` does."""
+        """Check that the database is there and has what it had; raises what `store` does."""
         self._offsets.must_be_stored(self.stored())
 
     def forget(self) -> None:
-        """Forget what may be stale: the connection, with what is prepared on it, and the registry's answers."""
+        """Forget what may be stale: the connection with its prepared statements, and the registry's answers."""
         self._connection.close()
         self._codec.forget()
 
@@ -106,7 +106,7 @@ class BatchHandler:
         )
 
     def _try(self, pairs: Sequence[_Pair], *, again: bool = False) -> Failed:
-        """Handle ``pairs``, halving them where they fail; return those that fail alone, twice, with their errors."""
+        """Handle ``pairs``, and halve them where they fail; return those that fail alone, twice, with their errors."""
         if not pairs:
             return []
         try:
@@ -121,7 +121,7 @@ class BatchHandler:
         return []
 
     def _apply(self, messages: Sequence[Message[Record]]) -> None:
-        """Commit the effects of ``messages``, then publish what they answer and wait until Kafka has it."""
+        """Commit the effects of ``messages``, then publish the answers and wait until Kafka has them."""
         before = self._offsets.along()
         encoded = self._transact(lambda pipeline: self._react(messages, pipeline, before))
         self._offsets.stored(before)
@@ -144,6 +144,6 @@ class BatchHandler:
             raise
 
     def _must_not_be_back(self, session: Session) -> None:
-        """See that the database of a new connection has what the one of the last connection had."""
+        """Check that a new connection's database has all that the last connection's had."""
         with session.pipeline() as tx:
             self._offsets.must_be_in(stored_offsets.read(tx), self._database.timelines.number)

@@ -1,4 +1,4 @@
-"""BatchReader: one message is waited for, then what is there is taken with it."""
+"""Reads batches: waits for one message, and takes all others that are there with it."""
 
 import time
 
@@ -12,9 +12,8 @@ _GATHER_SECONDS = 0.001
 class BatchReader:
     """Takes messages from a consumer, as many at once as are there.
 
-    What was published together does not come together: it lies in several partitions, and each is fetched as soon as
-    something is in it. So where the last batch was a crowd, the rest of this one gets 1 ms to come as well. A message
-    that comes alone is never held up.
+    Messages that were published together lie in several partitions, and the client fetches each of these by itself. So
+    where the last batch was a crowd, the rest of this one gets 1 ms to arrive. A message that comes alone never waits.
     """
 
     def __init__(self, most: int) -> None:
@@ -43,5 +42,5 @@ class BatchReader:
 
 
 def _messages(found: list[KafkaMessage]) -> int:
-    """Count the messages; the others are events, such as the end of a partition, and make no crowd."""
+    """Count the messages, without the events, such as the end of a partition."""
     return sum(one.error() is None for one in found)

@@ -1,9 +1,9 @@
 """The batch consumer: a batch is a database transaction and a flush of replies; then its offsets are committed.
 
-A crash anywhere in between redelivers the batch, and handlers find what they stored and answer the same again. A batch
-that fails for a passing reason is *rewound*: every partition still owned is sought back to its first offset, because an
-uncommitted batch is otherwise simply read past. A message that cannot be handled is isolated and parked. What passes,
-and what is the data's fault, stands in `sagakit.families`.
+After a crash anywhere in between the batch comes again, and handlers find what they stored and answer the same. A batch
+that fails for a passing reason is *rewound*: the consumer seeks each partition back to the batch's first offset, or it
+would read past it. A message that cannot be handled is isolated and parked. `sagakit.families` says which errors pass,
+and which are the data's fault.
 """
 
 import threading
@@ -107,7 +107,7 @@ class Consumer:
 
     @property
     def calls_for_restart(self) -> bool:
-        """Whether it is halted, and only a new process may be better off."""
+        """Whether it is halted, and a new process may help."""
         return self._setbacks.halt.calls_for_restart
 
     def start(self) -> None:
@@ -115,7 +115,7 @@ class Consumer:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the batch in hand, commit its offsets, leave the group; returns when that is done."""
+        """Finish the batch in hand, commit its offsets and leave the group; return when that is done."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -139,7 +139,7 @@ class Consumer:
             self._on_crash(f"the consumer ended: {error!r}")
 
     def _is_placed(self) -> bool:
-        """See that it is known of each partition where it is to be read on; back off where that cannot be learnt."""
+        """Place what is unplaced; back off and return False where the database or the brokers do not answer."""
         if self._membership.unplaced:
             try:
                 self._membership.place()
@@ -158,7 +158,7 @@ class Consumer:
         began = time.perf_counter()
         try:
             held = self._work(batch)
-        except Exception as error:  # noqa: BLE001 - whatever it is, nothing of it is lost or skipped
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing of the batch may be skipped
             self._rewind(batch, ends)
             self._setbacks.wait(error)
             return
@@ -180,7 +180,7 @@ class Consumer:
             self._setbacks.none_left()
 
     def _collect(self) -> tuple[list[KafkaMessage], list[KafkaMessage]]:
-        """Return the messages of a batch, and the ends of partitions that were reached with them or since."""
+        """Return the messages of a batch, and the events that say that a partition's end is reached."""
         wait_seconds = COMMIT_SECONDS if self._offsets.pending else _POLL_SECONDS
         found = self._batch_reader.take(self._membership.client, wait_seconds)
         if len(found) < self._batch_size:
@@ -197,7 +197,7 @@ class Consumer:
         return batch, ends
 
     def _work(self, batch: Sequence[KafkaMessage]) -> Failed:
-        """Handle and publish. What it does not return has its effect, or is parked."""
+        """Handle and publish ``batch``. Return what is held back: all else has had its effect, or is parked."""
         batch = self._parking.without(batch)
         parked, held = self._held_back.judge(batch, self._batch_handler.handle(batch))
         self._parking.park(parked, self._membership.is_behind)

@@ -13,9 +13,9 @@ R = TypeVar("R", bound=Record)
 Answer = TypeVar("Answer", bound=Record)
 
 Handle: TypeAlias = Callable[[Sequence[Message[Record]], Pipeline], list[Outgoing]]
-"""A service's reaction to a batch: its effects go into the pipeline, what it returns is published after the commit.
+"""A service's reaction to a batch: it writes into the pipeline; what it returns is published after the commit.
 
-It may commit effects on its way: each is stored once, so a batch that fails after that may come again."""
+It may commit early: each effect is stored once, so the batch may come again after a failure."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""The halt of a consumer: where nothing it is given can be handled, the code is taken to be bad, and not the data.
+"""The halt of a consumer: where it can handle no message at all, the code is taken to be bad, and not the data.
 
-Parking would then empty a whole topic into the dead letters. So it stands still, and tries again by itself: the first
-time after a second, later every half minute. Whatever the cause was, once it is gone everything goes on.
+Parking would then empty a whole topic into the dead letters. So the consumer stands still and tries again by itself:
+first after a second, later every half minute. Once the cause is gone, it goes on.
 """
 
 import time
@@ -18,7 +18,7 @@ _RESTART_SECONDS = 300.0
 
 
 class Halt:
-    """Whether one consumer is halted, since when and why."""
+    """Whether one consumer is halted, since when, and why."""
 
     def __init__(self) -> None:
         """Begin as not halted."""
@@ -36,14 +36,14 @@ class Halt:
 
     @property
     def calls_for_restart(self) -> bool:
-        """Whether only a new process may be better off: this one did handle messages, and has failed for five minutes.
+        """Whether a new process may help: this one has handled messages, and then failed for five minutes.
 
-        What fails since the process began fails in the next one, too.
+        What has failed since a process began fails in the next one, too.
         """
         return self.on and self._worked and time.monotonic() - self._began > _RESTART_SECONDS
 
     def failed(self, error: Exception) -> float:
-        """Halt because of ``error``, or stay halted; return after how many seconds to try again."""
+        """Halt because of ``error``, or stay halted; return in how many seconds to try again."""
         reason = f"{type(error).__name__}: {one_line(error)}"
         if not self.on:
             self._since, self._began = time.time(), time.monotonic()
@@ -66,7 +66,7 @@ class Halt:
         return again
 
     def worked(self) -> None:
-        """Note that what there was is handled or parked, which ends the halt."""
+        """Note that a batch was handled or parked, which ends the halt."""
         self._worked = True
         self.end()
 

@@ -1,8 +1,7 @@
-"""Which messages fail by a fault of their own, and which only meet a bug.
+"""Which messages fail by a fault of their own, and which fail because of a bug.
 
-Where nobody has foreseen the error, nothing that the message says of itself tells the two apart. What does is whether
-the same code handles another message of that topic and type, later: until then it is held back, and neither parked nor
-passed.
+An unforeseen error does not say which of the two it is. But if the same code later handles another message of the same
+topic and type, the first message is at fault. Until then that message is held back: neither parked nor passed.
 """
 
 from collections.abc import Container, Sequence
@@ -20,25 +19,25 @@ _Kind = tuple[str, bytes | None]
 """A topic, and a type of message."""
 
 _BAD_DEPLOY_MESSAGES = 10
-"""Where so many fail for no known reason and not one of their kind is handled, the code is bad, not the data."""
+"""Where so many fail for no known reason, and none of their kind is handled, the code is bad and not the data."""
 
 
 class HeldBackError(Unavailable):
-    """A few messages fail for no known reason; it passes once another one of their kind has been handled."""
+    """A few messages fail for no known reason; this passes once another one of their kind has been handled."""
 
 
 class BadDeployError(Exception):
-    """Message after message fails so: parking them would empty the topic into the dead letters."""
+    """Message after message fails so; parking them would empty the topic into the dead letters."""
 
 
 class HeldBack:
-    """The messages of one consumer that are held back, and those of them that are found guilty by now."""
+    """The messages of one consumer that are held back, and those of them that are found to be at fault."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self._held: dict[Place, _Kind] = {}
         self._guilty: set[Place] = set()
-        self._tell()
+        self._report()
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -46,19 +45,19 @@ class HeldBack:
 
     @property
     def count(self) -> int:
-        """How many are held back, and not found guilty."""
+        """How many are held back, and not found to be at fault."""
         return len(self._held)
 
     @property
     def convicted(self) -> set[Partition]:
-        """The partitions in which one lies that is found guilty."""
+        """The partitions in which a message lies that is found to be at fault."""
         return {place[:2] for place in self._guilty}
 
     def judge(self, batch: Sequence[KafkaMessage], failed: Failed) -> tuple[Failed, Failed]:
         """Return which of ``failed`` are to be parked, and which are held back, also those whose error passes.
 
-        The rest of ``batch`` was handled. That clears the code, and convicts those of its kind that were held back
-        before. It says nothing of those that fail in this batch for the first time: the bug may be younger.
+        The rest of ``batch`` was handled. That clears the code, and convicts the messages of its kind that were held
+        back before. It says nothing of those that fail for the first time in this batch: the bug may be newer.
         """
         if not (failed or self):
             return [], []
@@ -80,11 +79,11 @@ class HeldBack:
         return parked, held
 
     def settle(self, done: Sequence[KafkaMessage]) -> None:
-        """Say that ``done`` are handled, or parked."""
+        """Forget ``done``, which are handled, or parked."""
         for place in map(source, done):
             self._held.pop(place, None)
             self._guilty.discard(place)
-        self._tell()
+        self._report()
 
     def reason(self, held: Failed) -> Exception:
         """Return why ``held`` are held back."""
@@ -98,18 +97,18 @@ class HeldBack:
         return suspicion
 
     def forget(self, partitions: Container[Partition]) -> None:
-        """Leave what lies in ``partitions`` to whoever has them now."""
+        """Forget what lies in ``partitions``, which another member has now, or which are read anew."""
         self._held = {place: kind for place, kind in self._held.items() if place[:2] not in partitions}
         self._guilty = {place for place in self._guilty if place[:2] not in partitions}
-        self._tell()
+        self._report()
 
     def clear(self) -> None:
-        """Begin anew: what was held back does not come again."""
+        """Forget all: what was held back does not come again."""
         self._held.clear()
         self._guilty.clear()
-        self._tell()
+        self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         metrics.HELD_BACK.set(self.count)
 
 
@@ -118,7 +117,7 @@ def _kind(raw: KafkaMessage) -> _Kind:
 
 
 def parted(batch: Sequence[KafkaMessage], held: Failed) -> tuple[list[KafkaMessage], list[KafkaMessage]]:
-    """Return what of ``batch`` lies before the first of ``held`` in its partition, and what does not."""
+    """Part ``batch`` into what lies before the first of ``held`` in its partition, and the rest."""
     first: dict[tuple[str, int], int] = {}
     for topic, partition, offset in (source(raw) for raw, _ in held):
         first[topic, partition] = min(offset, first.get((topic, partition), offset))

@@ -1,8 +1,7 @@
-"""Leaves a consumer group, and waits no longer for that than it is worth.
+"""Leaves a consumer group, and does not wait for ever.
 
-A client that has forgotten every broker (see `sagakit.kafka.lost_brokers`) cannot leave: it looks for the group's
-coordinator for as long as its process lives, and its ``close`` does not return. The group gives such a member up by
-itself.
+A client that has lost every broker (`sagakit.kafka.lost_brokers`) cannot leave: it looks for the group's coordinator as
+long as its process lives, and its ``close`` does not return. The group gives such a member up by itself.
 """
 
 import threading

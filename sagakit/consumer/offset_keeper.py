@@ -1,6 +1,6 @@
-"""Stores the offsets of what a consumer has handled in the database, and commits what is stored to the broker.
+"""Stores the offsets of what was handled in the database, and commits what is stored to the broker.
 
-While messages come, the transaction of the next batch stores the offsets of the last one. The rest is done here.
+While messages come, the transaction of the next batch stores the offsets of the last one. All else is done here.
 """
 
 import time
@@ -16,7 +16,7 @@ from sagakit.runtime.logs import logger, one_line
 log = logger("consumer")
 
 _LOOK_SECONDS = 1.0
-"""How often it is looked, while nothing comes, whether the database is still the same."""
+"""How often an idle consumer checks that the database is still the same."""
 _CATCHING_UP = Gauge(
     "sagakit_catching_up_messages",
     "Messages that are read again, because the database went back; 0 where it did not.",
@@ -33,9 +33,9 @@ class OffsetKeeper:
         self._missing = 0
 
     def keep(self, consumer: Consumer) -> None:
-        """Store and commit what it is time for, and look after the database; call it as often as you like.
+        """Store and commit what it is time for, and check the database; call it as often as you like.
 
-        Where the database is away nothing is stored, and it is left to the next batch to say so.
+        Where the database is away, nothing is stored, and the next batch finds out.
 
         Raises:
             WentBackError: the database does not have what it had.
@@ -53,12 +53,12 @@ class OffsetKeeper:
             self.report()
 
     def close(self, consumer: Consumer, *, wait: bool) -> None:
-        """Store and commit what was handled: else whoever goes on would begin a little too early."""
+        """Store and commit all that was handled, so that the next owner does not handle some of it again."""
         if self._offsets.pending:
             try:
                 self._do(self._handler.store)
             except WentBackError as error:
-                log.warning("the database went back", error=str(error))  # whoever goes on finds it so
+                log.warning("the database went back", error=str(error))  # the next owner finds it so
             else:
                 self._offsets.commit(consumer, wait=wait)
 
@@ -76,5 +76,5 @@ class OffsetKeeper:
             what()
         except WentBackError:
             raise
-        except Exception as error:  # noqa: BLE001 - the next batch meets it too, and tells
+        except Exception as error:  # noqa: BLE001 - the next batch fails with it too
             log.info("offsets cannot be stored now", error=one_line(error))

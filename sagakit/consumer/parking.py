@@ -1,4 +1,4 @@
-"""Parking: what cannot be handled goes to the dead-letter topic."""
+"""Parking: messages that cannot be handled go to the dead-letter topic."""
 
 from collections.abc import Callable, Container, Iterable, Sequence
 
@@ -32,8 +32,8 @@ class Parking:
     def park(self, failed: Failed, is_behind: Callable[[], bool]) -> None:
         """Park each message with its error; return when Kafka has them.
 
-        While the database ``is_behind``, having gone back, what is about something not heard of is passed over instead:
-        that will be read again, and bring about this message, too, once more.
+        While the database ``is_behind``, because it went back, a message about something unknown is passed over
+        instead: that something is read again soon, and causes this message once more.
 
         Raises:
             Unavailable: Kafka does not take them.
@@ -47,12 +47,12 @@ class Parking:
             self._parked.update(source(raw) for raw, _ in failed)
 
     def settle(self, done: Iterable[KafkaMessage]) -> None:
-        """Forget of ``done``, which will not come again."""
+        """Forget ``done``, which will not come again."""
         if self._parked:
             self._parked.difference_update(map(source, done))
 
     def forget(self, partitions: Container[Partition]) -> None:
-        """Leave ``partitions`` to whoever has them now."""
+        """Forget what lies in ``partitions``, which another member has now, or which are read anew."""
         self._parked = {place for place in self._parked if place[:2] not in partitions}
 
     def _deliver(self, letters: Sequence[Encoded]) -> None:
@@ -61,6 +61,6 @@ class Parking:
         except KafkaException as error:
             if family_of(error) is not Family.DATA or all(map(is_without_content, letters)):
                 raise
-            # One is larger than its topic takes, and it is not known which; alone, it goes without its content.
+            # One is too large for its topic, and we do not know which. Alone, it is sent without its content.
             for letter in letters if len(letters) > 1 else [without_content(letters[0])]:
                 self._deliver([letter])

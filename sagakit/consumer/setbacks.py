@@ -60,7 +60,7 @@ class Setbacks:
         return not self._paused.waits and time.monotonic() - self._tried > _NOTHING_SECONDS
 
     def passed(self, done: Sequence[KafkaMessage]) -> None:
-        """Note that a batch did not fail as a whole, and that ``done`` are handled, or parked."""
+        """Note that a batch has not failed as a whole, and that ``done`` are handled or parked."""
         self._failures = 0
         if self._held_back:
             self._held_back.settle(done)
@@ -68,7 +68,7 @@ class Setbacks:
             self._paused.forget({source(message)[:2] for message in done})
 
     def none_left(self) -> None:
-        """Note that a batch was handled and nothing of it is held back: if nothing else is, a halt is over."""
+        """Note that nothing of a batch is held back; where nothing else is either, a halt ends."""
         if not self._held_back.count:
             self.halt.worked()
 

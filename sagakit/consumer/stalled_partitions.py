@@ -1,8 +1,8 @@
-"""Notices a consumer that owns a partition, has messages to read there, and gets none.
+"""Stalled-partition detection: notices a consumer that has messages to read in a partition, and gets none.
 
-It should not happen, and does: a client that was fetching its first offsets when the broker restarted never went on,
-and one whose topic is deleted and made anew stays with the old one. To the group such a member is alive, so nobody
-takes its partitions over.
+It should not happen, and does: a client that was fetching its first offsets when the broker restarted never went on;
+and one whose topic is deleted and made anew stays with the old topic. For the group such a member is alive, so nobody
+takes over its partitions.
 """
 
 import threading
@@ -19,12 +19,12 @@ _ANSWER_SECONDS = 5.0
 
 
 class StalledPartitionDetector:
-    """Compares, look by look, where a consumer is with where its partitions end."""
+    """Compares, at each look, a consumer's positions with the ends of its partitions."""
 
     def __init__(self, client: Mapping[str, str | int | float | bool], group: str, every_seconds: float) -> None:
-        """Look every ``every_seconds``; a partition that is behind and has not moved for that long is stalled.
+        """Look every ``every_seconds``; a partition is stalled that is behind, and has not moved since the last look.
 
-        Where partitions end is asked with the Kafka properties ``client``, by a client that never joins ``group``.
+        Another client asks for the ends, with the Kafka properties ``client``; it never joins ``group``.
         """
         self._client = {**client, **READING, "group.id": group, "enable.auto.commit": False, "log_level": 0}
         self._asker: Consumer | None = None
@@ -35,14 +35,14 @@ class StalledPartitionDetector:
         self._drained = False
 
     def drained(self) -> None:
-        """Say that the consumer has handed out all that it had fetched: what is still unread was not fetched."""
+        """Note that the consumer has handed out all that it had fetched: what is unread was not fetched."""
         self._drained = True
 
     def stalled(self, consumer: Consumer, owned: Collection[Partition], offsets: Offsets) -> list[Partition]:
-        """Return the partitions of ``owned`` that are stalled; none where it is not time to look, or nobody answers.
+        """Return the partitions of ``owned`` that are stalled; none where it is not time to look, or no broker answers.
 
-        ``offsets`` know of what the consumer's own position does not: that it has passed what are no messages.
-        Call it as often as you like: it never waits. A look is taken beside it, and told of once it is done.
+        The consumer's own position does not pass what is no message; ``offsets`` say so. Call it as often as you like:
+        it never waits. A thread of its own looks, and a later call returns what it has found.
         """
         if self._look is None:
             if time.monotonic() >= self._next:
@@ -57,7 +57,7 @@ class StalledPartitionDetector:
         before = self._behind if self._drained else {}
         try:
             self._behind = look.result()
-        except KafkaException:  # the broker is away, which is nobody's stall; or it is so for the asker alone
+        except KafkaException:  # a broker is down, and this is not a stall; or the asker alone has lost it
             self._behind = {}
             self._asker = None
         self._drained = False
@@ -67,7 +67,7 @@ class StalledPartitionDetector:
         ]
 
     def forget(self) -> None:
-        """Begin anew: the consumer has stood still for a reason of its own."""
+        """Begin anew: the consumer stood still for a good reason."""
         self._behind = {}
         self._next = time.monotonic() + self.every_seconds
 
@@ -77,14 +77,14 @@ class StalledPartitionDetector:
         def run() -> None:
             try:
                 look.set_result(self._compare(positions))
-            except Exception as error:  # noqa: BLE001 - it is handed on
+            except Exception as error:  # noqa: BLE001 - `stalled` raises it
                 look.set_exception(error)
 
         threading.Thread(target=run, name="stalled-partitions", daemon=True).start()
         return look
 
     def _compare(self, positions: Sequence[TopicPartition]) -> dict[Partition, int]:
-        """Return the partitions that are not at their end, which may lie before them, and where each is."""
+        """Return the partitions that are not at their end, which may lie before their position; and each position."""
         asker = self._asker = self._asker or Consumer(self._client)
         behind: dict[Partition, int] = {}
         for found in positions:

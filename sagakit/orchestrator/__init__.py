@@ -1,5 +1,5 @@
-"""Sagas at work: the engine that a consumer calls, their tables, their timers, and what operators do to them.
+"""Running sagas: the engine that a consumer calls, the tables, the timers, and operators' actions.
 
-It may import `sagakit.saga`, `sagakit.consumer` and what lies below. What becomes of a saga is decided in
-`sagakit.saga`; here it is stored and sent. Begin with `sagakit.orchestrator.engine`.
+It may import `sagakit.saga`, `sagakit.consumer` and what lies below. `sagakit.saga` decides how
+a saga changes; here the change is stored, and its commands are sent. Begin with `sagakit.orchestrator.engine`.
 """

@@ -1,30 +1,30 @@
-"""The database's clock, told from here: what it said a moment ago, and how long ago that was."""
+"""The database's clock, without asking it: the time that it gave last, and how long ago that was."""
 
 import time
 from datetime import datetime, timedelta
 
 _SECONDS = 10.0
-"""Clocks are set, and drift: what was said longer ago than this is asked anew."""
+"""Clocks drift, and are set; so a time that is older than this is not used."""
 _CLOSE_SECONDS = 1.0
-"""An answer that took longer says too little: the clock may have been read at its beginning, or at its end."""
+"""An answer that took longer is too vague: the clock may have been read at any moment of it."""
 
 
 class DatabaseClock:
-    """Tells what time it is by another machine's clock."""
+    """Knows the time of another machine's clock."""
 
     def __init__(self) -> None:
         """Begin without knowing."""
-        self._told: tuple[datetime, float] | None = None
+        self._answer: tuple[datetime, float] | None = None
 
-    def told(self, now: datetime, asked: float) -> None:
-        """Note that who asked there at ``asked``, by `time.monotonic`, has just heard that it was ``now``."""
+    def set(self, now: datetime, asked: float) -> None:
+        """Note the answer ``now`` to a question of ``asked``, which is a time of `time.monotonic`."""
         if time.monotonic() - asked <= _CLOSE_SECONDS:
-            self._told = now, asked
+            self._answer = now, asked
 
     def now(self) -> datetime | None:
-        """Return what time it is there, to about a second; None where nothing was heard of it for ten."""
-        if self._told is None:
+        """Return the time there, to about a second; None where the last answer is more than ten seconds old."""
+        if self._answer is None:
             return None
-        now, asked = self._told
+        now, asked = self._answer
         since = time.monotonic() - asked
         return now + timedelta(seconds=since) if since < _SECONDS else None

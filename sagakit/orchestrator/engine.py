@@ -1,4 +1,4 @@
-"""Runs sagas: a batch of messages in, the commands they bring about out."""
+"""Runs sagas: takes a batch of messages, and returns the commands that follow from them."""
 
 import time
 from collections import defaultdict
@@ -28,7 +28,7 @@ begin_at_zero(_MESSAGES, Fit)
 begin_at_zero(_ENDED, (Status.COMPLETED, Status.COMPENSATED))
 
 TooLate: TypeAlias = Callable[[Sequence[Record], Transaction], Collection[int]]
-"""Returns the sagas, of those that cancels are for, that had come to their end before their database forgot it."""
+"""Returns those sagas, of some cancels, that had ended before their database forgot it."""
 
 
 def _never(_: Sequence[Record], __: Transaction) -> Collection[int]:
@@ -39,7 +39,7 @@ class SagaEngine:
     """Advances the sagas of one declaration."""
 
     def __init__(self, saga: Saga, store: SagaStore, too_late: TooLate = _never) -> None:
-        """Run ``saga`` on ``store``; a cancel that is ``too_late`` is passed over."""
+        """Run ``saga`` on ``store``, and ignore a cancel that is ``too_late``."""
         self._saga, self._store, self._too_late = saga, store, too_late
         self._source = SagaSource(saga, store)
 
@@ -66,7 +66,7 @@ class SagaEngine:
         return [outgoing for one in courses.values() for outgoing in one.outgoing(self._saga)]
 
     def _in_time(self, messages: Sequence[Message[Record]], tx: Transaction) -> Sequence[Message[Record]]:
-        """Leave out the cancels that come too late for a saga, though its replies may come after them this time."""
+        """Leave out cancels that came too late before, though the saga's replies may come after them this time."""
         cancels = [message.record for message in messages if isinstance(message.record, self._saga.cancel.message)]
         late = self._too_late(cancels, tx) if cancels else ()
         if not late:

@@ -1,4 +1,4 @@
-"""What operators do to stored sagas, one or many at once, each with a result of its own."""
+"""Operators' actions on stored sagas, one or many at once; each saga has a result of its own."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -23,15 +23,15 @@ _ACTIONS = Counter("sagakit_saga_actions_total", "Operators' actions on sagas.",
 begin_at_zero(_ACTIONS, ("retry", "cancel"), ("done", TOO_LATE, NOT_UNDERSTOOD))
 
 Results = dict[int, Instance | Refused]
-"""By saga id: the saga as it is now, or why it was refused."""
+"""By saga id: the saga as it is now, or why the action was refused."""
 _Action = Callable[[Saga, Instance, str, datetime], Transition | None]
 
 
 class Operators:
-    """Acts on the sagas of one declaration. The timer sends what an action makes due."""
+    """Acts on the sagas of one declaration. The timers send the commands that an action makes due."""
 
     def __init__(self, saga: Saga, store: SagaStore, fitting: Callable[[Sequence[Instance]], int] = len) -> None:
-        """Act on ``saga``'s instances in ``store``; of ``fitting`` of those picked the results can be told at once."""
+        """Act on ``saga``'s instances in ``store``; one answer has room for ``fitting`` of the picked ones."""
         self._saga, self._store, self._fitting = saga, store, fitting
 
     def retry(self, tx: Transaction, wanted: Filter, note: str, *, limit: int) -> tuple[Results, bool]:
@@ -65,7 +65,7 @@ class Operators:
                 changed.append(transition.saga)
                 events += [transition.event] if transition.event else []
         self._store.save(tx, changed, picked, events)
-        _tell(action.__name__, results, note)
+        _report(action.__name__, results, note)
         return results, len(found) > len(picked)
 
 
@@ -74,7 +74,7 @@ def _must_be_understood(saga: Saga, instance: Instance) -> None:
         raise Refused(NOT_UNDERSTOOD, f"this version can make nothing of the saga of order {instance.saga_id}: {fault}")
 
 
-def _tell(action: str, results: Results, note: str) -> None:
+def _report(action: str, results: Results, note: str) -> None:
     for saga_id, result in results.items():
         outcome = result.reason if isinstance(result, Refused) else "done"
         _ACTIONS.labels(action, outcome).inc()

@@ -1,4 +1,4 @@
-"""What this process remembers of sagas under way, so that their next messages need not wait for them to be read."""
+"""The sagas under way that this process remembers, so that it need not read them for their next messages."""
 
 from collections.abc import Collection, Iterable
 
@@ -8,7 +8,7 @@ _MOST = 20_000
 
 
 class Remembered:
-    """Sagas as this process stored them last. Others may have changed them since: whoever stores them again is told."""
+    """Sagas as this process stored them last. Others may have changed them since: storing them again finds out."""
 
     def __init__(self, most: int = _MOST) -> None:
         """Remember up to ``most`` sagas, of about a kilobyte each: those that were kept last."""
@@ -20,7 +20,7 @@ class Remembered:
         return {saga_id: self._kept[saga_id] for saga_id in ids if saga_id in self._kept}
 
     def keep(self, stored: Iterable[Instance]) -> None:
-        """Remember ``stored``, which are committed; what has ended is forgotten: nothing more should come for it."""
+        """Remember ``stored``, which are committed; forget those that have ended, as no more should come for them."""
         for instance in stored:
             self._kept.pop(instance.saga_id, None)
             if not instance.ended:

@@ -1,7 +1,7 @@
-"""Sagas as rows: how a start is written, and how a row is read back, whoever has written or changed it.
+"""Sagas as rows: how a start is written, and how a row is read, whoever wrote or changed it.
 
-A row may be a later version's, after a roll-back, or a person's. What this version cannot read of it is told in the
-saga's ``fault``, and keeps nobody from reading the other rows.
+A later version, before a roll-back, or a person may have written a row. What this version cannot read of it stands in
+the saga's ``fault``; all other rows can be read.
 """
 
 import json
@@ -72,8 +72,8 @@ class SagaRows:
         except ValidationError as error:
             try:
                 return self._start.validate_python(_with_known_symbols(self._type, json.loads(start))), None
-            except (ValueError, AttributeError, RecursionError):  # whatever somebody has put there
-                return None, f"its start cannot be read: {_told(error)}"
+            except (ValueError, AttributeError, RecursionError):  # somebody may have put anything there
+                return None, f"its start cannot be read: {_wrong(error)}"
 
 
 def _with_known_symbols(record_type: type[Record], content: dict[str, Any]) -> dict[str, Any]:
@@ -88,8 +88,8 @@ def _with_known_symbols(record_type: type[Record], content: dict[str, Any]) -> d
     return read
 
 
-def _told(error: ValidationError) -> str:
-    """Return what is wrong, without the values, which may be private."""
+def _wrong(error: ValidationError) -> str:
+    """Return what is wrong, without the values: they may be private."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in found)[:300]
 
@@ -102,7 +102,7 @@ def _status(name: str) -> tuple[Status, str | None]:
 
 
 def event(row: Row) -> Event:
-    """Read one line of a history; the type that this version does not know stands with the line's reason."""
+    """Read one event of a history; a type that this version does not know is put before the event's reason."""
     try:
         type_, reason = EventType(row.type), row.reason
     except ValueError:

@@ -57,7 +57,7 @@ class SagaSource:
         """
         rows = list(stored)
         if rows:
-            self._clock.told(rows[0].now, asked)
+            self._clock.set(rows[0].now, asked)
         ids = {row.saga_id for row in rows}
         self._remembered.forget(saga.saga_id for saga in changed if saga.saga_id not in ids)
         self._remembered.keep(saga for saga in changed if saga.saga_id in ids)
@@ -76,7 +76,7 @@ class SagaSource:
         """Lock and read the sagas; flag those of which nothing can be made, and leave them out."""
         asked = time.monotonic()
         loaded, now = self._store.load(tx, waiting.keys())
-        self._clock.told(now, asked)
+        self._clock.set(now, asked)
         faults = faults_in(self._saga, loaded)
         if faults:
             flag(tx, self._store, faults)

@@ -32,14 +32,14 @@ _WAITING = Gauge("sagakit_saga_timers_waiting", "1 while overdue sagas wait, bec
 
 
 class Readiness(Protocol):
-    """Tells whether silence means something; `sagakit.offsets.group_lag.Lag` does."""
+    """Says whether replies may still lie unread; `sagakit.offsets.group_lag.GroupLag` does."""
 
     def is_handled(self) -> bool:
-        """Say whether nothing lies unread."""
+        """Say whether no message lies unread."""
         ...
 
     def is_missing(self, stored: Mapping[Partition, int]) -> bool:
-        """Say whether a database with these stored offsets went back, and does not know yet what it knew."""
+        """Say whether a database with these stored offsets went back, and has not caught up yet."""
         ...
 
 
@@ -48,16 +48,16 @@ class _Done(NamedTuple):
 
     transitions: list[Transition]
     faults: dict[int, str]
-    """Those of which nothing could be made, and why."""
+    """Those that this version does not understand, and why."""
     messages: list[Encoded]
 
 
 class Timers(Periodic):
-    """Fires what is due, from a thread of its own.
+    """Fires the deadlines that have passed, from a thread of its own.
 
-    What an operator asked for goes out at once. What is merely overdue waits while messages to the sagas lie unhandled
-    or the brokers do not answer: a backlog or an outage must not become a storm of repeats, let alone of compensations.
-    Where the database went back, everything waits until it has caught up.
+    A command that an operator asked for is sent at once. A saga that is merely overdue waits while messages to sagas
+    are not handled yet, or while the brokers do not answer: a lag or an outage must not become a storm of repeated
+    commands, or even of compensations. Where the database went back, all wait until it has caught up.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part that it is wired from
@@ -80,12 +80,12 @@ class Timers(Periodic):
 
     def _pass(self) -> bool:
         self.fire_once()
-        return False  # more can wait for the next look: that is the limit of what is sent again
+        return False  # the rest waits for the next look, which limits what is sent again
 
     def fire_once(self) -> int:
         """Let one batch of due sagas go on, commit, then publish their commands; return how many sagas it was.
 
-        The commit comes first: an undo must not be on its way while the saga still counts as going forward.
+        The commit comes first: an undo must not be sent while the stored saga still goes forward.
 
         Raises:
             Unavailable: Kafka did not take every command; what was not sent goes out at the saga's next deadline.
@@ -113,14 +113,14 @@ class Timers(Periodic):
             lambda claim: self._database.transact(lambda tx: self._let_go_on(tx, claim, all_due=all_due))
         )
         for transition in done.transitions:
-            _tell(transition)
+            _report(transition)
         _FIRED.labels(Fit.NOT_UNDERSTOOD.value).inc(len(done.faults))
         return done
 
     def _let_go_on(self, tx: Transaction, claim: Claim, *, all_due: bool) -> _Done:
-        """Let the sagas of ``claim`` go on; those of which nothing can be made are flagged."""
+        """Let the sagas of ``claim`` go on; flag those that this version does not understand."""
         if self._lag.is_missing(self._store.offsets(tx)):
-            return _Done([], {}, [])  # what is due in a database that went back may long be done
+            return _Done([], {}, [])  # what is due in a database that went back may have been done long ago
         loaded = self._store.claim_due(tx, claim, all_due=all_due)
         now = self._store.now(tx)
         faults = faults_in(self._saga, loaded)
@@ -140,7 +140,7 @@ class Timers(Periodic):
             log.warning("saga cannot be flagged", saga_id=saga_id, error=one_line(why))
 
 
-def _tell(transition: Transition) -> None:
+def _report(transition: Transition) -> None:
     saga = transition.saga
     _FIRED.labels(transition.fit.value).inc()
     if transition.fit is Fit.GAVE_UP:

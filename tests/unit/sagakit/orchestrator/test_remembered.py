@@ -47,10 +47,10 @@ def test_the_other_clock_goes_on_from_what_it_said_until_that_is_long_ago(monkey
     monkeypatch.setattr("sagakit.orchestrator.database_clock.time.monotonic", lambda: here)
     there = DatabaseClock()
     assert there.now() is None
-    there.told(NOW, asked=999.5)
-    told = there.now()
-    assert told is not None
-    assert (told - NOW).total_seconds() == 0.5
+    there.set(NOW, asked=999.5)
+    then = there.now()
+    assert then is not None
+    assert (then - NOW).total_seconds() == 0.5
     here = 1009.5
     assert there.now() is None
 
@@ -59,9 +59,9 @@ def test_the_other_clock_is_not_taken_from_an_answer_that_was_long_in_coming(mon
     here = 1000.0
     monkeypatch.setattr("sagakit.orchestrator.database_clock.time.monotonic", lambda: here)
     there = DatabaseClock()
-    there.told(NOW, asked=here)
+    there.set(NOW, asked=here)
     here = 1006.0
-    there.told(NOW + timedelta(seconds=6), asked=1002.0)  # it stood still, and then looked at its clock
-    told = there.now()
-    assert told is not None
-    assert (told - NOW).total_seconds() == 6
+    there.set(NOW + timedelta(seconds=6), asked=1002.0)  # it stood still, and then looked at its clock
+    then = there.now()
+    assert then is not None
+    assert (then - NOW).total_seconds() == 6
