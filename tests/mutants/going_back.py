@@ -4,7 +4,7 @@ from tests.mutants.mutant import Mutant
 
 _OFFSET_KEEPER = "tests/unit/sagakit/consumer/test_offset_keeper.py"
 _GOING_BACK = "tests/integration/test_going_back.py"
-_HANDLING = "tests/unit/sagakit/consumer/test_batch_handler.py"
+_BATCH_HANDLER = "tests/unit/sagakit/consumer/test_batch_handler.py"
 _OFFSETS = "tests/unit/sagakit/offsets/test_handled.py"
 _PLACES = "tests/unit/sagakit/offsets/test_starting_points.py"
 _RECOVERY = "tests/unit/order_svc/test_recovery.py"
@@ -64,19 +64,19 @@ GOING_BACK = {
         "        stored_offsets.write(pipeline, before, self._offsets.known)\n",
         "        own = {(m.topic, m.partition): m.offset + 1 for m in messages}\n"
         "        stored_offsets.write(pipeline, {**before, **own}, self._offsets.known)\n",
-        f"{_HANDLING}::test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own",
+        f"{_BATCH_HANDLER}::test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own",
     ),
     "offsets-left-behind": Mutant(
         "sagakit/consumer/batch_handler.py",
         "        stored_offsets.write(pipeline, before, self._offsets.known)\n",
         "",
-        f"{_HANDLING}::test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own",
+        f"{_BATCH_HANDLER}::test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own",
     ),
     "new-connection-believed": Mutant(
         "sagakit/consumer/batch_handler.py",
         "database.kept(self._must_not_be_back)",
         "database.kept(lambda _: None)",
-        f"{_HANDLING}::test_a_new_connection_is_not_used_where_it_has_another_history",
+        f"{_BATCH_HANDLER}::test_a_new_connection_is_not_used_where_it_has_another_history",
     ),
     "less-is-overwritten": Mutant(
         "sagakit/offsets/stored_offsets.py",
@@ -88,7 +88,7 @@ GOING_BACK = {
         "sagakit/consumer/batch_handler.py",
         "            if stored_offsets.has_less(error):\n",
         "            if False:\n",
-        f"{_HANDLING}::test_no_message_is_to_blame_for_tables_that_were_overwritten",
+        f"{_BATCH_HANDLER}::test_no_message_is_to_blame_for_tables_that_were_overwritten",
     ),
     "overwritten-and-not-looked-at": Mutant(
         "sagakit/consumer/batch_handler.py",

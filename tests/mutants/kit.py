@@ -4,7 +4,7 @@ from tests.mutants.mutant import Mutant
 
 _CONSUMER = "tests/integration/test_consumer.py"
 _OFFSETS = "tests/unit/sagakit/offsets/test_handled.py"
-_ORIGIN = "tests/integration/test_outbox_writer.py"
+_WRITER = "tests/integration/test_outbox_writer.py"
 
 KIT = {
     "rewind-one-too-far": Mutant(
@@ -37,6 +37,13 @@ KIT = {
         "return partition in self.owned and partition not in self.unplaced",
         "return partition not in self.unplaced",
         "tests/integration/test_rebalance.py::test_what_was_collected_of_a_revoked_partition_is_left_to_its_next_owner",
+    ),
+    "former-client-believed": Mutant(
+        "sagakit/consumer/membership.py",
+        "                if client is self.client:\n",
+        "                if client:\n",
+        "tests/unit/sagakit/consumer/test_membership.py"
+        "::test_a_client_that_is_replaced_while_it_commits_does_not_take_its_successors_partitions",
     ),
     "publish-in-transaction": Mutant(
         "sagakit/consumer/batch_handler.py",
@@ -222,26 +229,26 @@ KIT = {
         "        self._published += (row for _, row in unsent)\n        if self._removing is None:\n"
         "            self._removing = asyncio.create_task(self._remove_soon())\n"
         "        try:\n            await asyncio.to_thread(self._producer.deliver",
-        f"{_ORIGIN}::test_a_row_stays_until_kafka_has_its_message",
+        f"{_WRITER}::test_a_row_stays_until_kafka_has_its_message",
     ),
     "said-before-commit": Mutant(
         "sagakit/outbox/writer.py",
         "        messages = [self._codec.encode(message) for message in outgoing]\n",
         "        messages = [self._codec.encode(message) for message in outgoing]\n"
         "        self._producer.deliver(messages)\n",
-        f"{_ORIGIN}::test_what_cannot_be_committed_is_not_said",
+        f"{_WRITER}::test_what_cannot_be_committed_is_not_said",
     ),
     "published-rows-forgotten": Mutant(
         "sagakit/outbox/writer.py",
         "            self._published += published\n",
         "",
-        f"{_ORIGIN}::test_published_rows_that_a_failed_write_was_to_remove_are_removed_later",
+        f"{_WRITER}::test_published_rows_that_a_failed_write_was_to_remove_are_removed_later",
     ),
     "room-twice": Mutant(
         "sagakit/outbox/bound.py",
         "self._limit - self._counted - self._since - self._reserved",
         "self._limit - self._counted - self._since",
-        f"{_ORIGIN}::test_a_count_does_not_forget_what_is_being_stored_meanwhile",
+        f"{_WRITER}::test_a_count_does_not_forget_what_is_being_stored_meanwhile",
     ),
     "relay-takes-the-young": Mutant(
         "sagakit/outbox/relay.py",
