@@ -1,4 +1,4 @@
-"""Writes that no message caused, and that no message can therefore repeat; and what they publish.
+"""Origin writes: a call causes them, and no message, so no message can be read again to repeat them.
 
 The messages of such a write are stored in the outbox, in the write's own transaction, and published after the commit.
 """
