@@ -176,21 +176,23 @@ class SagaStore:
         now = min(one.update_time for one in changed)  # some may have changed last at a later time, and then keep that
         notify(tx, CHANNEL, (instance.saga_id for instance in changed))
         happened = columns(events, _EVENT_COLUMNS)
-        told: dict[str, object] = {_EVENT_PREFIX + name: values for name, values in happened.items()}
-        told["now"] = now
+        shared: dict[str, object] = {_EVENT_PREFIX + name: values for name, values in happened.items()}
+        shared["now"] = now
         new = [instance for instance in changed if not known.get(instance.saga_id)]
         old = [(instance, before) for instance in changed if (before := known.get(instance.saga_id))]
-        inserted, updated = self._insert(tx, new, told), self._update(tx, old, told)
+        inserted, updated = self._insert(tx, new, shared), self._update(tx, old, shared)
         return lambda: [*inserted, *updated]
 
-    def _insert(self, tx: Transaction, new: Sequence[Instance], told: Mapping[str, object]) -> Iterable[Row]:
+    def _insert(self, tx: Transaction, new: Sequence[Instance], shared: Mapping[str, object]) -> Iterable[Row]:
         if not new:
             return []
         start = array([self._rows.start(instance) for instance in new])
-        return tx.execute(_INSERT, {**columns(new, _CHANGING), **told, "start": start})
+        return tx.execute(_INSERT, {**columns(new, _CHANGING), **shared, "start": start})
 
     @staticmethod
-    def _update(tx: Transaction, old: Sequence[tuple[Instance, Instance]], told: Mapping[str, object]) -> Iterable[Row]:
+    def _update(
+        tx: Transaction, old: Sequence[tuple[Instance, Instance]], shared: Mapping[str, object]
+    ) -> Iterable[Row]:
         """Update sagas, each a pair of what it is to be and what it is known as."""
         if not old:
             return []
@@ -198,7 +200,7 @@ class SagaStore:
             "loaded_version": array([before.version for _, before in old]),
             "loaded_time": array([before.update_time for _, before in old]),
         }
-        return tx.execute(_UPDATE, {**columns([instance for instance, _ in old], _CHANGING), **told, **known})
+        return tx.execute(_UPDATE, {**columns([instance for instance, _ in old], _CHANGING), **shared, **known})
 
     @staticmethod
     def offsets(tx: Transaction) -> dict[Partition, int]:
