@@ -1,6 +1,6 @@
-# One image for each of the four services: docker build --target order-svc .
+# An image for each service: docker build --build-arg SERVICE=order_svc .
 #
-# All four share every layer but the last, which holds the service's own package. The shared ones also hold the command
+# All share every layer but the last, which holds the service's own package. The shared ones also hold the command
 # line `ordersaga` and the contracts in schemas/, so that any of the images can deploy topics and schemas and be looked
 # into: kubectl exec deploy/demo-orchestrator-svc -- ordersaga saga list --stuck
 ARG PYTHON=3.13
@@ -30,22 +30,9 @@ USER 10001:10001
 LABEL org.opencontainers.image.title="Order Saga" \
       org.opencontainers.image.licenses="Apache-2.0"
 
-FROM shared AS order-svc
-LABEL org.opencontainers.image.description="order_svc of Order Saga: takes orders, and says what became of them"
-COPY order_svc order_svc
-ENTRYPOINT ["python", "-m", "order_svc"]
-
-FROM shared AS product-svc
-LABEL org.opencontainers.image.description="product_svc of Order Saga: keeps the products and their stock"
-COPY product_svc product_svc
-ENTRYPOINT ["python", "-m", "product_svc"]
-
-FROM shared AS delivery-svc
-LABEL org.opencontainers.image.description="delivery_svc of Order Saga: schedules deliveries"
-COPY delivery_svc delivery_svc
-ENTRYPOINT ["python", "-m", "delivery_svc"]
-
-FROM shared AS orchestrator-svc
-LABEL org.opencontainers.image.description="orchestrator_svc of Order Saga: drives each order's saga"
-COPY orchestrator_svc orchestrator_svc
-ENTRYPOINT ["python", "-m", "orchestrator_svc"]
+FROM shared
+ARG SERVICE
+LABEL org.opencontainers.image.description="$SERVICE of Order Saga"
+COPY $SERVICE $SERVICE
+ENV SERVICE=$SERVICE
+ENTRYPOINT ["/bin/sh", "-c", "exec python -m \"$SERVICE\" \"$@\"", "service"]

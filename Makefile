@@ -58,7 +58,7 @@ test-upgrade: venv-dev ## the release before and this one side by side, and a mi
 	@ORDERS=$(ORDERS) python -m pytest tests/upgrade -s $(ARGS)
 
 lint: venv-dev ## style, types, contracts, migrations, the chart, and whether what is generated is up to date
-	@failed=; for check in "ruff check" "ruff format --check" "mypy" "lint-imports --no-logo" \
+	@failed=; for check in "ruff check" "ruff format --check" "mypy" "python -m tools.import_rules" \
 	  "python -m tools.contracts" "python -m tools.migrations" "python -m tools.chart"; do \
 	  $$check || failed="$$failed, $$check"; \
 	done; test -z "$$failed" || { echo "lint: not passed$$failed" >&2; exit 1; }
@@ -83,7 +83,7 @@ test-cluster: venv-dev ## install, use, upgrade, break and remove the chart on a
 
 ##@ Contracts and packages
 .PHONY: gen lock wheel clean
-gen: venv-dev ## generate gen/ from proto/ and schemas/, and the chart's README from its values
+gen: venv-dev ## generate gen/ from proto/ and schemas/, and the chart's README and schema from its values
 	@python -m tools.generate
 	@python -m tools.chart_readme
 

@@ -1,10 +1,10 @@
 """Wires the delivery service together and runs it: ``python -m delivery_svc [migrate]``."""
 
 from ordersaga.delivery.v1 import delivery_pb2, delivery_pb2_grpc
-from ordersaga.messages import CancelDeliveryCommand, CreateDeliveryCommand, DeliveryCancelled, DeliveryCreated
 
 from delivery_svc.api import DeliveryService
 from delivery_svc.handlers import cancel_delivery, create_delivery
+from delivery_svc.manifest import MANIFEST
 from sagakit.consumer.dispatch import dispatcher
 from sagakit.rpc.server import Api
 from sagakit.service.life import Parts, Wiring, main
@@ -17,15 +17,9 @@ def wire(parts: Parts[ServiceSettings]) -> Wiring:
     name = delivery_pb2.DESCRIPTOR.services_by_name["DeliveryService"].full_name
     return Wiring(
         apis=[Api(name, lambda server: delivery_pb2_grpc.add_DeliveryServiceServicer_to_server(service, server))],
-        topics=[CreateDeliveryCommand.TOPIC],
         handle=dispatcher(create_delivery, cancel_delivery),
     )
 
 
 if __name__ == "__main__":
-    main(
-        "delivery_svc",
-        ServiceSettings,
-        (CreateDeliveryCommand, CancelDeliveryCommand, DeliveryCreated, DeliveryCancelled),
-        wire,
-    )
+    main(MANIFEST, ServiceSettings, wire)

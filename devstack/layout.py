@@ -11,13 +11,15 @@ from pathlib import Path
 import psutil
 
 from devstack.errors import DevstackError
+from sagakit.service.manifest import found
 
 ROOT = Path(__file__).resolve().parents[1]
 """The repository."""
+MANIFESTS = found(ROOT)
+"""The services, by name."""
 NOBODY = 65534
 """PostgreSQL refuses to run as root; where root starts it, it runs as this user, which every system has."""
 _OUTSIDE = Path("/var/lib/order-saga")
-_SERVICES = ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
 _HIGHEST_PORT = 65535
 # Below the range from which Linux takes ports for outgoing connections: a client that tries again and again to reach a
 # server that is down would otherwise get that very port one day, and connect to itself.
@@ -48,12 +50,10 @@ class Layout:
         Raises:
             DevstackError: a variable holds no port.
         """
-        names = enumerate(_SERVICES)
-        ports = [(name, 50051 + place, 9101 + place) for place, name in names]
         return cls(
             data=Path(os.environ.get("DEVSTACK_DATA") or ROOT / ".devstack").absolute(),
-            grpc_ports={name: _port(grpc_variable(name), grpc) for name, grpc, _ in ports},
-            metrics_ports={name: _port(f"{name.upper()}_METRICS_PORT", metrics) for name, _, metrics in ports},
+            grpc_ports={name: _port(grpc_variable(name), one.grpc_port) for name, one in MANIFESTS.items()},
+            metrics_ports={name: _port(metrics_variable(name), one.metrics_port) for name, one in MANIFESTS.items()},
             server_ports={name: _port(f"{name.upper()}_PORT", 0) for name in ("kafka", "registry", "postgres")},
             uses_environment=True,
         )
@@ -113,6 +113,11 @@ def home() -> Path:
 def grpc_variable(service: str) -> str:
     """Return the variable that changes a service's gRPC port."""
     return f"{service.upper()}_GRPC_PORT"
+
+
+def metrics_variable(service: str) -> str:
+    """Return the variable that changes a service's metrics port."""
+    return f"{service.upper()}_METRICS_PORT"
 
 
 def reachable_for_others(path: Path) -> bool:

@@ -41,7 +41,7 @@ _SETTINGS = {
     "log_timezone": "UTC",
 }
 _SMALL = {"shared_buffers": "32MB", "max_connections": "60", "max_wal_size": "512MB"}
-"""What differs on a server that has one service's database alone: there are four of them."""
+"""What differs on a server that has one service's database alone: there is one for each."""
 
 
 class Postgres(Server):

@@ -1,4 +1,4 @@
-"""The four services as processes."""
+"""The services as processes."""
 
 import os
 import sys
@@ -8,12 +8,12 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from devstack.layout import ROOT, Layout, choose_port, grpc_variable, must_be_free
+from devstack.layout import MANIFESTS, ROOT, Layout, choose_port, grpc_variable, metrics_variable, must_be_free
 from devstack.processes import ManagedProcess
 from devstack.server import Progress, Server, quiet
 from devstack.state import State
 
-NAMES = ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
+NAMES = tuple(MANIFESTS)
 _READY_SECONDS = 60
 _STOP_SECONDS = 30
 _OURS = ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "GRPC_LISTEN", "METRICS_LISTEN")
@@ -62,7 +62,7 @@ class Service(Server):
         if self.pid is None and self._wanted_grpc:
             must_be_free(self._wanted_grpc, f"{self.name}'s gRPC API", grpc_variable(self.name))
         if self.pid is None and self._wanted_metrics:
-            must_be_free(self._wanted_metrics, f"{self.name}'s metrics", f"{self.name.upper()}_METRICS_PORT")
+            must_be_free(self._wanted_metrics, f"{self.name}'s metrics", metrics_variable(self.name))
 
     def launch(
         self,

@@ -1,4 +1,4 @@
-"""The whole stack: three servers and four services, brought up side by side, mended, stopped."""
+"""The whole stack: three servers and the services, brought up side by side, mended, stopped."""
 
 import fcntl
 import logging
@@ -47,7 +47,7 @@ class Stack:
         self.kafka = Kafka(layout, self._state)
         self.registry = Registry(layout, self._state)
         self.postgres = Postgres(layout, self._state)
-        """The server of all four databases; where each has its own, nothing runs here."""
+        """The server of all databases; where each has its own, nothing runs here."""
         self.databases: Mapping[str, Postgres] = {
             name: Postgres(layout, self._state, name) if layout.databases_apart else self.postgres for name in NAMES
         }
@@ -90,7 +90,7 @@ class Stack:
         return self._state.as_dict()
 
     def service(self, name: str) -> Service:
-        """Return one of the four services."""
+        """Return a service by its name."""
         return self._services[name]
 
     def replica(self, name: str) -> Service:

@@ -1,11 +1,11 @@
 """Wires the orchestrator together and runs it: ``python -m orchestrator_svc [migrate]``."""
 
-from ordersaga.messages import RECORDS, DeliveryCreated, OrderCreated, ProductDecreased
 from ordersaga.orchestrator.v1 import orchestrator_pb2, orchestrator_pb2_grpc
 from pydantic import Field
 
 from orchestrator_svc.api import OrchestratorService
 from orchestrator_svc.completed import Completed
+from orchestrator_svc.manifest import MANIFEST
 from orchestrator_svc.order_saga import ORDER_SAGA
 from sagakit.offsets.group_lag import GroupLag
 from sagakit.orchestrator.engine import SagaEngine
@@ -15,8 +15,6 @@ from sagakit.postgres.notifications import NotificationListener
 from sagakit.rpc.server import Api
 from sagakit.service.life import Parts, Wiring, main
 from sagakit.service.settings import ServiceSettings
-
-NAME = "orchestrator_svc"
 
 
 class OrchestratorSettings(ServiceSettings):
@@ -42,8 +40,7 @@ def wire(parts: Parts[OrchestratorSettings]) -> Wiring:
     saga = ORDER_SAGA.scaled(read.saga_time_scale)
     store = SagaStore(saga.start)
     listener = NotificationListener(read.database_url, CHANNEL)
-    topics = [OrderCreated.TOPIC, ProductDecreased.TOPIC, DeliveryCreated.TOPIC]
-    lag = GroupLag(read.kafka_client(), NAME, topics)
+    lag = GroupLag(read.kafka_client(), MANIFEST.name, MANIFEST.topics)
     service = OrchestratorService(parts.database, saga, store, listener, lag)
     timers = Timers(
         parts.database,
@@ -59,7 +56,6 @@ def wire(parts: Parts[OrchestratorSettings]) -> Wiring:
     name = orchestrator_pb2.DESCRIPTOR.services_by_name["OrchestratorService"].full_name
     return Wiring(
         apis=[Api(name, lambda server: add(service, server))],
-        topics=topics,
         handle=SagaEngine(saga, store, Completed(read.kafka_client(), parts.codec, lag).among).handle,
         background=[timers],
         tasks=[listener.run],
@@ -67,4 +63,4 @@ def wire(parts: Parts[OrchestratorSettings]) -> Wiring:
 
 
 if __name__ == "__main__":
-    main(NAME, OrchestratorSettings, RECORDS, wire)
+    main(MANIFEST, OrchestratorSettings, wire)

@@ -1,6 +1,5 @@
 """Wires the order service together and runs it: ``python -m order_svc [migrate]``."""
 
-from ordersaga.messages import CancelOrderCommand, CompleteOrderCommand, OrderCancelRequested, OrderCreated
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 from pydantic import Field
 
@@ -9,6 +8,7 @@ from order_svc.api import OrderService
 from order_svc.cancelling import Cancelling
 from order_svc.handlers import cancel_orders, complete_orders
 from order_svc.intake import Intake
+from order_svc.manifest import MANIFEST
 from order_svc.recovery import Recovery
 from order_svc.store import CHANNEL
 from sagakit.consumer.dispatch import dispatcher
@@ -19,8 +19,6 @@ from sagakit.postgres.notifications import NotificationListener
 from sagakit.rpc.server import Api
 from sagakit.service.life import Parts, Wiring, main
 from sagakit.service.settings import ServiceSettings
-
-_RECORDS = (OrderCreated, OrderCancelRequested, CompleteOrderCommand, CancelOrderCommand)
 
 
 class OrderSettings(ServiceSettings):
@@ -67,7 +65,6 @@ def wire(parts: Parts[OrderSettings]) -> Wiring:
     name = order_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
     return Wiring(
         apis=[Api(name, lambda server: order_pb2_grpc.add_OrderServiceServicer_to_server(service, server))],
-        topics=[CompleteOrderCommand.TOPIC],
         handle=recovery.guarding(dispatcher(complete_orders, cancel_orders)),
         prepare=recovery.recover,
         background=[_relay(parts), _announcer(parts), recovery],
@@ -99,4 +96,4 @@ def _announcer(parts: Parts[OrderSettings]) -> Announcer:
 
 
 if __name__ == "__main__":
-    main("order_svc", OrderSettings, _RECORDS, wire)
+    main(MANIFEST, OrderSettings, wire)

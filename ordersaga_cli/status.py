@@ -4,7 +4,7 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import zip_longest
+from pathlib import Path
 
 import click
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,10 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from ordersaga_cli import show
 from ordersaga_cli.line import Command, json_option
 from ordersaga_cli.places import Place, running
+from sagakit.service.manifest import found
 
 _SECONDS = 5.0
-_SERVICES = ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
-_FIRST_PORT = 9101
+_ROOT = Path(__file__).parents[1]
 _NOT_READY = "it starts or stops, or its database takes no writes: its log says which"
 
 
@@ -50,7 +50,7 @@ class _Status:
     show_envvar=True,
     metavar="HOST:PORT",
     help="The address of a service's metrics; give it once for each, or several in the variable, with blanks between."
-    "  [default: the four services of the running stack, or 127.0.0.1:9101 to 9104]",
+    "  [default: the services of the running stack, or 127.0.0.1:9101 and on]",
 )
 @json_option
 @click.pass_context
@@ -60,22 +60,23 @@ def status(ctx: click.Context, addresses: Sequence[str], *, as_json: bool) -> No
     A service halts when it can handle no message at all: the fault is then in the code, and nothing is parked. The
     exit code is 1 where a service is not ready.
     """
-    found = [_look(name, address) for name, address in _places(addresses)]
+    looks = [_look(name, address) for name, address in _places(addresses)]
     if as_json:
-        show.document({"services": [asdict(one) for one in found]})
+        show.document({"services": [asdict(one) for one in looks]})
     else:
         columns = ("service", "metrics", "ready", "consuming", "parked since its start", "why")
-        show.table(columns, [(*_row(one), one.reason or "") for one in found])
-    if not all(one.ready for one in found):
+        show.table(columns, [(*_row(one), one.reason or "") for one in looks])
+    if not all(one.ready for one in looks):
         ctx.exit(1)
 
 
 def _places(addresses: Sequence[str]) -> list[tuple[str, str]]:
     if addresses:
         return [("", address) for address in addresses]
-    of_stack = [running(Place(name, "", name, "metrics", "")) for name in _SERVICES]
-    defaults = [f"127.0.0.1:{_FIRST_PORT + number}" for number in range(len(_SERVICES))]
-    return [(name, at or default) for name, at, default in zip_longest(_SERVICES, of_stack, defaults)]
+    return [
+        (name, running(Place(name, "", name, "metrics", "")) or f"127.0.0.1:{manifest.metrics_port}")
+        for name, manifest in found(_ROOT).items()
+    ]
 
 
 def _look(name: str, address: str) -> _Status:

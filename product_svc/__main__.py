@@ -1,10 +1,10 @@
 """Wires the product service together and runs it: ``python -m product_svc [migrate]``."""
 
-from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased
 from ordersaga.product.v1 import product_pb2, product_pb2_grpc
 
 from product_svc.api import ProductService
 from product_svc.handlers import decrease_product, increase_product
+from product_svc.manifest import MANIFEST
 from sagakit.consumer.dispatch import dispatcher
 from sagakit.rpc.server import Api
 from sagakit.service.life import Parts, Wiring, main
@@ -17,15 +17,9 @@ def wire(parts: Parts[ServiceSettings]) -> Wiring:
     name = product_pb2.DESCRIPTOR.services_by_name["ProductService"].full_name
     return Wiring(
         apis=[Api(name, lambda server: product_pb2_grpc.add_ProductServiceServicer_to_server(service, server))],
-        topics=[DecreaseProductCommand.TOPIC],
         handle=dispatcher(decrease_product, increase_product),
     )
 
 
 if __name__ == "__main__":
-    main(
-        "product_svc",
-        ServiceSettings,
-        (DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased),
-        wire,
-    )
+    main(MANIFEST, ServiceSettings, wire)

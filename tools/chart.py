@@ -12,7 +12,7 @@ from pathlib import Path
 import kubernetes_validate  # type: ignore[import-untyped] # it has no types
 import yaml
 
-from tools.chart_readme import CHART, README, readme
+from tools.chart_readme import CHART, README, SCHEMA, readme, schema
 
 KUBERNETES = ("1.30", "1.33", "1.37")
 """The versions that the objects have to fit: the oldest that the chart takes, the one it is run on, the newest."""
@@ -27,6 +27,8 @@ def main() -> int:
         found += [f"{name}: {line}" for line in problems(values)]
     if README.read_text() != readme():
         found.append(f"{README.name}: is not what values.yaml says; run `make gen`")
+    if SCHEMA.read_text() != schema():
+        found.append(f"{SCHEMA.name}: has not the services of values.yaml; run `make gen`")
     for line in found:
         print(f"helm/order-saga/{line}", file=sys.stderr)
     print(f"chart: {len(found)} problem(s)" if found else "chart: all fits")

@@ -1,4 +1,4 @@
-"""The chart's README, made of the comments in its values.yaml: part of ``make gen``.
+"""The chart's README, made of the comments in its values.yaml, and the services in its schema: part of ``make gen``.
 
 A comment that begins with ``# --`` belongs to the value below it, and goes on in the comment lines that follow.
 """
@@ -14,12 +14,13 @@ from tools.paths import ROOT
 
 CHART = ROOT / "helm" / "order-saga"
 README = CHART / "README.md"
+SCHEMA = CHART / "values.schema.json"
 _HEAD = """\
 # The chart `order-saga`
 
 <!-- Made of values.yaml by `make gen`. -->
 
-Kafka in KRaft mode, a schema registry, PostgreSQL and the four services, each of the first three replaceable by one
+Kafka in KRaft mode, a schema registry, PostgreSQL and the services, each of the first three replaceable by one
 that exists. [`docs/kubernetes.md`](../../docs/kubernetes.md) is the guide; this is the list of its values.
 
     helm install demo helm/order-saga --wait --timeout 10m
@@ -78,6 +79,15 @@ def readme() -> str:
     return _HEAD + "".join(rows)
 
 
+def schema() -> str:
+    """Return what the schema has to be: as it is, with the services of values.yaml, so that no other name is taken."""
+    found = json.loads(SCHEMA.read_text())
+    services = yaml.safe_load((CHART / "values.yaml").read_text())["services"]
+    found["properties"]["services"]["properties"] = {name: {"$ref": "#/$defs/service"} for name in services}
+    return json.dumps(found, indent=2) + "\n"
+
+
 if __name__ == "__main__":
     README.write_text(readme())
+    SCHEMA.write_text(schema())
     sys.exit(0)

@@ -50,12 +50,13 @@ in_archive() { # in_archive NAME COMMAND...: run COMMAND on an archive of the im
     rm -r "$(dirname "$archive")"
 }
 
-for service in order-svc product-svc delivery-svc orchestrator-svc; do
-    name=order-saga/$service:$tag
+for manifest in *_svc/manifest.py; do
+    service=${manifest%/*}
+    name=order-saga/${service%_svc}-svc:$tag
     case $tool in
-    docker) docker build --tag "$name" --target $service . ;;
-    buildah) buildah build --layers --format docker --tag "$name" --target $service . ;;
-    *) $IMAGE_BUILDER "$name" . --target $service ;;
+    docker) docker build --tag "$name" --build-arg "SERVICE=$service" . ;;
+    buildah) buildah build --layers --format docker --tag "$name" --build-arg "SERVICE=$service" . ;;
+    *) $IMAGE_BUILDER "$name" . --build-arg "SERVICE=$service" ;;
     esac
     [ -z "$tool" ] || load "$name"
 done

@@ -7,7 +7,7 @@ The terms are those of Garcia-Molina and Salem, "Sagas" (SIGMOD 1987), and of Ri
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, get_type_hints
 
 from sagakit.records import Record
 
@@ -128,6 +128,29 @@ class Saga:
             for step in self.steps
         )
         return replace(self, steps=steps)
+
+    @property
+    def hears(self) -> tuple[type[Record], ...]:
+        """The record types that move it: its start, the request to cancel it, and every step's replies."""
+        return self.start, self.cancel.message, *(reply for step in self.steps for reply in (step.done, step.undone))
+
+    @property
+    def commands(self) -> tuple[type[Record], ...]:
+        """The record types that it sends, as the functions that make them are annotated.
+
+        Raises:
+            ValueError: a function does not say what it returns.
+        """
+        steps = (maker for step in self.steps for maker in (step.do, step.undo))
+        makers: tuple[Callable[..., Record], ...] = (*steps, self.on_completed, self.on_compensated)
+        return tuple(map(self._made_by, makers))
+
+    def _made_by(self, maker: Callable[..., Record]) -> type[Record]:
+        made: type[Record] | None = get_type_hints(maker).get("return")
+        if made is None:
+            msg = f"saga {self.name}: annotate what {maker.__qualname__} returns: the type of the command"
+            raise ValueError(msg)
+        return made
 
     @property
     def pivot(self) -> int:

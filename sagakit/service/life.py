@@ -35,10 +35,10 @@ from sagakit.postgres.database import Database
 from sagakit.postgres.migrations import migrate_when_up
 from sagakit.postgres.poolers import must_keep_sessions
 from sagakit.postgres.settings import DatabaseSettings
-from sagakit.records import Record
 from sagakit.rpc.server import Api, RpcServer
 from sagakit.runtime import logs, metrics, settings
 from sagakit.runtime.periodic import Periodic
+from sagakit.service.manifest import Manifest
 from sagakit.service.settings import ServiceSettings
 
 log = logs.logger("service")
@@ -79,10 +79,9 @@ class Parts(Generic[SettingsT]):
 
 @dataclass(frozen=True)
 class Wiring:
-    """A wired service: its APIs, the topics it consumes, and what else runs."""
+    """What a service does: its APIs, what it does with messages, and what else runs."""
 
     apis: Sequence[Api]
-    topics: Sequence[str]
     handle: Handle
     prepare: Callable[[], None] | None = None
     """Called before anything is consumed, again and again until it does not raise."""
@@ -93,22 +92,21 @@ class Wiring:
 
 
 def main(
-    name: str,
+    manifest: Manifest,
     kind: type[SettingsT],
-    records: Sequence[type[Record]],
     wire: Callable[[Parts[SettingsT]], Wiring],
 ) -> None:
-    """Run the service ``name``, or with the argument ``migrate`` upgrade its database.
+    """Run the service of ``manifest``, or with the argument ``migrate`` upgrade its database.
 
     Args:
-        name: the service's package; also its consumer group.
+        manifest: what the service is.
         kind: the settings to read from the environment.
-        records: every record type of the topics it reads and writes.
         wire: makes the service from its parts.
 
     Raises:
         SystemExit: 0 after a stop, 1 after a failure or for bad arguments, 2 for bad settings.
     """
+    name = manifest.name
     if sys.argv[1:] == ["migrate"]:
         database = settings.read(DatabaseSettings)
         logs.configure(name, "INFO", "auto")
@@ -122,7 +120,7 @@ def main(
     read = settings.read(kind)
     logs.configure(name, read.log_level, read.log_format)
     _let_threads_finish()
-    sys.exit(uvloop.run(_Running(name, read, records, wire).run()))
+    sys.exit(uvloop.run(_Running(manifest, read, wire).run()))
 
 
 def _let_threads_finish() -> None:
@@ -140,12 +138,11 @@ class _Running(Generic[SettingsT]):
 
     def __init__(
         self,
-        name: str,
+        manifest: Manifest,
         read: SettingsT,
-        records: Sequence[type[Record]],
         wire: Callable[[Parts[SettingsT]], Wiring],
     ) -> None:
-        self._name, self._settings, self._records, self._wire = name, read, records, wire
+        self._manifest, self._settings, self._wire = manifest, read, wire
         self._stopping = asyncio.Event()
         self._failure: str | None = None
 
@@ -157,7 +154,7 @@ class _Running(Generic[SettingsT]):
             loop.add_signal_handler(number, self._stopping.set)
         self._parts = self._make_parts()
         wiring = self._wire(self._parts)
-        _begin_counting(self._name, set(wiring.topics), {record.TOPIC for record in self._records})
+        _begin_counting(self._manifest)
         try:
             self._server = RpcServer(self._settings, wiring.apis)
         except (OSError, RuntimeError) as error:
@@ -176,7 +173,7 @@ class _Running(Generic[SettingsT]):
         tasks = [asyncio.create_task(task()) for task in wiring.tasks]
         if (
             await self._wait_for_database()
-            and await self._wait_for_contracts(wiring.topics)
+            and await self._wait_for_contracts()
             and (wiring.prepare is None or await self._wait_for(wiring.prepare))
         ):
             for part in background:
@@ -192,7 +189,9 @@ class _Running(Generic[SettingsT]):
         return Parts(
             self._settings,
             Database(self._settings.database_url, _API_CONNECTIONS),
-            Codec(SchemaRegistryClient(self._settings.registry_client()), self._records),
+            Codec(
+                SchemaRegistryClient(self._settings.registry_client()), (*self._manifest.reads, *self._manifest.writes)
+            ),
             Producer(self._settings.kafka_client(), self._fail),
         )
 
@@ -203,8 +202,8 @@ class _Running(Generic[SettingsT]):
     def _make_consumer(self, wiring: Wiring) -> Consumer:
         return Consumer(
             self._settings.kafka_client(),
-            self._name,
-            wiring.topics,
+            self._manifest.name,
+            self._manifest.topics,
             wiring.handle,
             codec=self._parts.codec,
             database=self._parts.database,
@@ -223,12 +222,12 @@ class _Running(Generic[SettingsT]):
         """Wait until the database answers; return False where this version cannot work with it."""
         return await self._wait_for(lambda: must_keep_sessions(self._settings.database_url))
 
-    async def _wait_for_contracts(self, topics: Sequence[str]) -> bool:
+    async def _wait_for_contracts(self) -> bool:
         """Wait until topics and schemas exist, and the consumer group is ours.
 
         Before that no message can be encoded, so nothing gets into the topics of another installation.
         """
-        wanted = {group_owner.TOPIC, *topics, *(record.TOPIC for record in self._records)}
+        wanted = {group_owner.TOPIC, *self._manifest.topics, *(record.TOPIC for record in self._manifest.writes)}
 
         def load() -> None:
             self._parts.codec.load()
@@ -243,7 +242,7 @@ class _Running(Generic[SettingsT]):
     def _claim_group(self) -> None:
         with self._parts.database.transaction() as tx:
             (row,) = tx.execute("SELECT installation_id FROM installation").fetchall()
-        group_owner.claim(self._settings.kafka_client(), self._name, str(row.installation_id))
+        group_owner.claim(self._settings.kafka_client(), self._manifest.name, str(row.installation_id))
 
     async def _wait_for(self, look: Callable[[], None]) -> bool:
         """Wait until ``look`` does not raise; return False where the service has to stop before."""
@@ -317,9 +316,10 @@ class _Running(Generic[SettingsT]):
         log.info("stopped")
 
 
-def _begin_counting(group: str, consumed: set[str], known: set[str]) -> None:
+def _begin_counting(manifest: Manifest) -> None:
+    consumed, published = manifest.topics, {record.TOPIC for record in manifest.writes}
     metrics.begin_at_zero(metrics.CONSUMED, consumed)
-    metrics.begin_at_zero(metrics.PUBLISHED, (known - consumed) | {topic_of(group)})
+    metrics.begin_at_zero(metrics.PUBLISHED, published | {topic_of(manifest.name)})
     metrics.begin_at_zero(metrics.DEAD_LETTERS, consumed, REASONS)
     metrics.begin_at_zero(metrics.REWOUND, _PASSING)
 

@@ -6,6 +6,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from devstack.layout import MANIFESTS
+from devstack.services import NAMES
 from tests.chaos.evidence_calls import Call, CancelCall, CreateCall, Outcome, ReadCall, RestockCall, SagaCall
 from tests.chaos.evidence_faults import FaultWindow, Overdue, Remade, Restored, WentBack
 from tests.chaos.evidence_rows import (
@@ -60,33 +62,12 @@ __all__ = [
     "WentBack",
 ]
 
-TOPICS = (
-    "order-created",
-    "decrease-product-command",
-    "product-decreased",
-    "create-delivery-command",
-    "delivery-created",
-    "complete-order-command",
-)
-READERS = {
-    "order-created": "orchestrator_svc",
-    "decrease-product-command": "product_svc",
-    "product-decreased": "orchestrator_svc",
-    "create-delivery-command": "delivery_svc",
-    "delivery-created": "orchestrator_svc",
-    "complete-order-command": "order_svc",
-}
+SERVICES = NAMES
+READERS = {topic: name for name, manifest in MANIFESTS.items() for topic in manifest.topics}
 """Which consumer group reads each topic."""
-WRITERS = {
-    "order-created": "order_svc",
-    "decrease-product-command": "orchestrator_svc",
-    "product-decreased": "product_svc",
-    "create-delivery-command": "orchestrator_svc",
-    "delivery-created": "delivery_svc",
-    "complete-order-command": "orchestrator_svc",
-}
+WRITERS = {record.TOPIC: name for name, manifest in MANIFESTS.items() for record in manifest.writes}
 """Which service writes to each topic."""
-SERVICES = ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
+TOPICS = tuple(READERS)
 
 
 @dataclass(frozen=True)

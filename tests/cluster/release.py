@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sagakit.service.manifest import found
 from tests.support.wait import eventually
 from tools.chart_readme import CHART
 from tools.paths import ROOT
 
 CONTEXT = os.environ.get("CONTEXT", "")
 """kubectl's context; empty for the current one."""
-SERVICES = ("order-svc", "product-svc", "delivery-svc", "orchestrator-svc")
+SERVICES = tuple(name.replace("_", "-") for name in found(ROOT))
 NAME = "demo"
 
 

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from tests.cluster.release import NAME, Release
+from tests.cluster.release import NAME, SERVICES, Release
 
-NOUNS = ("order", "product", "delivery", "orchestrator")
+NOUNS = tuple(service.removesuffix("-svc") for service in SERVICES)
 pytestmark = pytest.mark.timeout(1200)
 
 
@@ -25,8 +25,8 @@ def test_a_release_on_servers_that_exist_brings_none_and_works(release: Release,
         "registry.enabled": "false",
         "registry.external.url": f"http://{NAME}-registry.{there}:8080/apis/ccompat/v7",
         "postgres.enabled": "false",
-        **{f"{noun}Svc.database.urlSecret": "databases" for noun in NOUNS},
-        **{f"{noun}Svc.database.urlKey": noun for noun in NOUNS},
+        **{f"services.{noun}.database.urlSecret": "databases" for noun in NOUNS},
+        **{f"services.{noun}.database.urlKey": noun for noun in NOUNS},
     }
     namespace.install(*(f"--set={name}={value}" for name, value in values.items()))
     assert namespace.get("statefulsets") == []

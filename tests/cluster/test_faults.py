@@ -20,7 +20,12 @@ def test_a_wrong_image_tag_is_named_by_describe(namespace: Release) -> None:
 
 
 def test_too_little_memory_is_named_by_describe(namespace: Release) -> None:
-    tiny = ("--set", "orderSvc.resources.limits.memory=24Mi", "--set", "orderSvc.resources.requests.memory=24Mi")
+    tiny = (
+        "--set",
+        "services.order.resources.limits.memory=24Mi",
+        "--set",
+        "services.order.resources.requests.memory=24Mi",
+    )
     namespace.install("--wait=false", *tiny)
 
     def named() -> None:

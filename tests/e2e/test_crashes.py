@@ -12,6 +12,7 @@ import psutil
 import pytest
 from ordersaga.order.v1 import order_pb2
 
+from devstack.services import NAMES
 from devstack.stack import Stack
 from tests.support.rpc import code_of
 from tests.support.shop import COMPLETED, PRICE, Shop
@@ -135,7 +136,7 @@ def test_lists_that_a_crash_cuts_short_are_sent_again_and_nothing_is_lost_or_dou
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("name", ["order_svc", "product_svc", "delivery_svc", "orchestrator_svc"])
+@pytest.mark.parametrize("name", NAMES)
 def test_sigterm_ends_a_service_in_good_order(breakable: Stack, shop: Shop, name: str) -> None:
     product = shop.product(stock=1000)
     service = breakable.service(name)

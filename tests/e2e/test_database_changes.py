@@ -11,8 +11,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg.sql import SQL, Identifier
 
+from devstack.services import NAMES
 from devstack.stack import Stack
-from tests.support.mend import SERVICES
 from tests.support.metrics import metric
 from tests.support.rpc import refusal
 from tests.support.shop import COMPLETED, Shop
@@ -33,7 +33,7 @@ ALTERED = {
 
 
 def parked(stack: Stack) -> float:
-    return sum(metric(stack.service(name).metrics, "sagakit_dead_letters_total") for name in SERVICES)
+    return sum(metric(stack.service(name).metrics, "sagakit_dead_letters_total") for name in NAMES)
 
 
 def alter(stack: Stack, kind: str) -> None:
@@ -42,7 +42,7 @@ def alter(stack: Stack, kind: str) -> None:
 
 
 def end_connections(stack: Stack) -> None:
-    for name in SERVICES:
+    for name in NAMES:
         query(stack.postgres.dsn(name), _END_ALL)
 
 

@@ -9,8 +9,8 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
+from devstack.services import NAMES
 from devstack.stack import Stack
-from tests.support.mend import SERVICES
 from tests.support.rpc import refusal
 from tests.support.shop import Shop
 
@@ -36,7 +36,7 @@ RPCS = {
 }
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", NAMES)
 def test_a_service_says_that_it_is_healthy(shop: Shop, service: str) -> None:
     health: Any = health_pb2_grpc.HealthStub(shop.channel(service))  # its methods are unknown to the package's types
     for name in ("", "liveness", API[service]):
@@ -44,7 +44,7 @@ def test_a_service_says_that_it_is_healthy(shop: Shop, service: str) -> None:
         assert answer.status == health_pb2.HealthCheckResponse.SERVING, name
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", NAMES)
 def test_a_service_shows_a_stranger_what_it_can_do(shop: Shop, service: str) -> None:
     stranger = ProtoReflectionDescriptorDatabase(shop.channel(service))
     assert sorted(stranger.get_services()) == sorted(
@@ -54,7 +54,7 @@ def test_a_service_shows_a_stranger_what_it_can_do(shop: Shop, service: str) -> 
     assert sorted(method.name for method in described.methods) == RPCS[service]
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", NAMES)
 def test_a_service_shows_its_metrics(stack: Stack, service: str) -> None:
     address = stack.service(service).metrics
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:

@@ -16,10 +16,10 @@ from ordersaga.messages import DeliveryCreated, OrderCancelRequested, ProductDec
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as saga_pb
 from ordersaga.order.v1 import order_pb2
 
+from devstack.services import NAMES
 from devstack.stack import Stack
 from tests.support.going_back import Earlier
 from tests.support.kafka import Tape, committed, ends, send
-from tests.support.mend import SERVICES
 from tests.support.registry import encode
 from tests.support.rpc import code_of
 from tests.support.shop import CANCELLED, COMPLETED, Shop
@@ -61,10 +61,10 @@ def finals(shop: Shop, orders: list[order_pb2.Order]) -> set[int]:
     return {end(order) for order in orders}
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", NAMES)
 def test_what_a_database_forgets_comes_again(stack: Stack, shop: Shop, service: str) -> None:
     product = shop.product(stock=1000)
-    letters = Tape(stack.bootstrap, [f"{name}.dlq" for name in SERVICES])
+    letters = Tape(stack.bootstrap, [f"{name}.dlq" for name in NAMES])
     before = [shop.place(product) for _ in range(10)]
     assert finals(shop, before) == {COMPLETED}
     then = Earlier(stack.postgres, service)

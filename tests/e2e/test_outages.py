@@ -5,8 +5,8 @@ import queue
 import grpc
 from ordersaga.order.v1 import order_pb2
 
+from devstack.services import NAMES
 from devstack.stack import Stack
-from tests.support.mend import SERVICES
 from tests.support.rpc import refusal, refusal_in
 from tests.support.shop import COMPLETED, PENDING, PRICE, Shop
 from tests.support.sql import count
@@ -31,9 +31,9 @@ def test_with_the_database_away_calls_are_refused_and_afterwards_everything_goes
         assert refused.code is grpc.StatusCode.UNAVAILABLE
         assert refused.retry_seconds == 1
         assert "Traceback" not in refused.everything
-    assert all(breakable.service(name).pid for name in SERVICES), "a service ended with its database"
+    assert all(breakable.service(name).pid for name in NAMES), "a service ended with its database"
     breakable.postgres.start()
-    for name in SERVICES:
+    for name in NAMES:
         breakable.service(name).wait_ready()
     later = [shop.place(product) for _ in range(10)]
     assert {order.status for order in shop.finals([*earlier, *later], BACK_SECONDS)} == {COMPLETED}
@@ -58,7 +58,7 @@ def test_with_the_database_away_a_stream_of_lists_goes_on_and_each_order_may_be_
         assert (one.code, one.reason, one.retry_seconds) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE", 1)
         assert "Traceback" not in one.everything
     breakable.postgres.start()
-    for name in SERVICES:
+    for name in NAMES:
         breakable.service(name).wait_ready()
     requests.put(two)
     placed += [result.order for result in next(stream).results]
@@ -89,7 +89,7 @@ def test_with_kafka_away_orders_are_accepted_and_completed_afterwards(breakable:
 
 def test_with_the_registry_away_what_runs_goes_on(breakable: Stack, shop: Shop) -> None:
     product = shop.product()
-    for name in SERVICES:  # anew, so that none has met any message yet
+    for name in NAMES:  # anew, so that none has met any message yet
         breakable.service(name).stop()
         breakable.service(name).start()
     breakable.registry.stop()

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import pytest
 
 from bench.load import Caller
+from devstack.services import NAMES
 from devstack.stack import Stack
-from tests.support.mend import SERVICES
 from tests.support.shop import PRICE, Shop
 from tests.support.sql import count
 
@@ -40,7 +40,7 @@ def restart(stack: Stack, settings: dict[str, str]) -> None:
         stack.service(name).start(extra_env=settings)
 
     with ThreadPoolExecutor() as pool:
-        list(pool.map(anew, SERVICES))
+        list(pool.map(anew, NAMES))
 
 
 def rates(stack: Stack, products: list[int], times: int) -> list[float]:

@@ -13,12 +13,12 @@ import pytest
 from psycopg import sql
 
 from devstack.layout import free_port
+from devstack.services import NAMES
 from sagakit.postgres.address import MIGRATING, SERVING, DatabaseAddress, UnsupportedServer
 from sagakit.postgres.migrations import migrate
 from sagakit.postgres.notifications import NotificationListener, notify
 from sagakit.postgres.sql import array
 from tests.support.debian import PASSWORD, Debian15
-from tests.support.mend import SERVICES
 from tests.support.scratch import database_of
 
 ODD = (
@@ -125,7 +125,7 @@ def test_a_wait_for_standbys_stays_the_operators_choice(place: Place) -> None:
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("remote_apply",)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", NAMES)
 def test_tables_are_made_and_found_where_the_callers_options_say(place: Place, service: str) -> None:
     with psycopg.connect(place.url()) as owner:
         owner.execute("CREATE SCHEMA app")

@@ -12,10 +12,10 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from ordersaga.messages import RECORDS, OrderCreated
 
+from devstack.services import NAMES
 from devstack.stack import Stack
 from sagakit.service.deploy import DeploySettings, deploy
 from tests.support.kafka import TOPICS
-from tests.support.mend import SERVICES
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX
 
@@ -43,7 +43,7 @@ def config_of(admin: AdminClient, kind: ResourceType, name: str) -> dict[str, st
 def test_the_six_topics_the_dead_letters_and_the_claims_exist_and_no_others(admin: AdminClient) -> None:
     found = {name for name in admin.list_topics(timeout=10).topics if not name.startswith((PREFIX, "__"))}
     registrys_own = {name for name in found if name.startswith("kafkasql-") or name == "registry-events"}
-    assert found - registrys_own == {*TOPICS, *(f"{service}.dlq" for service in SERVICES), "consumer-group-claims"}
+    assert found - registrys_own == {*TOPICS, *(f"{service}.dlq" for service in NAMES), "consumer-group-claims"}
 
 
 def test_no_topic_is_made_by_writing_to_it(stack: Stack, admin: AdminClient) -> None:
@@ -61,7 +61,7 @@ def test_topics_are_shaped_as_the_contracts_say(admin: AdminClient) -> None:
     found = admin.list_topics(timeout=10).topics
     assert {name: len(found[name].partitions) for name in TOPICS} == dict.fromkeys(TOPICS, 6)
     assert {config_of(admin, ResourceType.TOPIC, name)["retention.ms"] for name in TOPICS} == {"604800000"}
-    parked = [config_of(admin, ResourceType.TOPIC, f"{service}.dlq") for service in SERVICES]
+    parked = [config_of(admin, ResourceType.TOPIC, f"{service}.dlq") for service in NAMES]
     parked_or_claims = [*parked, config_of(admin, ResourceType.TOPIC, "consumer-group-claims")]
     assert {config["cleanup.policy"] for config in parked_or_claims} == {"compact"}
     assert len(found["consumer-group-claims"].partitions) == 1

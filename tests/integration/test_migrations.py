@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from psycopg.errors import CheckViolation
 
+from devstack.services import NAMES
 from devstack.stack import Stack
 from sagakit.postgres.migrations import migrate
-from tests.support.mend import SERVICES
 from tests.support.migrating import migrate_to, migrating, url_of
 from tests.support.scratch import scratch_database
 from tests.support.sql import query
@@ -18,7 +18,7 @@ def tables(dsn: str) -> set[str]:
     return {name for (name,) in query(dsn, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", NAMES)
 def test_migrating_twice_changes_nothing_the_second_time(stack: Stack, service: str) -> None:
     dsn = scratch_database(stack)
     migrate(service, url_of(dsn))

@@ -1,8 +1,7 @@
 """Starting again what a test has stopped or killed."""
 
+from devstack.services import NAMES
 from devstack.stack import Stack
-
-SERVICES = ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
 
 
 def mend(stack: Stack) -> None:
@@ -10,8 +9,8 @@ def mend(stack: Stack) -> None:
     for server in (stack.postgres, stack.kafka, stack.registry):
         if server.pid is None:
             server.start()
-    for name in SERVICES:
+    for name in NAMES:
         if stack.service(name).pid is None:
             stack.service(name).start()
-    for name in SERVICES:
+    for name in NAMES:
         stack.service(name).wait_ready()

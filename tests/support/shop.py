@@ -1,4 +1,4 @@
-"""The shop as its customers and its operators see it, through the four gRPC services."""
+"""The shop as its customers and its operators see it, through the gRPC services."""
 
 import uuid
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from ordersaga.orchestrator.v1 import orchestrator_pb2, orchestrator_pb2_grpc
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 from ordersaga.product.v1 import product_pb2, product_pb2_grpc
 
+from devstack.services import NAMES
 from devstack.stack import Stack
 from tests.support.rpc import code_of, connect
 from tests.support.wait import eventually
@@ -22,11 +23,10 @@ _CALL_SECONDS = 10.0
 
 
 class Shop:
-    """A client of all four services. Each test makes products of its own, and so sees nobody else's stock."""
+    """A client of all services. Each test makes products of its own, and so sees nobody else's stock."""
 
     def __init__(self, stack: Stack) -> None:
-        names = ("order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
-        self._channels = {name: connect(stack.service(name).grpc) for name in names}
+        self._channels = {name: connect(stack.service(name).grpc) for name in NAMES}
         self.orders = order_pb2_grpc.OrderServiceStub(self._channels["order_svc"])
         self.products = product_pb2_grpc.ProductServiceStub(self._channels["product_svc"])
         self.deliveries = delivery_pb2_grpc.DeliveryServiceStub(self._channels["delivery_svc"])

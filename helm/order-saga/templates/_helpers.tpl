@@ -1,11 +1,8 @@
-{{/* The four services' nouns; with "Svc" behind them they are keys of the values, with "-svc" names of objects. */}}
-{{- define "osaga.nouns" -}}
-order product delivery orchestrator
-{{- end }}
-
-{{/* The four services as parts. */}}
+{{/* The services as parts: "delivery-svc order-svc". Their keys in the values lack "-svc". */}}
 {{- define "osaga.services" -}}
-{{- range $i, $noun := splitList " " (include "osaga.nouns" .) }}{{ if $i }} {{ end }}{{ $noun }}-svc{{ end }}
+{{- $parts := list }}
+{{- range $noun, $_ := .Values.services }}{{ $parts = append $parts (printf "%s-svc" $noun) }}{{ end }}
+{{- join " " $parts }}
 {{- end }}
 
 {{/* The name of a part's objects: dict "root" $ "part" "order-svc" */}}
@@ -109,9 +106,8 @@ env:
   - {name: SCHEMA_REGISTRY_URL, value: {{ include "osaga.registry" . | quote }}}
 {{- end }}
 
-{{/* The variables by which a service reaches its database: dict "root" $ "noun" "order" */}}
+{{/* The variables by which a service reaches its database: dict "root" $ "noun" "order" "own" its values */}}
 {{- define "osaga.database" -}}
-{{- $own := index .root.Values (printf "%sSvc" .noun) -}}
 {{- if .root.Values.postgres.enabled -}}
 - name: DATABASE_PASSWORD
   valueFrom:
@@ -121,7 +117,7 @@ env:
 {{- else -}}
 - name: DATABASE_URL
   valueFrom:
-    secretKeyRef: {name: {{ $own.database.urlSecret }}, key: {{ $own.database.urlKey }}}
+    secretKeyRef: {name: {{ .own.database.urlSecret }}, key: {{ .own.database.urlKey }}}
 {{- end }}
 {{- end }}
 

@@ -10,12 +10,13 @@ from unittest.mock import patch
 import confluent_kafka
 
 import sagakit.postgres.pipeline
+from devstack.services import NAMES
 from tests.chaos.simulation.clients import MemoryConsumer, MemoryProducer
 from tests.chaos.simulation.database import MemorySession
 from tests.chaos.simulation.green import CLOCK, Threading
 from tests.chaos.simulation.stores import in_memory
 
-_ROOMS = {"sagakit", "order_svc", "product_svc", "delivery_svc", "orchestrator_svc"}
+_ROOMS = {"sagakit", *NAMES}
 _INSTEAD: list[tuple[object, object]] = [
     (time, CLOCK),
     (threading, Threading),

@@ -22,6 +22,7 @@ import order_svc.store
 import product_svc.handlers
 from delivery_svc.deliveries import Delivery, DeliveryStatus
 from delivery_svc.deliveries import Wanted as WantedDelivery
+from devstack.services import NAMES
 from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
 from product_svc.stock import Movement, Shelf, Wanted, allocate
 from sagakit.orchestrator.store import SagaStore
@@ -57,7 +58,7 @@ def _drop(*_: object) -> str:
 _QUIET = structlog.wrap_logger(
     None, processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
 )
-_ROOMS = {"sagakit", "order_svc", "product_svc", "delivery_svc", "orchestrator_svc"}
+_ROOMS = {"sagakit", *NAMES}
 
 
 class OrderStore:

@@ -7,10 +7,12 @@ from typing import Any
 
 import yaml
 
+from sagakit.service.manifest import found
 from tools.chart_readme import CHART
+from tools.paths import ROOT
 
 Objects = dict[tuple[str, str], dict[str, Any]]
-SERVICES = ("order-svc", "product-svc", "delivery-svc", "orchestrator-svc")
+SERVICES = tuple(name.replace("_", "-") for name in found(ROOT))
 
 
 def template(*options: str, name: str = "demo") -> "subprocess.CompletedProcess[str]":
@@ -24,17 +26,17 @@ def objects(*options: str, name: str = "demo", values: Mapping[str, object] | No
     given = [f"--set-json={key}={json.dumps(value)}" for key, value in (values or {}).items()]
     done = template(*options, *given, name=name)
     assert done.returncode == 0, done.stderr
-    found = [one for one in yaml.safe_load_all(done.stdout) if one]
-    by_name = {(one["kind"], one["metadata"]["name"]): one for one in found}
-    assert len(by_name) == len(found)
+    documents = [one for one in yaml.safe_load_all(done.stdout) if one]
+    by_name = {(one["kind"], one["metadata"]["name"]): one for one in documents}
+    assert len(by_name) == len(documents)
     return by_name
 
 
-def pod_specs(found: Objects) -> dict[str, dict[str, Any]]:
+def pod_specs(rendered: Objects) -> dict[str, dict[str, Any]]:
     """Return every pod's specification, by its object's name."""
     workloads = ("Deployment", "StatefulSet", "Job")
-    specs = {name: one["spec"]["template"]["spec"] for (kind, name), one in found.items() if kind in workloads}
-    return specs | {name: one["spec"] for (kind, name), one in found.items() if kind == "Pod"}
+    specs = {name: one["spec"]["template"]["spec"] for (kind, name), one in rendered.items() if kind in workloads}
+    return specs | {name: one["spec"] for (kind, name), one in rendered.items() if kind == "Pod"}
 
 
 def variables(container: dict[str, Any]) -> dict[str, Any]:

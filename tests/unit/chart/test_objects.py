@@ -55,10 +55,9 @@ def test_each_service_has_a_database_and_a_password_of_its_own() -> None:
     for service in SERVICES:
         read = variables(specs[f"demo-{service}"]["containers"][0])
         taken[read["DATABASE_URL"]] = read["DATABASE_PASSWORD"]["secretKeyRef"]["key"]
-    assert len(taken) == 4
-    assert len(set(taken.values())) == 4
+    assert len(taken) == len(set(taken.values())) == len(SERVICES)
     passwords = found["Secret", "demo-postgres"]["data"]
-    assert len(set(passwords.values())) == len(passwords) == 5
+    assert len(set(passwords.values())) == len(passwords) == len(SERVICES) + 1
 
 
 def test_the_cluster_id_is_the_same_each_time_and_another_for_another_release() -> None:
@@ -86,7 +85,7 @@ def test_the_job_keeps_its_name_until_it_has_something_else_to_do() -> None:
     def name(values: dict[str, object] | None = None) -> str:
         return next(name for kind, name in objects(values=values) if kind == "Job")
 
-    assert name() == name({"orderSvc.replicas": 2}) != name({"image.tag": "2.0.0"})
+    assert name() == name({"services.order.replicas": 2}) != name({"image.tag": "2.0.0"})
 
 
 def test_what_is_switched_off_is_not_made_and_its_external_address_is_used() -> None:
@@ -101,15 +100,21 @@ def test_what_is_switched_off_is_not_made_and_its_external_address_is_used() -> 
 
 
 def test_settings_and_secrets_of_external_servers_reach_the_services() -> None:
-    found = objects(*PRODUCTION, values={"orderSvc.settings": {"OUTBOX_LIMIT": 5000}})
+    found = objects(*PRODUCTION, values={"services.order.settings": {"OUTBOX_LIMIT": 5000}})
     container = pod_specs(found)["demo-order-svc"]["containers"][0]
     assert variables(container)["OUTBOX_LIMIT"] == "5000"
     assert container["envFrom"] == [{"secretRef": {"name": "registry-login"}}]
 
 
+def test_a_service_has_the_defaults_where_its_own_entry_says_nothing_else() -> None:
+    made = objects(values={"serviceDefaults.replicas": 3, "services.order.replicas": 0})
+    replicas = {service: made["Deployment", f"demo-{service}"]["spec"]["replicas"] for service in SERVICES}
+    assert replicas == {**dict.fromkeys(SERVICES, 3), "order-svc": 0}
+
+
 @pytest.mark.parametrize(("by", "kind"), [("cpu", "HorizontalPodAutoscaler"), ("lag", "ScaledObject")])
 def test_a_service_that_is_scaled_by_load_has_no_number_of_replicas(by: str, kind: str) -> None:
-    found = objects(values={"productSvc.autoscaling.by": by})
+    found = objects(values={"services.product.autoscaling.by": by})
     assert (kind, "demo-product-svc") in found
     assert "replicas" not in found["Deployment", "demo-product-svc"]["spec"]
     assert "replicas" in found["Deployment", "demo-order-svc"]["spec"]

@@ -10,9 +10,10 @@ from tests.unit.chart.rendering import template
 from tools.chart_readme import CHART, values
 
 REFUSED = {
-    "a-wrong-name": ("orderSvc.replica=2", "replica"),
+    "a-wrong-name": ("services.order.replica=2", "replica"),
+    "a-wrong-service": ("services.ordr.replicas=2", "ordr"),
     "a-wrong-part": ("kafak.enabled=false", "kafak"),
-    "a-wrong-type": ("orderSvc.replicas=two", "replicas"),
+    "a-wrong-type": ("services.order.replicas=two", "replicas"),
     "a-wrong-choice": ("kafka.nodes=2", "nodes"),
     "no-quantity": ("postgres.storage.size=lots", "size"),
     "no-kafka": (
@@ -20,8 +21,11 @@ REFUSED = {
         "kafka.enabled is false: kafka.external.bootstrapServers must say where Kafka is",
     ),
     "no-registry": ("registry.enabled=false", "registry.enabled is false: registry.external.url must say"),
-    "no-database": ("postgres.enabled=false", "postgres.enabled is false: orderSvc.database.urlSecret must name"),
-    "min-above-max": ("orderSvc.autoscaling.min=7", "orderSvc.autoscaling.min must not be above"),
+    "no-database": (
+        "postgres.enabled=false",
+        "postgres.enabled is false: services.delivery.database.urlSecret must",
+    ),
+    "min-above-max": ("services.order.autoscaling.min=7", "services.order.autoscaling.min must not be above"),
 }
 
 
@@ -39,11 +43,15 @@ def test_a_release_whose_objects_names_would_be_too_long_is_refused() -> None:
     assert "at most 40 characters" in done.stderr
 
 
+WHOLE = ("services.",)
+"""Has one comment for all that is in it."""
+
+
 def _paths(schema: dict[str, Any], root: dict[str, Any], prefix: str = "") -> set[str]:
     if "$ref" in schema:
         schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
     inner = schema.get("properties")
-    if not inner or prefix.endswith("resources."):
+    if not inner or prefix in WHOLE or prefix.endswith("resources."):
         return {prefix.rstrip(".")}
     return set().union(*(_paths(one, root, f"{prefix}{name}.") for name, one in inner.items()))
 

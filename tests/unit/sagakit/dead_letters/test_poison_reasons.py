@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+from devstack.services import NAMES
 from sagakit.dead_letters.letter import HANDLER_ERROR, REASONS
 from tools.paths import ROOT
 
 PAGE = ROOT / "docs" / "architecture" / "dead-letters.md"
-FOLDERS = ("sagakit", "order_svc", "product_svc", "delivery_svc", "orchestrator_svc")
+FOLDERS = ("sagakit", *NAMES)
 
 
 def given_reasons(path: Path) -> Iterator[str]:
