@@ -58,7 +58,7 @@ test-upgrade: venv-dev ## the release before and this one side by side, and a mi
 	@ORDERS=$(ORDERS) python -m pytest tests/upgrade -s $(ARGS)
 
 lint: venv-dev ## style, types, contracts, migrations, the chart, and whether what is generated is up to date
-	@failed=; for check in "ruff check" "ruff format --check" "mypy" "python -m tools.import_rules" \
+	@failed=; for check in "ruff check" "ruff format --check" "mypy" "python -m tools.import_rules" "python -m tools.services" \
 	  "python -m tools.contracts" "python -m tools.migrations" "python -m tools.chart"; do \
 	  $$check || failed="$$failed, $$check"; \
 	done; test -z "$$failed" || { echo "lint: not passed$$failed" >&2; exit 1; }
