@@ -20,15 +20,21 @@ venv-stack venv-dev: venv-%:
 	@tools/venv.sh $*
 
 ##@ See it run
-.PHONY: demo up down status logs
+.PHONY: demo up down restart stop status logs
 demo: venv-stack ## watch orders go through the saga on real servers; KEEP=1 leaves them running
 	@python -m devstack demo $(if $(KEEP),--keep)
 
-up: venv-stack ## start PostgreSQL, Kafka, the schema registry and the four services
+up: venv-stack ## start PostgreSQL, Kafka, the schema registry and the services, or restart what runs older code
 	@python -m devstack up
 
 down: venv-stack ## stop what `make up` started
 	@python -m devstack down
+
+restart: venv-stack ## restart the services, or one: SERVICE=order_svc
+	@python -m devstack restart $(SERVICE)
+
+stop: venv-stack ## stop a part, and see how the others do: SERVICE=delivery_svc
+	@python -m devstack stop $(or $(SERVICE),$(error say which part, such as SERVICE=delivery_svc))
 
 status: venv-stack ## say what runs, and where
 	@python -m devstack status

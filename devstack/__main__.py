@@ -1,4 +1,4 @@
-"""``python -m devstack up|down|status|logs|demo``: what the Makefile's doors of the same names call."""
+"""``python -m devstack up|down|restart|stop|status|logs|demo``: what the Makefile's doors of the same names call."""
 
 import argparse
 import signal
@@ -13,9 +13,9 @@ from rich.table import Table
 from devstack.bring_up import bring_up
 from devstack.demo import demo
 from devstack.errors import DevstackError
-from devstack.layout import Layout
+from devstack.layout import MANIFESTS, Layout
 from devstack.processes import tail
-from devstack.stack import Stack
+from devstack.stack import Stack, Tell
 
 _LINES = 20
 
@@ -24,9 +24,13 @@ def main() -> int:
     """Run one command; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m devstack", description="The whole stack on one machine.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="start whatever does not run, and return when all are ready")
+    commands.add_parser("up", help="start whatever does not run or runs older code, and return when all are ready")
     down = commands.add_parser("down", help="stop everything")
     down.add_argument("--purge", action="store_true", help="and remove the data")
+    restart = commands.add_parser("restart", help="restart services, and return when they are ready")
+    restart.add_argument("names", nargs="*", help="which, such as order_svc (all of them)")
+    stop = commands.add_parser("stop", help="stop a part, and let the others go on")
+    stop.add_argument("names", nargs="+", help="which, such as order_svc or kafka")
     commands.add_parser("status", help="say what runs, and where; exit with 1 where something does not")
     logs = commands.add_parser("logs", help="show the last lines of the logs")
     logs.add_argument("names", nargs="*", help="whose, such as order_svc or kafka (all of them)")
@@ -43,6 +47,12 @@ def main() -> int:
                 code = _up(stack, console)
             case "down":
                 code = _down(stack, console, purge=arguments.purge)
+            case "restart":
+                stack.restart(arguments.names, _teller(console))
+                code = 0
+            case "stop":
+                stack.stop(arguments.names, _teller(console))
+                code = 0
             case "status":
                 code = _status(stack, console)
             case "logs":
@@ -72,16 +82,22 @@ def _end_in_good_order() -> None:
             signal.signal(number, end)
 
 
+def _teller(console: Console) -> Tell:
+    return lambda name, doing: console.print(f"  {name:18} {doing}", highlight=False)
+
+
 def _up(stack: Stack, console: Console) -> int:
     bring_up(stack, console)
     for part in stack.parts:
-        console.print(f"  {part.name:18} {part.address}", highlight=False)
+        service = MANIFESTS.get(part.name)
+        what = f"  {service.description}" if service else ""
+        console.print(f"  {part.name:18} {part.address:18}{what}", highlight=False, soft_wrap=True)
     console.print("Next: make status, make logs, make down; the README has a grpcurl call.", highlight=False)
     return 0
 
 
 def _down(stack: Stack, console: Console, *, purge: bool) -> int:
-    stack.down(lambda name, doing: console.print(f"  {name:18} {doing}", highlight=False))
+    stack.down(_teller(console))
     if purge:
         stack.purge()
     return 0

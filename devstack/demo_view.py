@@ -24,6 +24,12 @@ EXPECTED = {
     },
 }
 _STEPS = {"decrease-product": ("stock", "taken", "given back"), "create-delivery": ("delivery", "made", "cancelled")}
+"""Words for steps. One that is not here is called by its name."""
+_MARKS = {
+    saga_pb.SAGA_EVENT_TYPE_STEP_DONE: ("✔ ", "green"),
+    saga_pb.SAGA_EVENT_TYPE_STEP_REFUSED: ("✘ ", "red"),
+    saga_pb.SAGA_EVENT_TYPE_STEP_UNDONE: ("↩ ", "yellow"),
+}
 
 
 @dataclass
@@ -59,35 +65,53 @@ class Row:
         cell = Text("·" if not self.final else "", "dim")
         for event in self.history:
             if event.step == step:
-                refused = event.type == saga_pb.SAGA_EVENT_TYPE_STEP_REFUSED
-                undone = event.type == saga_pb.SAGA_EVENT_TYPE_STEP_UNDONE
-                mark = Text(
-                    "✘ " if refused else "↩ " if undone else "✔ ", "red" if refused else "yellow" if undone else "green"
-                )
-                words = "refused" if refused else _STEPS[step][2] if undone else _STEPS[step][1]
-                cell = mark.append(f"{words} ", "default").append(self._since(event.create_time), "dim")
+                mark, colour = _MARKS.get(event.type, ("… ", "yellow"))
+                cell = Text(mark, colour).append(f"{_became(event)} ", "default")
+                cell.append(self._since(event.create_time), "dim")
         return cell
 
     def _since(self, moment: Timestamp) -> str:
         return f"{(moment.ToMicroseconds() - self.order.create_time.ToMicroseconds()) / 1000:.0f} ms"
 
 
+def _words_of(step: str) -> tuple[str, str, str]:
+    """Return what a step is called, and what is said of it when it is done and when it is undone."""
+    return _STEPS.get(step, (step, "done", "undone"))
+
+
+def _steps_of(rows: list[Row]) -> list[str]:
+    """Return the steps that have a column: those that have words, and then the others that any order has taken."""
+    return list(dict.fromkeys([*_STEPS, *(event.step for row in rows for event in row.history if event.step)]))
+
+
 def _words(event: saga_pb.SagaEvent) -> str:
     """Return what an event means, in words; empty for the saga's beginning, which the order's PENDING tells already."""
-    if event.step not in _STEPS:
+    if not event.step:
         return ""
-    noun, done, undone = _STEPS[event.step]
-    if event.type == saga_pb.SAGA_EVENT_TYPE_STEP_REFUSED:
-        return f"{noun} refused: {event.reason}"
-    return f"{noun} {undone if event.type == saga_pb.SAGA_EVENT_TYPE_STEP_UNDONE else done}"
+    reason = f": {event.reason}" if event.type == saga_pb.SAGA_EVENT_TYPE_STEP_REFUSED else ""
+    return f"{_words_of(event.step)[0]} {_became(event)}{reason}"
+
+
+def _became(event: saga_pb.SagaEvent) -> str:
+    """Return what became of the event's step; what is neither its end nor its undoing is told by the event's name."""
+    _, done, undone = _words_of(event.step)
+    match event.type:
+        case saga_pb.SAGA_EVENT_TYPE_STEP_DONE:
+            return done
+        case saga_pb.SAGA_EVENT_TYPE_STEP_UNDONE:
+            return undone
+        case saga_pb.SAGA_EVENT_TYPE_STEP_REFUSED:
+            return "refused"
+        case other:
+            return saga_pb.SagaEventType.Name(other).removeprefix("SAGA_EVENT_TYPE_").lower().replace("_", " ")
 
 
 @contextmanager
 def board(console: Console, rows: list[Row]) -> Iterator[Callable[[], None]]:
     """Show ``rows`` while the body runs; the body calls what it gets whenever they have changed."""
     if console.is_terminal:
-        with Live(_table(rows), console=console, auto_refresh=False) as live:
-            yield lambda: live.update(_table(rows), refresh=True)
+        with Live(table(rows), console=console, auto_refresh=False) as live:
+            yield lambda: live.update(table(rows), refresh=True)
         return
     told: dict[int, int] = {}
 
@@ -101,18 +125,17 @@ def board(console: Console, rows: list[Row]) -> Iterator[Callable[[], None]]:
     yield print_news
 
 
-def _table(rows: list[Row]) -> Table:
-    table = Table(
-        "order", "what", "stock", "delivery", "status", box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold"
-    )
+def table(rows: list[Row]) -> Table:
+    """Return ``rows`` as a table with a column for each step."""
+    steps = _steps_of(rows)
+    heads = ("order", "what", *(_words_of(step)[0] for step in steps), "status")
+    table = Table(*heads, box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for row in rows:
         style = "yellow" if not row.final else "green" if row.outcome == "COMPLETED" else "magenta"
         status = Text(EXPECTED.get(row.outcome, row.outcome), style)
         if row.final:
             status.append(f"  {row.told()[-1].rpartition('(')[2].rstrip(')')}", "dim")
-        table.add_row(
-            str(row.order.order_id), row.title, row.cell("decrease-product"), row.cell("create-delivery"), status
-        )
+        table.add_row(str(row.order.order_id), row.title, *(row.cell(step) for step in steps), status)
     return table
 
 

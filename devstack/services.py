@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import grpc
@@ -53,6 +54,11 @@ class Service(Server):
         """Its database's address, for psycopg and psql."""
         return str(self._process.record.get("dsn", ""))
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether it runs, and its code has changed since it was started."""
+        return self.pid is not None and self.record.get("code") != _fingerprint(self.module)
+
     def check_ports(self) -> None:
         """Check that it can listen where it is told to, unless it runs already.
 
@@ -73,7 +79,7 @@ class Service(Server):
         *,
         program: Sequence[str] = (),
     ) -> None:
-        """Start the process where it does not run, without waiting until it is ready.
+        """Start the process where it does not run, or runs older code, without waiting until it is ready.
 
         Args:
             dsn: its database.
@@ -83,9 +89,10 @@ class Service(Server):
             program: what Python runs instead of the service's own module: a test build of it, say.
         """
         record, servers = self.record, {"dsn": dsn, "bootstrap": bootstrap, "registry": registry_url}
-        if self.pid is not None and all(record.get(name) == address for name, address in servers.items()):
+        on_these = all(record.get(name) == address for name, address in servers.items())
+        if self.pid is not None and on_these and not self.is_stale:
             return
-        self.stop()  # where it runs on servers that have moved
+        self.stop()  # where it runs older code, or on servers that have moved
         self.check_ports()
         port = choose_port(self._wanted_grpc, self._port_of(record.get("grpc")), self.name, "")
         metrics = choose_port(self._wanted_metrics, self._port_of(record.get("metrics")), self.name, "")
@@ -97,7 +104,7 @@ class Service(Server):
         self._process.launch(
             [sys.executable, *(program or ("-m", self.module))],
             env=environment,
-            record={**addresses, **servers},
+            record={**addresses, **servers, "code": _fingerprint(self.module)},
             cwd=ROOT,
         )
 
@@ -138,3 +145,11 @@ class Service(Server):
     @staticmethod
     def _port_of(address: object) -> int:
         return int(str(address).rpartition(":")[2]) if address else 0
+
+
+def _fingerprint(module: str) -> str:
+    """Return a digest of all the code of ours that the service ``module`` runs."""
+    digest = sha256()
+    for path in sorted(path for folder in (module, "sagakit", "gen") for path in (ROOT / folder).rglob("*.py")):
+        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -3,11 +3,12 @@
 import fcntl
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 import structlog
@@ -34,6 +35,7 @@ from sagakit.service.deploy import DeploySettings, deploy
 Tell = Callable[[str, str], None]
 """Is told what a part is doing: the part's name, and a few words."""
 CONTRACTS = "topics and schemas"
+Part = TypeVar("Part", bound=Server)
 
 
 class Stack:
@@ -85,6 +87,11 @@ class Stack:
         return list(dict.fromkeys(self.databases.values()))
 
     @property
+    def stale(self) -> list[str]:
+        """The services that run older code than there is now; `up` restarts them."""
+        return [name for name, service in self._services.items() if service.is_stale]
+
+    @property
     def state(self) -> dict[str, object]:
         """What stands in the state file."""
         return self._state.as_dict()
@@ -100,7 +107,7 @@ class Stack:
         return replica
 
     def up(self, tell: Tell = lambda _, __: None) -> None:
-        """Start whatever does not run, and return when everything is ready.
+        """Start whatever does not run, restart what is stale, and return when everything is ready.
 
         Raises:
             DevstackError: something does not come up; what this call had started is stopped again.
@@ -121,6 +128,30 @@ class Stack:
                     raise DevstackError(_unwritable(error, self._layout.data)) from error
                 raise
             pool.shutdown()
+
+    def restart(self, names: Collection[str], tell: Tell = lambda _, __: None) -> None:
+        """Restart services, all where ``names`` is empty, and return when they are ready.
+
+        Raises:
+            DevstackError: there is none of that name, or it was never started, or it does not come up.
+        """
+        services = _chosen(self._services, names or NAMES)
+        with self._locked():
+            if unknown := [service.name for service in services if not service.record]:
+                raise DevstackError(f"{unknown[0]} was never started; make up starts everything")
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(lambda service: self._restart(service, tell), services))
+
+    def stop(self, names: Collection[str], tell: Tell = lambda _, __: None) -> None:
+        """Stop parts of the stack; the others go on.
+
+        Raises:
+            DevstackError: there is none of that name.
+        """
+        parts = _chosen({part.name: part for part in self.parts}, names)
+        with self._locked():
+            for part in parts:
+                self._stop(part, tell)
 
     def down(self, tell: Tell = lambda _, __: None) -> None:
         """Stop everything, the services first; the data stay."""
@@ -164,6 +195,12 @@ class Stack:
             tell(part.name, "stopping")
             part.stop()
             tell(part.name, "stopped")
+
+    @classmethod
+    def _restart(cls, service: Service, tell: Tell) -> None:
+        cls._stop(service, tell)
+        service.start(partial(tell, service.name))
+        tell(service.name, READY)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -241,6 +278,17 @@ class _Start:
     def _wait_ready(self, service: Service) -> None:
         service.wait_ready()
         self._tell(service.name, READY)
+
+
+def _chosen(known: Mapping[str, Part], names: Collection[str]) -> list[Part]:
+    """Return what ``names`` name.
+
+    Raises:
+        DevstackError: one names nothing.
+    """
+    if unknown := [name for name in names if name not in known]:
+        raise DevstackError(f"there is no {unknown[0]}; there are {', '.join(known)}")
+    return [known[name] for name in names]
 
 
 def _wait_for(*futures: Future[None]) -> None:

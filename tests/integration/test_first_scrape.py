@@ -13,17 +13,10 @@ from ordersaga.messages import RECORDS
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from devstack.layout import ROOT, free_port
+from devstack.layout import MANIFESTS, ROOT, free_port
 from devstack.services import NAMES
 from sagakit.dead_letters.letter import REASONS
 from tests.support.wait import eventually
-
-CONSUMED = {
-    "order_svc": {"complete-order-command"},
-    "product_svc": {"decrease-product-command"},
-    "delivery_svc": {"create-delivery-command"},
-    "orchestrator_svc": {"order-created", "product-decreased", "delivery-created"},
-}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +64,7 @@ def test_every_reason_for_a_dead_letter_is_there_for_each_topic(
     scraped: dict[str, dict[str, list[Sample]]], service: str
 ) -> None:
     series = {(one.labels["topic"], one.labels["reason"]) for one in scraped[service]["sagakit_dead_letters"]}
-    assert series == {(topic, reason) for topic in CONSUMED[service] for reason in REASONS}
+    assert series == {(topic, reason) for topic in MANIFESTS[service].topics for reason in REASONS}
 
 
 def test_every_topic_is_counted_by_who_publishes_it(scraped: dict[str, dict[str, list[Sample]]]) -> None:

@@ -1,0 +1,75 @@
+"""A service that runs older code than there is now is known, and so is a part that does not exist."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devstack import services
+from devstack.errors import DevstackError
+from devstack.layout import Layout
+from devstack.services import NAMES
+from devstack.stack import Stack
+
+SLEEP = ("-c", "import time; time.sleep(60)")
+
+
+@pytest.fixture
+def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with the code of one service and of the kit, in place of this one."""
+    for path in ("order_svc/store.py", "product_svc/store.py", "sagakit/errors.py", "gen/ordersaga/messages.py"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text("before")
+    monkeypatch.setattr(services, "ROOT", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def stack(code: Path) -> Iterator[Stack]:
+    """A stack whose order_svc is a process that does nothing."""
+    stack = Stack(Layout.fresh(code / "data"))
+    stack.service("order_svc").launch("dsn", "kafka", "registry", program=SLEEP)
+    yield stack
+    stack.service("order_svc").kill()
+
+
+@pytest.mark.parametrize("changed", ["order_svc/store.py", "sagakit/errors.py", "gen/ordersaga/messages.py"])
+def test_a_service_is_stale_once_its_code_or_the_kit_s_or_a_message_has_changed(
+    stack: Stack, code: Path, changed: str
+) -> None:
+    assert stack.stale == []
+    (code / changed).write_text("after")
+    assert stack.stale == ["order_svc"]
+
+
+def test_the_code_of_another_service_makes_none_stale(stack: Stack, code: Path) -> None:
+    (code / "product_svc/store.py").write_text("after")
+    assert stack.stale == []
+
+
+def test_what_is_stale_gets_another_process_and_what_is_not_keeps_its_own(stack: Stack, code: Path) -> None:
+    service = stack.service("order_svc")
+    first = service.pid
+    service.launch("dsn", "kafka", "registry", program=SLEEP)
+    assert service.pid == first
+    (code / "order_svc/store.py").write_text("after")
+    service.launch("dsn", "kafka", "registry", program=SLEEP)
+    assert service.pid not in {first, None}
+    assert stack.stale == []
+
+
+def test_one_part_is_stopped_by_its_name(stack: Stack) -> None:
+    stack.stop(["order_svc"])
+    assert stack.service("order_svc").pid is None
+
+
+def test_a_part_that_does_not_exist_is_named_with_those_that_do(stack: Stack) -> None:
+    with pytest.raises(DevstackError, match=f"there is no ordr_svc; there are postgres, .*{NAMES[-1]}"):
+        stack.stop(["ordr_svc"])
+    with pytest.raises(DevstackError, match="there is no kafka; there are order_svc"):
+        stack.restart(["kafka"])
+
+
+def test_what_was_never_started_is_not_restarted(stack: Stack) -> None:
+    with pytest.raises(DevstackError, match="product_svc was never started; make up starts everything"):
+        stack.restart(["product_svc"])
