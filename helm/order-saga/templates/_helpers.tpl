@@ -117,7 +117,7 @@ env:
 {{- else -}}
 - name: DATABASE_URL
   valueFrom:
-    secretKeyRef: {name: {{ .own.database.urlSecret }}, key: {{ .own.database.urlKey }}}
+    secretKeyRef: {name: {{ .own.database.urlSecret | replace "*" .noun }}, key: {{ .own.database.urlKey }}}
 {{- end }}
 {{- end }}
 
