@@ -8,18 +8,27 @@ from pathlib import Path
 import pytest
 
 from devstack.errors import DevstackError
-from devstack.layout import Layout, cache, free_port, must_be_free, reachable_for_others
+from devstack.layout import (
+    Layout,
+    cache,
+    free_port,
+    grpc_variable,
+    metrics_variable,
+    must_be_free,
+    reachable_for_others,
+)
 from devstack.postgres import Postgres
+from devstack.services import NAMES
 from devstack.state import State
 
 
 def test_the_services_have_the_ports_of_the_readme(monkeypatch: pytest.MonkeyPatch) -> None:
-    for service in ("ORDER", "PRODUCT", "DELIVERY", "ORCHESTRATOR"):  # whatever the caller's own are
-        monkeypatch.delenv(f"{service}_SVC_GRPC_PORT", raising=False)
-        monkeypatch.delenv(f"{service}_SVC_METRICS_PORT", raising=False)
+    for service in NAMES:  # whatever the caller's own are
+        monkeypatch.delenv(grpc_variable(service), raising=False)
+        monkeypatch.delenv(metrics_variable(service), raising=False)
     layout = Layout.from_environment()
-    assert list(layout.grpc_ports.values()) == [50051, 50052, 50053, 50054]
-    assert list(layout.metrics_ports.values()) == [9101, 9102, 9103, 9104]
+    assert list(layout.grpc_ports.values())[:4] == [50051, 50052, 50053, 50054]
+    assert list(layout.metrics_ports.values())[:4] == [9101, 9102, 9103, 9104]
 
 
 def test_a_variable_changes_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
