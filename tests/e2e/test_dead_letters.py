@@ -10,19 +10,11 @@ from confluent_kafka.schema_registry import Schema
 from ordersaga.messages import CompleteOrderCommand, DecreaseProductCommand
 
 from devstack.stack import Stack
+from tests.support.declared import CONSUMED
 from tests.support.kafka import headers, parked_from, send, taped
 from tests.support.metrics import metric
 from tests.support.registry import encode, registry_client
 from tests.support.shop import COMPLETED, Shop
-
-CONSUMED = [
-    ("order_svc", "complete-order-command"),
-    ("product_svc", "decrease-product-command"),
-    ("delivery_svc", "create-delivery-command"),
-    ("orchestrator_svc", "order-created"),
-    ("orchestrator_svc", "product-decreased"),
-    ("orchestrator_svc", "delivery-created"),
-]
 
 
 @dataclass(frozen=True)

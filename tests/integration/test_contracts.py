@@ -15,7 +15,7 @@ from ordersaga.messages import RECORDS, OrderCreated
 from devstack.services import NAMES
 from devstack.stack import Stack
 from sagakit.service.deploy import DeploySettings, deploy
-from tests.support.kafka import TOPICS
+from tests.support.declared import TOPICS
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX
 
@@ -40,7 +40,7 @@ def config_of(admin: AdminClient, kind: ResourceType, name: str) -> dict[str, st
     return {entry.name: entry.value for entry in answer.result(10).values()}
 
 
-def test_the_six_topics_the_dead_letters_and_the_claims_exist_and_no_others(admin: AdminClient) -> None:
+def test_the_topics_the_dead_letters_and_the_claims_exist_and_no_others(admin: AdminClient) -> None:
     found = {name for name in admin.list_topics(timeout=10).topics if not name.startswith((PREFIX, "__"))}
     registrys_own = {name for name in found if name.startswith("kafkasql-") or name == "registry-events"}
     assert found - registrys_own == {*TOPICS, *(f"{service}.dlq" for service in NAMES), "consumer-group-claims"}

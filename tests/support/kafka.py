@@ -9,15 +9,6 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from tests.support.wait import eventually
 
-TOPICS = (
-    "order-created",
-    "decrease-product-command",
-    "product-decreased",
-    "create-delivery-command",
-    "delivery-created",
-    "complete-order-command",
-)
-
 
 class Tape:
     """Everything that is written to some topics from the moment the tape is made."""

@@ -38,6 +38,8 @@ def begin(stage: Stage, version: Version, services: Sequence[str]) -> None:
     """Migrate the services' databases and start them, side by side."""
 
     def migrate_and_start(name: str) -> None:
+        if not version.has(name):
+            return
         stage.migrate(version, name)
         stage.start(version, name)
 

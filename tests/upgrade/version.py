@@ -26,6 +26,10 @@ class Version:
         """What makes Python find this version's packages before any other's."""
         return {"PYTHONPATH": f"{self.folder}{os.pathsep}{self.folder / 'gen'}"}
 
+    def has(self, service: str) -> bool:
+        """Say whether this version has ``service``, which may have come, or gone, since."""
+        return (self.folder / service).is_dir()
+
     def run(self, module: str, *arguments: str, settings: Mapping[str, str]) -> None:
         """Run a module of this version to its end; fail with what it says where that is not a good one."""
         done = subprocess.run(
