@@ -9,6 +9,7 @@ import psycopg
 from bench.load import ADDRESS
 from bench.rig import PRICE, checkpoint
 from devstack.stack import Stack
+from orchestrator_svc.order_saga import ORDER_SAGA
 
 ORDERS_A_USER = 100
 """How many orders each user has whose orders were loaded, at every size, so that their pages are alike."""
@@ -34,6 +35,10 @@ _IDS = "generate_series(%(first)s::bigint, %(last)s::bigint) AS loaded (id)"
 _USER = "%(user)s::bigint + id %% %(users)s::bigint"
 _PRODUCT = "(%(products)s::bigint[])[1 + id %% cardinality(%(products)s::bigint[])]"
 _TIME = "now() - make_interval(secs => %(last)s::bigint - id)"
+_HISTORY = [
+    "(1, 'STARTED', NULL)",
+    *(f"({number}, 'STEP_DONE', '{step.name}')" for number, step in enumerate(ORDER_SAGA.steps, 2)),
+]
 _FILL = {
     "order_svc": (
         f"""
@@ -66,14 +71,13 @@ _FILL = {
         SELECT id, jsonb_build_object(
                 'order_id', id, 'user_id', {_USER}, 'product_id', {_PRODUCT}, 'quantity', 1, 'price', %(price)s::bigint,
                 'address', %(address)s::text, 'create_time', {_TIME}
-            ), 'COMPLETED', 1, false, 3, {_TIME}, {_TIME}
+            ), 'COMPLETED', 1, false, {len(_HISTORY)}, {_TIME}, {_TIME}
         FROM {_IDS}
         """,  # noqa: S608 - the same
         f"""
         INSERT INTO saga_events (saga_id, version, create_time, type, step, message_id)
-        SELECT id, version, {_TIME}, type, step, gen_random_uuid()::text FROM {_IDS} CROSS JOIN (VALUES
-            (1, 'STARTED', NULL), (2, 'STEP_DONE', 'decrease-product'), (3, 'STEP_DONE', 'create-delivery')
-        ) AS history (version, type, step)
+        SELECT id, version, {_TIME}, type, step, gen_random_uuid()::text
+        FROM {_IDS} CROSS JOIN (VALUES {", ".join(_HISTORY)}) AS history (version, type, step)
         """,  # noqa: S608 - the same
     ),
 }

@@ -14,7 +14,7 @@ from devstack.stack import Stack
 from tests.support.rpc import refusal
 from tests.support.shop import Shop
 
-API = {
+API = {  # a service need not have one
     "order_svc": "ordersaga.order.v1.OrderService",
     "product_svc": "ordersaga.product.v1.ProductService",
     "delivery_svc": "ordersaga.delivery.v1.DeliveryService",
@@ -39,12 +39,12 @@ RPCS = {
 @pytest.mark.parametrize("service", NAMES)
 def test_a_service_says_that_it_is_healthy(shop: Shop, service: str) -> None:
     health: Any = health_pb2_grpc.HealthStub(shop.channel(service))  # its methods are unknown to the package's types
-    for name in ("", "liveness", API[service]):
+    for name in ("", "liveness", *filter(None, [API.get(service)])):
         answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=5)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING, name
 
 
-@pytest.mark.parametrize("service", NAMES)
+@pytest.mark.parametrize("service", API)
 def test_a_service_shows_a_stranger_what_it_can_do(shop: Shop, service: str) -> None:
     stranger = ProtoReflectionDescriptorDatabase(shop.channel(service))
     assert sorted(stranger.get_services()) == sorted(
