@@ -57,7 +57,8 @@ def incomplete_folders(root: Path) -> Iterator[str]:
         for name, what in (
             ("__main__.py", "which starts the service"),
             ("manifest.py", "which says what the service is"),
-            ("migrations", "which make its tables, one of them `installation`"),
+            ("tables.py", "which says its tables once, two of them the kit's"),
+            ("migrations", "which make these tables"),
         ):
             if not (folder / name).exists():
                 yield f"{folder.name}/: has no {name}, {what}; {_GUIDE} shows it"

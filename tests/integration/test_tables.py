@@ -7,9 +7,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData
 
+from devstack.services import NAMES
 from devstack.stack import Stack
 from sagakit.postgres.migrations import engine
-from tests.support.mend import SERVICES
 from tests.support.migrating import url_of
 from tests.support.scratch import migrated_database, scratch_database
 from tests.support.sql import query
@@ -42,14 +42,14 @@ def tables_of(service: str) -> MetaData:
     return tables
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", NAMES)
 def test_alembic_finds_nothing_to_migrate_from_what_the_migrations_make(stack: Stack, service: str) -> None:
     with engine(url_of(migrated_database(stack, service))).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, tables_of(service)) == []
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", NAMES)
 def test_tables_made_from_the_code_are_those_that_the_migrations_make(stack: Stack, service: str) -> None:
     migrated, made = migrated_database(stack, service), scratch_database(stack)
     with engine(url_of(made)).begin() as connection:

@@ -70,7 +70,8 @@ def test_a_service_that_mypy_does_not_check_or_that_is_not_installed_is_named() 
 def test_a_folder_of_a_service_without_a_manifest_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "payment_svc"
     (folder / "migrations").mkdir(parents=True)
-    (folder / "__main__.py").touch()
+    for name in ("__main__.py", "tables.py"):
+        (folder / name).touch()
     (told,) = services.incomplete_folders(tmp_path)
     assert told.startswith("payment_svc/: has no manifest.py, which says what the service is; docs/how-to/")
 
