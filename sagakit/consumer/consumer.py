@@ -152,7 +152,7 @@ class Consumer:
                 "error_cb": _log_error,
                 "statistics.interval.ms": round(self._look_seconds * 500),
                 "stats_cb": self._note_connections,
-                "logger": logging.getLogger("ordersaga.librdkafka"),
+                "logger": logging.getLogger("sagakit.librdkafka"),
             }
         )
 

@@ -30,7 +30,7 @@ class Pacing:
         """Wait until 40 ms have passed since the last group began, if that was a crowd.
 
         But not longer than until ``most`` are ``waiting``, or as many as the last group had and, for 3 ms, no more:
-        callers who order again as soon as they are answered must not wait for others who never come.
+        callers who call again as soon as they are answered must not wait for others who never come.
         """
         if self._size < _CROWD:
             return

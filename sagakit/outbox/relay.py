@@ -1,8 +1,8 @@
 """The transactional outbox: what an origin write has to say, committed with it, published after it.
 
 The writer publishes right after its commit and removes the rows once Kafka has them (the fast path); the relay
-publishes what a crash left behind. Rows are claimed by lock, never by a high-water mark, because ids commit out of
-order. There is no promise of order.
+publishes what a crash left behind. Rows are claimed by lock, never by a high-water mark, because a later id may
+be committed earlier. Nothing says in which order rows are published.
 
 Pattern: https://microservices.io/patterns/data/transactional-outbox.html
 """

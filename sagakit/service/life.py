@@ -84,6 +84,8 @@ class Wiring:
     apis: Sequence[Api]
     topics: Sequence[str]
     handle: Handle
+    reasons: Sequence[str] = ()
+    """Why the handlers park messages, beside `REASONS`, so that these are counted from zero as well."""
     prepare: Callable[[], None] | None = None
     """Called before anything is consumed, again and again until it does not raise."""
     background: Sequence[Background] = ()
@@ -157,7 +159,7 @@ class _Running(Generic[SettingsT]):
             loop.add_signal_handler(number, self._stopping.set)
         self._parts = self._make_parts()
         wiring = self._wire(self._parts)
-        _begin_counting(self._name, set(wiring.topics), {record.TOPIC for record in self._records})
+        _begin_counting(self._name, wiring, {record.TOPIC for record in self._records})
         try:
             self._server = RpcServer(self._settings, wiring.apis)
         except (OSError, RuntimeError) as error:
@@ -317,10 +319,11 @@ class _Running(Generic[SettingsT]):
         log.info("stopped")
 
 
-def _begin_counting(group: str, consumed: set[str], known: set[str]) -> None:
+def _begin_counting(group: str, wiring: Wiring, known: set[str]) -> None:
+    consumed = set(wiring.topics)
     metrics.begin_at_zero(metrics.CONSUMED, consumed)
     metrics.begin_at_zero(metrics.PUBLISHED, (known - consumed) | {topic_of(group)})
-    metrics.begin_at_zero(metrics.DEAD_LETTERS, consumed, REASONS)
+    metrics.begin_at_zero(metrics.DEAD_LETTERS, consumed, (*REASONS, *wiring.reasons))
     metrics.begin_at_zero(metrics.REWOUND, _PASSING)
 
 
