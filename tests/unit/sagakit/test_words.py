@@ -10,7 +10,7 @@ A_SEQUENCE = re.compile(
 """Where "order" says what comes after what."""
 NOT_THE_SHOPS = re.compile(r"itertools\.product|on_delivery|delivery report")
 OF_THE_SHOP = re.compile(
-    r"\borders?\b|\border(?:_|saga)|\bproduct|deliver(?:y|ies)\b|\bcustomer|\bshop|\bstock\b|\bparcel",
+    r"\borders?\b|\border(?:_|saga)|\bproducts?\b|deliver(?:y|ies)\b|\bcustomer|\bshop|\bstock\b|\bparcel",
     re.IGNORECASE,
 )
 
