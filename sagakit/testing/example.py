@@ -103,6 +103,15 @@ class RefuseTrip(PlainRecord, topic="end-trip"):
     reason: str
 
 
+RECORDS: tuple[type[PlainRecord], ...] = (
+    *(TripPlanned, TripCancelled, ConfirmTrip, RefuseTrip),
+    *(BookHotel, CancelHotel, HotelBooked, HotelCancelled),
+    *(BookFlight, CancelFlight, FlightBooked, FlightCancelled),
+    *(BookCar, CancelCar, CarBooked, CarCancelled),
+)
+"""Every message of a trip."""
+
+
 def _to(command: type[_Booking]) -> Callable[[TripPlanned], _Booking]:
     return lambda trip: command(trip.key, trip.city, trip.days)
 

@@ -25,6 +25,7 @@ ROOMS = [
     ("kafka,postgres", ["consumer", "offsets", "dead_letters", "outbox", "orchestrator"]),
     ("grpc", ["rpc"]),
     ("service", ["service"]),
+    ("testing", ["testing.world"]),
 ]
 """As the wheel's README has it."""
 OWN_SAGA = """
@@ -163,4 +164,4 @@ def test_its_readme_says_which_extra_is_for_what() -> None:
     readme = (ROOT / "sagakit" / "README.md").read_text()
     for extras, rooms in ROOMS:
         (line,) = re.findall(rf"^\| `{extras}` \|.*", readme, re.MULTILINE)
-        assert re.findall(r"`(\w+)`", line.split("|")[3]) == rooms
+        assert re.findall(r"`([\w.]+)`", line.split("|")[3]) == rooms

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextvars import Context
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
-from tests.chaos.simulation.green import CLOCK, Green, current, wait
+from sagakit.testing.world.green import CLOCK, Green, current, wait
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

@@ -22,9 +22,9 @@ from zlib import crc32
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
 
 from sagakit.kafka.consumed import Partition
-from tests.chaos.simulation.broker import Broker, Committed, Headers
-from tests.chaos.simulation.faults import Fault, Machine
-from tests.chaos.simulation.green import CLOCK, wait
+from sagakit.testing.world.broker import Broker, Committed, Headers
+from sagakit.testing.world.faults import Fault, Machine
+from sagakit.testing.world.green import CLOCK, wait
 
 _CONNECTED = '{"brokers": {"one": {"nodeid": 1, "state": "UP"}}}'
 Callback = Callable[["MemoryConsumer", list[TopicPartition]], None]

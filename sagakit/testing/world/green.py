@@ -62,7 +62,8 @@ class Green(greenlet):
         try:
             self._target()
         except Died:
-            assert self.owner.dead
+            if not self.owner.dead:
+                raise
 
     @property
     def runnable(self) -> bool:
@@ -80,7 +81,9 @@ class Green(greenlet):
 def current() -> Green:
     """Return the thread that runs."""
     me = getcurrent()
-    assert isinstance(me, Green), "only threads of the simulation wait"
+    if not isinstance(me, Green):
+        msg = "only threads of the simulation wait"
+        raise TypeError(msg)
     return me
 
 
@@ -101,7 +104,7 @@ def wait(until: float, ready: Callable[[], bool] = lambda: False) -> None:
 class Thread:
     """In place of `threading.Thread`."""
 
-    def __init__(self, target: Callable[[], object], name: str = "", daemon: bool = True) -> None:  # noqa: ARG002
+    def __init__(self, target: Callable[[], object], name: str = "", *, daemon: bool = True) -> None:  # noqa: ARG002
         self._target = target
         self._green: Green | None = None
 

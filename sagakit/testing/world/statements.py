@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 
 if TYPE_CHECKING:
-    from tests.chaos.simulation.database import MemoryTransaction
+    from sagakit.testing.world.database import MemoryTransaction
 
 Parameters = Mapping[str, Any]
 Statement = Callable[["MemoryTransaction", Parameters], Sequence[Any]]

@@ -74,9 +74,11 @@ class Broker:
         """What was handed, or is to be handed, to a group that had committed it: by group, place and offset."""
 
     def group(self, name: str) -> Group:
+        """Return the group ``name``, which is there once somebody asks for it."""
         return self.groups.setdefault(name, Group())
 
     def places(self, topics: Iterable[str]) -> list[Partition]:
+        """Return all partitions of ``topics``."""
         return [(topic, number) for topic in topics for number in range(len(self.topics.get(topic, ())))]
 
     def log(self, place: Partition) -> list[Stored]:
@@ -85,24 +87,29 @@ class Broker:
         return self.topics[topic][number]
 
     def begin(self, place: Partition) -> int:
+        """Return the offset of the oldest message that a partition holds, or its end where it is empty."""
         return self._begins.get(place, 0)
 
     def end(self, place: Partition) -> int:
+        """Return the offset that the next message of a partition gets."""
         return self.begin(place) + len(self.log(place))
 
     def append(self, place: Partition, key: bytes | None, value: bytes | None, headers: Headers) -> Stored:
+        """Write a message to the end of a partition."""
         stored = Stored(self.end(place), key, value, tuple(headers))
         self.log(place).append(stored)
         self.news.append((place, stored))
         return stored
 
     def hand_out(self, name: str, place: Partition, offset: int) -> Stored:
+        """Give the group ``name`` the message at an offset, and note where it had committed that already."""
         committed = self.group(name).committed.get(place)
         if committed and offset < committed.offset:
             self.read_again.append((name, place, offset))
         return self.log(place)[offset - self.begin(place)]
 
     def add_partition(self, topic: str) -> None:
+        """Give a topic one partition more."""
         self.topics[topic].append([])
 
     def empty(self, topic: str) -> None:
@@ -119,9 +126,11 @@ class Broker:
         self._begins[place] = begin
 
     def join(self, name: str, member: Member) -> None:
+        """Take ``member`` into the group ``name``."""
         self.group(name).owned[member] = set()
 
     def leave(self, name: str, member: Member) -> None:
+        """Let ``member`` go, and others have its partitions."""
         self.group(name).owned.pop(member, None)
 
     def fence(self, name: str, member: Member) -> None:
@@ -151,6 +160,7 @@ class Broker:
         return dict.fromkeys(offsets.keys() - there, int(KafkaError.UNKNOWN_TOPIC_OR_PART))
 
     def messages(self, topics: Iterable[str]) -> Iterator[tuple[Partition, Stored]]:
+        """Yield all that ``topics`` hold, partition by partition."""
         for place in self.places(topics):
             for stored in self.log(place):
                 yield place, stored

@@ -4,7 +4,7 @@ import math
 from enum import StrEnum
 from typing import Any, NoReturn
 
-from tests.chaos.simulation.green import Died, Green, wait
+from sagakit.testing.world.green import Died, Green, wait
 
 
 class Fault(StrEnum):
