@@ -2,22 +2,16 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
-from collections.abc import Iterator
-from importlib.metadata import distribution
 from pathlib import Path
-from typing import Any
 
 import pytest
-from packaging.requirements import Requirement
 
+from tests.support.kit_wheel import PROJECT, built, lay_beside
 from tools.paths import ROOT
 
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "sagakit" / "pyproject.toml").read_text())["project"]
 ROOMS = [
     ("runtime", ["runtime"]),
     ("kafka", ["kafka", "avro"]),
@@ -70,13 +64,7 @@ for name in sys.argv[1:]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from a copy, so that nothing is left beside the source."""
-    folder = tmp_path_factory.mktemp("wheel")
-    shutil.copytree(ROOT / "sagakit", folder / "sagakit", ignore=shutil.ignore_patterns("__pycache__"))
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    subprocess.run([*command, str(folder / "sagakit")], check=True, capture_output=True, timeout=100)
-    (built,) = folder.glob("*.whl")
-    return built
+    return built(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -97,35 +85,6 @@ def run(python: Path, code: str, *arguments: str, beside: Path | None = None) ->
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=clean, cwd=home)
 
 
-def required(requirement: Requirement) -> Iterator[str]:
-    """Yield the distributions that ``requirement`` brings along, itself included."""
-    if requirement.name != "sagakit":
-        yield requirement.name
-    extras = requirement.extras or {""}
-    for needed in needs(requirement.name):
-        if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in {"", *extras}):
-            yield from required(needed)
-
-
-def needs(name: str) -> Iterator[Requirement]:
-    """Yield what a distribution asks for; the wheel's own words are the project file's."""
-    if name != "sagakit":
-        yield from map(Requirement, distribution(name).requires or [])
-        return
-    for extra, wanted in PROJECT["optional-dependencies"].items():
-        yield from (Requirement(f"{one}; extra == '{extra}'") for one in wanted)
-
-
-def lay_beside(folder: Path, extras: str) -> Path:
-    """Put into ``folder`` what an extra brings along, and nothing else."""
-    for name in set(required(Requirement(f"sagakit[{extras}]"))):
-        found = distribution(name)
-        for top in {file.parts[0] for file in found.files or [] if not file.parts[0].startswith(".")}:
-            if top != "__pycache__" and not (folder / top).exists():
-                (folder / top).symlink_to(Path(str(found.locate_file(top))))
-    return folder
-
-
 def test_a_saga_of_ones_own_is_declared_and_tested_with_nothing_else_installed(empty: Path) -> None:
     done = run(empty, OWN_SAGA)
     assert done.returncode == 0, done.stderr
@@ -137,12 +96,15 @@ def test_a_saga_of_ones_own_is_declared_and_tested_with_nothing_else_installed(e
 def test_each_room_works_with_the_extras_that_are_its_own(
     empty: Path, tmp_path: Path, extras: str, rooms: list[str]
 ) -> None:
-    done = run(empty, IMPORT_ALL, *(f"sagakit.{room}" for room in rooms), beside=lay_beside(tmp_path, extras))
+    done = run(
+        empty, IMPORT_ALL, *(f"sagakit.{room}" for room in rooms), beside=lay_beside(tmp_path, f"sagakit[{extras}]")
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_with_every_extra_every_module_imports(empty: Path, tmp_path: Path) -> None:
-    done = run(empty, IMPORT_ALL, "sagakit", beside=lay_beside(tmp_path, ",".join(PROJECT["optional-dependencies"])))
+    everything = lay_beside(tmp_path, *(f"sagakit[{extra}]" for extra in PROJECT["optional-dependencies"]))
+    done = run(empty, IMPORT_ALL, "sagakit", beside=everything)
     assert done.returncode == 0, done.stderr
 
 
