@@ -54,6 +54,18 @@ SAGA = {
         "return True",
         "tests/unit/sagakit/saga/test_after_the_pivot.py::test_a_step_that_was_refused_is_not_asked_again_at_once",
     ),
+    "repeated-refusal-leaves-a-line": Mutant(
+        "sagakit/saga/advance.py",
+        "if instance.stuck and instance.last_error == why:",
+        "if False:",
+        "tests/unit/sagakit/saga/test_after_the_pivot.py::test_a_refusal_that_comes_twice_leaves_one_line",
+    ),
+    "repeated-refusal-is-asked-at-once": Mutant(
+        "sagakit/saga/advance.py",
+        "Fit.UNEXPECTED_REPLY if instance.ended else Fit.REFUSED_AFTER_PIVOT",
+        "Fit.UNEXPECTED_REPLY",
+        "tests/unit/sagakit/saga/test_after_the_pivot.py::test_a_step_that_was_refused_is_not_asked_again_at_once",
+    ),
     "no-jitter": Mutant(
         "sagakit/saga/overdue.py",
         "_SPREAD = 0.4",

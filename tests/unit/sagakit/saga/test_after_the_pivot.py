@@ -37,6 +37,7 @@ def test_a_step_that_was_refused_is_not_asked_again_at_once(past_the_pivot: Conv
     now = past_the_pivot.clock.now
     refused = advance(TRIP_SAGA, past_the_pivot.instance, NO_CAR, "a message", now)
     assert not refused.send
+    assert not advance(TRIP_SAGA, refused.saga, NO_CAR, "a message", now).send
     again = advance(TRIP_SAGA, refused.saga, PLANNED, "a message", now)
     assert again.send, "but whoever asks is answered"
 
