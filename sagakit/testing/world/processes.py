@@ -32,7 +32,7 @@ _POLL_SECONDS = 0.3
 
 
 class Home(Protocol):
-    """What a process knows of the service that it is of."""
+    """What a process knows of its service."""
 
     name: str
     topics: Sequence[str]
@@ -74,11 +74,11 @@ class Process(Machine):
         self.consumer.start()
 
     def equip(self) -> Handle:
-        """Make what else the process has, and return what it does with messages."""
+        """Make the parts of the process beside its consumer; return the function that handles messages."""
         return dispatcher(*self.service.handlers)
 
     def run(self) -> None:
-        """Let its threads go on until all of them wait."""
+        """Run its threads until all of them wait."""
         for _ in range(_MOST_TURNS):
             self.threads = [one for one in self.threads if not one.dead]
             due = next((one for one in self.threads if one.runnable), None)
@@ -90,7 +90,7 @@ class Process(Machine):
         raise AssertionError(f"{self.service.name} does not come to rest: {self.threads}")
 
     def begin(self, job: Callable[[], object]) -> None:
-        """Do ``job`` in a thread of its own; as in production, what passes by itself is left to the next time."""
+        """Do ``job`` in a thread of its own; a passing error ends it, and as in production it is tried again later."""
 
         def attempt() -> None:
             try:
@@ -102,7 +102,7 @@ class Process(Machine):
         Green(self, attempt)
 
     def kill(self) -> None:
-        """End it at once, with all that it has not written down."""
+        """End it at once; what it has not committed is lost."""
         self.dead = True
         for name, member in self.members:
             self.service.broker.fence(name, member)
@@ -152,7 +152,7 @@ class OrchestratorProcess(Process):
 
 
 class Silence:
-    """The real look for what lies unread; or, where a run is hasty, none: what comes at that moment is not seen."""
+    """Looks for unread replies, as production does; a hasty one does not, as if a reply came right after the look."""
 
     def __init__(self, lag: GroupLag) -> None:
         """Look with ``lag``."""

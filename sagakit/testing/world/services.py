@@ -69,13 +69,13 @@ class Service:
         self.tend()
 
     def run(self) -> None:
-        """Let all go on that have something to do."""
+        """Run every process that has something to do."""
         for process in [one for one in self.processes if not one.stopped]:
             process.run()
         self.tend()
 
     def tend(self) -> None:
-        """Bury who died, let others have what belongs to who stands still, and start one where none is left."""
+        """Replace processes that died, fence those that stand still, and start one where none is left."""
         for process in [one for one in self.processes if one.dead]:
             process.kill()
             self.processes.remove(process)
@@ -105,7 +105,7 @@ class Service:
         self.kept = dict(self.database.tables)
 
     def restore(self) -> None:
-        """Have the database be as it was backed up; nobody tells the processes."""
+        """Put the database back to its backup; no process is informed."""
         self.went_back = True
         self.database.restore(self.kept)
 
@@ -126,5 +126,5 @@ class Service:
 
     @property
     def stored(self) -> Mapping[Partition, int]:
-        """How far the database is."""
+        """The offsets that the database has stored."""
         return self.database.rows("consumed_offsets")

@@ -63,13 +63,13 @@ class World:
         return service
 
     def end(self) -> None:
-        """Let go of all that still waits."""
+        """End every process."""
         for service in self.services:
             for process in service.processes:
                 process.kill()
 
     def publish(self, record: Record) -> None:
-        """Have ``record`` come from outside."""
+        """Publish ``record``, as a service outside of this world would."""
         message = self.codec.encode(Outgoing(record))
         partitioner = Partitioner()
         partitioner.learn({message.topic: len(self.broker.topics[message.topic])})
@@ -77,12 +77,12 @@ class World:
         self.broker.append(place, message.key, message.value, message.headers)
 
     def records(self, topic: str) -> list[Record]:
-        """Return what the messages of a topic tell."""
+        """Return the records in a topic, partition by partition."""
         messages = self.broker.messages([topic])
         return [self.codec.decode(topic, one.key, one.value, dict(one.headers)) for _, one in messages]
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass, or set the clock of the day back; who has waited for it goes on."""
+        """Let time pass, and run whatever waited for it; a negative time sets the time of day back."""
         CLOCK.now += max(0.0, seconds)
         self.now.time += timedelta(seconds=seconds)
         for service in self.services:
@@ -103,7 +103,7 @@ class World:
         return False
 
     def rewind(self, service: Service, back: int, mark: str = MARK) -> None:
-        """Have a group begin earlier when its service starts again."""
+        """Restart a service whose group begins ``back`` messages earlier."""
         for process in service.processes:
             process.dead = True
         committed = self.broker.group(service.name).committed
