@@ -8,7 +8,7 @@ A_SEQUENCE = re.compile(
     r"\b(?:in|any|no|which)(?: the| their)?(?: \w+(?:'s)?)? order\b|\border (?:of|in which)\b|\bORDER BY\b"
 )
 """Where "order" says what comes after what."""
-NOT_THE_SHOPS = re.compile(r"itertools\.product|on_delivery|delivery report")
+NOT_THE_SHOPS = re.compile(r"itertools\.product|order_by|on_delivery|delivery report")
 OF_THE_SHOP = re.compile(
     r"\borders?\b|\border(?:_|saga)|\bproducts?\b|deliver(?:y|ies)\b|\bcustomer|\bshop|\bstock\b|\bparcel",
     re.IGNORECASE,
