@@ -93,9 +93,10 @@ gen: venv-dev ## generate gen/ from proto/ and schemas/, and the chart's README 
 	@python -m tools.generate
 	@python -m tools.chart_readme
 
-wheel: venv-dev ## build the ordersaga-client wheel into dist/
+wheel: venv-dev ## build the wheels sagakit and ordersaga-client into dist/
 	@python -m build --wheel --no-isolation --outdir dist gen
-	@rm -rf gen/build
+	@python -m build --wheel --no-isolation --outdir dist sagakit
+	@rm -rf gen/build sagakit/build sagakit.egg-info
 
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
@@ -105,5 +106,5 @@ lock: venv-dev ## compile requirements*.in into requirements*.txt; UPGRADE=1 tak
 	@$(COMPILE) requirements-dev.in -c requirements-stack.txt --excludes requirements-dev-excluded.txt -o requirements-dev.txt
 
 clean: ## remove what was made here, but not the running stack's data
-	@rm -rf .venv .venv.lock .home .deps .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist gen/build *.egg-info gen/*.egg-info
+	@rm -rf .venv .venv.lock .home .deps .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist gen/build sagakit/build *.egg-info gen/*.egg-info
 	@find . -name __pycache__ -type d -not -path './.devstack/*' -prune -exec rm -rf {} +

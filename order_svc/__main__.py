@@ -6,7 +6,7 @@ from pydantic import Field
 from order_svc.announcer import Announcer
 from order_svc.api import OrderService
 from order_svc.cancelling import Cancelling
-from order_svc.handlers import cancel_orders, complete_orders
+from order_svc.handlers import REASONS, cancel_orders, complete_orders
 from order_svc.intake import Intake
 from order_svc.manifest import MANIFEST
 from order_svc.recovery import Recovery
@@ -66,6 +66,7 @@ def wire(parts: Parts[OrderSettings]) -> Wiring:
     return Wiring(
         apis=[Api(name, lambda server: order_pb2_grpc.add_OrderServiceServicer_to_server(service, server))],
         handle=recovery.guarding(dispatcher(complete_orders, cancel_orders)),
+        reasons=REASONS,
         prepare=recovery.recover,
         background=[_relay(parts), _announcer(parts), recovery],
         tasks=[listener.run, bound.run],

@@ -16,6 +16,9 @@ from sagakit.runtime.metrics import begin_at_zero, tally
 
 log = logger("orders")
 
+REASONS = ("UNKNOWN_ORDER",)
+"""Why messages are parked here, beside the kit's reasons. docs/architecture/dead-letters.md explains each."""
+
 _ENDED = Counter("ordersaga_orders_ended_total", "Commands that ended an order, repeats left out.", ["status"])
 begin_at_zero(_ENDED, (OrderStatus.COMPLETED, OrderStatus.CANCELLED))
 _CONTRADICTIONS = Counter(

@@ -25,7 +25,7 @@ class Violation(NamedTuple):
     """One field that breaks a rule."""
 
     field: str
-    """The field's path in the request, such as ``quantity``."""
+    """The field's path in the request, such as ``amount``."""
     description: str
     """The rule that it breaks, in words."""
 

@@ -154,7 +154,7 @@ class Membership:
                 "error_cb": _log_error,
                 "statistics.interval.ms": round(self._stalled_partitions.every_seconds * 500),
                 "stats_cb": self._note_connections,
-                "logger": logging.getLogger("ordersaga.librdkafka"),
+                "logger": logging.getLogger("sagakit.librdkafka"),
             }
         )
 

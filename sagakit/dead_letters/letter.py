@@ -37,10 +37,10 @@ UNPUBLISHABLE = "UNPUBLISHABLE"
 REASONS = (
     "NULL_VALUE", "NOT_FRAMED", "UNDECODABLE", "NO_MESSAGE_TYPE", "TYPE_NOT_ALLOWED", "TYPE_MISMATCH",
     "UNKNOWN_SCHEMA", "NOT_AVRO", "SCHEMA_REFUSED", "TOO_LARGE", "OUT_OF_RANGE", "BAD_HEADERS", "BAD_KEY",
-    "UNKNOWN_ORDER", "UNKNOWN_SAGA", "REUSED_ID", "NOT_HANDLED",
+    "UNKNOWN_SAGA", "REUSED_ID", "NOT_HANDLED",
     UNSTORABLE, UNPUBLISHABLE, HANDLER_ERROR,
 )  # fmt: skip
-"""Why messages are parked: every reason of a `Poison`. docs/architecture/dead-letters.md explains them."""
+"""Why the kit parks messages: each reason that one of its `Poison` gives. A service adds those of its own handlers."""
 _LONGEST_ERROR = 1000
 _LONGEST_SHORT = 2000
 _MOST_SHORT = 100

@@ -29,7 +29,7 @@ class ClaimedElsewhere(SagakitError):
         super().__init__(
             f"the consumer group {group} on this Kafka belongs to installation {owner}, and this database is"
             f" installation {ours}: two of them would take each other's messages. Use a Kafka of its own, or hand the"
-            f" group over for good: ordersaga claim {group} {ours}"
+            f" group over for good: claim {group} {ours}"
         )
         self.owner = owner
 

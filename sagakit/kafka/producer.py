@@ -92,7 +92,7 @@ class Producer:
         self._caretaker.start()
 
     def _connect(self) -> KafkaProducer:
-        shared = {"error_cb": self._error, "logger": logging.getLogger("ordersaga.librdkafka")}
+        shared = {"error_cb": self._error, "logger": logging.getLogger("sagakit.librdkafka")}
         return KafkaProducer({**self._client, **PROPERTIES, **shared})
 
     def deliver(self, messages: Sequence[Encoded], seconds: float = math.inf) -> None:

@@ -71,7 +71,7 @@ class Operators:
 
 def _must_be_understood(saga: Saga, instance: Instance) -> None:
     if fault := fault_of(saga, instance):
-        raise Refused(NOT_UNDERSTOOD, f"this version can make nothing of the saga of order {instance.saga_id}: {fault}")
+        raise Refused(NOT_UNDERSTOOD, f"this version can make nothing of saga {instance.saga_id}: {fault}")
 
 
 def _report(action: str, results: Results, note: str) -> None:

@@ -13,7 +13,7 @@ _log = logger("migrations")
 
 
 def build_index(name: str, on: str) -> None:
-    """Build the index ``name`` on what ``on`` says, as ``orders (user_id)``, while its table is read and written.
+    """Build the index ``name`` on what ``on`` says, as ``transfers (account_id)``, while its table is read and written.
 
     What came before in the revision is committed first. An index of that name is dropped: an attempt that was killed
     may have left it, perhaps INVALID.

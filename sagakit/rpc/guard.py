@@ -202,5 +202,5 @@ async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
 
 
 def _domain(method: str) -> str:
-    """Return the domain of the method's reasons: the first part of its name, ``shop`` of ``/shop.v1.Orders/Create``."""
+    """Return the domain of the reasons: the first part of the method's name, ``bank`` of ``/bank.v1.Transfers/Add``."""
     return method.lstrip("/").partition(".")[0]

@@ -41,7 +41,7 @@ def configure(service: str, level: str, form: Literal["auto", "json", "console"]
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
-    logging.getLogger("ordersaga").setLevel(level)
+    logging.getLogger("sagakit").setLevel(level)
     # psycopg warns of each statement that a pipeline aborts after an error; we log that error where we handle it.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     structlog.contextvars.bind_contextvars(service=service)
@@ -54,7 +54,7 @@ def _keep(_: object, __: str, event: structlog.typing.EventDict) -> structlog.ty
 def logger(room: str) -> structlog.typing.FilteringBoundLogger:
     """Return the logger of one room, such as ``consumer``; its lines carry the room's name."""
     # This runs at import, before `configure`. Binding the name here would fix the configuration of that moment.
-    lazy: structlog.typing.FilteringBoundLogger = structlog.get_logger(f"ordersaga.{room}", room=room)
+    lazy: structlog.typing.FilteringBoundLogger = structlog.get_logger(f"sagakit.{room}", room=room)
     return lazy
 
 

@@ -71,9 +71,7 @@ class _Advance(Moves):
             return self.with_event(instance, self.forward(position + 1), EventType.STEP_DONE, step=step.name)
         reason = reply.reason or "REFUSED"
         if not self.may_be_undone(instance):
-            held = {"stuck": True, "last_error": reason}
-            fit = Fit.REFUSED_AFTER_PIVOT
-            return self.with_event(instance, held, EventType.STEP_REFUSED, step=step.name, reason=reason, fit=fit)
+            return self._held(instance, EventType.STEP_REFUSED, step, reason)
         undoing = self.compensate(position - 1, reason)
         return self.with_event(instance, undoing, EventType.STEP_REFUSED, step=step.name, reason=reason)
 
@@ -100,7 +98,7 @@ class _Advance(Moves):
     def _held(self, instance: Instance, event: EventType, step: Step, why: str) -> Transition:
         """Mark the saga as stuck for an operator; once, however often the message comes."""
         if instance.stuck and instance.last_error == why:
-            return Transition(instance, None, Fit.UNEXPECTED_REPLY)
+            return Transition(instance, None, Fit.UNEXPECTED_REPLY if instance.ended else Fit.REFUSED_AFTER_PIVOT)
         held, fit = {"stuck": True, "last_error": why}, Fit.REFUSED_AFTER_PIVOT
         return self.with_event(instance, held, event, step=step.name, reason=why, fit=fit)
 

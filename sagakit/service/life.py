@@ -83,6 +83,8 @@ class Wiring:
 
     apis: Sequence[Api]
     handle: Handle
+    reasons: Sequence[str] = ()
+    """Why the handlers park messages, beside `REASONS`, so that these are counted from zero as well."""
     prepare: Callable[[], None] | None = None
     """Called before anything is consumed, again and again until it does not raise."""
     background: Sequence[Background] = ()
@@ -154,7 +156,7 @@ class _Running(Generic[SettingsT]):
             loop.add_signal_handler(number, self._stopping.set)
         self._parts = self._make_parts()
         wiring = self._wire(self._parts)
-        _begin_counting(self._manifest)
+        _begin_counting(self._manifest, wiring.reasons)
         try:
             self._server = RpcServer(self._settings, wiring.apis)
         except (OSError, RuntimeError) as error:
@@ -316,11 +318,11 @@ class _Running(Generic[SettingsT]):
         log.info("stopped")
 
 
-def _begin_counting(manifest: Manifest) -> None:
+def _begin_counting(manifest: Manifest, reasons: Sequence[str]) -> None:
     consumed, published = manifest.topics, {record.TOPIC for record in manifest.writes}
     metrics.begin_at_zero(metrics.CONSUMED, consumed)
     metrics.begin_at_zero(metrics.PUBLISHED, published | {topic_of(manifest.name)})
-    metrics.begin_at_zero(metrics.DEAD_LETTERS, consumed, REASONS)
+    metrics.begin_at_zero(metrics.DEAD_LETTERS, consumed, (*REASONS, *reasons))
     metrics.begin_at_zero(metrics.REWOUND, _PASSING)
 
 

@@ -51,7 +51,7 @@ def test_who_comes_first_has_the_group_and_who_comes_second_is_refused(client: C
     assert owner_of(client, group) is None
     for _ in range(3):
         claim(client, group, ONE)
-        with pytest.raises(ClaimedElsewhere, match=f"{ONE}.*{OTHER}.*ordersaga claim {group} {OTHER}"):
+        with pytest.raises(ClaimedElsewhere, match=f"{ONE}.*{OTHER}.*claim {group} {OTHER}"):
             claim(client, group, OTHER)
     assert owner_of(client, group) == ONE
 
@@ -137,7 +137,7 @@ def test_a_second_stacks_service_ends_with_a_line_and_has_put_nothing_into_the_t
     (line,) = [line for line in log.splitlines() if '"critical"' in line]
     assert installation(dsn) in line
     assert installation(ours) in line
-    assert f"ordersaga claim order_svc {installation(dsn)}" in line
+    assert f"claim order_svc {installation(dsn)}" in line
     assert "Traceback" not in log
     assert ends(stack.bootstrap, "order-created", 6) == before
     assert query(dsn, "SELECT count(*) FROM orders") == [(0,)]
@@ -171,7 +171,7 @@ def test_of_two_services_that_start_at_once_one_comes_up_until_the_group_is_hand
         service.stop()
         handed = eventually_handed(line, installation(dsn))
         assert handed == f"delivery_svc belongs to installation {installation(dsn)}\n"
-        with pytest.raises(DevstackError, match=f"ordersaga claim delivery_svc {ours}"):
+        with pytest.raises(DevstackError, match=f"claim delivery_svc {ours}"):
             service.start()
     finally:
         hand_over(client, "delivery_svc", ours)

@@ -13,9 +13,9 @@ from sagakit.outbox import table
 from sagakit.outbox.relay import Relay
 from sagakit.postgres.database import Database
 from sagakit.postgres.pipeline import Pipeline, Transaction
-from tests.chaos.simulation.database import Database as Tables
-from tests.chaos.simulation.database import MemoryServer, Now
-from tests.chaos.simulation.faults import Machine
+from sagakit.testing.world.database import Database as Tables
+from sagakit.testing.world.database import MemoryServer, Now
+from sagakit.testing.world.faults import Machine
 from tests.chaos.simulation.seams import simulated
 from tests.support.scratch import database_of, migrated_database
 

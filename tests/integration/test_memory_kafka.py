@@ -10,10 +10,10 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaErr
 
 from sagakit.kafka.consumed import READING
 from sagakit.offsets.stored_offsets import MARK
-from tests.chaos.simulation.broker import Broker
-from tests.chaos.simulation.clients import MemoryConsumer
-from tests.chaos.simulation.faults import Machine
-from tests.chaos.simulation.green import CLOCK, Green
+from sagakit.testing.world.broker import Broker
+from sagakit.testing.world.clients import MemoryConsumer
+from sagakit.testing.world.faults import Machine
+from sagakit.testing.world.green import CLOCK, Green
 from tests.support.kafka import create_topic, delete_topics
 from tests.support.scratch import PREFIX
 

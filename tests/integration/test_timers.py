@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from ordersaga.messages import OrderCreated
 
 from devstack.stack import Stack
-from orchestrator_svc.order_saga import ORDER_SAGA
 from sagakit.avro.codec import Codec
 from sagakit.errors import Unavailable
 from sagakit.kafka.producer import Producer
@@ -24,11 +22,12 @@ from sagakit.postgres.sql import array
 from sagakit.saga import Saga
 from sagakit.saga.filter import Filter
 from sagakit.saga.instance import Event, EventType, Instance, Status
+from sagakit.testing.example import TRIP_SAGA, TripPlanned
 from tests.support.kafka import Tape, create_topic, delete_topics, taped
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX, database_of, migrated_database, ping_on, register
 
-STORE = SagaStore(OrderCreated)
+STORE = SagaStore(TripPlanned)
 
 
 class Said:
@@ -79,7 +78,7 @@ class Clockwork:
         )
 
     def waiting(self, *ids: int, overdue: timedelta = timedelta(seconds=1), attempt: int = 1) -> None:
-        """Store sagas that wait for stock, overdue for so long."""
+        """Store sagas that wait for a hotel, overdue for so long."""
         now = datetime.now(UTC)
         sagas = [replace(_waiting(one, now), deadline=now - overdue, attempt=attempt, update_time=now) for one in ids]
         with self.database.transaction() as tx:
@@ -96,14 +95,11 @@ class Clockwork:
 
 
 def _waiting(saga_id: int, now: datetime) -> Instance:
-    start = OrderCreated(
-        order_id=saga_id, user_id=1, product_id=2**60, quantity=1, price=1, address="", create_time=now
-    )
     return Instance(
         saga_id=saga_id,
-        start=start,
+        start=TripPlanned(saga_id, "Rome", 2),
         status=Status.RUNNING,
-        step="decrease-product",
+        step="book-hotel",
         reason=None,
         attempt=1,
         waiting_since=now,
@@ -123,8 +119,8 @@ def clockwork(stack: Stack) -> Iterator[Clockwork]:
     topic = f"{PREFIX}{uuid.uuid4().hex[:12]}"
     create_topic(stack.bootstrap, topic)
     ping = ping_on(topic)
-    first, *others = ORDER_SAGA.steps
-    saga = replace(ORDER_SAGA, steps=(replace(first, do=lambda start: ping(start.order_id)), *others))
+    first, *others = TRIP_SAGA.steps
+    saga = replace(TRIP_SAGA, steps=(replace(first, do=lambda trip: ping(trip.key)), *others))
     with registry_client(stack.registry_url) as registry, taped(stack.bootstrap, topic) as tape:
         register(registry, ping)
         codec = Codec(registry, [ping])
@@ -185,7 +181,7 @@ def test_while_replies_may_lie_unread_silence_means_nothing(clockwork: Clockwork
 def test_what_an_operator_asks_for_goes_out_at_once_all_the_same(clockwork: Clockwork) -> None:
     clockwork.waiting(6, 7)
     with clockwork.database.transaction() as tx:
-        Operators(ORDER_SAGA, STORE).retry(tx, Filter(ids=[6]), "ann", limit=1)
+        Operators(TRIP_SAGA, STORE).retry(tx, Filter(ids=[6]), "ann", limit=1)
     assert clockwork.timers(Said(handled=False)).fire_once() == 1
     assert clockwork.sent(1) == [6]
     assert clockwork.stored(6).attempt == 1
@@ -222,9 +218,9 @@ def test_sagas_that_cannot_go_on_are_set_aside_and_keep_no_other_waiting(clockwo
 @pytest.mark.parametrize(
     ("harm", "reason"),
     [
-        ("start = '{}'", "its start cannot be read: order_id: Field required"),
-        ("step = 'charge-card'", "this version cannot go on with it: saga order has no step 'charge-card'"),
-        ("start = jsonb_set(start, '{order_id}', to_jsonb(1e30::numeric))", "its start is another saga's"),
+        ("start = '{}'", "its start cannot be read: key: Field required"),
+        ("step = 'charge-card'", "this version cannot go on with it: saga trip has no step 'charge-card'"),
+        ("start = jsonb_set(start, '{key}', to_jsonb(1e30::numeric))", "its start is another saga's"),
     ],
     ids=["start", "step", "key"],
 )
@@ -249,7 +245,7 @@ def test_a_saga_that_this_version_does_not_understand_is_flagged_and_keeps_no_ot
 
 def test_it_goes_on_once_a_version_runs_that_knows_it(clockwork: Clockwork) -> None:
     clockwork.waiting(310)
-    for step in ("charge-card", "decrease-product"):
+    for step in ("charge-card", "book-hotel"):
         with clockwork.database.transaction() as tx:
             tx.execute("UPDATE sagas SET step = %(step)s, deadline = now() WHERE saga_id = 310", {"step": step})
         clockwork.timers().fire_once()

@@ -8,7 +8,7 @@ _BATCH_HANDLER = "tests/unit/sagakit/consumer/test_batch_handler.py"
 _OFFSETS = "tests/unit/sagakit/offsets/test_handled.py"
 _PLACES = "tests/unit/sagakit/offsets/test_starting_points.py"
 _RECOVERY = "tests/unit/order_svc/test_recovery.py"
-_SAGA = "tests/unit/orchestrator_svc/test_order_saga.py"
+_SAGA = "tests/unit/sagakit/saga/test_advance.py"
 
 GOING_BACK = {
     "committed-before-it-is-stored": Mutant(
@@ -136,13 +136,13 @@ GOING_BACK = {
         "sagakit/saga/transition.py",
         "        undoing = self.undo_all(CANCEL_REQUESTED) | changes\n",
         "        undoing = self.compensate(self.saga.position(instance.step or ''), CANCEL_REQUESTED) | changes\n",
-        f"{_SAGA}::test_a_cancel_before_the_first_reply_undoes_every_step_too",
+        f"{_SAGA}::test_a_cancel_before_the_first_reply_undoes_every_step_up_to_the_pivot",
     ),
     "unknown-saga-is-at-its-start": Mutant(
         "sagakit/saga/advance.py",
         "            undoing = self.undo_all(CANCEL_REQUESTED)\n            return",
         "            undoing = self.compensate(0, CANCEL_REQUESTED)\n            return",
-        f"{_SAGA}::test_a_cancel_of_a_saga_never_heard_of_undoes_every_step",
+        f"{_SAGA}::test_a_cancel_of_a_saga_never_heard_of_undoes_every_step_up_to_the_pivot",
     ),
     "done-is-done": Mutant(
         "sagakit/saga/advance.py",

@@ -3,8 +3,8 @@
 from tests.mutants.mutant import Mutant
 
 _ENGINE = "tests/integration/test_saga_engine.py"
-_SAGA = "tests/unit/orchestrator_svc/test_order_saga.py"
-_SAGA_IN_TIME = "tests/unit/orchestrator_svc/test_order_saga_in_time.py"
+_ADVANCE = "tests/unit/sagakit/saga/test_advance.py"
+_SILENCE = "tests/unit/sagakit/saga/test_silence.py"
 _SAGA_STORE = "tests/integration/test_saga_store.py"
 _TIMERS = "tests/integration/test_timers.py"
 
@@ -13,25 +13,25 @@ SAGA = {
         "sagakit/saga/transition.py",
         "self.saga.position(instance.step) <= self.saga.pivot",
         "self.saga.position(instance.step) < self.saga.pivot",
-        f"{_SAGA}::test_a_cancel_while_delivering_undoes_both_steps_in_reverse_order",
+        f"{_ADVANCE}::test_a_cancel_at_the_pivot_undoes_the_steps_in_reverse_order",
     ),
     "refused-step-is-undone": Mutant(
         "sagakit/saga/advance.py",
         "self.compensate(position - 1, reason)",
         "self.compensate(position, reason)",
-        f"{_SAGA}::test_a_refused_delivery_gives_the_stock_back",
+        f"{_ADVANCE}::test_a_later_step_that_is_refused_has_those_before_it_undone",
     ),
     "undo-skips-a-step": Mutant(
         "sagakit/saga/advance.py",
         "self.compensate(self.saga.position(step.name) - 1",
         "self.compensate(self.saga.position(step.name) - 2",
-        f"{_SAGA}::test_a_cancel_while_delivering_undoes_both_steps_in_reverse_order",
+        f"{_ADVANCE}::test_a_cancel_at_the_pivot_undoes_the_steps_in_reverse_order",
     ),
     "any-reply-will-do": Mutant(
         "sagakit/saga/advance.py",
         "if instance.status is not Status.RUNNING or instance.step != step.name:",
         "if instance.status is not Status.RUNNING:",
-        f"{_SAGA}::test_a_reply_that_comes_twice_advances_once",
+        f"{_ADVANCE}::test_a_reply_that_comes_twice_advances_once",
     ),
     "late-reply-brings-it-back": Mutant(
         "sagakit/saga/advance.py",
@@ -40,18 +40,30 @@ SAGA = {
         "        position = self.saga.position(step.name)\n"
         "        if instance.status is not Status.RUNNING or",
         "        position = self.saga.position(step.name)\n        if",
-        f"{_SAGA_IN_TIME}::test_a_reply_after_the_saga_gave_up_does_not_bring_it_back",
+        f"{_SILENCE}::test_a_reply_after_the_saga_gave_up_does_not_bring_it_back",
     ),
     "reused-id-unseen": Mutant(
         "sagakit/saga/advance.py",
         "_must_be_same(instance.start, message)",
         "_must_be_same(instance.start, instance.start)",
-        f"{_SAGA}::test_an_order_id_used_again_for_other_content_is_poison",
+        f"{_ADVANCE}::test_an_id_used_again_for_other_content_is_poison",
     ),
     "asked-at-once": Mutant(
         "sagakit/saga/transition.py",
         "return self.fit is not Fit.REFUSED_AFTER_PIVOT",
         "return True",
+        "tests/unit/sagakit/saga/test_after_the_pivot.py::test_a_step_that_was_refused_is_not_asked_again_at_once",
+    ),
+    "repeated-refusal-leaves-a-line": Mutant(
+        "sagakit/saga/advance.py",
+        "if instance.stuck and instance.last_error == why:",
+        "if False:",
+        "tests/unit/sagakit/saga/test_after_the_pivot.py::test_a_refusal_that_comes_twice_leaves_one_line",
+    ),
+    "repeated-refusal-is-asked-at-once": Mutant(
+        "sagakit/saga/advance.py",
+        "Fit.UNEXPECTED_REPLY if instance.ended else Fit.REFUSED_AFTER_PIVOT",
+        "Fit.UNEXPECTED_REPLY",
         "tests/unit/sagakit/saga/test_after_the_pivot.py::test_a_step_that_was_refused_is_not_asked_again_at_once",
     ),
     "no-jitter": Mutant(
@@ -64,19 +76,19 @@ SAGA = {
         "sagakit/saga/overdue.py",
         "min(step.retry.cap.total_seconds(), doubled)",
         "doubled",
-        f"{_SAGA_IN_TIME}::test_each_attempt_waits_about_twice_as_long_up_to_the_cap",
+        f"{_SILENCE}::test_each_attempt_waits_about_twice_as_long_up_to_the_cap",
     ),
     "one-attempt-less": Mutant(
         "sagakit/saga/overdue.py",
         "if instance.attempt < attempts:",
         "if instance.attempt < attempts - 1:",
-        f"{_SAGA_IN_TIME}::test_used_up_attempts_undo_the_first_step_too_though_it_may_never_have_been_done",
+        f"{_SILENCE}::test_used_up_attempts_undo_the_first_step_too_though_it_may_never_have_been_done",
     ),
     "pending-step-left-out": Mutant(
         "sagakit/saga/overdue.py",
         "moves.compensate(position, TIMED_OUT)",
         "moves.compensate(position - 1, TIMED_OUT)",
-        f"{_SAGA_IN_TIME}::test_used_up_attempts_undo_the_first_step_too_though_it_may_never_have_been_done",
+        f"{_SILENCE}::test_used_up_attempts_undo_the_first_step_too_though_it_may_never_have_been_done",
     ),
     "gives-up-after-the-pivot": Mutant(
         "sagakit/saga/overdue.py",
@@ -88,7 +100,7 @@ SAGA = {
         "sagakit/saga/interventions.py",
         '"attempt": 0 if instance.step else',
         '"attempt": 1 if instance.step else',
-        f"{_SAGA_IN_TIME}::test_an_operator_has_a_stuck_saga_ask_again_with_all_its_attempts",
+        f"{_SILENCE}::test_an_operator_has_a_stuck_saga_ask_again_with_all_its_attempts",
     ),
     "newest-forgotten": Mutant(
         "sagakit/orchestrator/remembered.py",

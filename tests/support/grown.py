@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from confluent_kafka.schema_registry import RegisteredSchema, Schema, SchemaRegistryClient
 from ordersaga.messages import RECORDS
 
-from sagakit.avro.codec import Codec
 from sagakit.records import Record
 from tools import avro_classes
 from tools.paths import SCHEMAS
@@ -50,45 +48,6 @@ def _load(path: Path, name: str) -> type[Record]:
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return cast("type[Record]", getattr(module, name))
-
-
-class Registry:
-    """A schema registry in memory, as far as the codec asks it."""
-
-    def __init__(self) -> None:
-        self._schemas: list[tuple[str, str]] = []
-
-    def register(self, contracts: Contracts) -> None:
-        """Register every record type of ``contracts``, as a deployment does."""
-        for record in contracts.values():
-            one = (f"{record.TOPIC}-{record.FULL_NAME}", record.SCHEMA)
-            self._schemas += [one] if one not in self._schemas else []
-
-    def codec(self, contracts: Contracts) -> Codec:
-        """Return the codec of a process of the version ``contracts``."""
-        codec = Codec(cast("SchemaRegistryClient", self), contracts.values())
-        codec.load()
-        return codec
-
-    def lookup_schema(self, subject: str, schema: Schema) -> RegisteredSchema:
-        return self._registered(self._schemas.index((subject, schema.schema_str or "")))
-
-    def get_schema(self, schema_id: int) -> Schema:
-        return Schema(self._schemas[schema_id - 1][1], "AVRO")
-
-    def get_versions(self, subject: str) -> list[int]:
-        return [at + 1 for at, (one, _) in enumerate(self._schemas) if one == subject]
-
-    def get_version(self, subject: str, version: int) -> RegisteredSchema:
-        assert self._schemas[version - 1][0] == subject
-        return self._registered(version - 1)
-
-    def clear_caches(self) -> None:
-        pass
-
-    def _registered(self, at: int) -> RegisteredSchema:
-        subject, text = self._schemas[at]
-        return RegisteredSchema(subject, at + 1, at + 1, None, Schema(text, "AVRO"))
 
 
 def converter(contracts: Contracts, name: str, value: object) -> Callable[[Record], Record]:

@@ -32,9 +32,11 @@ from sagakit.postgres.pipeline import Deferred, Pipeline, Row, Transaction
 from sagakit.records import Record, same
 from sagakit.saga import Cancel, Saga
 from sagakit.saga.instance import Event, Instance
-from tests.chaos.simulation.database import Database, MemoryTransaction, of
-from tests.chaos.simulation.stores import MemorySagaStore, in_memory
-from tests.support.grown import CONTRACTS, Contracts, Registry, converter, grown
+from sagakit.testing.world.database import Database, MemoryTransaction, of
+from sagakit.testing.world.registry import MemoryRegistry
+from sagakit.testing.world.sagas import MemorySagaStore
+from tests.chaos.simulation.stores import in_memory
+from tests.support.grown import CONTRACTS, Contracts, converter, grown
 from tests.unit.orchestrator_svc.messages import CREATED
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -114,10 +116,10 @@ class House:
     def __init__(self, contracts: Contracts, field: str, new_content: object) -> None:
         """Begin with all of this version; the later one's ``contracts`` have ``new_content`` in ``field``."""
         self.versions = {False: CONTRACTS, True: contracts}
-        self._registry, self._field, self._new_content = Registry(), field, new_content
+        self._registry, self._field, self._new_content = MemoryRegistry(), field, new_content
         for one in self.versions.values():
-            self._registry.register(one)
-        self._codecs = {later: self._registry.codec(one) for later, one in self.versions.items()}
+            self._registry.register(one.values())
+        self._codecs = {later: self._registry.codec(one.values()) for later, one in self.versions.items()}
         self.databases = {name: Database() for name in READERS.values()}
         self.databases["product_svc"].tables["products"] = {CREATED.product_id: Shelf(CREATED.price, 100)}
         self.log: list[Encoded] = []
@@ -262,14 +264,14 @@ def test_an_order_and_its_cancel_gain_a_field_of_any_kind(
 @pytest.mark.parametrize("parked_by_the_later", [False, True])
 def test_a_dead_letter_of_either_version_is_replayed_to_the_other(*, parked_by_the_later: bool, tmp_path: Path) -> None:
     versions = {False: CONTRACTS, True: grown(tmp_path, ["OrderCreated"], NOTE, TEXT)}
-    registry = Registry()
+    registry = MemoryRegistry()
     for contracts in versions.values():
-        registry.register(contracts)
+        registry.register(contracts.values())
     convert = converter(versions[parked_by_the_later], "gift_note", "Happy birthday")
-    sent = registry.codec(versions[parked_by_the_later]).encode(Outgoing(convert(CREATED)))
+    sent = registry.codec(versions[parked_by_the_later].values()).encode(Outgoing(convert(CREATED)))
     letter = dead_letter("orchestrator_svc", consumed(sent), Poison("UNKNOWN_SAGA", "it was not heard of"))
     found = read_letter(consumed(letter))
-    reader = registry.codec(versions[not parked_by_the_later])
+    reader = registry.codec(versions[not parked_by_the_later].values())
     read = reader.decode(found.source[0], found.source_key, letter.value, dict(found.headers))
     assert read.to_avro() == {**CREATED.to_avro(), **({} if parked_by_the_later else {"gift_note": ""})}
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from tests.chaos.simulation.faults import Fault
+from sagakit.testing.world.faults import Fault
 from tests.chaos.simulation.world import Kind, World
 
 ORDER, PRODUCT, DELIVERY, ORCHESTRATOR = range(4)

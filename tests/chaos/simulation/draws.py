@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from hypothesis import strategies as st
 
+from sagakit.testing.world.faults import Fault
 from tests.chaos.simulation import actions as do
-from tests.chaos.simulation.faults import Fault
 from tests.chaos.simulation.world import TOPICS, Kind
 
 _FAULTS = [*list(Fault)[1:], Fault.STOPPED]

@@ -3,15 +3,9 @@
 from datetime import datetime, timedelta
 
 from tests.chaos.simulation.processes import ANNOUNCE_AFTER
-from tests.chaos.simulation.services import Service
-from tests.chaos.simulation.world import TOPICS, World
+from tests.chaos.simulation.world import World
 
 _ROUNDS_TO_HEAL = 6
-_ROUNDS_TO_REST = 30
-_MOMENT = 0.3
-"""Longer than a consumer waits for more before it stores and commits offsets."""
-_LONG = 6.0
-"""Longer than a consumer backs off."""
 
 
 def heal(world: World) -> bool:
@@ -21,10 +15,10 @@ def heal(world: World) -> bool:
     """
     for _ in range(_ROUNDS_TO_HEAL):
         world.relay()
-        rested = _work_off(world)
+        rested = world.settle()
         for service in world.services:
             service.wake()
-        rested = _work_off(world) and rested
+        rested = world.settle() and rested
         if not rested:
             return False
         if _is_quiet(world):
@@ -33,34 +27,6 @@ def heal(world: World) -> bool:
         world.fire_timers()
         world.announce()
     return False
-
-
-def _work_off(world: World) -> bool:
-    """Let all consume what there is; say whether that came to an end."""
-    for _ in range(_ROUNDS_TO_REST):
-        for service in world.services:
-            for process in service.processes:
-                process.allowance = float("inf")
-        before = _ends(world)
-        world.pass_time(_MOMENT)
-        if not all(_is_handled(world, service) for service in world.services):
-            world.pass_time(_LONG)
-        elif before == _ends(world):
-            return True
-    return False
-
-
-def _ends(world: World) -> list[int]:
-    return [world.broker.end(place) for place in world.broker.places(TOPICS)]
-
-
-def _is_handled(world: World, service: Service) -> bool:
-    committed = world.broker.group(service.name).committed
-    return all(
-        place in committed and committed[place].offset == world.broker.end(place)
-        for place in world.broker.places(service.topics)
-        if world.broker.log(place)
-    )
 
 
 def _is_quiet(world: World) -> bool:

@@ -23,11 +23,11 @@ from sagakit.dead_letters.letter import PREFIX
 from sagakit.messages import CAUSATION_ID, MESSAGE_ID
 from sagakit.offsets.stored_offsets import MARK
 from sagakit.records import Record
-from tests.chaos.simulation.broker import Stored
+from sagakit.testing.world.broker import Stored
+from sagakit.testing.world.statements import Waiting
 from tests.chaos.simulation.history import why_illegal
 from tests.chaos.simulation.processes import decoded
-from tests.chaos.simulation.statements import Waiting
-from tests.chaos.simulation.world import STOCK, TOPICS, WISHES, Kind, World, is_strange, letters
+from tests.chaos.simulation.world import STOCK, TOPICS, WISHES, Kind, World, is_strange
 
 REASONS = {
     Kind.GOOD: "OUT_OF_STOCK",
@@ -141,7 +141,7 @@ def after_healing(world: World) -> Iterator[Violation]:
 
 def _letters(world: World) -> Iterator[Violation]:
     for service in world.services:
-        found = world.broker.log((letters(service), 0))
+        found = world.broker.log((service.letters, 0))
         for letter in found:
             # Where a database went back and nothing could tell yet, as no offset was stored with it, a letter is left.
             left = service.went_back and dict(letter.headers).get(f"{PREFIX}reason") in _NOT_HEARD_OF

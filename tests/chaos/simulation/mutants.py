@@ -25,6 +25,7 @@ from sagakit.saga.declaration import Saga
 from sagakit.saga.instance import Instance, Status
 from sagakit.saga.overdue import TIMED_OUT, overdue
 from sagakit.saga.transition import Fit, Moves, Transition
+from sagakit.testing.world.database import of
 from tests.chaos.simulation.actions import (
     DELIVERY,
     ORCHESTRATOR,
@@ -36,7 +37,6 @@ from tests.chaos.simulation.actions import (
     Progress,
     Wait,
 )
-from tests.chaos.simulation.database import of
 from tests.chaos.simulation.stores import DeliveryStore, StockStore
 from tests.chaos.simulation.world import Kind
 

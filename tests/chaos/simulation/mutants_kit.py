@@ -22,6 +22,7 @@ from sagakit.outbox.writer import OutboxWriter
 from sagakit.postgres.database import KeptConnection
 from sagakit.postgres.pipeline import Pipeline
 from sagakit.runtime.set_aside import Claim
+from sagakit.testing.world.faults import Fault
 from tests.chaos.simulation.actions import (
     DELIVERY,
     ORCHESTRATOR,
@@ -37,7 +38,6 @@ from tests.chaos.simulation.actions import (
     Wake,
 )
 from tests.chaos.simulation.actions import Relay as Relaying
-from tests.chaos.simulation.faults import Fault
 from tests.chaos.simulation.mutants import Mutant
 from tests.chaos.simulation.world import Kind
 

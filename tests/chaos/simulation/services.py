@@ -1,7 +1,6 @@
-"""The four services: each has a database and a group of its own, and mostly one process."""
+"""The four services."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import partial
 
 from ordersaga.messages import (
     CompleteOrderCommand,
@@ -13,126 +12,30 @@ from ordersaga.messages import (
 )
 
 from delivery_svc.handlers import cancel_delivery, create_delivery
+from orchestrator_svc.order_saga import ORDER_SAGA
 from order_svc.handlers import cancel_orders, complete_orders
 from product_svc.handlers import decrease_product, increase_product
-from sagakit.kafka.consumed import Partition
-from tests.chaos.simulation.broker import Broker
-from tests.chaos.simulation.database import Database, Now
-from tests.chaos.simulation.faults import Fault
-from tests.chaos.simulation.processes import BATCH_SIZE, OrchestratorProcess, OrderProcess, Process
+from sagakit.testing.world.processes import OrchestratorProcess
+from sagakit.testing.world.services import Service
+from sagakit.testing.world.world import World
+from tests.chaos.simulation.processes import OrderProcess
 
 
-class Surroundings(NamedTuple):
-    """What all services share."""
-
-    broker: Broker
-    now: Now
+def order_service(world: World) -> Service:
+    handlers = [complete_orders, cancel_orders]
+    return world.add("order_svc", [CompleteOrderCommand.TOPIC], handlers=handlers, kind=OrderProcess)
 
 
-class Service:
-    """One service: its database and its processes, mostly one."""
-
-    def __init__(
-        self, name: str, topics: Sequence[str], handlers: Sequence[Any], kind: type[Process], around: Surroundings
-    ) -> None:
-        """Make the service ``name``, whose processes are of ``kind`` and handle ``topics`` by ``handlers``."""
-        self.name, self.topics, self.handlers = name, topics, handlers
-        self.broker, self.now, self._kind = around.broker, around.now, kind
-        self.database = Database()
-        self.processes: list[Process] = []
-        self.kept: dict[str, Mapping[Any, Any]] = {}
-        self.went_back = False
-
-    @property
-    def process(self) -> Process:
-        """The process that has run longest of those that run."""
-        return next(one for one in self.processes if not one.stopped)
-
-    def start(self) -> None:
-        """Start one process more."""
-        self.processes.append(self._kind(self))
-        self.processes[-1].run()
-
-    def consume(self, *, limit: int = BATCH_SIZE, first: int = 0, fault: Fault = Fault.NONE) -> bool:
-        """Have one process consume up to ``limit`` messages, and meet ``fault``; say whether it took any."""
-        running = [one for one in self.processes if not one.stopped]
-        process = running[first % len(running)]
-        process.allowance, process.first = limit, first
-        self.do(process, lambda: None, fault)
-        taken = process.allowance < limit
-        process.allowance = 0
-        return taken
-
-    def do(self, process: Process, job: Callable[[], object], fault: Fault = Fault.NONE) -> None:
-        """Have ``process`` do ``job`` and whatever else is due, and meet ``fault``."""
-        process.fault = fault
-        process.begin(job)
-        process.run()
-        process.fault = Fault.NONE
-        self.tend()
-
-    def run(self) -> None:
-        """Let all go on that have something to do."""
-        for process in [one for one in self.processes if not one.stopped]:
-            process.run()
-        self.tend()
-
-    def tend(self) -> None:
-        """Bury who died, let others have what belongs to who stands still, and start one where none is left."""
-        for process in [one for one in self.processes if one.dead]:
-            process.kill()
-            self.processes.remove(process)
-        for process in self.processes:
-            if process.stopped:
-                for name, member in process.members:
-                    self.broker.fence(name, member)
-        if all(one.stopped for one in self.processes):
-            self.start()
-
-    def wake(self) -> None:
-        """Have stopped processes finish what they were about to do; they find that others have their partitions."""
-        woken = [one for one in self.processes if one.stopped]
-        for process in woken:
-            process.stopped = False
-            process.run()
-        for process in woken:
-            self.leave(process)
-
-    def leave(self, process: Process) -> None:
-        """End ``process`` in good order; where it was the last, another one starts."""
-        process.leave()
-        self.tend()
-
-    def keep(self) -> None:
-        """Back the database up."""
-        self.kept = dict(self.database.tables)
-
-    def restore(self) -> None:
-        """Have the database be as it was backed up; nobody tells the processes."""
-        self.went_back = True
-        self.database.restore(self.kept)
-
-    @property
-    def stored(self) -> Mapping[Partition, int]:
-        """How far the database is."""
-        return self.database.rows("consumed_offsets")
+def product_service(world: World) -> Service:
+    handlers = [decrease_product, increase_product]
+    return world.add("product_svc", [DecreaseProductCommand.TOPIC], handlers=handlers)
 
 
-def order_service(around: Surroundings) -> Service:
-    topics, handlers = [CompleteOrderCommand.TOPIC], [complete_orders, cancel_orders]
-    return Service("order_svc", topics, handlers, OrderProcess, around)
+def delivery_service(world: World) -> Service:
+    handlers = [create_delivery, cancel_delivery]
+    return world.add("delivery_svc", [CreateDeliveryCommand.TOPIC], handlers=handlers)
 
 
-def product_service(around: Surroundings) -> Service:
-    topics, handlers = [DecreaseProductCommand.TOPIC], [decrease_product, increase_product]
-    return Service("product_svc", topics, handlers, Process, around)
-
-
-def delivery_service(around: Surroundings) -> Service:
-    topics, handlers = [CreateDeliveryCommand.TOPIC], [create_delivery, cancel_delivery]
-    return Service("delivery_svc", topics, handlers, Process, around)
-
-
-def orchestrator(around: Surroundings) -> Service:
+def orchestrator(world: World) -> Service:
     topics = [OrderCreated.TOPIC, ProductDecreased.TOPIC, DeliveryCreated.TOPIC]
-    return Service("orchestrator_svc", topics, [], OrchestratorProcess, around)
+    return world.add("orchestrator_svc", topics, kind=partial(OrchestratorProcess, saga=ORDER_SAGA))

@@ -1,7 +1,5 @@
 """What the services' ``store`` modules do, done to tables in memory, and the handlers made to use it."""
 
-import logging
-import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -10,7 +8,6 @@ from itertools import islice
 from typing import NamedTuple, TypeVar
 from unittest.mock import patch
 
-import structlog
 from psycopg.errors import UniqueViolation
 
 import delivery_svc.handlers
@@ -25,12 +22,10 @@ from delivery_svc.deliveries import Wanted as WantedDelivery
 from devstack.services import NAMES
 from order_svc.orders import CancelRequest, Ending, NewOrder, Order, OrderStatus
 from product_svc.stock import Movement, Shelf, Wanted, allocate
-from sagakit.orchestrator.store import SagaStore
-from sagakit.postgres.pipeline import Deferred, Row, Transaction
+from sagakit.postgres.pipeline import Deferred, Transaction
 from sagakit.runtime.set_aside import Claim
-from sagakit.saga.filter import Filter
-from sagakit.saga.instance import Event, Instance
-from tests.chaos.simulation.database import of
+from sagakit.testing.world.database import of
+from sagakit.testing.world.seams import quiet
 
 T = TypeVar("T")
 NEIGHBOURS = 128
@@ -42,23 +37,6 @@ class Due(NamedTuple):
 
     time: datetime
     announcements: int
-
-
-class Stored(NamedTuple):
-    """That a saga was stored."""
-
-    saga_id: int
-    now: datetime
-
-
-def _drop(*_: object) -> str:
-    raise structlog.DropEvent
-
-
-_QUIET = structlog.wrap_logger(
-    None, processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
-)
-_ROOMS = {"sagakit", *NAMES}
 
 
 class OrderStore:
@@ -187,74 +165,18 @@ class DeliveryStore:
                 deliveries[order_id] = replace(delivery, status=DeliveryStatus.CANCELLED)
 
 
-class MemorySagaStore(SagaStore):
-    """`sagakit.orchestrator.store.SagaStore`, all but its queries for people."""
-
-    @staticmethod
-    def now(tx: Transaction) -> datetime:
-        return of(tx).now
-
-    def load(self, tx: Transaction, ids: Collection[int]) -> tuple[dict[int, Instance], datetime]:
-        return _those(of(tx).read("sagas"), ids), self.now(tx)
-
-    def save_if(
-        self,
-        tx: Transaction,
-        changed: Sequence[Instance],
-        known: Mapping[int, Instance | None],
-        events: Sequence[Event],
-    ) -> Deferred[list[Row]]:
-        sagas, history = of(tx).write("sagas"), of(tx).write("events")
-        stored = {one.saga_id for one in changed if _state(sagas.get(one.saga_id)) == _state(known.get(one.saga_id))}
-        for instance in changed:
-            if instance.saga_id in stored:
-                sagas[instance.saga_id] = instance
-        for event in events:
-            if event.saga_id in stored:
-                assert (event.saga_id, event.version) not in history, f"primary key of saga_events: {event}"
-                history[event.saga_id, event.version] = event
-        rows: list[Row] = [Stored(saga_id, of(tx).now) for saga_id in stored]
-        return lambda: rows
-
-    @staticmethod
-    def any_due(tx: Transaction, aside: Sequence[int] = ()) -> bool:
-        sagas, now = of(tx).read("sagas").values(), of(tx).now
-        return any(one.deadline and one.deadline <= now and one.saga_id not in aside for one in sagas)
-
-    def claim_due(self, tx: Transaction, claim: Claim, *, all_due: bool) -> dict[int, Instance]:
-        now = of(tx).now
-        due = [
-            one
-            for one in of(tx).read("sagas").values()
-            if one.deadline and one.deadline <= now and (all_due or one.attempt == 0 or one.ended)
-        ]
-        claim.ids = [one.saga_id for one in due if one.saga_id not in claim.aside][: claim.limit]
-        return _those(of(tx).read("sagas"), claim.ids)
-
-    def pick(self, tx: Transaction, wanted: Filter, *, limit: int) -> dict[int, Instance]:
-        now = of(tx).now
-        found = [one for one in of(tx).read("sagas").values() if wanted.fits(one, now)]
-        return {one.saga_id: one for one in found[:limit]}
-
-
-def _state(instance: Instance | None) -> tuple[int, datetime] | None:
-    return None if instance is None else (instance.version, instance.update_time)
-
-
 def _those(rows: Mapping[int, T], ids: Collection[int]) -> dict[int, T]:
     return {one: rows[one] for one in sorted(ids) if one in rows}
 
 
 @contextmanager
 def in_memory() -> Iterator[None]:
-    """Have the real code work on stores in memory, and keep its logs quiet."""
+    """Have the services work on stores in memory, and keep their logs quiet."""
     orders = OrderStore()
     with ExitStack() as patches:
         for room in (order_svc.announcer, order_svc.cancelling, order_svc.handlers, order_svc.intake):
             patches.enter_context(patch.object(room, "store", orders))
         patches.enter_context(patch.object(product_svc.handlers, "store", StockStore()))
         patches.enter_context(patch.object(delivery_svc.handlers, "store", DeliveryStore()))
-        for room in [module for name, module in sys.modules.items() if name.split(".")[0] in _ROOMS]:
-            if "log" in vars(room):
-                patches.enter_context(patch.object(room, "log", _QUIET))
+        patches.enter_context(quiet(*NAMES))
         yield

@@ -2,8 +2,8 @@
 
 import pytest
 
+from sagakit.testing.world.faults import Fault
 from tests.chaos.simulation.actions import ORCHESTRATOR, Action, CancelOrder, Process, Progress
-from tests.chaos.simulation.faults import Fault
 from tests.chaos.simulation.mutants import MUTANTS, late_successes_kept
 from tests.chaos.simulation.mutants_kit import KIT_MUTANTS
 from tests.chaos.simulation.run import search, simulate

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 from ordersaga.messages import CreateDeliveryCommand
 
+from sagakit.testing.world.faults import Fault
 from tests.chaos.simulation.actions import (
     DELIVERY,
     ORCHESTRATOR,
@@ -47,7 +48,6 @@ from tests.chaos.simulation.actions import (
     Wake,
 )
 from tests.chaos.simulation.draws import KINDS, RUNS, RUNS_BACK
-from tests.chaos.simulation.faults import Fault
 from tests.chaos.simulation.run import simulate
 from tests.chaos.simulation.seams import simulated
 from tests.chaos.simulation.world import TOPICS, Kind, World

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from uuid import UUID
 
 from ordersaga.messages import (
@@ -20,18 +20,20 @@ from ordersaga.messages import (
 from order_svc.orders import NewOrder, Order
 from product_svc.stock import Shelf
 from sagakit.kafka.consumed import Partition
-from sagakit.offsets.stored_offsets import MARK
 from sagakit.postgres.pipeline import Transaction
 from sagakit.records import Record
 from sagakit.saga.filter import Filter
 from sagakit.saga.instance import Instance
+from sagakit.testing.world.broker import Headers, Stored
+from sagakit.testing.world.database import of
+from sagakit.testing.world.faults import Fault
+from sagakit.testing.world.green import CLOCK
+from sagakit.testing.world.world import World as KitWorld
 from tests.chaos.simulation import processes, services
-from tests.chaos.simulation.broker import Broker, Committed, Headers, Stored
-from tests.chaos.simulation.database import Now, of
-from tests.chaos.simulation.faults import Fault
-from tests.chaos.simulation.green import CLOCK
-from tests.chaos.simulation.processes import OrchestratorProcess, OrderProcess
-from tests.chaos.simulation.services import Service
+from tests.chaos.simulation.processes import OrderProcess, codec
+
+if TYPE_CHECKING:
+    from sagakit.testing.world.processes import OrchestratorProcess
 
 TOPICS = [
     record.TOPIC
@@ -51,8 +53,6 @@ MOST_PARTITIONS = 4
 PRODUCT = 1
 PRICE = 500
 STOCK = 3
-_MOMENT = 0.3
-"""Longer than a consumer waits for more before it stores and commits offsets."""
 
 
 class Wish(NamedTuple):
@@ -89,34 +89,21 @@ WISHES = {
 }
 
 
-class World:
+class World(KitWorld):
     """Everything there is. Its methods are what can happen; none of them looks at the time or draws lots."""
 
     def __init__(self) -> None:
-        CLOCK.now = 1_000_000.0
-        self.now = Now(datetime(2026, 1, 1, tzinfo=UTC))
-        self.broker = Broker(dict.fromkeys(TOPICS, PARTITIONS))
-        around = services.Surroundings(self.broker, self.now)
-        self.orders = services.order_service(around)
-        self.products = services.product_service(around)
-        self.deliveries = services.delivery_service(around)
-        self.orchestrator = services.orchestrator(around)
-        self.services = [self.orders, self.products, self.deliveries, self.orchestrator]
-        for service in self.services:
-            self.broker.topics[letters(service)] = [[]]
-            service.start()
+        super().__init__(dict.fromkeys(TOPICS, PARTITIONS), codec())
+        self.orders = services.order_service(self)
+        self.products = services.product_service(self)
+        self.deliveries = services.delivery_service(self)
+        self.orchestrator = services.orchestrator(self)
         self.requests: list[tuple[NewOrder, Kind]] = []
         """What customers have asked for, each under a request id of its own."""
         self.answers: list[tuple[str | None, int]] = []
         """Which order each answer of CreateOrder told of, by request id."""
         self.restocked = 0
         self.products.database.tables["products"] = {PRODUCT: Shelf(PRICE, STOCK)}
-
-    def end(self) -> None:
-        """Let go of all that still waits."""
-        for service in self.services:
-            for process in service.processes:
-                process.kill()
 
     @property
     def kinds(self) -> dict[int, Kind]:
@@ -133,13 +120,6 @@ class World:
     def stock(self) -> int:
         shelf: Shelf = self.products.database.rows("products")[PRODUCT]
         return shelf.stock
-
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass, or set the clock of the day back; who has waited for it goes on."""
-        CLOCK.now += max(0.0, seconds)
-        self.now.time += timedelta(seconds=seconds)
-        for service in self.services:
-            service.run()
 
     def place(self, kinds: Sequence[Kind], fault: Fault = Fault.NONE) -> None:
         """CreateOrder, called at once by a customer for each of ``kinds``."""
@@ -203,12 +183,7 @@ class World:
         """Let the sagas whose deadline has passed go on; ``hasty`` without waiting for replies that lie unread."""
         process = cast("OrchestratorProcess", self.orchestrator.process)
         process.silence.hasty = hasty
-
-        def fire() -> None:
-            process.silence.is_handled()  # it compares with what the look before has found
-            process.timers.fire_once()
-
-        self.orchestrator.do(process, fire, fault)
+        self.orchestrator.do(process, process.fire_timers, fault)
 
     def retry_saga(self, order: int) -> None:
         """RetrySaga."""
@@ -257,30 +232,6 @@ class World:
             place, stored, _ = messages[which % len(messages)]
             self.broker.append(place, stored.key, stored.value, stored.headers)
 
-    def rewind(self, service: Service, back: int, mark: str = MARK) -> None:
-        """Have a group begin earlier when its service starts again."""
-        for process in service.processes:
-            process.dead = True
-        committed = self.broker.group(service.name).committed
-        for place, one in committed.items():
-            committed[place] = Committed(max(self.broker.begin(place), one.offset - back), mark)
-        service.tend()
-
-    def delete(self, topic: str) -> None:
-        """Delete a topic with all that is in it, and make it anew once its consumers know."""
-        partitions, self.broker.topics[topic] = self.broker.topics[topic], []
-        self.pass_time(_MOMENT)
-        self.broker.topics[topic] = partitions
-        self.broker.empty(topic)
-        self.pass_time(_MOMENT)
-
-    def expire(self, topic: str) -> None:
-        """Have a topic's retention delete what its group has committed."""
-        (name,) = [service.name for service in self.services if topic in service.topics]
-        for place, one in self.broker.group(name).committed.items():
-            if place[0] == topic and one.offset > self.broker.begin(place):
-                self.broker.trim(place, one.offset)
-
     def add_partition(self, topic: str) -> None:
         """Give a topic one partition more; producers hear of it by and by, and some keys have another one then."""
         if len(self.broker.topics[topic]) < MOST_PARTITIONS:
@@ -313,8 +264,3 @@ class World:
 def is_strange(stored: Stored) -> bool:
     """Say whether a stranger wrote it, or it is a letter about that."""
     return STRANGE in dict(stored.headers)
-
-
-def letters(service: Service) -> str:
-    """Return the dead-letter topic of ``service``."""
-    return f"{service.name}.dlq"

@@ -12,8 +12,9 @@ from sagakit.messages import Message
 from sagakit.orchestrator.engine import SagaEngine
 from sagakit.postgres.pipeline import Pipeline, Transaction
 from sagakit.records import Record
-from tests.chaos.simulation.database import Database, MemoryTransaction
-from tests.chaos.simulation.stores import MemorySagaStore, in_memory
+from sagakit.testing.world.database import Database, MemoryTransaction
+from sagakit.testing.world.sagas import MemorySagaStore
+from tests.chaos.simulation.stores import in_memory
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CANCEL = OrderCancelRequested(

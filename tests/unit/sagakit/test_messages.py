@@ -1,25 +1,25 @@
 """The headers of a message."""
 
 from sagakit.messages import Message, Outgoing
-from tests.unit.orchestrator_svc.messages import CREATED, DECREASE
+from tests.support.trip import BOOK_HOTEL, PLANNED
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def test_an_answer_names_its_cause_and_goes_on_in_its_trace() -> None:
-    headers = dict(Outgoing(DECREASE, Message(CREATED, CREATED.TOPIC, 0, 7, "the-cause", TRACE)).headers())
+    headers = dict(Outgoing(BOOK_HOTEL, Message(PLANNED, PLANNED.TOPIC, 0, 7, "the-cause", TRACE)).headers())
     assert headers["causation-id"] == b"the-cause"
-    assert headers["message-type"] == b"ordersaga.messages.DecreaseProductCommand"
+    assert headers["message-type"] == b"sagakit.testing.example.BookHotel"
     trace, span = TRACE.split("-")[1:3]
     assert headers["traceparent"].decode().split("-")[1] == trace
     assert headers["traceparent"].decode().split("-")[2] != span
 
 
 def test_what_no_message_brought_about_has_no_cause_and_goes_on_in_its_callers_trace() -> None:
-    headers = dict(Outgoing(CREATED, traceparent=TRACE).headers())
+    headers = dict(Outgoing(PLANNED, traceparent=TRACE).headers())
     assert "causation-id" not in headers
     assert headers["traceparent"].decode().split("-")[1] == TRACE.split("-")[1]
 
 
 def test_each_message_has_an_id_of_its_own() -> None:
-    assert len({dict(Outgoing(CREATED).headers())["message-id"] for _ in range(1000)}) == 1000
+    assert len({dict(Outgoing(PLANNED).headers())["message-id"] for _ in range(1000)}) == 1000

@@ -12,7 +12,7 @@ from sagakit.consumer.batch_handler import BatchHandler
 from sagakit.offsets import stored_offsets
 from sagakit.offsets.handled import Offsets, WentBackError
 from sagakit.postgres.pipeline import Pipeline
-from tests.chaos.simulation.statements import HasLess
+from sagakit.testing.world.statements import HasLess
 
 T = TypeVar("T")
 PLACE = ("product-decreased", 3)

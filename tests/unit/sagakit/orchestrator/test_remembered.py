@@ -1,23 +1,23 @@
 """What is remembered of sagas: the newest that were stored, and nothing of what has ended."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator_svc.order_saga import ORDER_SAGA
 from sagakit.orchestrator.database_clock import DatabaseClock
 from sagakit.orchestrator.remembered import Remembered
 from sagakit.saga.instance import Instance
-from tests.unit.orchestrator_svc.conversation import Conversation
-from tests.unit.orchestrator_svc.messages import CREATED, NOW
+from sagakit.testing import Conversation
+from sagakit.testing.example import TRIP_SAGA
+from tests.support.trip import PLANNED
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
 def instance() -> Instance:
-    begun = Conversation(ORDER_SAGA).hears(CREATED).instance
-    assert begun is not None
-    return begun
+    return Conversation(TRIP_SAGA).hears(PLANNED).instance
 
 
 def test_a_saga_is_remembered_as_it_was_kept_last(instance: Instance) -> None:

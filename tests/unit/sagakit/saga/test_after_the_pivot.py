@@ -1,59 +1,49 @@
-"""What follows the pivot only goes forward: told with the order saga whose first step is made the pivot."""
-
-from dataclasses import replace
+"""What follows the pivot only goes forward."""
 
 import pytest
 
-from orchestrator_svc.order_saga import ORDER_SAGA
 from sagakit.errors import Refused
 from sagakit.saga.advance import advance
 from sagakit.saga.instance import EventType, Status
 from sagakit.saga.transition import Fit
-from tests.unit.orchestrator_svc.conversation import Conversation
-from tests.unit.orchestrator_svc.messages import (
-    CANCEL,
-    COMPLETE,
-    CREATED,
-    DECREASED,
-    DELIVER,
-    DELIVERED,
-    refused_delivery,
-)
+from sagakit.testing import Conversation
+from sagakit.testing.example import TRIP_SAGA
+from tests.support.trip import BOOK_CAR, CANCELLED, CAR_BOOKED, CONFIRM, NO_CAR, PLANNED
 
-FIRST, SECOND = ORDER_SAGA.steps
-ATTEMPTS = SECOND.retry.attempts
-PIVOT_FIRST = replace(ORDER_SAGA, steps=(replace(FIRST, pivot=True), replace(SECOND, pivot=False)))
+ATTEMPTS = TRIP_SAGA.steps[2].retry.attempts
 
 
-@pytest.fixture
-def delivering() -> Conversation:
-    return Conversation(PIVOT_FIRST).hears(CREATED).replies(DECREASED).expects(DELIVER)
+def test_used_up_attempts_make_it_stuck_and_it_goes_on_asking(past_the_pivot: Conversation) -> None:
+    past_the_pivot.hears_nothing(ATTEMPTS + 5).expects(BOOK_CAR)
+    assert past_the_pivot.instance.stuck
+    past_the_pivot.replies(CAR_BOOKED).ends_with(CONFIRM, Status.COMPLETED)
 
 
-def test_used_up_attempts_make_it_stuck_and_it_goes_on_asking(delivering: Conversation) -> None:
-    delivering.hears_nothing(ATTEMPTS + 5).expects(DELIVER)
-    assert delivering.stuck
-    delivering.replies(DELIVERED).ends_with(COMPLETE, Status.COMPLETED)
+def test_a_refusal_makes_it_stuck_at_once_and_it_is_asked_again_in_time(past_the_pivot: Conversation) -> None:
+    past_the_pivot.replies(NO_CAR)
+    assert past_the_pivot.instance.stuck
+    assert past_the_pivot.fits[-1] is Fit.REFUSED_AFTER_PIVOT
+    past_the_pivot.hears_nothing().expects(BOOK_CAR)
+    assert past_the_pivot.instance.stuck
 
 
-def test_a_refusal_makes_it_stuck_at_once_and_it_is_asked_again_in_time(delivering: Conversation) -> None:
-    delivering.replies(refused_delivery("UNDELIVERABLE_ADDRESS"))
-    assert delivering.stuck
-    assert delivering.fits[-1] is Fit.REFUSED_AFTER_PIVOT
-    delivering.hears_nothing().expects(DELIVER)
-    assert delivering.stuck
+def test_a_refusal_that_comes_twice_leaves_one_line(past_the_pivot: Conversation) -> None:
+    past_the_pivot.replies(NO_CAR).hears(NO_CAR)
+    assert past_the_pivot.reasons(EventType.STEP_REFUSED) == ["NO_CAR"]
 
 
-def test_a_step_that_was_refused_is_not_asked_again_at_once(delivering: Conversation) -> None:
+def test_a_step_that_was_refused_is_not_asked_again_at_once(past_the_pivot: Conversation) -> None:
     """It would be refused at once, and so on without end."""
-    refused = advance(PIVOT_FIRST, delivering.instance, refused_delivery("NO_COURIER"), "a message", delivering.now)
+    now = past_the_pivot.clock.now
+    refused = advance(TRIP_SAGA, past_the_pivot.instance, NO_CAR, "a message", now)
     assert not refused.send
-    again = advance(PIVOT_FIRST, refused.saga, CREATED, "a message", delivering.now)
+    assert not advance(TRIP_SAGA, refused.saga, NO_CAR, "a message", now).send
+    again = advance(TRIP_SAGA, refused.saga, PLANNED, "a message", now)
     assert again.send, "but whoever asks is answered"
 
 
-def test_a_cancel_is_too_late(delivering: Conversation) -> None:
-    with pytest.raises(Refused, match="past its pivot, at create-delivery"):
-        delivering.is_cancelled("bob: fraud")
-    delivering.hears(CANCEL).expects(DELIVER)
-    assert delivering.told(EventType.CANCEL_TOO_LATE) == ["ann: changed my mind"]
+def test_a_cancel_is_too_late(past_the_pivot: Conversation) -> None:
+    with pytest.raises(Refused, match="past its pivot, at book-car"):
+        past_the_pivot.is_cancelled("bob: fraud")
+    past_the_pivot.hears(CANCELLED).expects(BOOK_CAR)
+    assert past_the_pivot.reasons(EventType.CANCEL_TOO_LATE) == ["ann: changed my mind"]

@@ -5,21 +5,21 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator_svc.order_saga import ORDER_SAGA
 from sagakit.saga import Backoff, Step, minutes, seconds
 from sagakit.saga.declaration import LONGEST_WAIT
+from sagakit.testing.example import TRIP_SAGA
 
-FIRST, SECOND = ORDER_SAGA.steps
+FIRST, PIVOT, LAST = TRIP_SAGA.steps
 
 
 @pytest.mark.parametrize(
     "steps",
-    [(), (FIRST, replace(SECOND, name=FIRST.name)), (replace(FIRST, pivot=True), SECOND)],
+    [(), (FIRST, replace(PIVOT, name=FIRST.name)), (replace(FIRST, pivot=True), PIVOT)],
     ids=["no-step", "one-name-twice", "two-pivots"],
 )
-def test_a_saga_needs_steps_with_names_of_their_own_and_one_pivot_at_most(steps: tuple[object, ...]) -> None:
-    with pytest.raises(ValueError, match="saga order"):
-        replace(ORDER_SAGA, steps=steps)  # type: ignore[arg-type] # steps, or none
+def test_a_saga_needs_steps_with_names_of_their_own_and_one_pivot_at_most(steps: tuple[Step, ...]) -> None:
+    with pytest.raises(ValueError, match="saga trip"):
+        replace(TRIP_SAGA, steps=steps)
 
 
 @pytest.mark.parametrize(
@@ -29,19 +29,20 @@ def test_a_saga_needs_steps_with_names_of_their_own_and_one_pivot_at_most(steps:
 )
 def test_no_step_waits_beyond_what_a_deadline_can_hold(step: Step) -> None:
     with pytest.raises(ValueError, match="no step waits longer than 3650 days"):
-        replace(ORDER_SAGA, steps=(step, SECOND))
+        replace(TRIP_SAGA, steps=(step, PIVOT))
 
 
 def test_progress_is_found_by_name() -> None:
-    assert [ORDER_SAGA.position(step.name) for step in ORDER_SAGA.steps] == [0, 1]
+    assert [TRIP_SAGA.position(step.name) for step in TRIP_SAGA.steps] == [0, 1, 2]
     with pytest.raises(ValueError, match="no step 'pay'"):
-        ORDER_SAGA.position("pay")
+        TRIP_SAGA.position("pay")
 
 
 def test_without_a_pivot_the_last_step_is_it() -> None:
-    assert ORDER_SAGA.pivot == 1
-    assert replace(ORDER_SAGA, steps=(FIRST, replace(SECOND, pivot=False))).pivot == 1
-    assert replace(ORDER_SAGA, steps=(replace(FIRST, pivot=True), replace(SECOND, pivot=False))).pivot == 0
+    assert TRIP_SAGA.pivot == 1
+    without = replace(PIVOT, pivot=False)
+    assert replace(TRIP_SAGA, steps=(FIRST, without, LAST)).pivot == 2
+    assert replace(TRIP_SAGA, steps=(replace(FIRST, pivot=True), without, LAST)).pivot == 0
 
 
 def test_times_are_written_as_they_are_said() -> None:

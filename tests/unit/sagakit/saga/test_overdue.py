@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator_svc.order_saga import ORDER_SAGA
 from sagakit.saga.declaration import LONGEST_WAIT
 from sagakit.saga.overdue import overdue, wait_before_retry
-from tests.unit.orchestrator_svc.conversation import Conversation
-from tests.unit.orchestrator_svc.messages import CREATED, DECREASED
+from sagakit.testing import Conversation
+from sagakit.testing.example import TRIP_SAGA
+from tests.support.trip import HOTEL_BOOKED, PLANNED
 
-STEP = ORDER_SAGA.steps[0]
+STEP = TRIP_SAGA.steps[0]
 
 
 def test_it_is_the_same_whenever_it_is_asked() -> None:
@@ -32,9 +32,8 @@ def test_however_many_attempts_it_stays_about_the_cap() -> None:
 @pytest.mark.parametrize("scale", [0.001, 1, 1000, 1e9])
 @pytest.mark.parametrize("attempt", [0, 1, 2, 33, 34, 2**31 - 1])
 def test_whatever_attempt_and_scale_a_deadline_is_a_time(scale: float, attempt: int) -> None:
-    waiting = Conversation(ORDER_SAGA.scaled(scale)).hears(CREATED).replies(DECREASED)
+    waiting = Conversation(TRIP_SAGA.scaled(scale)).hears(PLANNED).replies(HOTEL_BOOKED)
     waiting.is_cancelled("operator: no").hears_nothing()  # undoing is never given up
-    assert waiting.instance is not None
     begun = datetime(2199, 12, 31, tzinfo=UTC)
     saga = overdue(waiting.saga, replace(waiting.instance, attempt=attempt), begun).saga
     assert saga.deadline is not None

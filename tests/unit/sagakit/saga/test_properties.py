@@ -9,45 +9,51 @@ from itertools import pairwise
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from orchestrator_svc.order_saga import ORDER_SAGA
 from sagakit.errors import Refused
 from sagakit.records import Record
 from sagakit.saga.advance import advance
 from sagakit.saga.instance import EventType, Instance, Status, pending_command, remaining_steps
 from sagakit.saga.interventions import cancel, retry
 from sagakit.saga.overdue import overdue
-from sagakit.saga.transition import Transition
-from tests.unit.orchestrator_svc.messages import (
-    CANCEL,
-    COMPLETE,
-    CREATED,
-    DECREASE,
-    DECREASED,
-    DELIVER,
-    DELIVERED,
-    INCREASE,
-    INCREASED,
-    UNDELIVER,
-    UNDELIVERED,
-    refused_delivery,
-    refused_stock,
+from sagakit.saga.transition import Fit, Transition
+from sagakit.testing.example import TRIP_SAGA
+from tests.support.trip import (
+    BOOK_CAR,
+    BOOK_FLIGHT,
+    BOOK_HOTEL,
+    CANCEL_FLIGHT,
+    CANCEL_HOTEL,
+    CANCELLED,
+    CAR_BOOKED,
+    CONFIRM,
+    FLIGHT_BOOKED,
+    FLIGHT_CANCELLED,
+    HOTEL_BOOKED,
+    HOTEL_CANCELLED,
+    NO_CAR,
+    NO_FLIGHT,
+    NO_HOTEL,
+    PLANNED,
 )
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 REPLIES: list[Record] = [
-    DECREASED,
-    DELIVERED,
-    INCREASED,
-    UNDELIVERED,
-    refused_stock("OUT_OF_STOCK"),
-    refused_delivery("UNDELIVERABLE_ADDRESS"),
+    HOTEL_BOOKED,
+    FLIGHT_BOOKED,
+    CAR_BOOKED,
+    HOTEL_CANCELLED,
+    FLIGHT_CANCELLED,
+    NO_HOTEL,
+    NO_FLIGHT,
+    NO_CAR,
 ]
-MESSAGES: list[Record] = [CREATED, CANCEL, *REPLIES]
+MESSAGES: list[Record] = [PLANNED, CANCELLED, *REPLIES]
 ANSWERS: dict[type[Record], Record] = {
-    type(DECREASE): DECREASED,
-    type(DELIVER): DELIVERED,
-    type(INCREASE): INCREASED,
-    type(UNDELIVER): UNDELIVERED,
+    type(BOOK_HOTEL): HOTEL_BOOKED,
+    type(BOOK_FLIGHT): FLIGHT_BOOKED,
+    type(BOOK_CAR): CAR_BOOKED,
+    type(CANCEL_HOTEL): HOTEL_CANCELLED,
+    type(CANCEL_FLIGHT): FLIGHT_CANCELLED,
 }
 ENDS = (Status.COMPLETED, Status.COMPENSATED)
 
@@ -55,28 +61,28 @@ Happening = Callable[[Instance, datetime], Transition | None]
 
 
 def comes(message: Record) -> Happening:
-    return lambda instance, now: advance(ORDER_SAGA, instance, message, "id", now)
+    return lambda instance, now: advance(TRIP_SAGA, instance, message, "id", now)
 
 
 def silence(instance: Instance, now: datetime) -> Transition | None:
-    return None if instance.deadline is None else overdue(ORDER_SAGA, instance, max(now, instance.deadline))
+    return None if instance.deadline is None else overdue(TRIP_SAGA, instance, max(now, instance.deadline))
 
 
 def an_operator_cancels(instance: Instance, now: datetime) -> Transition | None:
     try:
-        return cancel(ORDER_SAGA, instance, "operator", now)
+        return cancel(TRIP_SAGA, instance, "operator", now)
     except Refused:
         return None
 
 
 def an_operator_retries(instance: Instance, now: datetime) -> Transition | None:
-    return retry(ORDER_SAGA, instance, "operator", now)
+    return retry(TRIP_SAGA, instance, "operator", now)
 
 
 def the_reply(instance: Instance, now: datetime) -> Transition | None:
     """Have the participant reply that it is done."""
-    asked = type(pending_command(ORDER_SAGA, instance))
-    return advance(ORDER_SAGA, instance, ANSWERS[asked], "id", now) if asked in ANSWERS else None
+    asked = type(pending_command(TRIP_SAGA, instance))
+    return advance(TRIP_SAGA, instance, ANSWERS[asked], "id", now) if asked in ANSWERS else None
 
 
 HAPPENINGS: list[Happening] = [
@@ -87,13 +93,13 @@ HAPPENINGS: list[Happening] = [
     an_operator_retries,
 ]
 STORIES = st.lists(st.sampled_from(HAPPENINGS), max_size=25)
-BEGINNINGS = st.sampled_from([CREATED, CREATED, CREATED, CANCEL])
+BEGINNINGS = st.sampled_from([PLANNED, PLANNED, PLANNED, CANCELLED])
 thorough = partial(settings, deadline=None, derandomize=True, database=None)
 
 
 def transitions_of(beginning: Record, story: Sequence[Happening]) -> list[Transition]:
     """Return the transition of each happening; those without one are left out."""
-    transitions = [advance(ORDER_SAGA, None, beginning, "id", START)]
+    transitions = [advance(TRIP_SAGA, None, beginning, "id", START)]
     for minute, happening in enumerate(story, 1):
         transition = happening(transitions[-1].saga, START + timedelta(minutes=minute))
         transitions += [transition] if transition else []
@@ -106,15 +112,15 @@ def test_a_saga_has_one_command_and_never_goes_back(beginning: Record, story: li
     transitions = transitions_of(beginning, story)
     for before, after in pairwise(transitions):
         was, is_now = before.saga, after.saga
-        assert pending_command(ORDER_SAGA, is_now).key == CREATED.key
-        assert is_now.ended == (is_now.status in ENDS) == (remaining_steps(ORDER_SAGA, is_now) == [])
+        assert pending_command(TRIP_SAGA, is_now).key == PLANNED.key
+        assert is_now.ended == (is_now.status in ENDS) == (remaining_steps(TRIP_SAGA, is_now) == [])
         assert was.status in {is_now.status, Status.RUNNING, Status.COMPENSATING}
         assert (was.status, is_now.status) not in {
             (Status.COMPENSATING, Status.RUNNING),
             (Status.COMPENSATING, ENDS[0]),
         }
         if was.status is is_now.status:
-            assert len(remaining_steps(ORDER_SAGA, is_now)) <= len(remaining_steps(ORDER_SAGA, was))
+            assert len(remaining_steps(TRIP_SAGA, is_now)) <= len(remaining_steps(TRIP_SAGA, was))
 
 
 @thorough(max_examples=500)
@@ -135,7 +141,7 @@ def test_the_history_is_the_changes_each_with_its_version(beginning: Record, sto
 def test_no_line_is_earlier_than_the_one_before_it_whatever_the_clock_says(
     beginning: Record, story: list[tuple[Happening, int]]
 ) -> None:
-    transitions = [advance(ORDER_SAGA, None, beginning, "id", START)]
+    transitions = [advance(TRIP_SAGA, None, beginning, "id", START)]
     for happening, minute in story:
         now = START + timedelta(minutes=minute)
         before = transitions[-1].saga
@@ -153,10 +159,11 @@ def test_no_line_is_earlier_than_the_one_before_it_whatever_the_clock_says(
 def test_a_reply_that_comes_again_changes_nothing(beginning: Record, story: list[Happening], reply: Record) -> None:
     before = transitions_of(beginning, story)[-1].saga
     # A saga that learns that it was being undone sends undos itself, and this reply answers them as well.
-    assume(before.status is not Status.RUNNING or reply not in (INCREASED, UNDELIVERED))
-    once = advance(ORDER_SAGA, before, reply, "id", START)
-    again = advance(ORDER_SAGA, once.saga, reply, "id", START + timedelta(hours=1))
-    assert (again.saga, again.event, again.send) == (once.saga, None, True)
+    assume(before.status is not Status.RUNNING or reply not in (HOTEL_CANCELLED, FLIGHT_CANCELLED))
+    once = advance(TRIP_SAGA, before, reply, "id", START)
+    again = advance(TRIP_SAGA, once.saga, reply, "id", START + timedelta(hours=1))
+    assert (again.saga, again.event) == (once.saga, None)
+    assert again.send or again.fit is Fit.REFUSED_AFTER_PIVOT, "asked at once it would be refused at once"
 
 
 @thorough(max_examples=500)
@@ -164,14 +171,14 @@ def test_a_reply_that_comes_again_changes_nothing(beginning: Record, story: list
 def test_an_ended_saga_only_says_its_last_word(
     beginning: Record, story: list[Happening], later: list[Happening]
 ) -> None:
-    until_the_end = [*story, *[silence] * 6, comes(UNDELIVERED), comes(INCREASED)]
+    until_the_end = [*story, *[silence] * 6, comes(FLIGHT_CANCELLED), comes(HOTEL_CANCELLED), comes(CAR_BOOKED)]
     ended = transitions_of(beginning, until_the_end)[-1].saga
     assert ended.ended
-    last_word = pending_command(ORDER_SAGA, ended)
+    last_word = pending_command(TRIP_SAGA, ended)
     for happening in later:
         transition = happening(ended, START + timedelta(days=1))
         if transition:
-            assert pending_command(ORDER_SAGA, transition.saga) == last_word
+            assert pending_command(TRIP_SAGA, transition.saga) == last_word
             # It may be marked as stuck, for an operator.
             changing = ("version", "update_time", "deadline", "stuck", "last_error")
             kept = {name: getattr(ended, name) for name in changing}
@@ -183,9 +190,9 @@ def test_an_ended_saga_only_says_its_last_word(
 @given(BEGINNINGS, STORIES)
 def test_whoever_answers_what_is_asked_brings_every_saga_to_its_end(beginning: Record, story: list[Happening]) -> None:
     saga = transitions_of(beginning, story)[-1].saga
-    for _ in remaining_steps(ORDER_SAGA, saga):
+    for _ in remaining_steps(TRIP_SAGA, saga):
         transition = the_reply(saga, START)
         assert transition is not None
         saga = transition.saga
     assert saga.ended
-    assert (pending_command(ORDER_SAGA, saga) == COMPLETE) == (saga.status is Status.COMPLETED)
+    assert (pending_command(TRIP_SAGA, saga) == CONFIRM) == (saga.status is Status.COMPLETED)

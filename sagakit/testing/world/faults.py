@@ -1,14 +1,14 @@
-"""What can go wrong in the midst of what a process does, and the process to which it happens."""
+"""Faults that a test lays on a process, and the process as its surroundings see it."""
 
 import math
 from enum import StrEnum
 from typing import Any, NoReturn
 
-from tests.chaos.simulation.green import Died, Green, wait
+from sagakit.testing.world.green import Died, Green, wait
 
 
 class Fault(StrEnum):
-    """What happens to a process, once, at the next place where it can. Who dies is started again at once."""
+    """A fault happens once, at the next place where it can. A process that dies is started again at once."""
 
     NONE = "none"
     BEFORE_COMMIT = "dies before its commit"
@@ -17,7 +17,7 @@ class Fault(StrEnum):
     BEFORE_PUBLISH = "dies after its commit, before it publishes"
     IN_PUBLISH = "dies after part of the publish"
     PUBLISH_REFUSED = "what it publishes is given up before Kafka has it"
-    PUBLISH_UNHEARD = "what it publishes reaches Kafka, and is told to have failed"
+    PUBLISH_UNHEARD = "what it publishes reaches Kafka, and is reported as failed"
     BEFORE_OFFSETS = "dies after the batch, before its offsets are stored"
     OFFSETS_REFUSED = "its offsets are not committed to the broker"
     STOPPED = "stands still before it publishes, and is woken when others have gone on"
@@ -29,10 +29,10 @@ class Fault(StrEnum):
 
 
 class Machine:
-    """A process as its surroundings see it: what it is allowed, and what happens to it."""
+    """A process as its surroundings see it: how much it may consume, and which fault it meets."""
 
     def __init__(self) -> None:
-        """Begin without a fault, and with leave to consume nothing."""
+        """Begin without a fault, and without an allowance to consume."""
         self.threads: list[Green] = []
         self.dead = self.stopped = False
         self.fault = Fault.NONE
@@ -58,7 +58,7 @@ class Machine:
         raise Died
 
     def before_publish(self) -> None:
-        """Be where something is about to be published."""
+        """Meet the faults that happen before a publish."""
         if self.meets(Fault.BEFORE_PUBLISH):
             self.die()
         if self.meets(Fault.STOPPED):
@@ -66,6 +66,6 @@ class Machine:
             wait(math.inf, lambda: not self.stopped)
 
     def at_rest(self) -> None:
-        """Be where everything is done that there was, but for the last offsets."""
+        """Meet the faults that happen when a batch is done and its offsets are not stored yet."""
         if self.meets(Fault.BEFORE_OFFSETS):
             self.die()

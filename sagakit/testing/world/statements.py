@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 
 if TYPE_CHECKING:
-    from tests.chaos.simulation.database import MemoryTransaction
+    from sagakit.testing.world.database import MemoryTransaction
 
 Parameters = Mapping[str, Any]
 Statement = Callable[["MemoryTransaction", Parameters], Sequence[Any]]
@@ -87,7 +87,7 @@ def _count(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
     return [Row(count=min(len(tx.read("outbox")), given["most"]))]
 
 
-def _tell_timeline(tx: "MemoryTransaction", _: Parameters) -> Sequence[Any]:
+def _timeline(tx: "MemoryTransaction", _: Parameters) -> Sequence[Any]:
     return [Row(line=str(tx.database.timeline), position=0)]
 
 
@@ -106,7 +106,7 @@ class Statements:
         "DELETE FROM outbox WHERE outbox_id = ANY": _remove,
         "SELECT outbox_id, topic, key, value, headers FROM outbox": _claim,
         "SELECT count(*) FROM (SELECT FROM outbox": _count,
-        "SELECT concat_ws('/', system_identifier": _tell_timeline,
+        "SELECT concat_ws('/', system_identifier": _timeline,
         "SELECT pg_notify": _nothing,  # nobody watches
     }
     _found: dict[str, Statement] = {}  # noqa: RUF012 - it only spares looking again

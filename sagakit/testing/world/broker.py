@@ -1,16 +1,16 @@
 """Kafka in memory: topics with partitions, and groups with members and committed offsets.
 
-What it is taken to do, and who says so:
+What Kafka does, and where that is written:
 
 - A partition is a log: what is appended gets the next offset, and what is deleted by retention leaves the others theirs
   (https://kafka.apache.org/documentation/#intro_concepts_and_terms, "log start offset").
 - A partition of a group has one owner. By KIP-848 the coordinator takes single partitions away from a member, waits
-  until it has let go of them, and gives them to another only then; who is not heard of is *fenced*, and others go on
+  until it has let go of them, and gives them to another only then; a member that is silent too long is *fenced*
   (https://cwiki.apache.org/confluence/display/KAFKA/KIP-848, "Reconciliation").
-- A commit is taken of any member that is not fenced, for any partition that exists, and says nothing of what was done.
+- The broker accepts a commit of any member that is not fenced, for any partition that exists.
 - A topic that is deleted takes its committed offsets along; partitions that are added begin empty, and nothing moves.
 
-`tests/integration/test_memory_kafka.py` shows it of the real one, too.
+Tests run the same against this broker and a real one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -46,7 +46,7 @@ class Member(Protocol):
     topics: Sequence[str]
 
     def fenced(self) -> None:
-        """Hear, whenever it next asks, that others have its partitions."""
+        """Note that others have its partitions; its callbacks learn of it at the next poll."""
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Group:
 
     committed: dict[Partition, Committed] = field(default_factory=dict)
     owned: dict[Member, set[Partition]] = field(default_factory=dict)
-    """By member, in the order in which they joined: what it has not let go of."""
+    """The partitions that each member holds; the members in the order in which they joined."""
 
 
 class Broker:
@@ -69,14 +69,16 @@ class Broker:
         self._begins: dict[Partition, int] = {}
         self.groups: dict[str, Group] = {}
         self.news: list[tuple[Partition, Stored]] = []
-        """All that was ever appended, whatever was deleted since."""
+        """Every message that was ever appended, also those that were deleted since."""
         self.read_again: list[tuple[str, Partition, int]] = []
-        """What was handed, or is to be handed, to a group that had committed it: by group, place and offset."""
+        """Messages that a group gets again although it had committed them: group, partition and offset."""
 
     def group(self, name: str) -> Group:
+        """Return the group ``name``, and make it where there is none."""
         return self.groups.setdefault(name, Group())
 
     def places(self, topics: Iterable[str]) -> list[Partition]:
+        """Return all partitions of ``topics``."""
         return [(topic, number) for topic in topics for number in range(len(self.topics.get(topic, ())))]
 
     def log(self, place: Partition) -> list[Stored]:
@@ -85,24 +87,29 @@ class Broker:
         return self.topics[topic][number]
 
     def begin(self, place: Partition) -> int:
+        """Return the offset of the oldest message that a partition holds, or its end where it is empty."""
         return self._begins.get(place, 0)
 
     def end(self, place: Partition) -> int:
+        """Return the offset that the next message of a partition gets."""
         return self.begin(place) + len(self.log(place))
 
     def append(self, place: Partition, key: bytes | None, value: bytes | None, headers: Headers) -> Stored:
+        """Write a message to the end of a partition."""
         stored = Stored(self.end(place), key, value, tuple(headers))
         self.log(place).append(stored)
         self.news.append((place, stored))
         return stored
 
     def hand_out(self, name: str, place: Partition, offset: int) -> Stored:
+        """Give the group ``name`` the message at an offset, and note where it had committed that already."""
         committed = self.group(name).committed.get(place)
         if committed and offset < committed.offset:
             self.read_again.append((name, place, offset))
         return self.log(place)[offset - self.begin(place)]
 
     def add_partition(self, topic: str) -> None:
+        """Give a topic one partition more."""
         self.topics[topic].append([])
 
     def empty(self, topic: str) -> None:
@@ -119,27 +126,29 @@ class Broker:
         self._begins[place] = begin
 
     def join(self, name: str, member: Member) -> None:
+        """Take ``member`` into the group ``name``."""
         self.group(name).owned[member] = set()
 
     def leave(self, name: str, member: Member) -> None:
+        """Let ``member`` go, and others have its partitions."""
         self.group(name).owned.pop(member, None)
 
     def fence(self, name: str, member: Member) -> None:
-        """Give up a member that is not heard of."""
+        """Fence a member that is silent too long."""
         if self.group(name).owned.pop(member, None) is not None:
             member.fenced()
 
     def to_let_go(self, name: str, member: Member) -> set[Partition]:
-        """Return what ``member`` has and others are to have."""
+        """Return the partitions that ``member`` holds and another member is to get."""
         return self.group(name).owned[member] - self._target(name, member)
 
     def to_take(self, name: str, member: Member) -> set[Partition]:
-        """Return what ``member`` is to have, and nobody has any more."""
+        """Return the partitions that ``member`` is to get and no member holds any more."""
         taken = set().union(*self.group(name).owned.values())
         return self._target(name, member) - taken
 
     def commit(self, name: str, member: Member, offsets: Mapping[Partition, Committed]) -> dict[Partition, int]:
-        """Note what a group has committed; return the code of each partition that is refused."""
+        """Commit offsets for a group; return an error code for each partition that is refused."""
         group = self.group(name)
         if member not in group.owned:
             return dict.fromkeys(offsets, int(KafkaError.UNKNOWN_MEMBER_ID))
@@ -151,12 +160,13 @@ class Broker:
         return dict.fromkeys(offsets.keys() - there, int(KafkaError.UNKNOWN_TOPIC_OR_PART))
 
     def messages(self, topics: Iterable[str]) -> Iterator[tuple[Partition, Stored]]:
+        """Yield all that ``topics`` hold, partition by partition."""
         for place in self.places(topics):
             for stored in self.log(place):
                 yield place, stored
 
     def _target(self, name: str, member: Member) -> set[Partition]:
-        """Return what ``member`` is to have, were all as it should be: its share of what they all want."""
+        """Return the partitions that ``member`` holds once the group has settled: its share."""
         members = list(self.group(name).owned)
         turn = members.index(member)
         return {place for at, place in enumerate(self.places(member.topics)) if at % len(members) == turn}

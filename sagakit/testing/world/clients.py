@@ -1,13 +1,13 @@
 """Kafka's clients, as far as the kit uses them, on a broker in memory.
 
-What they are taken to do, and who says so (librdkafka's INTRODUCTION.md and rdkafka.h, confluent-kafka's API):
+What the real clients do (as written in librdkafka's INTRODUCTION.md and rdkafka.h, confluent-kafka's API):
 
 - Callbacks - assigned, revoked, lost, committed, statistics - come from within `poll`, `consume` and `close`. Who
   assigns incrementally in them says itself where each partition is read on. After what is revoked comes what is
   assigned instead, be it nothing.
 - A partition that is not sought or assigned otherwise is read on behind what was read last; an offset that is not
   there is *out of range*, and what ``auto.offset.reset`` says is done: it is read from its beginning.
-- The end of a partition is told once, each time that it is reached.
+- A consumer reports the end of a partition once, each time that it reaches it.
 - A partition that was paused may be paused still when it comes back from another member; here it is.
 - An asynchronous commit is answered later; one of a member that was fenced is refused.
 - A message is in flight until a flush; then its report says that it was acknowledged, or that this is not known: it
@@ -22,9 +22,9 @@ from zlib import crc32
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
 
 from sagakit.kafka.consumed import Partition
-from tests.chaos.simulation.broker import Broker, Committed, Headers
-from tests.chaos.simulation.faults import Fault, Machine
-from tests.chaos.simulation.green import CLOCK, wait
+from sagakit.testing.world.broker import Broker, Committed, Headers
+from sagakit.testing.world.faults import Fault, Machine
+from sagakit.testing.world.green import CLOCK, wait
 
 _CONNECTED = '{"brokers": {"one": {"nodeid": 1, "state": "UP"}}}'
 Callback = Callable[["MemoryConsumer", list[TopicPartition]], None]
@@ -60,7 +60,7 @@ class MemoryConsumer(_Client):
         self._at: dict[Partition, int] = {}
         """What is assigned, and where it is read on."""
         self._read: set[Partition] = set()
-        self._told_end: dict[Partition, int] = {}
+        self._reported_end: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
         self._answers: list[tuple[KafkaError | None, list[TopicPartition]]] = []
         self._joined = self._fenced = False
@@ -99,7 +99,7 @@ class MemoryConsumer(_Client):
             else:
                 self._at[place] = self.broker.begin(place) if one.offset == OFFSET_BEGINNING else one.offset
             self._read.discard(place)
-            self._told_end.pop(place, None)
+            self._reported_end.pop(place, None)
 
     def incremental_unassign(self, partitions: Sequence[TopicPartition]) -> None:
         for one in partitions:
@@ -116,7 +116,7 @@ class MemoryConsumer(_Client):
         if place not in self._at:
             raise KafkaException(KafkaError(KafkaError._STATE))  # noqa: SLF001 - its public name
         self._at[place] = partition.offset
-        self._told_end.pop(place, None)
+        self._reported_end.pop(place, None)
 
     def position(self, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
         return [
@@ -154,7 +154,7 @@ class MemoryConsumer(_Client):
         if self._joined:
             self._joined = False
             if not self._fenced:
-                self._tell("revoke", self._at)
+                self._call("revoke", self._at)
             self.broker.leave(self._group, self)
 
     def _call_back(self) -> None:
@@ -163,17 +163,17 @@ class MemoryConsumer(_Client):
             self._properties["on_commit"](error, partitions)
         if self._fenced:
             self._fenced = False
-            self._tell("lost", self._at)
+            self._call("lost", self._at)
             self.broker.join(self._group, self)
         owned = self.broker.group(self._group).owned[self]
         if gone := self.broker.to_let_go(self._group, self):
-            self._tell("revoke", gone)
+            self._call("revoke", gone)
             owned -= gone
         if (new := self.broker.to_take(self._group, self)) or gone:
             owned |= new
-            self._tell("assign", new)
+            self._call("assign", new)
 
-    def _tell(self, what: str, places: Collection[Partition]) -> None:
+    def _call(self, what: str, places: Collection[Partition]) -> None:
         self._on[what](self, [TopicPartition(*place) for place in sorted(places)])
 
     def _something(self) -> bool:
@@ -192,7 +192,7 @@ class MemoryConsumer(_Client):
         place = self._place_at_end()
         if place is None:
             return None
-        self._told_end[place] = self._at[place]
+        self._reported_end[place] = self._at[place]
         end = KafkaError(KafkaError._PARTITION_EOF)  # noqa: SLF001 - its public name
         return Message(topic=place[0], partition=place[1], offset=self._at[place], error=end)
 
@@ -212,7 +212,7 @@ class MemoryConsumer(_Client):
 
     def _place_at_end(self) -> Partition | None:
         for place, at in self._at.items():
-            if place not in self._paused and at == self.broker.end(place) and self._told_end.get(place) != at:
+            if place not in self._paused and at == self.broker.end(place) and self._reported_end.get(place) != at:
                 return place
         return None
 
@@ -243,7 +243,7 @@ class MemoryProducer(_Client):
         self._queue.append(((topic, number), message, on_delivery))
 
     def flush(self, timeout: float = -1) -> int:  # noqa: ARG002
-        """Send what lingers, and tell what became of it."""
+        """Send what lingers, and report what became of it."""
         queue, self._queue = self._queue, []
         if not queue:
             return 0

@@ -1,4 +1,4 @@
-"""Threads that the simulation runs itself, one at a time, and a clock that stands still unless it is moved.
+"""Threads that run one at a time, and a clock that stands still unless a test moves it.
 
 The kit gets them in place of ``threading`` and ``time``, and is otherwise as it is in production. A thread gives
 way where it waits, and nowhere else; so each run can be repeated.
@@ -62,15 +62,16 @@ class Green(greenlet):
         try:
             self._target()
         except Died:
-            assert self.owner.dead
+            if not self.owner.dead:
+                raise
 
     @property
     def runnable(self) -> bool:
-        """Whether what it waits for has come."""
+        """Whether it need not wait any longer."""
         return not (self.dead or self.owner.stopped) and (self.until <= CLOCK.now or self.ready())
 
     def end(self) -> None:
-        """Have it die where it is."""
+        """Kill it where it waits."""
         if self._began:
             self.throw(Died)
         else:
@@ -80,12 +81,14 @@ class Green(greenlet):
 def current() -> Green:
     """Return the thread that runs."""
     me = getcurrent()
-    assert isinstance(me, Green), "only threads of the simulation wait"
+    if not isinstance(me, Green):
+        msg = "only threads of a world in memory wait"
+        raise TypeError(msg)
     return me
 
 
 def wait(until: float, ready: Callable[[], bool] = lambda: False) -> None:
-    """Let all others go on until it is ``until``, or something is ``ready``."""
+    """Let the other threads run until the time is ``until``, or ``ready`` says yes."""
     me = current()
     if me.owner.dead:
         raise Died
@@ -101,7 +104,7 @@ def wait(until: float, ready: Callable[[], bool] = lambda: False) -> None:
 class Thread:
     """In place of `threading.Thread`."""
 
-    def __init__(self, target: Callable[[], object], name: str = "", daemon: bool = True) -> None:  # noqa: ARG002
+    def __init__(self, target: Callable[[], object], name: str = "", *, daemon: bool = True) -> None:  # noqa: ARG002
         self._target = target
         self._green: Green | None = None
 
@@ -144,6 +147,6 @@ def _never() -> bool:
 
 
 def _root() -> Any:
-    """Return the greenlet that runs the simulation itself, and none of its threads."""
+    """Return the greenlet of the test itself, which is none of the threads."""
     me: Any = getcurrent()
     return me.parent if isinstance(me, Green) else me

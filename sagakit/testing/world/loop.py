@@ -1,4 +1,4 @@
-"""An event loop in a thread of the simulation: real asyncio, by the simulation's clock."""
+"""An event loop in a thread of a world in memory: real asyncio, by its clock."""
 
 import asyncio
 import math
@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from contextvars import Context
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
-from tests.chaos.simulation.green import CLOCK, Green, current, wait
+from sagakit.testing.world.green import CLOCK, Green, current, wait
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
 class _Nothing(selectors.BaseSelector):
-    """Watches no file; it waits until the loop has something to do, by the simulation's clock."""
+    """Watches no file; it waits until the loop has something to do, by the world's clock."""
 
     def __init__(self) -> None:
         self.woken = False
@@ -39,7 +39,7 @@ class _Nothing(selectors.BaseSelector):
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """The event loop of one process. What it hands to threads is run by threads of the simulation."""
+    """The event loop of one process. Threads of the world run what it hands to an executor."""
 
     def __init__(self) -> None:
         """Make a loop for the process of the thread that runs."""
@@ -72,7 +72,7 @@ class Loop(asyncio.SelectorEventLoop):
         return future
 
     def _judge(self, context: Mapping[str, Any]) -> None:
-        """Raise what nobody took; tasks that die with their process are no error."""
+        """Raise what no task handled; tasks that die with their process are no error."""
         error = context.get("exception")
         if error is not None and not self._owner.dead:
             raise error

@@ -22,9 +22,9 @@ import psycopg
 from psycopg.errors import LockNotAvailable
 
 from sagakit.postgres.pipeline import Pipeline, Transaction
-from tests.chaos.simulation.faults import Fault, Machine
-from tests.chaos.simulation.green import CLOCK
-from tests.chaos.simulation.statements import Statements
+from sagakit.testing.world.faults import Fault, Machine
+from sagakit.testing.world.green import CLOCK
+from sagakit.testing.world.statements import Statements
 
 Key = tuple[str, Any]
 """A table, and the primary key of a row."""
@@ -45,6 +45,7 @@ class Database:
         self.timeline = 1
 
     def rows(self, table: str) -> Mapping[Any, Any]:
+        """Return what is committed of a table."""
         return self.tables.get(table, {})
 
     def restore(self, tables: Mapping[str, Mapping[Any, Any]]) -> None:
@@ -66,10 +67,12 @@ class MemoryTransaction:
         self.committed = False
 
     def read(self, table: str) -> Mapping[Any, Any]:
+        """Return a table as this transaction sees it."""
         changed = self._changed.get(table)
         return self.database.rows(table) if changed is None else changed
 
     def write(self, table: str) -> dict[Any, Any]:
+        """Return a table to be changed."""
         if table not in self._changed:
             self._before[table] = self.database.rows(table)
             self._changed[table] = dict(self._before[table])
@@ -92,6 +95,7 @@ class MemoryTransaction:
         return Rows(Statements.of(query)(self, parameters or {}))
 
     def commit(self) -> None:
+        """Have what was changed take its place, as a whole, or fail where others hold a lock on it."""
         changes = {
             table: {key: row for key, row in rows.items() if row is not self._before[table].get(key)}
             | dict.fromkeys(self._before[table].keys() - rows.keys())
@@ -125,6 +129,7 @@ class MemoryTransaction:
             self._session.close()
 
     def roll_back(self) -> None:
+        """Forget what was changed, and let go of all locks."""
         self._changed, self._before = {}, {}
         self.database.locked = {key: owner for key, owner in self.database.locked.items() if owner is not self}
 
@@ -133,9 +138,11 @@ class Rows(list[Any]):
     """What a statement selects."""
 
     def fetchall(self) -> list[Any]:
+        """Return every row."""
         return self
 
-    def fetchone(self) -> Any:
+    def fetchone(self) -> Any:  # noqa: ANN401 - a row is what the statement made
+        """Return the first row, or None."""
         return next(iter(self), None)
 
 
@@ -147,6 +154,7 @@ class MemoryServer:
         self.database, self.process, self.now = database, process, now
 
     def connect(self, _: object) -> "MemoryServer":
+        """Return itself, in place of a connection."""
         return self
 
 
@@ -169,6 +177,7 @@ class MemorySession:
 
     @property
     def closed(self) -> bool:
+        """Whether it is closed from this side."""
         return self._closed
 
     def fileno(self) -> int:
@@ -179,6 +188,7 @@ class MemorySession:
 
     @contextmanager
     def pipeline(self) -> Iterator[Pipeline]:
+        """Begin a transaction; at the end commit it."""
         self._must_be_open()
         self._server.now.time += _TICK
         transaction: Any = MemoryTransaction(self._server.database, self._server.now.time, self)
@@ -189,12 +199,15 @@ class MemorySession:
             transaction.roll_back()
 
     def check(self) -> None:
+        """See that the connection is there."""
         self._must_be_open()
 
     def close(self) -> None:
+        """Close it from this side."""
         self._closed = True
 
     def before_commit(self, *, writes: bool) -> None:
+        """Be where something is about to be committed, and may go wrong."""
         process = self._server.process
         self._must_be_open()
         if writes and process.meets(Fault.BEFORE_COMMIT):
@@ -203,6 +216,7 @@ class MemorySession:
             self._lose()
 
     def after_commit(self, *, wrote: bool) -> None:
+        """Be where something was committed, and the answer may be lost."""
         if wrote and self._server.process.meets(Fault.COMMIT_UNHEARD):
             self._lose()
 
@@ -217,7 +231,9 @@ class MemorySession:
 
 def of(tx: Transaction) -> MemoryTransaction:
     """Return the transaction that a service was given for a connection."""
-    assert isinstance(tx, MemoryTransaction)
+    if not isinstance(tx, MemoryTransaction):
+        msg = f"{tx} is none of a database in memory"
+        raise TypeError(msg)
     return tx
 
 
