@@ -1,7 +1,7 @@
 """The relay of the transactional outbox: messages are committed with the write that they belong to, published after.
 
 The outbox writer publishes right after its commit, and removes the rows once Kafka has them (the fast path). The relay
-publishes what a crash left behind. It claims rows by lock, never by a high-water mark, because ids commit out of order.
+publishes what a crash left behind. It claims rows by lock, never by a high-water mark, because a later id may be committed first.
 Messages may be published in any order.
 
 Pattern: https://microservices.io/patterns/data/transactional-outbox.html

@@ -18,7 +18,7 @@ class Manifest:
     name: str
     """Of its package, its consumer group and its database."""
     description: str
-    """What it does, in one clause without a subject: "takes orders"."""
+    """What it does, in one clause without a subject: "books rooms"."""
     grpc_port: int
     """Where its API is on one's own machine. In a cluster each service has an address, and all have the same port."""
     metrics_port: int
