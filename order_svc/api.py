@@ -101,6 +101,8 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
 
     async def _get(self, ids: Sequence[int]) -> Sequence[Order | Exception]:
         orders = await self._database.run(lambda tx: store.get(tx, ids))
+        if len(orders) < len(set(ids)):
+            await self._database.run(self._database.timelines.look)
         return [orders.get(i) or self._missing(i) for i in ids]
 
     def _missing(self, order_id: int) -> Exception:

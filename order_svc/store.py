@@ -76,7 +76,7 @@ _NEWS = """
 # It selects ids alone, so that a row that cannot be read has one by which it can be set aside.
 _CLAIM = """
     SELECT order_id FROM orders
-    WHERE status = 'PENDING' AND announce_time <= now() AND order_id <> ALL(%(aside)s::bigint[])
+    WHERE status = 'PENDING' AND announce_time <= now() AND order_id <> ALL(%(set_aside)s::bigint[])
     ORDER BY announce_time LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 _ANNOUNCED = """
@@ -216,7 +216,7 @@ def claim_unannounced(tx: Transaction, claim: Claim) -> list[Order]:
 
     Those that somebody else has in hand are left out.
     """
-    rows = tx.execute(_CLAIM, {"limit": claim.limit, "aside": array(claim.aside)})
+    rows = tx.execute(_CLAIM, {"limit": claim.limit, "set_aside": array(claim.set_aside)})
     claim.ids = [row.order_id for row in rows]
     return [_order(row) for row in tx.execute(_GET, {"ids": array(claim.ids)})] if claim.ids else []
 

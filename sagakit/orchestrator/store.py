@@ -37,21 +37,22 @@ _HISTORY = text_of(
     .limit(bindparam("limit"))
 )
 _ANY_DUE = """
-    SELECT EXISTS (SELECT FROM sagas WHERE deadline <= now() AND saga_id <> ALL(%(aside)s::bigint[]))
-        OR EXISTS (SELECT FROM sagas WHERE deadline > %(never)s::timestamptz AND saga_id <> ALL(%(aside)s::bigint[]))
+    SELECT EXISTS (SELECT FROM sagas WHERE deadline <= now() AND saga_id <> ALL(%(set_aside)s::bigint[]))
+        OR EXISTS (SELECT FROM sagas
+                   WHERE deadline > %(never)s::timestamptz AND saga_id <> ALL(%(set_aside)s::bigint[]))
 """
 # Without `all_due` only what an operator asked for is claimed: the merely overdue wait while replies may lie unread.
 # It selects ids alone, so that a row that cannot be read has one by which it can be set aside.
 _CLAIM = """
     SELECT saga_id FROM sagas
     WHERE deadline <= now() AND (%(all_due)s OR attempt = 0 OR step IS NULL)
-      AND saga_id <> ALL(%(aside)s::bigint[])
+      AND saga_id <> ALL(%(set_aside)s::bigint[])
     ORDER BY deadline LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 # A deadline that never comes would leave its saga waiting for ever. It is a query by itself, as each goes by an index.
 _CLAIM_NEVER_DUE = """
     SELECT saga_id FROM sagas
-    WHERE deadline > %(never)s::timestamptz AND %(all_due)s AND saga_id <> ALL(%(aside)s::bigint[])
+    WHERE deadline > %(never)s::timestamptz AND %(all_due)s AND saga_id <> ALL(%(set_aside)s::bigint[])
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 _STORED = [one for one in sagas.c if one.name not in {"start", "create_time", "update_time"}]
@@ -208,16 +209,16 @@ class SagaStore:
         return stored_offsets.read(tx)
 
     @staticmethod
-    def any_due(tx: Transaction, aside: Sequence[int] = ()) -> bool:
-        """Say whether the deadline of any saga has passed that is not set ``aside``."""
-        return bool(_value(tx.execute(_ANY_DUE, {"aside": array(aside), "never": _NEVER})))
+    def any_due(tx: Transaction, set_aside: Sequence[int] = ()) -> bool:
+        """Say whether the deadline of any saga has passed that is not in ``set_aside``."""
+        return bool(_value(tx.execute(_ANY_DUE, {"set_aside": array(set_aside), "never": _NEVER})))
 
     def claim_due(self, tx: Transaction, claim: Claim, *, all_due: bool) -> dict[int, Instance]:
         """Lock and return sagas whose deadline has passed, as many as ``claim`` says, and note their ids in it.
 
         Those that another replica has in hand are left out, and without ``all_due`` all that no operator asked for.
         """
-        asked = {"limit": claim.limit, "all_due": all_due, "aside": array(claim.aside), "never": _NEVER}
+        asked = {"limit": claim.limit, "all_due": all_due, "set_aside": array(claim.set_aside), "never": _NEVER}
         due, never_due = tx.execute(_CLAIM, asked), tx.execute(_CLAIM_NEVER_DUE, asked)
         claim.ids = [row.saga_id for rows in (due, never_due) for row in rows][: claim.limit]
         return self.get(tx, claim.ids) if claim.ids else {}

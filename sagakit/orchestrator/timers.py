@@ -76,7 +76,7 @@ class Timers(Periodic):
         super().__init__("timers", self._pass, interval_seconds=interval_seconds)
         self._database, self._saga, self._store = database, saga, store
         self._codec, self._producer, self._lag = codec, producer, lag
-        self._aside = SetAside("saga", limit, self._flag)
+        self._set_aside = SetAside("saga", limit, self._flag)
 
     def _pass(self) -> bool:
         self.fire_once()
@@ -98,7 +98,7 @@ class Timers(Periodic):
         return len(done.transitions) + len(done.faults)
 
     def _something_is_due(self) -> bool:
-        return self._database.transact(lambda tx: self._store.any_due(tx, self._aside.ids))
+        return self._database.transact(lambda tx: self._store.any_due(tx, self._set_aside.ids))
 
     def _silence_means_something(self) -> bool:
         try:
@@ -109,7 +109,7 @@ class Timers(Periodic):
         return handled
 
     def _advance(self, *, all_due: bool) -> _Done:
-        done = self._aside.work(
+        done = self._set_aside.work(
             lambda claim: self._database.transact(lambda tx: self._let_go_on(tx, claim, all_due=all_due))
         )
         for transition in done.transitions:

@@ -1,8 +1,8 @@
 """The relay of the transactional outbox: messages are committed with the write that they belong to, published after.
 
 The outbox writer publishes right after its commit, and removes the rows once Kafka has them (the fast path). The relay
-publishes what a crash left behind. It claims rows by lock, never by a high-water mark, because a later id may be committed first.
-Messages may be published in any order.
+publishes what a crash left behind. It claims rows by lock, never by a high-water mark, because a later id may be
+committed first. Messages may be published in any order.
 
 Pattern: https://microservices.io/patterns/data/transactional-outbox.html
 """
@@ -26,7 +26,7 @@ _DELIVERY_SECONDS = 30.0
 """How long Kafka may take: longer than the producer tries, and shorter than a transaction with its locks may last."""
 _CLAIM = """
     SELECT outbox_id, topic, key, value, headers FROM outbox
-    WHERE create_time < now() - make_interval(secs => %(age)s) AND outbox_id <> ALL(%(aside)s::bigint[])
+    WHERE create_time < now() - make_interval(secs => %(age)s) AND outbox_id <> ALL(%(set_aside)s::bigint[])
     ORDER BY outbox_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 _REMOVE = "DELETE FROM outbox WHERE outbox_id = ANY(%(ids)s::bigint[])"
@@ -39,7 +39,7 @@ class Relay(Periodic):
         """Look every ``interval_seconds`` for rows older than ``age_seconds``; `start` begins."""
         super().__init__("relay", lambda: self.relay_once() > 0, interval_seconds=interval_seconds)
         self._database, self._producer, self._age = database, producer, age_seconds
-        self._aside = SetAside("message", _BATCH)
+        self._set_aside = SetAside("message", _BATCH)
 
     def relay_once(self) -> int:
         """Publish and remove up to 1,000 rows; return how many.
@@ -48,14 +48,14 @@ class Relay(Periodic):
             Unavailable: Kafka did not take them; they stay.
             psycopg.OperationalError: the database is away; they stay.
         """
-        relayed = self._aside.work(lambda claim: self._database.transact(lambda tx: self._relay(tx, claim)))
+        relayed = self._set_aside.work(lambda claim: self._database.transact(lambda tx: self._relay(tx, claim)))
         if relayed:
             metrics.OUTBOX_RELAYED.inc(relayed)
             log.info("outbox relayed", messages=relayed)
         return relayed
 
     def _relay(self, transaction: Transaction, claim: Claim) -> int:
-        parameters = {"age": self._age, "limit": claim.limit, "aside": array(claim.aside)}
+        parameters = {"age": self._age, "limit": claim.limit, "set_aside": array(claim.set_aside)}
         rows = transaction.execute(_CLAIM, parameters).fetchall()
         claim.ids = [row.outbox_id for row in rows]
         if rows:

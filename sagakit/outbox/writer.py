@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import psycopg
+
 from sagakit.avro.codec import Codec
+from sagakit.errors import Unavailable
 from sagakit.kafka.producer import Producer
 from sagakit.messages import Encoded, Outgoing
 from sagakit.outbox import table
@@ -56,6 +59,9 @@ class OutboxWriter:
                 result, messages, rows = await self._database.run(lambda tx: self._store(tx, room, function, published))
             ids = [row.outbox_id for row in rows]
             stored = len(ids)
+        except psycopg.errors.UndefinedTable as error:
+            self._database.connect_anew()  # a new connection shows that the history is another one
+            raise Unavailable("the database's tables were overwritten; what they lack is not restored yet") from error
         finally:
             self._bound.settle(room, stored)
         if stored:
@@ -79,12 +85,20 @@ class OutboxWriter:
         function: Callable[[Transaction, int], tuple[T, Sequence[Outgoing]]],
         published: Sequence[int],
     ) -> tuple[T, list[Encoded], Iterable[Any]]:
-        self._database.timelines.must_be_whole()
+        timelines = self._database.timelines
+        tables = (
+            timelines.tables
+        )  # known before the next look, so that no other history passes for the one that is whole
+        timelines.must_be_whole()
         if published:
             table.remove(tx, published)
         result, outgoing = function(tx, room)
         messages = [self._codec.encode(message) for message in outgoing]
-        return result, messages, table.add(tx, messages) if messages else []
+        if not messages:
+            return result, [], []
+        rows = table.add(tx, messages)
+        timelines.must_have(tx, tables)
+        return result, messages, rows
 
     def _publish_soon(self, messages: Sequence[Encoded], ids: Sequence[int]) -> None:
         """Publish in the background; leave it to the relay where Kafka fails, or does not keep up.

@@ -20,10 +20,19 @@ log = logger("database")
 _READ = """
     SELECT concat_ws('/', system_identifier, substr(pg_walfile_name(lsn), 1, 8), oid,
                      to_regclass('consumed_offsets')::oid) AS line,
-           (lsn - '0/0'::pg_lsn)::bigint AS position
+           to_regclass('consumed_offsets')::oid::bigint AS tables, (lsn - '0/0'::pg_lsn)::bigint AS position
     FROM pg_control_system(), pg_database,
          (SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END AS lsn) AS log
     WHERE datname = current_database() AND lsn IS NOT NULL
+"""
+
+
+# An open connection does not notice that tables are dropped and made anew. Where that has happened, this statement
+# looks for a table that does not exist, and so fails with its whole transaction. It must come last: by then the
+# transaction has locks on the tables that it has written, and nobody can replace these before the commit.
+_SAME_TABLES = """
+    SELECT CASE WHEN to_regclass('consumed_offsets')::oid::bigint = %(tables)s THEN 0
+           ELSE 'the_tables_of_the_known_history'::text::regclass::oid::bigint END
 """
 
 
@@ -34,6 +43,8 @@ class Timelines:
         """Begin with none known."""
         self.line = ""
         """What tells the present history from others; empty where it cannot be read."""
+        self.tables: int | None = None
+        """The tables of the present history, by the id of one of them; None where it cannot be read."""
         self._position = -1
         self._reading = threading.Lock()
         self._readable = True
@@ -51,6 +62,11 @@ class Timelines:
         """
         if self.whole is not None and self.whole != self.number:
             raise Unavailable("the database may have gone back, and what it has forgotten is not restored yet")
+
+    def must_have(self, tx: Transaction, tables: int | None) -> None:
+        """Let ``tx`` fail with `psycopg.errors.UndefinedTable` if it meets other ``tables``; call it last in ``tx``."""
+        if tables is not None:
+            tx.execute(_SAME_TABLES, {"tables": tables})
 
     def begin(self, session: Session) -> None:
         """Look at a new connection; raises psycopg.OperationalError where it is lost.
@@ -74,4 +90,4 @@ class Timelines:
                 if self.line and (row.line != self.line or row.position < self._position):
                     self.number += 1
                     log.warning("another history of the database", before=self.line, now=row.line)
-                self.line, self._position = row.line, row.position
+                self.line, self.tables, self._position = row.line, row.tables, row.position

@@ -28,10 +28,10 @@ T = TypeVar("T")
 
 @dataclass
 class Claim:
-    """Which rows to lock: up to ``limit`` that are due, without those set ``aside``; ``ids`` are the locked ones."""
+    """Which rows to lock: up to ``limit`` that are due, without those in ``set_aside``; ``ids`` are the locked ones."""
 
     limit: int
-    aside: Sequence[int]
+    set_aside: Sequence[int]
     ids: Sequence[int] = ()
 
 

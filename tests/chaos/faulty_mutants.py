@@ -171,7 +171,7 @@ def removes_before_it_relays() -> None:
 
     def faulty(self: Relay) -> int:
         with self._database.transaction() as tx:
-            rows = tx.execute(relay._CLAIM, {"age": self._age, "limit": 1000, "aside": "{}"}).fetchall()  # noqa: SLF001 - a mutant knows what it breaks
+            rows = tx.execute(relay._CLAIM, {"age": self._age, "limit": 1000, "set_aside": "{}"}).fetchall()  # noqa: SLF001 - a mutant knows what it breaks
             tx.execute(relay._REMOVE, {"ids": [row.outbox_id for row in rows]})  # noqa: SLF001 - the same
         if rows:
             self._producer.deliver([relay._message(row) for row in rows], _LONGEST_WAIT_SECONDS)  # noqa: SLF001 - the same

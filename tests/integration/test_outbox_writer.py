@@ -12,6 +12,7 @@ import pytest
 
 from devstack.stack import Stack
 from sagakit.avro.codec import Codec
+from sagakit.errors import Unavailable
 from sagakit.kafka.producer import Producer
 from sagakit.messages import Encoded, Outgoing
 from sagakit.outbox import table
@@ -151,6 +152,26 @@ async def test_published_rows_that_a_failed_write_was_to_remove_are_removed_late
     assert await desk.rows() == 3
     await writer.drain()
     assert await desk.rows() == 0
+
+
+async def test_a_write_that_meets_other_tables_than_were_there_is_refused_and_leaves_nothing(
+    stack: Stack, desk: Desk
+) -> None:
+    writer, _ = desk.writer(stack.bootstrap)
+    await writer.write(1, desk.pings(1))
+    await writer.drain()
+    await desk.database.run(replace_tables)
+    with pytest.raises(Unavailable, match="overwritten"):
+        await writer.write(1, desk.pings(1))
+    assert await desk.rows() == 0
+
+
+def replace_tables(tx: Transaction) -> None:
+    """Do as ``pg_restore --clean --single-transaction`` does, under the connections of others."""
+    for name in ("outbox", "consumed_offsets"):
+        tx.execute(f"CREATE TABLE another (LIKE {name} INCLUDING ALL)")
+        tx.execute(f"DROP TABLE {name}")
+        tx.execute(f"ALTER TABLE another RENAME TO {name}")
 
 
 async def test_while_kafka_does_not_keep_up_little_is_kept_in_memory(stack: Stack, desk: Desk) -> None:

@@ -238,6 +238,13 @@ KIT = {
         "        self._producer.deliver(messages)\n",
         f"{_WRITER}::test_what_cannot_be_committed_is_not_said",
     ),
+    "other-tables-pass": Mutant(
+        "sagakit/outbox/writer.py",
+        "        timelines.must_have(tx, tables)\n",
+        "",
+        "tests/integration/test_outbox_writer.py"
+        "::test_a_write_that_meets_other_tables_than_were_there_is_refused_and_leaves_nothing",
+    ),
     "published-rows-forgotten": Mutant(
         "sagakit/outbox/writer.py",
         "            self._published += published\n",

@@ -54,10 +54,10 @@ class MemorySagaStore(SagaStore):
         return lambda: rows
 
     @staticmethod
-    def any_due(tx: Transaction, aside: Sequence[int] = ()) -> bool:
+    def any_due(tx: Transaction, set_aside: Sequence[int] = ()) -> bool:
         """Say whether a saga's deadline has passed."""
         sagas, now = of(tx).read("sagas").values(), of(tx).now
-        return any(one.deadline and one.deadline <= now and one.saga_id not in aside for one in sagas)
+        return any(one.deadline and one.deadline <= now and one.saga_id not in set_aside for one in sagas)
 
     def claim_due(self, tx: Transaction, claim: Claim, *, all_due: bool) -> dict[int, Instance]:
         """Return the sagas whose deadline has passed."""
@@ -67,7 +67,7 @@ class MemorySagaStore(SagaStore):
             for one in of(tx).read("sagas").values()
             if one.deadline and one.deadline <= now and (all_due or one.attempt == 0 or one.ended)
         ]
-        claim.ids = [one.saga_id for one in due if one.saga_id not in claim.aside][: claim.limit]
+        claim.ids = [one.saga_id for one in due if one.saga_id not in claim.set_aside][: claim.limit]
         return _those(of(tx).read("sagas"), claim.ids)
 
     def pick(self, tx: Transaction, wanted: Filter, *, limit: int) -> dict[int, Instance]:

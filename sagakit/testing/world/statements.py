@@ -78,8 +78,10 @@ def _remove_unclaimed(tx: "MemoryTransaction", given: Parameters) -> Sequence[An
 
 
 def _claim(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
-    old, aside = tx.now - timedelta(seconds=given["age"]), _values(given["aside"])
-    due = [row for number, row in sorted(tx.read("outbox").items()) if row.create_time < old and number not in aside]
+    old, set_aside = tx.now - timedelta(seconds=given["age"]), _values(given["set_aside"])
+    due = [
+        row for number, row in sorted(tx.read("outbox").items()) if row.create_time < old and number not in set_aside
+    ]
     return list(islice((row for row in due if tx.claim("outbox", row.outbox_id)), given["limit"]))
 
 
@@ -88,7 +90,7 @@ def _count(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
 
 
 def _timeline(tx: "MemoryTransaction", _: Parameters) -> Sequence[Any]:
-    return [Row(line=str(tx.database.timeline), position=0)]
+    return [Row(line=str(tx.database.timeline), tables=None, position=0)]
 
 
 def _nothing(_: "MemoryTransaction", __: Parameters) -> Sequence[Any]:

@@ -80,7 +80,7 @@ def _earlier(one: KafkaMessage) -> KafkaMessage:
 
 
 def _remove_first(_: _Before, self: Any, pipeline: Pipeline, claim: Claim) -> int:
-    given = {"age": self._age, "limit": claim.limit, "aside": "{}"}
+    given = {"age": self._age, "limit": claim.limit, "set_aside": "{}"}
     rows = pipeline.execute(relay._CLAIM, given).fetchall()  # noqa: SLF001 - a mutant is inside
     table.remove(pipeline, [row.outbox_id for row in rows])
     pipeline.commit()

@@ -21,7 +21,7 @@ class Table:
 
     def do(self, claim: Claim) -> list[int]:
         self.tries += 1
-        claim.ids = [row for row in self.due if row not in claim.aside][: claim.limit]
+        claim.ids = [row for row in self.due if row not in claim.set_aside][: claim.limit]
         if self.bad & set(claim.ids):
             raise self._error
         self.due = [row for row in self.due if row not in claim.ids]
