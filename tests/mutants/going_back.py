@@ -189,7 +189,7 @@ GOING_BACK = {
     ),
     "ids-given-again": Mutant(
         "sagakit/outbox/writer.py",
-        "        self._database.timelines.must_be_whole()\n",
+        "        timelines.must_be_whole()\n",
         "",
         "tests/integration/test_order_writes.py::test_in_a_database_that_may_have_gone_back_no_order_is_taken",
     ),
