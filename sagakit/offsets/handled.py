@@ -92,8 +92,8 @@ class Offsets:
         Where the database went back, ``once`` is how far the group was. Up to that offset nothing is committed to the
         broker, because the higher committed offset tells the other replicas that messages are missing.
         """
-        before = self._before.pop(partition, -1)
-        if once is None and before > at:
+        before = self._before.pop(partition, None)
+        if once is None and before is not None and before > at:
             once = before
         if stored is not None:
             self._known[partition] = stored

@@ -231,7 +231,7 @@ GOING_BACK = {
     ),
     "handled-last-is-not-caught-up": Mutant(
         "sagakit/offsets/handled.py",
-        "        if once is None and before > at:\n",
+        "        if once is None and before is not None and before > at:\n",
         "        if False:\n",
         f"{_OFFSETS}::test_what_was_handled_last_and_not_stored_is_caught_up_like_what_was",
     ),

@@ -4,7 +4,7 @@ import time
 from typing import cast
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
 from sagakit.offsets.handled import COMMIT_SECONDS, Offsets, WentBackError
 from sagakit.offsets.stored_offsets import MARK
@@ -214,6 +214,13 @@ def test_a_partition_that_the_database_does_not_know_is_stored_as_it_begins() ->
     offsets = Offsets()
     offsets.begin(PLACE, 40, stored=None, once=None)
     assert offsets.unstored() == {PLACE: 40}
+
+
+def test_a_partition_that_was_never_read_is_not_caught_up() -> None:
+    """It begins at OFFSET_BEGINNING, which is a negative number."""
+    offsets = Offsets()
+    offsets.begin(PLACE, OFFSET_BEGINNING, stored=None, once=None)
+    assert (offsets.catching_up, offsets.missing) == (False, 0)
 
 
 def test_what_was_handled_last_and_not_stored_is_caught_up_like_what_was(offsets: Offsets) -> None:
