@@ -36,8 +36,8 @@ restart: venv-stack ## restart the services, or one: SERVICE=order_svc
 stop: venv-stack ## stop a part, and see how the others do: SERVICE=delivery_svc
 	@python -m devstack stop $(or $(SERVICE),$(error say which part, such as SERVICE=delivery_svc))
 
-status: venv-stack ## say what runs, and where
-	@python -m devstack status
+status: venv-stack ## say what runs, and where; ARGS=order_svc says it of one part, with its database and its log
+	@python -m devstack status $(ARGS)
 
 logs: venv-stack ## show the logs' last lines; ARGS="order_svc --follow" picks one and goes on
 	@python -m devstack logs $(ARGS)

@@ -15,9 +15,12 @@ from devstack.demo import demo
 from devstack.errors import DevstackError
 from devstack.layout import MANIFESTS, Layout
 from devstack.processes import tail
+from devstack.server import Server
+from devstack.services import Service
 from devstack.stack import Stack, Tell
 
 _LINES = 20
+_FIRST_ORDER = ".venv/bin/ordersaga order create --user 1 --product 1 --price 10000 --watch"
 
 
 def main() -> int:
@@ -31,7 +34,8 @@ def main() -> int:
     restart.add_argument("names", nargs="*", help="which, such as order_svc (all of them)")
     stop = commands.add_parser("stop", help="stop a part, and let the others go on")
     stop.add_argument("names", nargs="+", help="which, such as order_svc or kafka")
-    commands.add_parser("status", help="say what runs, and where; exit with 1 where something does not")
+    status = commands.add_parser("status", help="say what runs, and where")
+    status.add_argument("name", nargs="?", help="of one part alone, such as order_svc, with its database and its log")
     logs = commands.add_parser("logs", help="show the last lines of the logs")
     logs.add_argument("names", nargs="*", help="whose, such as order_svc or kafka (all of them)")
     logs.add_argument("-f", "--follow", action="store_true", help="and go on showing what is added")
@@ -54,7 +58,7 @@ def main() -> int:
                 stack.stop(arguments.names, _teller(console))
                 code = 0
             case "status":
-                code = _status(stack, console)
+                code = _status_of(stack, arguments.name) if arguments.name else _status(stack, console)
             case "logs":
                 code = _logs(stack, arguments.names, follow=arguments.follow)
             case _:
@@ -92,7 +96,7 @@ def _up(stack: Stack, console: Console) -> int:
         service = MANIFESTS.get(part.name)
         what = f"  {service.description}" if service else ""
         console.print(f"  {part.name:18} {part.address:18}{what}", highlight=False, soft_wrap=True)
-    console.print("Next: make status, make logs, make down; the README has a grpcurl call.", highlight=False)
+    console.print(f"Next: {_FIRST_ORDER}\n      make status, make logs, make down", highlight=False, soft_wrap=True)
     return 0
 
 
@@ -105,32 +109,51 @@ def _down(stack: Stack, console: Console, *, purge: bool) -> int:
 
 def _status(stack: Stack, console: Console) -> int:
     table = Table("part", "state", "pid", "address", "up for", "memory", box=None, pad_edge=False, header_style="bold")
-    all_run = True
     for part in stack.parts:
-        if part.external:
-            table.add_row(part.name, "external", "", part.address, "", "")
-            continue
         pid = part.pid
         if pid is None:
-            all_run = False
-            table.add_row(part.name, "[red]not running", "", "", "", "")
+            state = "external" if part.external else "[red]not running"
+            table.add_row(part.name, state, "", part.address if part.external else "", "", "")
             continue
         process = psutil.Process(pid)
         state = "[green]ready" if part.ready() else "[yellow]not ready"
-        all_run = all_run and part.ready()
         minutes, seconds = divmod(int(time.time() - process.create_time()), 60)
         memory = f"{process.memory_info().rss / 1e6:.0f} MB"
         table.add_row(part.name, state, str(pid), part.address, f"{minutes} min {seconds} s", memory)
     console.print(table)
-    return 0 if all_run else 1
+    if all(part.pid is None for part in stack.parts):
+        console.print("Nothing runs; make up starts everything.", highlight=False)
+    return 0
+
+
+def _status_of(stack: Stack, name: str) -> int:
+    """Print what is known of one part, a line for each thing, so that scripts can take one."""
+    part = _named(stack, name)
+    facts = {"part": name, "pid": part.pid or "not running"}
+    if isinstance(part, Service):
+        facts |= {"grpc": part.grpc, "metrics": part.metrics, "dsn": part.dsn}
+    else:
+        facts |= {"address": part.address}
+    for what, fact in {**facts, "log": part.log}.items():
+        print(f"{what:8} {fact}")
+    return 0
+
+
+def _named(stack: Stack, name: str) -> Server:
+    """Return the part called ``name``.
+
+    Raises:
+        DevstackError: there is none.
+    """
+    parts = {part.name: part for part in stack.parts}
+    if name not in parts:
+        raise DevstackError(f"there is no {name}; there are {', '.join(parts)}")
+    return parts[name]
 
 
 def _logs(stack: Stack, names: list[str], *, follow: bool) -> int:
-    logs = {part.name: part.log for part in stack.parts}
-    unknown = [name for name in names if name not in logs]
-    if unknown:
-        raise DevstackError(f"there is no {unknown[0]}; the parts are {', '.join(logs)}")
-    chosen = [logs[name] for name in names or logs if logs[name].exists()]
+    logs = [_named(stack, name).log for name in names] or [part.log for part in stack.parts]
+    chosen = [log for log in logs if log.exists()]
     if not chosen:
         raise DevstackError("there are no logs yet; make up starts the stack")
     if follow:

@@ -59,6 +59,13 @@ class Service(Server):
         """Whether it runs, and its code has changed since it was started."""
         return self.pid is not None and self.record.get("code") != _fingerprint(self.module)
 
+    def keep_ports(self) -> None:
+        """Listen where it did the last time, unless the environment says otherwise: the stack around it still runs."""
+        if self._wanted_grpc and not os.environ.get(grpc_variable(self.name)):
+            self._wanted_grpc = self._port_of(self.record.get("grpc")) or self._wanted_grpc
+        if self._wanted_metrics and not os.environ.get(metrics_variable(self.name)):
+            self._wanted_metrics = self._port_of(self.record.get("metrics")) or self._wanted_metrics
+
     def check_ports(self) -> None:
         """Check that it can listen where it is told to, unless it runs already.
 

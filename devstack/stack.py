@@ -115,7 +115,7 @@ class Stack:
         with self._locked():
             structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
             self._state.closed = False
-            running = {part.name for part in self.parts if part.pid is not None}
+            running = self._keep_ports()
             pool = ThreadPoolExecutor()
             try:
                 _Start(self, pool, self._while_open(tell)).run()
@@ -137,6 +137,7 @@ class Stack:
         """
         services = _chosen(self._services, names or NAMES)
         with self._locked():
+            self._keep_ports()
             if unknown := [service.name for service in services if not service.record]:
                 raise DevstackError(f"{unknown[0]} was never started; make up starts everything")
             with ThreadPoolExecutor() as pool:
@@ -173,6 +174,14 @@ class Stack:
         self.down()
         self.remove_databases()
         shutil.rmtree(self._layout.data, ignore_errors=True)
+
+    def _keep_ports(self) -> set[str]:
+        """Let services keep their ports where anything of the stack runs; return the names of what runs."""
+        running = {part.name for part in self.parts if part.pid is not None}
+        if running:
+            for service in self._services.values():
+                service.keep_ports()
+        return running
 
     def _while_open(self, tell: Tell) -> Tell:
         """Return ``tell``, but ending whoever still tells after the start was given up: a long download, say."""
