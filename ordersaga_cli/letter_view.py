@@ -8,6 +8,7 @@ from ordersaga_cli.values import printable
 from sagakit.dead_letters.letter import Letter
 
 _SHOWN_HEX = 400
+_REUSED_ID = "REUSED_ID"
 
 
 def fields_of(group: str, letter: Letter) -> dict[str, Any]:
@@ -40,9 +41,16 @@ def print_letter(fields: dict[str, Any]) -> None:
             show.say(f"{name:12}{json.dumps(field, ensure_ascii=False)}")
         elif field not in ("", None):
             show.say(f"{name:12}{field}")
-    group, key = fields["group"], fields["key"]
     show.say("")
-    show.say(
-        f"Next: mend what the error says, then `ordersaga dlq replay {group} {key}`;"
-        f" or `ordersaga dlq drop {group} {key}`"
-    )
+    show.say(f"Next: {hint(fields)}")
+
+
+def hint(fields: dict[str, Any]) -> str:
+    """Say what can be done about a letter."""
+    line = f"{fields['group']} {fields['key']}"
+    if fields["reason"] == _REUSED_ID:
+        return (
+            "two orders have this id, and a replay would be parked again. Ask both customers, order anew for whoever"
+            f" wants it (docs/architecture/dead-letters.md says how), then `ordersaga dlq drop {line}`"
+        )
+    return f"mend what the error says, then `ordersaga dlq replay {line}`; or `ordersaga dlq drop {line}`"

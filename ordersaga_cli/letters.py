@@ -94,7 +94,7 @@ def list_(*, group: str | None, as_json: bool, kafka: str) -> None:
 @dlq.command(
     "show",
     examples=["ordersaga dlq show product_svc decrease-product-command-3-17@5f0c1d9e27ab"],
-    then="mend what the error says, then `ordersaga dlq replay GROUP KEY`; or `ordersaga dlq drop GROUP KEY`.",
+    then="the last line says what can be done about this letter.",
 )
 @click.argument("group")
 @click.argument("key")

@@ -177,7 +177,7 @@ def list_(*, user: int | None, status: str | None, limit: int, as_json: bool, or
         ),
     )
     if found.next_page_token:
-        click.echo(f"There are more than --limit {limit}.", err=True)
+        show.say(f"There are more than --limit {limit}.")
 
 
 def _list(orders: OrderServiceStub, user: int, status: pb.OrderStatus.ValueType, limit: int) -> pb.ListOrdersResponse:

@@ -10,6 +10,9 @@ import click
 
 from ordersaga_cli.line import Function
 
+ROOT = Path(__file__).parents[1]
+"""Where the services' packages lie; in an image only one."""
+
 
 @dataclass(frozen=True)
 class Place:

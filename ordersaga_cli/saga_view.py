@@ -7,6 +7,8 @@ from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from rich.text import Text
 
 from ordersaga_cli import show
+from ordersaga_cli.places import ROOT
+from sagakit.service.manifest import found
 
 _COLOURS = {
     pb.SAGA_STATUS_RUNNING: "yellow",
@@ -73,6 +75,8 @@ def print_saga(answer: pb.GetSagaResponse) -> None:
             for event in answer.history
         ),
     )
+    if answer.next_history_page_token:
+        show.say(f"There are older events than these {len(answer.history)}; --limit shows more.")
     show.say("")
     show.say(f"Next: {hint(saga)}")
 
@@ -82,7 +86,7 @@ def _facts(saga: pb.Saga) -> list[tuple[str, str]]:
     return [
         ("order", str(saga.order_id)),
         ("status", _status(saga) + (f", because {saga.reason}" if saga.reason else "")),
-        ("stuck", "yes, it needs an operator" if saga.stuck else "no"),
+        ("stuck", _stuck(saga)),
         ("final command" if saga.status in _ENDED else "pending command", saga.pending_command),
         ("attempt", str(saga.attempt)),
         (
@@ -109,8 +113,9 @@ def hint(saga: pb.Saga) -> str:
         return f"nothing, it has ended; should its order still be PENDING, {retry} sends {saga.pending_command} again"
     if saga.stuck:
         return (
-            f"see why nobody answers {saga.pending_command} (is the service up? `ordersaga dlq list` for what was"
-            f" parked), then {retry}"
+            f"it goes on by itself once {_handler(saga.pending_command)} answers {saga.pending_command}; see whether"
+            " that runs (`ordersaga status`) and whether a message was parked (`ordersaga dlq list`), or ask now:"
+            f" {retry}"
         )
     if saga.status == pb.SAGA_STATUS_COMPENSATING:
         return f"wait, it is undoing by itself; {retry} sends {saga.pending_command} now"
@@ -118,6 +123,21 @@ def hint(saga: pb.Saga) -> str:
         f"wait, it asks again at its deadline; {retry} sends {saga.pending_command} now,"
         f' `ordersaga saga cancel {saga.order_id} --reason "…"` undoes it'
     )
+
+
+def _stuck(saga: pb.Saga) -> str:
+    if not saga.stuck:
+        return "no"
+    if not saga.pending_command or saga.status in _ENDED:
+        return "yes: the last error says why"
+    unanswered = saga.attempt - 1  # the present one may still be answered
+    return f"yes: no success in {unanswered} attempts; it still asks" if unanswered else "yes; it still asks"
+
+
+def _handler(command: str) -> str:
+    """Return the service that handles ``command``; its manifest is not at hand in another service's image."""
+    handlers = (one.name for one in found(ROOT).values() if command in {record.__name__ for record in one.reads})
+    return next(handlers, "its service")
 
 
 def _status(saga: pb.Saga) -> str:

@@ -48,7 +48,7 @@ def list_(
         return
     print_sagas(found.sagas)
     if found.next_page_token:
-        click.echo(f"There are more than --limit {limit}.", err=True)
+        show.say(f"There are more than --limit {limit}.")
 
 
 @saga.command(
@@ -68,8 +68,6 @@ def show_(*, order_id: int, limit: int, as_json: bool, orchestrator_svc: str) ->
         show.document(found)
     else:
         print_saga(found)
-    if found.next_history_page_token:
-        click.echo(f"There are older events than --limit {limit} shows.", err=True)
 
 
 @saga.command(

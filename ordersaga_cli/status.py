@@ -4,18 +4,16 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 from prometheus_client.parser import text_string_to_metric_families
 
 from ordersaga_cli import show
 from ordersaga_cli.line import Command, json_option
-from ordersaga_cli.places import Place, running
+from ordersaga_cli.places import ROOT, Place, running
 from sagakit.service.manifest import found
 
 _SECONDS = 5.0
-_ROOT = Path(__file__).parents[1]
 _NOT_READY = "it starts or stops, or its database takes no writes: its log says which"
 
 
@@ -75,7 +73,7 @@ def _places(addresses: Sequence[str]) -> list[tuple[str, str]]:
         return [("", address) for address in addresses]
     return [
         (name, running(Place(name, "", name, "metrics", "")) or f"127.0.0.1:{manifest.metrics_port}")
-        for name, manifest in found(_ROOT).items()
+        for name, manifest in found(ROOT).items()
     ]
 
 

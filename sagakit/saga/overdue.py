@@ -46,6 +46,7 @@ def overdue(saga: Saga, instance: Instance, now: datetime) -> Transition:
         return moves.without_event(instance, moves.wait(instance.status, step), Fit.RESENT)
     attempts = step.retry.attempts
     tried = f"attempt {instance.attempt}" + (f" of {attempts}" if instance.attempt <= attempts else "")
+    tried += ", undoing" if instance.compensates else ""
     error = f"no reply to {type(pending_command(saga, instance)).__name__}, {tried}"
     again = _again(instance, step, now) | {"last_error": error}
     if instance.attempt < attempts:

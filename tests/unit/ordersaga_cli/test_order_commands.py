@@ -124,7 +124,7 @@ def test_list_shows_a_line_for_each_order() -> None:
     result, services = ask("order list --user 1 --status cancelled --limit 2", ListOrders=answer)
     assert services.request == pb.ListOrdersRequest(page_size=2, user_id=1, status=pb.ORDER_STATUS_CANCELLED)
     assert re.match(r"42 +1 +2 +3 +400 +CANCELLED +OUT_OF_STOCK", result.lines[2])
-    assert result.err == "There are more than --limit 2.\n"
+    assert (result.lines[-1], result.err) == ("There are more than --limit 2.", "")
 
 
 def test_what_could_move_the_terminal_is_shown_and_not_done() -> None:

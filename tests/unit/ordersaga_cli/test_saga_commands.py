@@ -28,10 +28,10 @@ def saga(order_id: int = 42, **changes: object) -> pb.Saga:
         "stuck": True,
         "reason": "UNDELIVERABLE_ADDRESS",
         "pending_command": "IncreaseProductCommand",
-        "attempt": 5,
+        "attempt": 6,
         "waiting_since": when(-1925),
         "deadline": when(471.5),
-        "last_error": "no answer to attempt 5",
+        "last_error": "no reply, attempt 5",
         "remaining_steps": ["decrease-product"],
         "version": 9,
         "create_time": when(-1926),
@@ -54,7 +54,7 @@ def test_list_shows_what_a_saga_waits_for() -> None:
     result, services = ask("saga list --stuck", ListSagas=pb.ListSagasResponse(sagas=[saga(42), saga(41, **RUNNING)]))
     head, stuck, running = result.lines
     assert head.split("  ")[0] == "order"
-    for word in ("COMPENSATING", "stuck", "IncreaseProductCommand", "32 min 5 s", "in 7 min", "no answer to attempt 5"):
+    for word in ("COMPENSATING", "stuck", "IncreaseProductCommand", "32 min 5 s", "in 7 min", "no reply, attempt 5"):
         assert word in stuck
     assert "stuck" not in running
     assert services.request == pb.ListSagasRequest(page_size=50, stuck=True)
@@ -101,7 +101,7 @@ def history() -> pb.GetSagaResponse:
                 create_time=when(-120),
                 type=pb.SAGA_EVENT_TYPE_STUCK,
                 step="decrease-product",
-                reason="no answer to attempt 5",
+                reason="no reply, attempt 5",
             ),
         ],
     )
@@ -111,16 +111,16 @@ def test_show_prints_where_it_stands_how_it_came_there_and_what_to_do() -> None:
     result, _ = ask("saga show 42", GetSaga=history())
     facts = dict(re.findall(r"^(\w[a-z ]{0,15}\w) {2,}(\S.*)$", result.out, re.MULTILINE))
     assert facts["status"] == "COMPENSATING, because UNDELIVERABLE_ADDRESS"
-    assert facts["stuck"].startswith("yes")
+    assert facts["stuck"] == "yes: no success in 5 attempts; it still asks"
     assert facts["pending command"] == "IncreaseProductCommand"
-    assert facts["attempt"] == "5"
+    assert facts["attempt"] == "6"
     assert facts["waiting since"].endswith("for 32 min 5 s")
     assert facts["deadline"].endswith("UTC, in 7 min 51 s")
-    assert facts["last error"] == "no answer to attempt 5"
+    assert facts["last error"] == "no reply, attempt 5"
     assert facts["steps left"] == "decrease-product"
     assert [line.split()[3] for line in result.lines if re.match(r"\d+  ", line)] == ["STARTED", "STUCK"]
-    assert result.lines[-1].startswith("Next: see why nobody answers IncreaseProductCommand")
-    assert result.lines[-1].endswith("then `ordersaga saga retry 42`")
+    assert result.lines[-1].startswith("Next: it goes on by itself once product_svc answers IncreaseProductCommand")
+    assert result.lines[-1].endswith("or ask now: `ordersaga saga retry 42`")
 
 
 def long_history(request: pb.GetSagaRequest) -> pb.GetSagaResponse:
@@ -142,7 +142,39 @@ def test_show_reads_a_long_history_from_its_newest_event_back_to_its_limit(
     result, services = ask(f"saga show 42 {options} --json", GetSaga=long_history)
     assert [int(event["version"]) for event in result.json["history"]] == list(range(2001 - shown, 2001))
     assert [request.history_page_size for request in services.requests] == asked
-    assert ("There are older events" in result.err) == (shown < 2000)
+    assert bool(result.json["next_history_page_token"]) == (shown < 2000)
+
+
+def test_show_says_below_its_table_that_there_are_older_events() -> None:
+    result, _ = ask("saga show 42 --limit 3", GetSaga=long_history)
+    assert result.lines[-3] == "There are older events than these 3; --limit shows more."
+
+
+def test_list_says_below_its_table_that_there_are_more() -> None:
+    more = pb.ListSagasResponse(sagas=[saga()], next_page_token="more")  # noqa: S106 - no password
+    result, _ = ask("saga list --limit 1", ListSagas=more)
+    assert (result.lines[-1], result.err) == ("There are more than --limit 1.", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"stuck": False}, "no"),
+        ({"attempt": 1}, "yes; it still asks"),
+        ({"pending_command": ""}, "yes: the last error says why"),
+        ({"status": pb.SAGA_STATUS_COMPLETED}, "yes: the last error says why"),
+    ],
+    ids=["not stuck", "refused at once", "not understood", "ended"],
+)
+def test_what_being_stuck_means_is_said(changes: dict[str, object], words: str) -> None:
+    result, _ = ask("saga show 42", GetSaga=pb.GetSagaResponse(saga=saga(**changes)))  # type: ignore[arg-type] # by name
+    assert re.search(rf"^stuck +{words}$", result.out, re.MULTILINE)
+
+
+def test_a_command_of_another_version_has_no_service_to_name() -> None:
+    later = saga(pending_command="ChargeCardCommand")
+    result, _ = ask("saga show 42", GetSaga=pb.GetSagaResponse(saga=later))
+    assert "once its service answers ChargeCardCommand" in result.lines[-1]
 
 
 @pytest.mark.parametrize(

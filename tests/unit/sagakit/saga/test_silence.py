@@ -89,13 +89,14 @@ def test_two_replies_to_two_attempts_advance_once(trip: Conversation) -> None:
 def test_undoing_is_never_given_up_but_an_operator_is_called(undoing: Conversation) -> None:
     undoing.hears_nothing(ATTEMPTS - 1)
     assert not undoing.instance.stuck
+    assert undoing.reasons(EventType.STEP_TIMED_OUT)[-1] == "attempt 4 of 5, undoing"
     undoing.hears_nothing()
     assert undoing.instance.stuck
     undoing.hears_nothing(20).expects(CANCEL_HOTEL)
     assert undoing.instance.stuck
     assert undoing.fits[-1] is Fit.STUCK
     assert 0.8 * CAP <= undoing.wait <= 1.2 * CAP
-    assert undoing.reasons(EventType.STUCK) == ["attempt 5 of 5"]
+    assert undoing.reasons(EventType.STUCK) == ["attempt 5 of 5, undoing"]
 
 
 def test_a_stuck_saga_goes_on_when_the_reply_comes_after_all(undoing: Conversation) -> None:
