@@ -30,14 +30,18 @@ MARK = "stored"
 leave it empty: then the committed offset alone counts."""
 
 # Where the database has less than is known, CASE gives NULL, which the table refuses. So the check is a part of the
-# transaction that stores the offset, and needs no round trip of its own.
+# transaction that stores the offset, and needs no round trip of its own. The rows are locked before they are compared:
+# otherwise the statement might wait for another member's commit, and then overwrite what that has stored.
 _WRITE = """
     INSERT INTO consumed_offsets (topic, partition, next_offset)
-    SELECT topic, partition, CASE WHEN known IS NULL OR has.next_offset = known THEN given.next_offset
-                                  WHEN has.next_offset > known THEN greatest(given.next_offset, has.next_offset) END
+    SELECT given.topic, given.partition,
+           CASE WHEN known IS NULL OR has.next_offset = known THEN given.next_offset
+                WHEN has.next_offset > known THEN greatest(given.next_offset, has.next_offset) END
     FROM unnest(%(topics)s::text[], %(partitions)s::integer[], %(offsets)s::bigint[], %(known)s::bigint[])
          WITH ORDINALITY AS given (topic, partition, next_offset, known, place)
-         LEFT JOIN consumed_offsets AS has USING (topic, partition)
+         LEFT JOIN LATERAL (SELECT stored.next_offset FROM consumed_offsets AS stored
+                            WHERE stored.topic = given.topic AND stored.partition = given.partition
+                            FOR NO KEY UPDATE) AS has ON true
     ORDER BY place
     ON CONFLICT (topic, partition) DO UPDATE SET next_offset = EXCLUDED.next_offset
 """

@@ -96,6 +96,13 @@ GOING_BACK = {
         "        self.stored()\n",
         f"{_GOING_BACK}::test_tables_that_are_overwritten_in_place_are_noticed_while_nothing_comes",
     ),
+    "compared-before-it-is-locked": Mutant(
+        "sagakit/offsets/stored_offsets.py",
+        "                            FOR NO KEY UPDATE) AS has",
+        "                            ) AS has",
+        "tests/integration/test_stored_offsets.py"
+        "::test_a_former_owner_that_waits_for_the_new_owners_commit_does_not_lower_its_offset",
+    ),
     "lowered-by-who-comes-late": Mutant(
         "sagakit/offsets/stored_offsets.py",
         "greatest(given.next_offset, has.next_offset)",
