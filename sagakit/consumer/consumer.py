@@ -131,21 +131,23 @@ class Consumer:
                 self._stall_repair.repair()
             self._offset_keeper.close(self._membership.client, wait=True)
             self._membership.leave()
-            self._batch_handler.forget()
             self._state = "ended"
         except Exception as error:
             self._state = "ended"
             log.exception("the consumer ended by an error of its own")
             self._on_crash(f"the consumer ended: {error!r}")
+        finally:
+            self._batch_handler.forget()
 
     def _is_placed(self) -> bool:
         """Place what is unplaced; back off and return False where the database or the brokers do not answer."""
         if self._membership.unplaced:
             try:
-                self._membership.place()
+                found = self._membership.find_places()
             except Exception as error:  # noqa: BLE001 - whatever it is, they are paused until it is known
                 self._setbacks.wait(error)
                 return False
+            self._membership.place(found)  # where this fails, only a new process can go on
         return True
 
     def _turn(self) -> None:

@@ -130,13 +130,20 @@ class Membership:
         self.unplaced |= self.owned
         self.client.pause(_topic_partitions(self.unplaced))
 
-    def place(self) -> None:
-        """Have what is unplaced read on from where it is to be.
+    def find_places(self) -> Mapping[Partition, Start]:
+        """Return where what is unplaced is to be read on.
 
         Raises:
-            Exception: the database or the brokers do not answer; it stays unplaced.
+            Exception: the database or the brokers do not answer.
         """
-        found = starting_points(self.client, self.unplaced, self._handler.stored())
+        return starting_points(self.client, self.unplaced, self._handler.stored())
+
+    def place(self, found: Mapping[Partition, Start]) -> None:
+        """Have partitions read on as ``found`` says.
+
+        Raises:
+            KafkaException: the client cannot do it, and cannot try again: it may have unassigned them already.
+        """
         # They are assigned anew, not sought: what a client has fetched before it was paused may move a seek's place.
         again = _topic_partitions(found)
         self.client.incremental_unassign(again)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from confluent_kafka import Consumer as KafkaConsumer
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from prometheus_client import REGISTRY
 
@@ -147,6 +147,33 @@ def test_tables_that_are_overwritten_in_place_are_noticed_while_nothing_comes(gr
     then.restore()
     has_effects(group, range(1, 31))
     has_stored(group, 30)
+
+
+def test_a_client_that_fails_while_it_is_placed_ends_the_process(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(KafkaConsumer):
+        """Kafka's consumer, which cannot be assigned what it was just unassigned."""
+
+        fails = False
+
+        def incremental_assign(self, partitions: list[TopicPartition]) -> None:
+            if Failing.fails:
+                raise KafkaException(KafkaError(KafkaError._STATE))  # noqa: SLF001 - its public name
+            super().incremental_assign(partitions)
+
+    monkeypatch.setattr("sagakit.consumer.membership.KafkaConsumer", Failing)
+    consumer = group.consume(Recorded())
+    then = Dump(group)
+    group.send(range(1, 31))
+    has_effects(group, range(1, 31))
+    has_stored(group, 30)
+    Failing.fails = True
+    then.restore()
+
+    def ended() -> None:
+        assert (len(group.crashes), consumer.state) == (1, "ended")
+
+    eventually(ended)
+    group.crashes.clear()
 
 
 def test_a_database_restored_while_the_service_is_stopped_is_caught_up_at_its_start(group: Group) -> None:
