@@ -60,7 +60,7 @@ class Guard(grpc.GenericRpcHandler):
             handler = self._service.service(handler_call_details)
             if handler is None:
                 return None
-            self._guarded[name] = _guarded(handler, name.rpartition("/")[2], self._calls)
+            self._guarded[name] = _guarded(handler, name, self._calls)
         return self._guarded[name]
 
 
@@ -91,7 +91,7 @@ def _forgiving(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Mes
 def _unary(
     behaviour: Callable[[Any, Context], Awaitable[Message]], method: str, calls: Calls
 ) -> Callable[..., Awaitable[Message]]:
-    answered, seconds = metrics.RPCS.labels(method, "OK"), metrics.RPC_SECONDS.labels(method)
+    answered, seconds = metrics.RPCS.labels(_short(method), "OK"), metrics.RPC_SECONDS.labels(_short(method))
 
     async def guarded(request: Message, context: Context) -> Message:
         began = time.perf_counter()
@@ -136,7 +136,7 @@ def _dialogue(
 def _streaming(
     answer: Callable[[Any, Context], Awaitable[None]], method: str, calls: Calls
 ) -> Callable[..., Awaitable[None]]:
-    answered, under_way = metrics.RPCS.labels(method, "OK"), metrics.STREAMS.labels(method)
+    answered, under_way = metrics.RPCS.labels(_short(method), "OK"), metrics.STREAMS.labels(_short(method))
 
     async def guarded(request: Any, context: Context) -> None:  # noqa: ANN401 - one message, or an iterator of them
         calls.under_way += 1
@@ -196,11 +196,16 @@ async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
     if isinstance(error, grpc.aio.AbortError | grpc.aio.BaseError):
         raise error
     code, status = status_of(error, _domain(method))
-    metrics.RPCS.labels(method, code.name).inc()
+    metrics.RPCS.labels(_short(method), code.name).inc()
     details = ("grpc-status-details-bin", status.SerializeToString())
     await context.abort(code, status.message, trailing_metadata=(details,))
 
 
 def _domain(method: str) -> str:
     """Return the domain of the reasons: the first part of the method's name, ``bank`` of ``/bank.v1.Transfers/Add``."""
-    return method.lstrip("/").partition(".")[0]
+    return method.lstrip("/").partition("/")[0].partition(".")[0]
+
+
+def _short(method: str) -> str:
+    """Return the method's name in the metrics, ``Add`` of ``/bank.v1.Transfers/Add``."""
+    return method.rpartition("/")[2]

@@ -31,6 +31,8 @@ class Refusal:
     code: grpc.StatusCode
     text: str
     reason: str
+    domain: str
+    """Whose reason it is."""
     fields: list[str]
     """The fields that a BadRequest names."""
     retry_seconds: float | None
@@ -75,6 +77,7 @@ def _refusal(code: grpc.StatusCode, text: str, status: Status, everything: str) 
         code=code,
         text=text,
         reason=info.reason,
+        domain=info.domain,
         fields=[violation.field for violation in bad.field_violations],
         retry_seconds=retry.retry_delay.ToTimedelta().total_seconds() if details.RetryInfo in found else None,
         everything=everything,

@@ -1,12 +1,19 @@
 """Each error family is one gRPC status, with details for programs, and shows nothing of the server's inside."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from typing import NoReturn
+
 import grpc
 import psycopg
 import pytest
 from google.rpc import error_details_pb2
+from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 
 from sagakit.errors import AlreadyExists, Exhausted, InvalidArgument, NotFound, Refused, Unavailable, Violation
+from sagakit.rpc.guard import Calls, Context, Guard
 from sagakit.rpc.statuses import status_of
+from tests.support.rpc import connect, refusal
 
 CASES: list[tuple[Exception, grpc.StatusCode, str]] = [
     (InvalidArgument(Violation("quantity", "must be positive")), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT"),
@@ -56,3 +63,29 @@ def test_an_unknown_error_is_internal_and_keeps_its_text_to_the_log() -> None:
     assert code is grpc.StatusCode.INTERNAL
     assert "secret" not in str(status)
     assert "the server's log has it as" in status.message
+
+
+async def test_a_reason_belongs_to_the_package_of_the_service_that_was_called() -> None:
+    async def fail(_: Message, __: Context) -> NoReturn:
+        raise NotFound("NO_SUCH_BOOK", "there is no book 7")
+
+    async def stream(request: Message, context: Context) -> AsyncIterator[Message]:
+        yield await fail(request, context)
+
+    read, write = Message.FromString, Message.SerializeToString
+    methods = {
+        "GetBook": grpc.unary_unary_rpc_method_handler(fail, read, write),
+        "WatchBook": grpc.unary_stream_rpc_method_handler(stream, read, write),
+    }
+    books = grpc.method_handlers_generic_handler("library.v1.Books", methods)
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((Guard(books, Calls()),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    with connect(f"127.0.0.1:{port}") as channel:
+        get = channel.unary_unary("/library.v1.Books/GetBook", write, read)
+        watch = channel.unary_stream("/library.v1.Books/WatchBook", write, read)
+        for call in (lambda: get(Message()), lambda: next(watch(Message()))):
+            status = await asyncio.to_thread(refusal, call)
+            assert (status.reason, status.domain) == ("NO_SUCH_BOOK", "library")
+    await server.stop(None)
