@@ -73,18 +73,21 @@ class Timelines:
 
         Where its history cannot be read, that is logged, and whoever relies on it does without.
         """
-        self._readable = True
         try:
             with session.pipeline() as tx:
-                self.look(tx)
+                self._read(tx)
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported) as error:
             self._readable = False
             log.warning("the database's timeline cannot be read", error=one_line(error))
+        else:
+            self._readable = True
 
     def look(self, tx: Transaction) -> None:
         """See which history the database of ``tx`` has now, where that can be read."""
-        if not self._readable:
-            return
+        if self._readable:
+            self._read(tx)
+
+    def _read(self, tx: Transaction) -> None:
         with self._reading:
             for row in tx.execute(_READ):
                 if self.line and (row.line != self.line or row.position < self._position):
