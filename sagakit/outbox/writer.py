@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import psycopg
 
 from sagakit.avro.codec import Codec
-from sagakit.errors import Unavailable
+from sagakit.errors import NotFound, Unavailable
 from sagakit.kafka.producer import Producer
 from sagakit.messages import Encoded, Outgoing
 from sagakit.outbox import table
@@ -92,7 +92,12 @@ class OutboxWriter:
         timelines.must_be_whole()
         if published:
             table.remove(tx, published)
-        result, outgoing = function(tx, room)
+        try:
+            result, outgoing = function(tx, room)
+        except NotFound:
+            timelines.look(tx)
+            timelines.must_be_whole()  # else it may be in Kafka, and be restored soon
+            raise
         messages = [self._codec.encode(message) for message in outgoing]
         if not messages:
             return result, [], []

@@ -12,7 +12,7 @@ import pytest
 
 from devstack.stack import Stack
 from sagakit.avro.codec import Codec
-from sagakit.errors import Unavailable
+from sagakit.errors import NotFound, Unavailable
 from sagakit.kafka.producer import Producer
 from sagakit.messages import Encoded, Outgoing
 from sagakit.outbox import table
@@ -164,6 +164,20 @@ async def test_a_write_that_meets_other_tables_than_were_there_is_refused_and_le
     with pytest.raises(Unavailable, match="overwritten"):
         await writer.write(1, desk.pings(1))
     assert await desk.rows() == 0
+
+
+async def test_what_is_not_found_in_other_tables_than_were_there_may_be_restored_yet(stack: Stack, desk: Desk) -> None:
+    writer, _ = desk.writer(stack.bootstrap)
+    desk.database.timelines.whole = desk.database.timelines.number
+
+    def miss(_: Transaction, __: int) -> tuple[None, list[Outgoing]]:
+        raise NotFound("PING_NOT_FOUND", "there is no ping 7")
+
+    with pytest.raises(NotFound):
+        await writer.write(1, miss)
+    await desk.database.run(replace_tables)
+    with pytest.raises(Unavailable, match="not restored yet"):
+        await writer.write(1, miss)
 
 
 def replace_tables(tx: Transaction) -> None:
