@@ -94,6 +94,15 @@ class Case:
         cancelled = order is not None and order.status == "CANCELLED"
         return self.went_back("orchestrator_svc") and stuck and cancelled
 
+    def forgot_why(self, order_id: int) -> bool:
+        """Say whether a saga has forgotten a time-out or a cancel that its order was CANCELLED for.
+
+        It has learned of that since from a step that is undone, and says so by its reason, or is stuck.
+        """
+        saga = self.rows.sagas.get(order_id)
+        undone = saga is not None and saga.reason == "UNDONE" and self.went_back("orchestrator_svc")
+        return undone or self.undone_before(order_id)
+
     def remade_since(self, topic: str, time: float) -> bool:
         """Say whether ``topic`` was made anew at or after ``time``: what was in it may be gone unseen."""
         return any(remade.topic == topic and remade.time >= time for remade in self.evidence.remade)

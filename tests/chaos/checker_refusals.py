@@ -94,11 +94,10 @@ def _explained(case: Case, order: OrderRow) -> bool:
     events = {event.type for event in case.history[order.order_id]}
     match order.cancel_reason:
         case "TIMED_OUT":
-            return "STEP_TIMED_OUT" in events
+            return "STEP_TIMED_OUT" in events or case.forgot_why(order.order_id)
         case "CANCEL_REQUESTED":
-            return "CANCEL_ACCEPTED" in events and (
-                order.cancel_time is not None or _operator_asked(case, order.order_id)
-            )
+            asked = order.cancel_time is not None or _operator_asked(case, order.order_id)
+            return asked and ("CANCEL_ACCEPTED" in events or case.forgot_why(order.order_id))
         case "UNDONE":  # a cancel that was decided and then forgotten
             return bool(case.evidence.went_back)
         case _:

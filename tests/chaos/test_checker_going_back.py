@@ -1,11 +1,12 @@
 """The checker where a database went back: it lets pass what nobody can have, and nothing more."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from tests.chaos.checker import check
-from tests.chaos.evidence import Content, CreateCall, OffsetSample, Outcome, RestockCall, Rows, WentBack
+from tests.chaos.evidence import Content, CreateCall, OffsetSample, Outcome, RestockCall, Rows, SagaCall, WentBack
 from tests.chaos.story import DELIVER, PRODUCT, TAKE, Story, good
 
 
@@ -167,6 +168,65 @@ def test_a_completed_order_may_not_be_undone_for_a_reason_that_is_forgotten(stor
     assert {3, 6} <= found(story)
 
 
+def cancelled_and_forgotten(story: Story, reason: str) -> None:
+    """Have an order be cancelled for ``reason``, and its saga learn of that from an undo that it has forgotten."""
+    forgotten = story.accepted(4)
+    undo = story.record("decrease-product-command", "IncreaseProductCommand", forgotten, **pieces_of(4))
+    undone = story.record("product-decreased", "ProductIncreased", undo, order_id=4)
+    story.event(4, "STEP_UNDONE", TAKE, "UNDONE", cause=undone)
+    story.undelivered(4, undone)
+    story.not_taken(4, story.rows.orders[4].content, "UNDONE")
+    story.rows.movements[4] = replace(story.rows.movements[4], undone=True)
+    story.event(4, "STEP_UNDONE", TAKE, cause=undone)
+    story.ended(4, "COMPENSATED", undone, "UNDONE")
+    story.rows.orders[4] = replace(story.rows.orders[4], cancel_reason=reason)  # the first reason stands
+
+
+def pieces_of(order_id: int) -> dict[str, object]:
+    return {"order_id": order_id, "product_id": PRODUCT, "quantity": 2}
+
+
+def asked_by_an_operator(story: Story) -> None:
+    story.evidence.saga_calls.append(SagaCall("CancelSaga", 4, Outcome.ACKNOWLEDGED, began=5.0, ended=5.1))
+
+
+def asked_by_the_customer(story: Story) -> None:
+    story.asked_to_cancel(4)
+
+
+@pytest.mark.parametrize("ask", [asked_by_an_operator, asked_by_the_customer])
+def test_a_cancel_that_its_saga_forgot_still_explains_why_the_order_is_cancelled(
+    story: Story, ask: Callable[[Story], None]
+) -> None:
+    cancelled_and_forgotten(story, "CANCEL_REQUESTED")
+    ask(story)
+    assert 13 in found(story)
+    went_back(story, "orchestrator_svc")
+    assert found(story) == set()
+
+
+def test_a_cancel_that_nobody_asked_for_is_not_explained_by_what_a_saga_forgot(story: Story) -> None:
+    cancelled_and_forgotten(story, "CANCEL_REQUESTED")
+    went_back(story, "orchestrator_svc")
+    assert found(story) == {13}
+
+
+def test_a_cancel_that_no_saga_accepted_is_not_explained_by_a_saga_that_knows_another_reason(story: Story) -> None:
+    story.rows.orders[3] = replace(story.rows.orders[3], cancel_reason="CANCEL_REQUESTED")
+    story.asked_to_cancel(3)
+    went_back(story, "orchestrator_svc")
+    assert 13 in found(story)
+
+
+@pytest.mark.parametrize(("service", "violated"), [("orchestrator_svc", set[int]()), ("product_svc", {13})])
+def test_a_time_out_may_be_forgotten_by_the_sagas_database_alone(
+    story: Story, service: str, violated: set[int]
+) -> None:
+    cancelled_and_forgotten(story, "TIMED_OUT")
+    went_back(story, service)
+    assert found(story) & {13} == violated
+
+
 def completed_after_all(story: Story, *, stuck: bool) -> None:
     """Have the saga of the cancelled order come to another end, and find that its steps are undone."""
     story.record("complete-order-command", "CompleteOrderCommand", order_id=3)
@@ -186,3 +246,11 @@ def test_it_may_not_come_to_another_end_in_silence(story: Story) -> None:
     went_back(story, "orchestrator_svc")
     completed_after_all(story, stuck=False)
     assert {1, 3, 6} <= found(story)
+
+
+def test_a_cancel_that_came_in_time_is_still_explained_by_a_saga_that_is_stuck_at_another_end(story: Story) -> None:
+    went_back(story, "orchestrator_svc")
+    story.rows.orders[3] = replace(story.rows.orders[3], cancel_reason="CANCEL_REQUESTED")
+    story.evidence.saga_calls.append(SagaCall("CancelSaga", 3, Outcome.ACKNOWLEDGED, began=5.0, ended=5.1))
+    completed_after_all(story, stuck=True)
+    assert found(story) == set()
