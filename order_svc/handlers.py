@@ -51,7 +51,7 @@ def _end(pipeline: Pipeline, endings: Sequence[Ending]) -> None:
 
 
 def _must_have_ended(orders: Mapping[int, Order], endings: Sequence[Ending]) -> None:
-    """Count and log orders that have ended otherwise than their command says.
+    """Count and log orders that have ended otherwise than their command says; log those of another reason.
 
     Raises:
         NotHeardOf: an order does not exist.
@@ -63,3 +63,6 @@ def _must_have_ended(orders: Mapping[int, Order], endings: Sequence[Ending]) -> 
         if ending.contradicts(order):
             _CONTRADICTIONS.inc()
             log.error("contradiction", order_id=order.order_id, status=order.status, command=ending.status)
+        elif order.cancel_reason != ending.reason:
+            reasons = {"reason": order.cancel_reason, "command": ending.reason}
+            log.warning("cancelled for another reason before", order_id=order.order_id, **reasons)

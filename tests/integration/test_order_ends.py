@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from ordersaga.messages import CompleteOrderCommand
+from ordersaga.messages import CancelOrderCommand, CompleteOrderCommand
 from prometheus_client import REGISTRY
 
 from devstack.stack import Stack
 from order_svc import store
-from order_svc.handlers import complete_orders
+from order_svc.handlers import cancel_orders, complete_orders
 from order_svc.orders import Ending, NewOrder, Order, OrderStatus
 from sagakit.errors import Poison
 from sagakit.postgres.database import Database
@@ -65,6 +65,10 @@ def counted() -> float:
     return REGISTRY.get_sample_value("ordersaga_orders_ended_total", {"status": "COMPLETED"}) or 0.0
 
 
+def contradictions() -> float:
+    return REGISTRY.get_sample_value("ordersaga_order_contradictions_total") or 0.0
+
+
 def test_an_order_ends_once_and_stays_as_it_ended_first(database: Database) -> None:
     one, other, third = place(database, 3)
     assert end(database, Ending(other.order_id, CANCELLED, REASON), Ending(one.order_id, COMPLETED)) == {
@@ -101,6 +105,19 @@ async def test_a_contradiction_is_shown_to_nobody_as_if_it_had_been_applied(dsn:
             news = await follower.next(SECONDS)
     assert news is not None
     assert [order.after(news[order.order_id])] == stored(database, order)
+
+
+def test_an_order_keeps_its_first_reason_and_only_another_end_raises_the_alarm(database: Database) -> None:
+    (order,) = place(database, 1)
+    before = contradictions()
+    for reason in (REASON, "UNDONE"):
+        with database.pipeline() as pipeline:
+            cancel_orders([CancelOrderCommand(order_id=order.order_id, reason=reason)], pipeline)
+    assert contradictions() == before
+    with database.pipeline() as pipeline:
+        complete_orders([CompleteOrderCommand(order_id=order.order_id)], pipeline)
+    assert contradictions() == before + 1
+    assert [(one.status, one.cancel_reason) for one in stored(database, order)] == [(CANCELLED, REASON)]
 
 
 def test_an_end_is_counted_once_though_another_of_its_batch_is_poison(database: Database) -> None:

@@ -87,10 +87,10 @@ ORDERS = {
         "            continue\n",
         f"{_ENDS}::test_an_end_is_counted_once_though_another_of_its_batch_is_poison",
     ),
-    "reason-is-no-matter": Mutant(
+    "another-reason-is-another-end": Mutant(
         "order_svc/orders.py",
-        "(order.status, order.cancel_reason) != (self.status, self.reason)",
         "order.status != self.status",
+        "(order.status, order.cancel_reason) != (self.status, self.reason)",
         "tests/unit/order_svc/test_orders.py::test_only_another_end_contradicts_a_final_order",
     ),
     "cancel-before-its-order": Mutant(

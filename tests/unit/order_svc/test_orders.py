@@ -35,7 +35,7 @@ def test_an_order_is_final_once_it_has_ended() -> None:
         (COMPLETED, Ending(7, OrderStatus.COMPLETED), False),
         (COMPLETED, Ending(7, OrderStatus.CANCELLED, "OUT_OF_STOCK"), True),
         (CANCELLED, Ending(7, OrderStatus.CANCELLED, "OUT_OF_STOCK"), False),
-        (CANCELLED, Ending(7, OrderStatus.CANCELLED, "PRICE_CHANGED"), True),
+        (CANCELLED, Ending(7, OrderStatus.CANCELLED, "UNDONE"), False),
         (CANCELLED, Ending(7, OrderStatus.COMPLETED), True),
     ],
 )
