@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.chaos.nemeses import SERVERS, Fault
+from tests.chaos.nemeses_data import LASTED
 from tests.chaos.stage import Stage
 
 _READY_SECONDS = 60.0
@@ -68,12 +69,14 @@ class Director:
         try:
             with self._alone(fault.nemesis.uses), self._noted(fault) as summary:
                 began = time.monotonic()
-                self._report(f"{began - self.began:6.1f}  {summary}")
+                self._report(f"{began - self.began:6.1f}  {_lasting(summary, fault.seconds)}")
                 self._stopping.wait(fault.seconds)
         except Exception as error:  # noqa: BLE001 - whatever it is, the round goes on, and the report names it
             trouble = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
             self._report(f"{time.monotonic() - self.began:6.1f}  {fault.nemesis.kind} did not come to pass: {trouble}")
-        self.done.append(Done(fault.nemesis.kind, began - self.began, time.monotonic() - self.began, summary, trouble))
+        ended = time.monotonic()
+        summary = _lasting(summary, ended - began)
+        self.done.append(Done(fault.nemesis.kind, began - self.began, ended - self.began, summary, trouble))
 
     @contextmanager
     def _noted(self, fault: Fault) -> Iterator[str]:
@@ -107,3 +110,7 @@ class Director:
                 while not server.ready() and time.monotonic() < give_up and not self._stopping.is_set():
                     time.sleep(0.2)
             yield
+
+
+def _lasting(summary: str, seconds: float) -> str:
+    return summary.replace(LASTED, f"{seconds:.1f} s")

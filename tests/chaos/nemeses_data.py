@@ -15,6 +15,8 @@ from tests.chaos.stage import Stage
 from tests.support.going_back import Earlier
 
 Act = Callable[[Stage, Random], AbstractContextManager[str]]
+LASTED = "{lasted}"
+"""In what a nemesis yields, it stands for the time that the fault lasts."""
 _MOST_REMOVED = 6
 _FINAL_SECONDS = 30.0
 _NOTED_SECONDS = 3.0
@@ -28,7 +30,7 @@ def goes_back(service: str) -> Act:
     def act(stage: Stage, _: Random) -> Iterator[str]:
         since = stage.recorder.now()  # before the sessions end: what is committed meanwhile is not forgotten
         earlier = Earlier(stage.stack.databases[service], service)
-        yield f"{service}'s database goes back to this moment"
+        yield f"{service}'s database is put back to what it was {LASTED} before"
         with stage.recorder.going_back(service, since):
             earlier.restore()
 

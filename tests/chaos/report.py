@@ -3,13 +3,18 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.machine import in_a_line, machine
+from devstack.layout import ROOT
 from tests.chaos.checker import INVARIANTS
 from tests.chaos.checker_common import Case
 from tests.chaos.checker_handling import healings
 from tests.chaos.evidence import Evidence, Outcome
+from tests.chaos.report_orders import orders_of
 from tests.chaos.round import Result
+from tools import git
 
 _MOST_SHOWN = 20
 
@@ -28,6 +33,7 @@ def _lines(result: Result, logs: Path) -> Iterator[str]:
     chosen = f" NEMESES={','.join(settings.nemeses)}" if settings.nemeses else ""
     yield f"The same faults and customers again: `{again}{chosen}`"
     yield ""
+    yield from _origin(evidence)
     yield f"- {settings.duration:.0f} s of load and faults, {settings.replicas} replica(s) of each service"
     faults = [fault for fault in result.faults if not fault.error]
     missed = (
@@ -38,6 +44,7 @@ def _lines(result: Result, logs: Path) -> Iterator[str]:
     yield f"- {final} after the last heal (bound: {settings.bound:.0f} s)"
     yield f"- logs: `{logs}`"
     yield from _verdict(result)
+    yield from orders_of(result.violations, Case(evidence))
     yield from _table("Orders by outcome", "outcome", _outcomes(evidence))
     yield from _table("Calls by answer", "call", result.codes)
     yield from _table("What was healed, by the last fault that explains it", "healing", _healings(evidence))
@@ -50,6 +57,14 @@ def _lines(result: Result, logs: Path) -> Iterator[str]:
     yield from _table("Errors in the logs", "service and event", _errors(logs))
     yield from _deaths(result)
     yield from _time_line(result)
+
+
+def _origin(evidence: Evidence) -> Iterator[str]:
+    """Say what was run, when and where: with another commit, or on another machine, a round may come out otherwise."""
+    commit = git.run(ROOT, "describe", "--always", "--dirty", "--exclude=*").decode().strip()
+    began = datetime.fromtimestamp(evidence.epoch / 1_000_000, UTC)
+    yield f"- commit {commit or 'unknown'}, {began:%Y-%m-%d %H:%M:%S} UTC"
+    yield f"- {in_a_line(machine())}"
 
 
 def _verdict(result: Result) -> Iterator[str]:

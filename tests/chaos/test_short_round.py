@@ -10,6 +10,7 @@ from devstack.stack import Stack
 from tests.chaos.evidence import SERVICES
 from tests.chaos.harness import fresh
 from tests.chaos.nemeses import CATALOGUE, chosen, schedule
+from tests.chaos.nemeses_data import LASTED
 from tests.chaos.report import report
 from tests.chaos.round import Result, Settings, run
 
@@ -43,6 +44,7 @@ def must_hold(result: Result, tmp_path: Path) -> None:
     assert any(row.status == "COMPLETED" for row in result.evidence.rows.orders.values()), text
     assert {fault.error for fault in result.faults} == {""}, text
     assert "every invariant holds" in text
+    assert LASTED not in text  # it is filled in
 
 
 @pytest.mark.timeout(ROUND_SECONDS)
