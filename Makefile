@@ -57,8 +57,8 @@ bench: venv-dev ## measure throughput, latency, costs and growth on a stack of i
 test-unit: venv-dev ## the tests that need no server
 	@python -m pytest tests/unit $(ARGS)
 
-mutants: venv-dev ## see that small wrong changes are each caught by the test named for it; ONLY=no-jitter,no-cap
-	@python -m tests.mutants $(if $(ONLY),--only $(ONLY))
+mutants: venv-dev ## see that small wrong changes are each caught by the test named for it; LIST=1, ONLY=no-jitter,no-cap
+	@python -m tests.mutants $(if $(ONLY),--only $(ONLY)) $(if $(LIST),--list)
 
 test-upgrade: venv-dev ## the release before and this one side by side, and a migration of a million orders; ORDERS=100000
 	@ORDERS=$(ORDERS) python -m pytest tests/upgrade -s $(ARGS)

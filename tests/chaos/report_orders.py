@@ -46,7 +46,8 @@ def _calls(case: Case, order_id: int) -> Iterator[Call]:
     evidence = case.evidence
     requests = {call.request_id for call in evidence.creates if call.order_id == order_id}
     yield from (call for call in evidence.creates if call.request_id in requests)
-    yield from (call for call in [*evidence.cancels, *evidence.saga_calls] if call.order_id == order_id)
+    yield from (call for call in evidence.cancels if call.order_id == order_id)
+    yield from (call for call in evidence.saga_calls if call.order_id == order_id)
 
 
 def _record(case: Case, record: Record) -> str:

@@ -1,4 +1,4 @@
-"""``python -m tests.mutants [--only NAME]``: see that each small wrong change is caught by the test named for it.
+"""``python -m tests.mutants [--only NAME | --list]``: see that each small wrong change is caught by its test.
 
 It ends with 1 where one is not, unless its reason is listed, and where one changes nothing any more.
 """
@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from devstack.errors import DevstackError
@@ -21,7 +21,7 @@ from tests.mutants.trial import Result, Verdict, Workshop, servers
 def main() -> int:
     """Try out the mutants; return 0 where each is caught, or listed with a reason."""
     signal.signal(signal.SIGTERM, _interrupt)
-    mutants, began = _chosen(), time.monotonic()
+    mutants, began = chosen(sys.argv[1:]), time.monotonic()
     rotten = [name for name, mutant in mutants.items() if not _fits(name, mutant)]
     mutants = {name: mutant for name, mutant in mutants.items() if name not in rotten}
     try:
@@ -38,13 +38,19 @@ def main() -> int:
     return 1 if wrong or rotten else 0
 
 
-def _chosen() -> dict[str, Mutant]:
+def chosen(arguments: Sequence[str]) -> dict[str, Mutant]:
+    """Return the mutants that the command line's ``arguments`` name: all of them where they name none."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--only", default="", help="names, with commas: all where not given")
-    names = [name for name in parser.parse_args().only.split(",") if name] or list(MUTANTS)
+    parser.add_argument("--list", action="store_true", help="list the names, each with its file, and end")
+    given = parser.parse_args(arguments)
+    if given.list:
+        print("\n".join(f"{name:40} {mutant.path}" for name, mutant in MUTANTS.items()))
+        sys.exit(0)
+    names = [name for name in given.only.split(",") if name] or list(MUTANTS)
     unknown = [name for name in names if name not in MUTANTS]
     if unknown:
-        parser.error(f"there is no mutant {', '.join(unknown)}")
+        parser.error(f"there is no mutant {', '.join(unknown)}; there are {', '.join(sorted(MUTANTS))}")
     return {name: MUTANTS[name] for name in names}
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.__main__ import chosen
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.mutant import Mutant
 from tests.mutants.trial import Verdict, judged
@@ -31,6 +32,20 @@ _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 def test_those_that_survive_say_why_and_are_few() -> None:
     assert len([mutant for mutant in MUTANTS.values() if mutant.survives]) < len(MUTANTS) / 10
+
+
+def test_an_unknown_name_is_refused_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        chosen(["--only", "no-such"])
+    said = capsys.readouterr().err
+    assert "there is no mutant no-such" in said
+    assert [name for name in MUTANTS if name not in said] == []
+
+
+def test_the_names_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        chosen(["--list"])
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(MUTANTS)
 
 
 @pytest.mark.parametrize("text", ["", "wait() or wait()"])
