@@ -112,6 +112,16 @@ def request_burnt(story: Story) -> None:
     story.evidence.creates.append(replace(call, outcome=Outcome.REFUSED, order_id=None, code="ALREADY_EXISTS"))
 
 
+def answered_otherwise(story: Story) -> None:
+    call = story.evidence.creates[0]
+    story.evidence.creates[0] = replace(call, answered=replace(call.content, quantity=9))
+
+
+def stored_otherwise(story: Story) -> None:
+    order = story.rows.orders[1]
+    story.rows.orders[1] = replace(order, content=replace(order.content, address="Other Street 1"))
+
+
 def outbox_row_lost(story: Story) -> None:
     story.evidence.outbox.append(OutboxRow("m-lost", "order-created"))
 
@@ -196,6 +206,8 @@ BAD: list[tuple[int, Callable[[Story], None]]] = [
     (4, other_content_accepted),
     (4, two_answers_to_one_request),
     (4, request_burnt),
+    (4, answered_otherwise),
+    (4, stored_otherwise),
     (5, outbox_row_lost),
     (5, outbox_row_left),
     (6, history_out_of_order),
