@@ -238,6 +238,13 @@ KIT = {
         "        self._producer.deliver(messages)\n",
         f"{_WRITER}::test_what_cannot_be_committed_is_not_said",
     ),
+    "not-there-in-other-tables": Mutant(
+        "sagakit/outbox/writer.py",
+        "            timelines.look(tx)\n",
+        "",
+        "tests/integration/test_outbox_writer.py"
+        "::test_what_is_not_found_in_other_tables_than_were_there_may_be_restored_yet",
+    ),
     "other-tables-pass": Mutant(
         "sagakit/outbox/writer.py",
         "        timelines.must_have(tx, tables)\n",
