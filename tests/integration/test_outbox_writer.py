@@ -13,7 +13,7 @@ import pytest
 from devstack.stack import Stack
 from sagakit.avro.codec import Codec
 from sagakit.errors import NotFound, Unavailable
-from sagakit.kafka.producer import Producer
+from sagakit.kafka.producer import PROPERTIES, Producer
 from sagakit.messages import Encoded, Outgoing
 from sagakit.outbox import table
 from sagakit.outbox.bound import OutboxBound
@@ -198,11 +198,14 @@ async def test_while_kafka_does_not_keep_up_little_is_kept_in_memory(stack: Stac
     assert await desk.rows() == 2_000, "the relay publishes the rest"
 
 
-async def test_with_kafka_away_writes_are_stored_and_one_at_a_time_tries(desk: Desk) -> None:
+async def test_with_kafka_away_writes_are_stored_and_one_at_a_time_tries(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROPERTIES, "message.timeout.ms", 1_000)
     writer, producer = desk.writer("127.0.0.1:1")
     assert [await writer.write(500, desk.pings(500)) for _ in range(4)] == [500] * 4
     assert await desk.rows() == 2_000
-    await asyncio.sleep(17)  # the producer gives a message 15 seconds
+    await asyncio.sleep(3)  # by then the producer has given its messages up
     assert producer.given == 500
     assert [await writer.write(500, desk.pings(500)) for _ in range(4)] == [500] * 4
     await asyncio.sleep(0.1)
