@@ -28,7 +28,8 @@ def cancels_have_their_end(case: Case) -> Iterator[Violation]:
 def _as_the_history_says(case: Case, order: OrderRow) -> Iterator[Violation]:
     events = {event.type for event in case.history[order.order_id]}
     ended = f"order {order.order_id} is {order.status} ({order.cancel_reason})"
-    if "CANCEL_ACCEPTED" in events and (order.status, order.cancel_reason) != ("CANCELLED", _REASON):
+    as_accepted = order.cancel_reason == _REASON or case.forgot_why(order.order_id)
+    if "CANCEL_ACCEPTED" in events and not (order.status == "CANCELLED" and as_accepted):
         yield Violation(14, f"{ended}, and its cancel was accepted")
     if "CANCEL_TOO_LATE" in events and order.status != "COMPLETED":
         yield Violation(14, f"{ended}, and its cancel came too late")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from tests.chaos.evidence import CreateCall, DeadLetter, Evidence, OrderRow, Record, SagaEvent
 
 FINAL = ("COMPLETED", "CANCELLED")
+_LATE_SECONDS = 60.0
+"""A record may be read so long after it was written, where Kafka was away."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +97,17 @@ class Case:
         return self.went_back("orchestrator_svc") and stuck and cancelled
 
     def forgot_why(self, order_id: int) -> bool:
-        """Say whether a saga has forgotten a time-out or a cancel that its order was CANCELLED for.
+        """Say whether a saga commanded its order's cancel, and its database may have forgotten why.
 
-        It has learned of that since from a step that is undone, and says so by its reason, or is stuck.
+        It learns of that again from a step that is undone, or from a refusal that had come behind the cancel and is
+        read before it this time. So the saga may know another reason than the order.
         """
-        saga = self.rows.sagas.get(order_id)
-        undone = saga is not None and saga.reason == "UNDONE" and self.went_back("orchestrator_svc")
-        return undone or self.undone_before(order_id)
+        order = self.orders.get(order_id)
+        return order is not None and any(
+            self.may_be_forgotten("orchestrator_svc", record.seen - _LATE_SECONDS, record.seen)
+            for record in self.records_of[order_id]
+            if record.type == "CancelOrderCommand" and record.fields.get("reason") == order.cancel_reason
+        )
 
     def remade_since(self, topic: str, time: float) -> bool:
         """Say whether ``topic`` was made anew at or after ``time``: what was in it may be gone unseen."""

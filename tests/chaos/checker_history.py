@@ -140,8 +140,8 @@ def _ending(case: Case, saga: SagaRow) -> Iterator[Violation]:
         return
     commanded = {"COMPLETED": ("COMPLETED", None), "COMPENSATED": ("CANCELLED", saga.reason)}.get(saga.status)
     ended = (order.status, order.cancel_reason or None)
-    if saga.reason == "UNDONE" and case.went_back("orchestrator_svc"):
-        ended = (order.status, saga.reason)  # it has forgotten why
+    if (saga.reason == "UNDONE" and case.went_back("orchestrator_svc")) or case.forgot_why(saga.order_id):
+        ended = (order.status, saga.reason or None)  # it knows another reason
     if order.status in FINAL and commanded != ended and not case.undone_before(saga.order_id):
         yield Violation(6, f"saga {saga.order_id} is {saga.status} ({saga.reason}), its order is {ended}")
 

@@ -171,6 +171,7 @@ def test_a_completed_order_may_not_be_undone_for_a_reason_that_is_forgotten(stor
 def cancelled_and_forgotten(story: Story, reason: str) -> None:
     """Have an order be cancelled for ``reason``, and its saga learn of that from an undo that it has forgotten."""
     forgotten = story.accepted(4)
+    story.record("complete-order-command", "CancelOrderCommand", forgotten, order_id=4, reason=reason)
     undo = story.record("decrease-product-command", "IncreaseProductCommand", forgotten, **pieces_of(4))
     undone = story.record("product-decreased", "ProductIncreased", undo, order_id=4)
     story.event(4, "STEP_UNDONE", TAKE, "UNDONE", cause=undone)
@@ -227,6 +228,38 @@ def test_a_time_out_may_be_forgotten_by_the_sagas_database_alone(
     assert found(story) & {13} == violated
 
 
+def refused_after_all(story: Story) -> None:
+    """Have order 3 be cancelled by an operator, and its saga forget that and read a refusal that came later."""
+    cause = next(record for record in story.evidence.records if record.order_id == 3)
+    story.record("complete-order-command", "CancelOrderCommand", cause, order_id=3, reason="CANCEL_REQUESTED")
+    story.evidence.saga_calls.append(SagaCall("CancelSaga", 3, Outcome.ACKNOWLEDGED, began=5.0, ended=5.1))
+    story.rows.orders[3] = replace(story.rows.orders[3], cancel_reason="CANCEL_REQUESTED")
+
+
+def test_a_saga_that_forgot_a_cancel_may_be_compensated_for_a_refusal_that_came_behind_it(story: Story) -> None:
+    refused_after_all(story)
+    assert found(story) == {1, 6, 13}
+    went_back(story, "orchestrator_svc")
+    assert found(story) == set()
+
+
+def test_a_saga_that_forgot_a_refusal_may_accept_a_cancel_that_came_behind_it(story: Story) -> None:
+    story.cancelled(4)
+    cause = next(record for record in story.evidence.records if record.order_id == 4)
+    story.record("complete-order-command", "CancelOrderCommand", cause, order_id=4, reason="OUT_OF_STOCK")
+    story.rows.orders[4] = replace(story.rows.orders[4], cancel_reason="OUT_OF_STOCK")
+    story.rows.movements[4] = replace(story.rows.movements[4], refusal="OUT_OF_STOCK", quantity=12)
+    assert {1, 6, 14} <= found(story)
+    went_back(story, "orchestrator_svc")
+    assert found(story) & {1, 6, 13, 14} == set()
+
+
+def test_an_order_may_not_have_two_reasons_where_its_saga_forgot_nothing(story: Story) -> None:
+    refused_after_all(story)
+    went_back(story, "orchestrator_svc", since=20.0, time=24.0)  # the order was cancelled before
+    assert found(story) == {1, 6, 13}
+
+
 def completed_after_all(story: Story, *, stuck: bool) -> None:
     """Have the saga of the cancelled order come to another end, and find that its steps are undone."""
     story.record("complete-order-command", "CompleteOrderCommand", order_id=3)
@@ -251,6 +284,7 @@ def test_it_may_not_come_to_another_end_in_silence(story: Story) -> None:
 def test_a_cancel_that_came_in_time_is_still_explained_by_a_saga_that_is_stuck_at_another_end(story: Story) -> None:
     went_back(story, "orchestrator_svc")
     story.rows.orders[3] = replace(story.rows.orders[3], cancel_reason="CANCEL_REQUESTED")
+    story.record("complete-order-command", "CancelOrderCommand", order_id=3, reason="CANCEL_REQUESTED")
     story.evidence.saga_calls.append(SagaCall("CancelSaga", 3, Outcome.ACKNOWLEDGED, began=5.0, ended=5.1))
     completed_after_all(story, stuck=True)
     assert found(story) == set()
