@@ -13,7 +13,9 @@ from sagakit.postgres.sql import array, columns, columns_of, lock_those, text_of
 _DELIVERY = columns_of(deliveries, Delivery)
 _ALL = text_of(select(*_DELIVERY))
 _LOCK = text_of(lock_those(_DELIVERY, deliveries.c.order_id))
-_wanted = unnest("wanted", [*columns_of(deliveries, Wanted), deliveries.c.refusal])
+_GIVEN = ("order_id", "user_id", "address")
+"""What is stored of a delivery that an order wants; the rules may look at more."""
+_wanted = unnest("wanted", [deliveries.c[name] for name in (*_GIVEN, "refusal")])
 _scheduled = _wanted.c.refusal.is_(None)
 _ADD = text_of(
     insert(deliveries)
@@ -54,7 +56,7 @@ def add(tx: Transaction, wanted: Sequence[tuple[Wanted, str | None]]) -> Deferre
     Where something is stored about an order already, that stays.
     """
     ordered = sorted(wanted, key=lambda pair: pair[0].order_id)
-    given = columns([one for one, _ in ordered], Wanted.__annotations__)
+    given = columns([one for one, _ in ordered], _GIVEN)
     rows = tx.execute(_ADD, {**given, "refusal": array([refusal for _, refusal in ordered])})
     return lambda: {row.order_id: _delivery(row) for row in rows}
 

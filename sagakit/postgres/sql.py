@@ -47,7 +47,14 @@ def readable(chosen: Iterable[Column[Any]]) -> list[ColumnElement[Any]]:
 
 
 def columns_of(table: Table, kind: type) -> list[Column[Any]]:
-    """Return the columns of ``table`` that have the names of the fields of ``kind``, in the order of the fields."""
+    """Return the columns of ``table`` that have the names of the fields of ``kind``, in the order of the fields.
+
+    Raises:
+        ValueError: a field has no column.
+    """
+    for name in kind.__annotations__:
+        if name not in table.c:
+            raise ValueError(f"{kind.__name__}.{name} has no column in {table.name}")
     return [table.c[name] for name in kind.__annotations__]
 
 

@@ -38,6 +38,14 @@ def test_columns_are_those_of_a_class_in_the_order_of_its_fields() -> None:
     assert columns_of(NOTES, Note) == [NOTES.c.text, NOTES.c.note_id]
 
 
+def test_a_field_that_has_no_column_is_named() -> None:
+    class Longer(Note):
+        author: str
+
+    with pytest.raises(ValueError, match=r"Longer\.author has no column in notes"):
+        columns_of(NOTES, Longer)
+
+
 def test_documents_and_uuids_are_read_as_text() -> None:
     found = words(text_of(select(*readable(NOTES.c))))
     assert "notes.text, CAST(notes.said AS TEXT) AS said, CAST(notes.key AS TEXT) AS key" in found
