@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import Figures
+from bench.figures import Figures, Rounds
 from devstack.services import NAMES
 
 _COST = "CPU-s/1,000 "
@@ -42,9 +42,12 @@ class Size:
 
 
 def sizes(figures: Mapping[str, float], rate: float) -> list[Size]:
-    """Return what each part needs to complete ``rate`` orders a second, at the costs that ``figures`` say."""
+    """Return what each part needs to complete ``rate`` orders a second, at the costs that ``figures`` say.
+
+    A service that came after the measurement has no costs, and is left out.
+    """
     found = []
-    for part in (*NAMES, *_SERVERS):
+    for part in (part for part in (*NAMES, *_SERVERS) if _COST + part in figures):
         cores = rate * figures[_COST + part] / 1000 * _COPIES.get(part, 1) / _BUSY
         found.append(Size(part, math.ceil(cores) if part in NAMES else 1, cores))
     return found
@@ -70,6 +73,18 @@ def _is_a_process(name: str) -> bool:
     return name.startswith(_COST) and not name.endswith(("services", "PostgreSQL"))
 
 
+def _rounds(path: Path) -> Rounds:
+    """Return the rounds that `make bench` left in ``path``.
+
+    Raises:
+        ClickException: it left none there.
+    """
+    rounds: Rounds = json.loads(path.read_text()).get("rounds")
+    if not rounds:
+        raise click.ClickException(f"{path} has no single rounds; run `make bench` first, which writes them")
+    return rounds
+
+
 @click.command()
 @click.option(
     "--rate", "rates", multiple=True, default=(10_000, 100_000), show_default=True, help="Orders/s to complete."
@@ -78,8 +93,13 @@ def _is_a_process(name: str) -> bool:
 @click.argument("path", default=Path(".bench/latest.json"), type=click.Path(path_type=Path, exists=True))
 def main(rates: Sequence[float], measured: str, path: Path) -> None:
     """Size clusters by what `make bench` measured."""
-    rounds = {name: medians(found) for name, found in json.loads(path.read_text())["rounds"].items()}
+    rounds = {name: medians(found) for name, found in _rounds(path).items()}
+    if measured not in rounds:
+        raise click.ClickException(f"{path} has no {measured!r}, only {', '.join(map(repr, rounds))}")
     figures = rounds[measured]
+    for name in NAMES:
+        if _COST + name not in figures:
+            print(f"{name} is left out: it was not there when `make bench` measured")
     for rate in rates:
         table = Table("part", "processes", "cores", title=f"{rate:,.0f} orders/s")
         for size in sizes(figures, rate):

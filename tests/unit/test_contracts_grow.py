@@ -14,12 +14,9 @@ import pytest
 from confluent_kafka import Message as KafkaMessage
 from ordersaga.messages import RECORDS, OrderCancelRequested, OrderCreated
 
-from delivery_svc.handlers import cancel_delivery, create_delivery
 from devstack.layout import MANIFESTS
-from orchestrator_svc.order_saga import ORDER_SAGA, note
-from order_svc.handlers import cancel_orders, complete_orders
+from orchestrator_svc.order_saga import note
 from order_svc.orders import CancelRequest, Order, OrderStatus, announcements
-from product_svc.handlers import decrease_product, increase_product
 from product_svc.stock import Shelf
 from sagakit.avro.codec import Codec
 from sagakit.consumer.dispatch import Handle, Handler, dispatcher
@@ -35,6 +32,7 @@ from sagakit.saga.instance import Event, Instance
 from sagakit.testing.world.database import Database, MemoryTransaction, of
 from sagakit.testing.world.registry import MemoryRegistry
 from sagakit.testing.world.sagas import MemorySagaStore
+from tests.chaos.simulation.services import HANDLERS, SAGA
 from tests.chaos.simulation.stores import in_memory
 from tests.support.grown import CONTRACTS, Contracts, converter, grown
 from tests.unit.orchestrator_svc.messages import CREATED
@@ -42,18 +40,10 @@ from tests.unit.orchestrator_svc.messages import CREATED
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOTE = {"name": "gift_note", "type": "string", "default": ""}
 TEXT = {"max_len": 100, "pattern": r"^[^\x00]*$"}
-HANDLERS: Mapping[str, Sequence[Handler[Any, Any]]] = {
-    "order_svc": [complete_orders, cancel_orders],
-    "product_svc": [decrease_product, increase_product],
-    "delivery_svc": [create_delivery, cancel_delivery],
-}
-"""Of the services whose stores there are in memory."""
 PLAYERS = {name: MANIFESTS[name] for name in (*HANDLERS, "orchestrator_svc")}
 WRITERS = {record.TOPIC: name for name, manifest in PLAYERS.items() for record in manifest.writes}
 READERS = {topic: name for name, manifest in PLAYERS.items() for topic in manifest.topics}
-PLAYED = [record for record in RECORDS if record.TOPIC in WRITERS.keys() & READERS.keys()]
-STEPS = [step for step in ORDER_SAGA.steps if step.done in PLAYED]
-"""Those that are done by these services."""
+PLAYED = [record for record in RECORDS if record in {*SAGA.hears, *SAGA.commands}]
 KINDS: dict[str, tuple[Mapping[str, Any], Mapping[str, Any] | None, object]] = {
     "text": (NOTE, TEXT, "Happy birthday"),
     "number": ({"name": "gift_note", "type": "long", "default": 0}, {"gte": 0}, 7),
@@ -208,9 +198,9 @@ def saga_of(contracts: Contracts) -> Saga:
         names = [field.name for field in fields(order)]
         return cast("Record", order(**{name: getattr(request, name) for name in names if hasattr(request, name)}))
 
-    steps = tuple(replace(step, done=of(step.done), undone=of(step.undone)) for step in STEPS)
+    steps = tuple(replace(step, done=of(step.done), undone=of(step.undone)) for step in SAGA.steps)
     cancel = Cancel(of(OrderCancelRequested), start=order_in, note=note)
-    return replace(ORDER_SAGA, start=of(OrderCreated), steps=steps, cancel=cancel)
+    return replace(SAGA, start=of(OrderCreated), steps=steps, cancel=cancel)
 
 
 def play(house: House, first: str) -> None:

@@ -15,7 +15,6 @@ import sagakit.orchestrator.course
 import sagakit.orchestrator.timers
 from delivery_svc.deliveries import UNDONE, Delivery
 from delivery_svc.deliveries import Wanted as WantedDelivery
-from orchestrator_svc.order_saga import ORDER_SAGA
 from product_svc.stock import Movement, Shelf, Wanted
 from sagakit.outbox.relay import Relay
 from sagakit.postgres.pipeline import Deferred, Transaction
@@ -37,6 +36,7 @@ from tests.chaos.simulation.actions import (
     Progress,
     Wait,
 )
+from tests.chaos.simulation.services import SAGA
 from tests.chaos.simulation.stores import DeliveryStore, StockStore
 from tests.chaos.simulation.world import Kind
 
@@ -87,7 +87,7 @@ class _ForgetfulStock(StockStore):
 
 
 def _any_reply_will_do(instance: Instance | None, message: Record) -> Instance | None:
-    for step in ORDER_SAGA.steps:
+    for step in SAGA.steps:
         if instance is not None and isinstance(message, step.done):
             return replace(instance, status=Status.RUNNING, step=step.name)
     return instance
@@ -95,7 +95,7 @@ def _any_reply_will_do(instance: Instance | None, message: Record) -> Instance |
 
 def _never_too_late(instance: Instance | None, message: Record) -> Instance | None:
     if instance is not None and instance.ended and isinstance(message, OrderCancelRequested):
-        return replace(instance, status=Status.RUNNING, step=ORDER_SAGA.steps[-1].name)
+        return replace(instance, status=Status.RUNNING, step=SAGA.steps[-1].name)
     return instance
 
 

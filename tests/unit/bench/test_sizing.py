@@ -1,6 +1,13 @@
 """Sizes of clusters: each part gets the cores that its share of an order's cost comes to."""
 
-from bench.sizing import medians, predicted, sizes, used
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bench.sizing import main, medians, predicted, sizes, used
 
 COSTS = {"order_svc": 0.36, "product_svc": 0.06, "delivery_svc": 0.06, "orchestrator_svc": 0.22, "kafka": 0.14}
 FIGURES = {
@@ -36,3 +43,23 @@ def test_an_order_that_costs_twice_as_much_is_completed_half_as_often() -> None:
 
 def test_a_round_that_was_disturbed_does_not_count() -> None:
     assert medians([{"a": 1.0}, {"a": 2.0}, {"a": 900.0}]) == {"a": 2.0}
+
+
+def test_a_service_that_came_after_the_measurement_is_left_out() -> None:
+    before = {name: cost for name, cost in FIGURES.items() if not name.endswith("delivery_svc")}
+    assert [size.part for size in sizes(before, 1000)] == [
+        size.part for size in sizes(FIGURES, 1000) if size.part != "delivery_svc"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [({"figures": {}}, "run `make bench` first"), ({"rounds": {"64 callers": [FIGURES]}}, "has no '256 callers'")],
+)
+def test_a_document_without_what_is_asked_for_is_said_plainly(
+    document: Mapping[str, object], said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "latest.json"
+    path.write_text(json.dumps(document))
+    result = CliRunner().invoke(main, [str(path)])
+    assert (result.exit_code, said in result.output) == (1, True)
