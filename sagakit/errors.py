@@ -1,4 +1,4 @@
-"""Errors, in families by what the caller should do.
+"""Errors, as classes by what the caller should do.
 
 ::
 
