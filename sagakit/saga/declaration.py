@@ -4,6 +4,7 @@ The terms are those of Garcia-Molina and Salem, "Sagas" (SIGMOD 1987), and of Ri
 *compensation* undoes a step; after the *pivot* has succeeded the saga only goes forward.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -83,8 +84,8 @@ class Saga:
     """A saga's declaration. The functions of its steps take the start message and return a command.
 
     Raises:
-        ValueError: there is no step, two have the same name, more than one is the pivot, or one waits longer than
-            `LONGEST_WAIT`.
+        ValueError: there is no step, two have the same name, more than one is the pivot, one waits longer than
+            `LONGEST_WAIT`, or two of the messages that it hears have the same type.
     """
 
     name: str
@@ -103,6 +104,12 @@ class Saga:
             raise ValueError(msg)
         if any(max(step.timeout, step.retry.cap) > LONGEST_WAIT for step in self.steps):
             msg = f"saga {self.name}: no step waits longer than {LONGEST_WAIT.days} days"
+            raise ValueError(msg)
+        if twice := [heard for heard, count in Counter(self.hears).items() if count > 1]:
+            msg = (
+                f"saga {self.name}: {twice[0].__name__} is declared twice; its start, its cancel, and each step's done "
+                "and undone need a type of their own, because a message is told by its type"
+            )
             raise ValueError(msg)
 
     def position(self, step: str) -> int:

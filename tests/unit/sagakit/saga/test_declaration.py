@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,21 @@ def test_a_saga_needs_steps_with_names_of_their_own_and_one_pivot_at_most(steps:
 def test_no_step_waits_beyond_what_a_deadline_can_hold(step: Step) -> None:
     with pytest.raises(ValueError, match="no step waits longer than 3650 days"):
         replace(TRIP_SAGA, steps=(step, PIVOT))
+
+
+@pytest.mark.parametrize(
+    ("declaration", "twice"),
+    [
+        ({"steps": (FIRST, replace(PIVOT, done=FIRST.done), LAST)}, "HotelBooked"),
+        ({"steps": (FIRST, replace(PIVOT, undone=FIRST.undone), LAST)}, "HotelCancelled"),
+        ({"steps": (FIRST, replace(PIVOT, undone=PIVOT.done), LAST)}, "FlightBooked"),
+        ({"cancel": replace(TRIP_SAGA.cancel, message=TRIP_SAGA.start)}, "TripPlanned"),
+    ],
+    ids=["done-twice", "undone-twice", "done-as-undone", "start-as-cancel"],
+)
+def test_what_a_message_means_is_known_by_its_type(declaration: dict[str, Any], twice: str) -> None:
+    with pytest.raises(ValueError, match=f"saga trip: {twice} is declared twice"):
+        replace(TRIP_SAGA, **declaration)
 
 
 def test_progress_is_found_by_name() -> None:
