@@ -12,9 +12,12 @@
 A conversation that goes otherwise fails, and shows what was expected, what came instead, and all that was said before.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NoReturn, Self
 
+from sagakit.errors import SagakitError
 from sagakit.records import Record
 from sagakit.saga import Saga
 from sagakit.saga.advance import advance
@@ -59,10 +62,18 @@ class Conversation:
         return self.instance.deadline - self.clock.now
 
     def hears(self, message: Record) -> Self:
-        """Bring ``message`` to the saga, a moment later."""
+        """Bring ``message`` to the saga, a moment later.
+
+        Raises:
+            Poison: the saga cannot take it; the error's notes show what was said before.
+        """
+        if self._instance and message.key != self._instance.saga_id:
+            self._fail(f"{message} is for saga {message.key}, and this is saga {self._instance.saga_id}")
         self.clock.advance(_A_MOMENT)
-        message_id = f"message-{len(self.fits) + 1}"
-        return self._take(f"hears {message}", advance(self.saga, self._instance, message, message_id, self.clock.now))
+        message_id, what = f"message-{len(self.fits) + 1}", f"hears {message}"
+        with self._so_far_noted(what):
+            transition = advance(self.saga, self._instance, message, message_id, self.clock.now)
+        return self._take(what, transition)
 
     replies = hears
 
@@ -79,10 +90,16 @@ class Conversation:
         return self.hears_nothing()
 
     def is_cancelled(self, note: str) -> Self:
-        """Let an operator have the saga undone; the timer sends the undo."""
+        """Let an operator have the saga undone; the timer sends the undo.
+
+        Raises:
+            sagakit.errors.Refused: the saga is past its pivot; the error's notes show what was said before.
+        """
         self.clock.advance(_A_MOMENT)
-        transition = cancel(self.saga, self.instance, note, self.clock.now)
-        return self._take(f"is cancelled, {note}", transition).hears_nothing() if transition else self
+        what = f"is cancelled, {note}"
+        with self._so_far_noted(what):
+            transition = cancel(self.saga, self.instance, note, self.clock.now)
+        return self._take(what, transition).hears_nothing() if transition else self
 
     def expects(self, command: Record | type[Record]) -> Self:
         """See that the saga goes on, and asks for ``command``, or for one of that type."""
@@ -92,11 +109,14 @@ class Conversation:
             self._fail("the saga asks for another command", expected=command)
         return self
 
-    def ends_with(self, command: Record | type[Record], status: Status) -> Self:
-        """See that the saga has ended with ``status``, and says so with ``command``, or with one of that type."""
+    def ends_with(self, command: Record | type[Record], status: Status | str) -> Self:
+        """See that the saga has ended with ``status``, and says so with ``command``, or with one of that type.
+
+        The status may be given as text, such as ``"COMPENSATED"``.
+        """
         if not self.instance.ended:
             self._fail(f"the saga has not ended, it awaits {self.instance.step}", expected=command)
-        if self.instance.status is not status:
+        if self.instance.status != status:
             self._fail(f"the saga has ended {self.instance.status}, not {status}", expected=command)
         if not _is(self._pending(), command):
             self._fail("the saga ends with another command", expected=command)
@@ -131,8 +151,20 @@ class Conversation:
         if expected is not None:
             wanted = f"any {expected.__name__}" if isinstance(expected, type) else str(expected)
             lines += [f"  expected: {wanted}", f"  actual:   {self._pending()}"]
-        lines += ["so far:", *(f"  {line}" for line in self._said or ["nothing was said"])]
-        raise AssertionError("\n".join(lines))
+        raise AssertionError("\n".join([*lines, self._so_far()]))
+
+    @contextmanager
+    def _so_far_noted(self, what: str) -> Iterator[None]:
+        """Add what was said so far, and ``what`` comes now, to an error of the kit."""
+        try:
+            yield
+        except SagakitError as error:
+            error.add_note(self._so_far(f"{self.clock.now - self._began}  {what}: {type(error).__name__}"))
+            raise
+
+    def _so_far(self, *last: str) -> str:
+        said = [*self._said, *last] or ["nothing was said"]
+        return "\n".join(["so far:", *(f"  {line}" for line in said)])
 
 
 def _is(command: Record, expected: Record | type[Record]) -> bool:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sagakit.errors import NotHeardOf, Poison, Refused
 from sagakit.saga import minutes, seconds
 from sagakit.saga.instance import Status
 from sagakit.testing import Clock, Conversation
@@ -64,6 +65,40 @@ def test_a_saga_that_has_ended_asks_for_nothing(trip: Conversation) -> None:
         trip.ends_with(refuse("NO_SEAT"), Status.COMPLETED)
     with pytest.raises(AssertionError, match="awaits nothing"):
         trip.hears_nothing()
+
+
+def test_the_status_at_the_end_may_be_a_text(trip: Conversation) -> None:
+    trip.replies(HotelBooked(7, success=False, reason="NO_ROOM"))
+    trip.ends_with(refuse("NO_ROOM"), "COMPENSATED")
+    with pytest.raises(AssertionError, match="has ended COMPENSATED, not COMPLETED"):
+        trip.ends_with(refuse("NO_ROOM"), "COMPLETED")
+
+
+def test_a_reply_to_another_saga_does_not_advance_this_one(trip: Conversation) -> None:
+    with pytest.raises(AssertionError, match=r"HotelBooked\(key=8, .*\) is for saga 8, and this is saga 7\nso far:\n "):
+        trip.replies(HotelBooked(8))
+    trip.expects(BOOK_HOTEL)
+
+
+def test_a_message_that_the_saga_cannot_take_fails_with_all_that_was_said_before(trip: Conversation) -> None:
+    with pytest.raises(Poison, match="no use for BookCar") as failed:
+        trip.hears(BookCar(7, "Rome", 2))
+    (note,) = failed.value.__notes__
+    assert note.splitlines() == [
+        "so far:",
+        f"  0:00:00.001000  hears {PLANNED}: advanced, asks for {BOOK_HOTEL}",
+        "  0:00:00.002000  hears BookCar(key=7, city='Rome', days=2): Poison",
+    ]
+    with pytest.raises(NotHeardOf) as unknown:
+        Conversation(TRIP).hears(HOTEL_BOOKED)
+    assert unknown.value.__notes__ == [f"so far:\n  0:00:00.001000  hears {HOTEL_BOOKED}: NotHeardOf"]
+
+
+def test_a_cancel_past_the_pivot_is_refused_with_all_that_was_said_before(trip: Conversation) -> None:
+    trip.replies(HOTEL_BOOKED).replies(FLIGHT_BOOKED)
+    with pytest.raises(Refused, match="past its pivot, at book-car") as refused:
+        trip.is_cancelled("ann: rain")
+    assert refused.value.__notes__[0].splitlines()[-1] == "  0:00:00.004000  is cancelled, ann: rain: Refused"
 
 
 def test_before_it_begins_a_saga_asks_for_nothing() -> None:
