@@ -1,6 +1,6 @@
 """Processes of services: the real code, wired as `sagakit.service.life` does."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from sagakit.avro.codec import Codec
@@ -77,6 +77,11 @@ class Process(Machine):
         """Make the parts of the process beside its consumer; return the function that handles messages."""
         return dispatcher(*self.service.handlers)
 
+    @property
+    def waiting(self) -> Collection[int]:
+        """The ids of the sagas that it drives and that have not ended."""
+        return ()
+
     def run(self) -> None:
         """Run its threads until all of them wait."""
         for _ in range(_MOST_TURNS):
@@ -144,6 +149,11 @@ class OrchestratorProcess(Process):
         )
         self.operators = Operators(self.saga, self.sagas)
         return SagaEngine(self.saga, self.sagas).handle
+
+    @property
+    def waiting(self) -> Collection[int]:
+        """The ids of the sagas that have not ended."""
+        return [saga_id for saga_id, saga in self.service.database.rows("sagas").items() if not saga.ended]
 
     def fire_timers(self) -> None:
         """Let the sagas whose deadline has passed go on."""

@@ -89,7 +89,11 @@ class World:
             service.run()
 
     def settle(self) -> bool:
-        """Let all services handle what there is; say whether that came to an end."""
+        """Let all services handle what there is; say whether that came to an end.
+
+        Raises:
+            AssertionError: a saga waits, and one of its messages lies in a topic that no service consumes.
+        """
         for _ in range(_ROUNDS_TO_REST):
             for service in self.services:
                 for process in service.processes:
@@ -99,6 +103,7 @@ class World:
             if not all(service.has_handled_all for service in self.services):
                 self.pass_time(_LONG)
             elif before == self._ends():
+                self._check_readers()
                 return True
         return False
 
@@ -125,6 +130,15 @@ class World:
         for place, one in self.broker.group(name).committed.items():
             if place[0] == topic and one.offset > self.broker.begin(place):
                 self.broker.trim(place, one.offset)
+
+    def _check_readers(self) -> None:
+        consumed = {topic for service in self.services for topic in service.topics}
+        waiting = {saga_id for service in self.services for process in service.processes for saga_id in process.waiting}
+        for topic in [one for one in self._topics if one not in consumed]:
+            for record in self.records(topic):
+                if record.key in waiting:
+                    msg = f"saga {record.key} waits, and no service of this world consumes {topic}, where {record} lies"
+                    raise AssertionError(msg)
 
     def _ends(self) -> list[int]:
         return [self.broker.end(place) for place in self.broker.places(self._topics)]

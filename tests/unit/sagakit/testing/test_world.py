@@ -74,6 +74,10 @@ def book_car(commands: Sequence[BookCar], _: Transaction) -> list[Record]:
     return [CarBooked(command.key) for command in commands]
 
 
+REPLIES = ["trip-planned", "hotel-booked", "flight-booked", "car-booked"]
+"""What the orchestrator consumes."""
+
+
 class Trips(World):
     """Those who book hotels, flights and cars, and the orchestrator between them."""
 
@@ -82,8 +86,7 @@ class Trips(World):
         self.hotels = self.add("hotels", ["book-hotel"], handlers=[book_hotel, cancel_hotel])
         self.add("flights", ["book-flight"], handlers=[book_flight, cancel_flight])
         self.add("cars", ["book-car"], handlers=[book_car])
-        topics = ["trip-planned", "hotel-booked", "flight-booked", "car-booked"]
-        self.orchestrator = self.add("trips", topics, kind=partial(OrchestratorProcess, saga=TRIP_SAGA))
+        self.orchestrator = self.add("trips", REPLIES, kind=partial(OrchestratorProcess, saga=TRIP_SAGA))
 
     def saga(self, key: int) -> Instance:
         found: Instance = self.orchestrator.database.rows("sagas")[key]
@@ -130,6 +133,20 @@ def test_a_saga_comes_to_its_end_whatever_happens_to_a_process(trips: Trips, whi
     assert trips.saga(7).status is Status.COMPLETED
     assert set(trips.records("end-trip")) == {ConfirmTrip(7)}
     assert trips.hotels.database.rows("rooms") == {7: "Rome"}
+
+
+def test_a_participant_that_was_forgotten_is_named_by_the_message_that_nobody_reads() -> None:
+    with simulated():
+        world = World({record.TOPIC: 2 for record in RECORDS}, codec_of(*RECORDS))
+        world.add("trips", REPLIES, kind=partial(OrchestratorProcess, saga=TRIP_SAGA))
+        world.publish(TripPlanned(7, "Rome", 2))
+        with pytest.raises(AssertionError) as failed:
+            world.settle()
+        world.end()
+    assert str(failed.value) == (
+        "saga 7 waits, and no service of this world consumes book-hotel, "
+        "where BookHotel(key=7, city='Rome', days=2) lies"
+    )
 
 
 def test_who_stood_still_too_long_has_lost_its_partitions_and_does_no_harm(trips: Trips) -> None:
