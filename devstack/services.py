@@ -59,6 +59,12 @@ class Service(Server):
         """Whether it runs, and its code has changed since it was started."""
         return self.pid is not None and self.record.get("code") != _fingerprint(self.module)
 
+    def is_current(self, dsn: str, bootstrap: str, registry_url: str) -> bool:
+        """Say whether it runs the code of now, on these servers, so that `launch` leaves it alone."""
+        servers = {"dsn": dsn, "bootstrap": bootstrap, "registry": registry_url}
+        on_these = all(self.record.get(name) == address for name, address in servers.items())
+        return self.pid is not None and on_these and not self.is_stale
+
     def keep_ports(self) -> None:
         """Listen where it did the last time, unless the environment says otherwise: the stack around it still runs."""
         if self._wanted_grpc and not os.environ.get(grpc_variable(self.name)):
@@ -95,10 +101,9 @@ class Service(Server):
             extra_env: settings beside the addresses.
             program: what Python runs instead of the service's own module: a test build of it, say.
         """
-        record, servers = self.record, {"dsn": dsn, "bootstrap": bootstrap, "registry": registry_url}
-        on_these = all(record.get(name) == address for name, address in servers.items())
-        if self.pid is not None and on_these and not self.is_stale:
+        if self.is_current(dsn, bootstrap, registry_url):
             return
+        record, servers = self.record, {"dsn": dsn, "bootstrap": bootstrap, "registry": registry_url}
         self.stop()  # where it runs older code, or on servers that have moved
         self.check_ports()
         port = choose_port(self._wanted_grpc, self._port_of(record.get("grpc")), self.name, "")

@@ -133,13 +133,20 @@ class Stack:
         """Restart services, all where ``names`` is empty, and return when they are ready.
 
         Raises:
-            DevstackError: there is none of that name, or it was never started, or it does not come up.
+            DevstackError: there is none of that name, or it was never started, or a server that it needs does not run,
+                or it does not come up.
         """
+        servers = [*self.database_servers, self.kafka, self.registry]
+        if alone := [server.name for server in servers if server.name in names]:
+            raise DevstackError(f"{alone[0]} cannot be restarted alone; make down and make up restart everything")
         services = _chosen(self._services, names or NAMES)
         with self._locked():
             self._keep_ports()
             if unknown := [service.name for service in services if not service.record]:
                 raise DevstackError(f"{unknown[0]} was never started; make up starts everything")
+            if away := [server.name for server in servers if server.pid is None and not server.external]:
+                what = "the stack" if len(away) == len(servers) else away[0]
+                raise DevstackError(f"{what} does not run; make up starts it")
             with ThreadPoolExecutor() as pool:
                 list(pool.map(lambda service: self._restart(service, tell), services))
 
@@ -242,9 +249,11 @@ class _Start:
         self._stack.registry.launch(self._stack.bootstrap)
         registry = self._pool.submit(self._start, self._stack.registry)
         for service in services:  # they wait for topics and schemas by themselves
-            self._tell(service.name, "starting")
             dsn = self._stack.databases[service.name].dsn(service.name)
-            service.launch(dsn, self._stack.bootstrap, self._stack.registry_url)
+            servers = dsn, self._stack.bootstrap, self._stack.registry_url
+            if not service.is_current(*servers):
+                self._tell(service.name, "starting")
+                service.launch(*servers)
         _wait_for(registry)
         self._deploy_contracts()
         _wait_for(*(self._pool.submit(self._wait_ready, service) for service in services))

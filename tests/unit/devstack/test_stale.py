@@ -66,8 +66,25 @@ def test_one_part_is_stopped_by_its_name(stack: Stack) -> None:
 def test_a_part_that_does_not_exist_is_named_with_those_that_do(stack: Stack) -> None:
     with pytest.raises(DevstackError, match=f"there is no ordr_svc; there are postgres, .*{NAMES[-1]}"):
         stack.stop(["ordr_svc"])
-    with pytest.raises(DevstackError, match="there is no kafka; there are order_svc"):
+    with pytest.raises(DevstackError, match="there is no ordr_svc; there are order_svc"):
+        stack.restart(["ordr_svc"])
+    with pytest.raises(DevstackError, match="kafka cannot be restarted alone"):
         stack.restart(["kafka"])
+
+
+def test_a_service_is_not_restarted_where_the_stack_does_not_run(stack: Stack) -> None:
+    before = stack.service("order_svc").pid
+    with pytest.raises(DevstackError, match="the stack does not run; make up starts it"):
+        stack.restart(["order_svc"])
+    assert stack.service("order_svc").pid == before
+
+
+def test_only_what_runs_the_code_of_now_on_the_same_servers_is_left_alone(stack: Stack, code: Path) -> None:
+    service = stack.service("order_svc")
+    assert service.is_current("dsn", "kafka", "registry")
+    assert not service.is_current("dsn", "another kafka", "registry")
+    (code / "order_svc/store.py").write_text("after")
+    assert not service.is_current("dsn", "kafka", "registry")
 
 
 def test_what_was_never_started_is_not_restarted(stack: Stack) -> None:
