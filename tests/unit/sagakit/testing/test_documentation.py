@@ -42,4 +42,4 @@ def test_the_page_is_true_from_its_first_block_to_its_last(tmp_path: Path) -> No
             assert "error" not in ran[-1].lower(), ran[-1]
     assert len(ran) == 3
     assert ran[1].splitlines()[-1].startswith("2 passed"), ran[1]
-    assert " 13 passed" in f" {ran[2].splitlines()[-1]}", ran[2]
+    assert " 16 passed" in f" {ran[2].splitlines()[-1]}", ran[2]
