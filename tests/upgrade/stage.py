@@ -26,7 +26,7 @@ class Stage:
             "KAFKA_BOOTSTRAP_SERVERS": self.stack.bootstrap,
             "SCHEMA_REGISTRY_URL": self.stack.registry_url,
         }
-        version.run("sagakit.service.deploy", "schemas", settings=addresses)
+        version.run(version.deployment, "schemas", settings=addresses)
 
     def migrate(self, version: Version, service: str) -> None:
         """Bring a service's database to where ``version`` wants it."""

@@ -26,6 +26,11 @@ class Version:
         """What makes Python find this version's packages before any other's."""
         return {"PYTHONPATH": f"{self.folder}{os.pathsep}{self.folder / 'gen'}"}
 
+    @property
+    def deployment(self) -> str:
+        """The module that makes topics and schemas; it moved when sagakit was made."""
+        return "sagakit.service.deploy" if (self.folder / "sagakit").is_dir() else "chassis.deploy"
+
     def has(self, service: str) -> bool:
         """Say whether this version has ``service``, which may have come, or gone, since."""
         return (self.folder / service).is_dir()
