@@ -153,7 +153,7 @@ def test_operators_are_refused_it_and_act_on_all_others(
         assert (refused.order_id, refused.error_reason) == (order.order_id, "NOT_UNDERSTOOD")
         assert why in refused.error_message
         assert (done.order_id, done.error_reason) == (good.order_id, "")
-    with pytest.raises(Refused, match="can make nothing of the saga"):
+    with pytest.raises(Refused, match="can make nothing of saga"):
         run(service.RetrySaga(pb.RetrySagaRequest(order_id=order.order_id, actor="ann"), CALLER))
 
 
