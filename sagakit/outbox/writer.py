@@ -86,9 +86,9 @@ class OutboxWriter:
         published: Sequence[int],
     ) -> tuple[T, list[Encoded], Iterable[Any]]:
         timelines = self._database.timelines
-        tables = (
-            timelines.tables
-        )  # known before the next look, so that no other history passes for the one that is whole
+        # Another thread may find another history at any moment. If the tables were read after the check, they might be
+        # those of a history that was not checked.
+        tables = timelines.tables
         timelines.must_be_whole()
         if published:
             table.remove(tx, published)
