@@ -11,7 +11,7 @@ from tests.chaos.nemeses import SERVERS, Fault
 from tests.chaos.nemeses_data import LASTED
 from tests.chaos.stage import Stage
 
-_READY_SECONDS = 60.0
+_READY_SECONDS = 120.0
 _LATE_SECONDS = 60.0
 """How long after the end a fault may still begin: on a busy machine each takes longer than the schedule reckons."""
 
@@ -80,19 +80,16 @@ class Director:
 
     @contextmanager
     def _noted(self, fault: Fault) -> Iterator[str]:
-        """Let the fault be at work meanwhile, and have the checker know of it."""
+        """Let the fault be at work meanwhile, and have the checker know of it: until its servers answer again."""
         nemesis = fault.nemesis
-        with (
-            self._stage.recorder.fault(nemesis.kind, nemesis.uses, nemesis.settles),
-            nemesis.act(self._stage, Random(fault.seed)) as summary,
-        ):
-            yield summary
+        with self._stage.recorder.fault(nemesis.kind, nemesis.uses, nemesis.settles):
+            with nemesis.act(self._stage, Random(fault.seed)) as summary:
+                yield summary
+            self._wait_for_servers(nemesis.uses)
 
     @contextmanager
     def _alone(self, uses: frozenset[str]) -> Iterator[None]:
         """Wait until no other fault is on the parts that this one needs, and the servers among them answer.
-
-        The schedule sees to that; but on a busy machine a server takes longer to come back than it reckons with.
 
         Raises:
             TimeoutError: the round was over long before that, or was given up.
@@ -105,11 +102,15 @@ class Director:
                 held.callback(lock.release)
             if self._stopping.is_set():
                 raise TimeoutError("the round was given up")
-            give_up = time.monotonic() + _READY_SECONDS
-            for server in map(self._stage.server, sorted(uses & set(SERVERS))):
-                while not server.ready() and time.monotonic() < give_up and not self._stopping.is_set():
-                    time.sleep(0.2)
+            self._wait_for_servers(uses)
             yield
+
+    def _wait_for_servers(self, uses: frozenset[str]) -> None:
+        """Wait until the servers among ``uses`` answer: on a busy machine one takes a minute to come back."""
+        give_up = time.monotonic() + _READY_SECONDS
+        for server in map(self._stage.server, sorted(uses & set(SERVERS))):
+            while not server.ready() and time.monotonic() < give_up and not self._stopping.is_set():
+                time.sleep(0.2)
 
 
 def _lasting(summary: str, seconds: float) -> str:
