@@ -129,8 +129,7 @@ class Consumer:
                     self._turn()
                 self._membership.keep_offsets()
                 self._stall_repair.repair()
-            self._offset_keeper.close(self._membership.client, wait=True)
-            self._membership.leave()
+            self._membership.leave(wait=True)
             self._state = "ended"
         except Exception as error:
             self._state = "ended"

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import ParamSpec, Protocol
 
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError, TopicPartition
@@ -31,7 +31,7 @@ _PROPERTIES: dict[str, str | int | float | bool] = {
     "max.poll.interval.ms": 300_000,
 }
 _LEAVING_SECONDS = 5.0
-_Callback: TypeAlias = Callable[[KafkaConsumer, list[TopicPartition]], None]
+_Given = ParamSpec("_Given")
 
 
 class ByPartition(Protocol):
@@ -72,27 +72,35 @@ class Membership:
         self.is_connected = False
         """Whether the client is connected with a broker."""
         self._properties = client
+        self._current = 0
+        """The number of the client whose callbacks count. It goes up as soon as that client begins to leave."""
         self.client = self._connect()
 
     def join(self) -> None:
         """Join the group."""
         self.client.subscribe(
             self._topics,
-            on_assign=self._unless_former(self._assigned),
-            on_revoke=self._unless_former(self._commit, self._lost),
-            on_lost=self._unless_former(self._lost),
+            on_assign=self._while_current(self._assigned),
+            on_revoke=self._while_current(self._revoked),
+            on_lost=self._while_current(self._lost),
         )
 
-    def leave(self) -> None:
-        """Leave the group, and wait for that, but not for long."""
-        leave(self.client, _LEAVING_SECONDS)
+    def leave(self, *, wait: bool) -> None:
+        """Commit what was handled, and leave the group; wait for that, but not for long.
 
-    def rejoin(self) -> None:
-        """Leave the group, and join it anew with another client."""
-        self.leave()
+        With ``wait``, wait for the answer to the commit as well. It is stored and sent here, in the consumer's thread,
+        before the client leaves in a thread of its own: two threads must not use the consumer's connection at once.
+        """
+        self._offset_keeper.close(self.client, wait=wait)
+        self._current += 1
+        leave(self.client, _LEAVING_SECONDS)
         self._forget(self.owned)
         self.owned.clear()
         self.unplaced.clear()
+
+    def rejoin(self) -> None:
+        """Leave the group, and join it anew with another client."""
+        self.leave(wait=False)
         self.client = self._connect()
         self.join()
 
@@ -157,10 +165,10 @@ class Membership:
                 **self._properties,
                 **_PROPERTIES,
                 "group.id": self._group,
-                "on_commit": self._offsets.committed,
+                "on_commit": self._while_current(self._offsets.committed),
                 "error_cb": _log_error,
                 "statistics.interval.ms": round(self._stalled_partitions.every_seconds * 500),
-                "stats_cb": self._note_connections,
+                "stats_cb": self._while_current(self._note_connections),
                 "logger": logging.getLogger("sagakit.librdkafka"),
             }
         )
@@ -172,20 +180,21 @@ class Membership:
         self._offset_keeper.report()
         self._stalled_partitions.forget()
 
-    def _unless_former(self, *steps: Callable[[list[TopicPartition]], None]) -> _Callback:
-        """Return a callback that takes ``steps`` only as long as the client which calls it is the present one.
+    def _while_current(self, callback: Callable[_Given, None]) -> Callable[_Given, None]:
+        """Return ``callback``, which does nothing any more once the present client begins to leave.
 
-        A former client may still be leaving, in a thread of its own (`sagakit.consumer.leaving`).
+        A client calls back in the thread in which it leaves, and that may still go on when it has been given up
+        (`sagakit.consumer.leaving`).
         """
+        number = self._current
 
-        def callback(client: KafkaConsumer, partitions: list[TopicPartition]) -> None:
-            for step in steps:
-                if client is self.client:
-                    step(partitions)
+        def called_back(*given: _Given.args, **named: _Given.kwargs) -> None:
+            if number == self._current:
+                callback(*given, **named)
 
-        return callback
+        return called_back
 
-    def _assigned(self, partitions: list[TopicPartition]) -> None:
+    def _assigned(self, _: KafkaConsumer, partitions: list[TopicPartition]) -> None:
         assigned = {(one.topic, one.partition) for one in partitions}
         self.owned |= assigned
         try:
@@ -200,11 +209,12 @@ class Membership:
         self.client.pause(_topic_partitions(self.unplaced))
         log.info("partitions assigned", added=len(partitions), owned=len(self.owned))
 
-    def _commit(self, _: list[TopicPartition]) -> None:
-        """Commit what was handled of what is revoked, so that its next owner begins behind it."""
+    def _revoked(self, client: KafkaConsumer, partitions: list[TopicPartition]) -> None:
+        """Commit what was handled of ``partitions``, so that their next owner begins behind it; then let them go."""
         self._offset_keeper.close(self.client, wait=False)
+        self._lost(client, partitions)
 
-    def _lost(self, partitions: list[TopicPartition]) -> None:
+    def _lost(self, _: KafkaConsumer, partitions: list[TopicPartition]) -> None:
         lost = {(one.topic, one.partition) for one in partitions}
         self.owned -= lost
         self.unplaced -= lost

@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 _CONSUMER = "tests/integration/test_consumer.py"
+_MEMBERSHIP = "tests/unit/sagakit/consumer/test_membership.py"
 _OFFSETS = "tests/unit/sagakit/offsets/test_handled.py"
 _WRITER = "tests/integration/test_outbox_writer.py"
 
@@ -40,10 +41,17 @@ KIT = {
     ),
     "former-client-believed": Mutant(
         "sagakit/consumer/membership.py",
-        "                if client is self.client:\n",
-        "                if client:\n",
-        "tests/unit/sagakit/consumer/test_membership.py"
-        "::test_a_client_that_is_replaced_while_it_commits_does_not_take_its_successors_partitions",
+        "            if number == self._current:\n",
+        "            if number is not None:\n",
+        f"{_MEMBERSHIP}::test_a_former_client_changes_nothing_that_its_successor_owns",
+    ),
+    "leaves-before-it-commits": Mutant(
+        "sagakit/consumer/membership.py",
+        "        self._offset_keeper.close(self.client, wait=wait)\n        self._current += 1\n"
+        "        leave(self.client, _LEAVING_SECONDS)\n",
+        "        leave(self.client, _LEAVING_SECONDS)\n        self._current += 1\n",
+        f"{_MEMBERSHIP}::test_what_was_handled_is_committed_once_before_the_client_leaves"
+        "_and_in_the_thread_of_the_consumer",
     ),
     "publish-in-transaction": Mutant(
         "sagakit/consumer/batch_handler.py",

@@ -1,6 +1,8 @@
-"""A former client that is still leaving says nothing about the partitions that its successor owns."""
+"""A former client that is still leaving changes nothing, and uses nothing that the consumer's thread uses."""
 
-from collections.abc import Callable, Sequence
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import pytest
@@ -19,9 +21,11 @@ class Client:
 
     made: list["Client"]
 
-    def __init__(self, _: object) -> None:
+    def __init__(self, properties: Mapping[str, Any]) -> None:
         self.made.append(self)
+        self.properties = properties
         self.assigned: set[Partition] = set()
+        self.closed = False
 
     def subscribe(self, _: object, **callbacks: Callable[[Any, list[TopicPartition]], None]) -> None:
         self.callbacks = callbacks
@@ -45,7 +49,10 @@ class Client:
     resume = pause
 
     def close(self) -> None:
-        """Reach nobody, and so say nothing."""
+        """Leave, and so lose what is assigned."""
+        if self.assigned:
+            self.says("on_revoke")
+        self.closed = True
 
 
 class Parts:
@@ -53,14 +60,14 @@ class Parts:
 
     def __init__(self) -> None:
         self.forgotten: list[Partition] = []
-        self.while_committing: Callable[[], None] = lambda: None
+        self.commits: list[tuple[bool, bool, threading.Thread]] = []
+        """Of each, whether its client was closed, whether its answer is waited for, and the thread."""
 
     def stored(self) -> dict[Partition, int]:
         return {}
 
-    def close(self, _: object, *, wait: bool) -> None:
-        assert not wait
-        self.while_committing()
+    def close(self, client: Client, *, wait: bool) -> None:
+        self.commits.append((client.closed, wait, threading.current_thread()))
 
     def report(self) -> None:
         """Report nothing."""
@@ -102,29 +109,54 @@ def test_a_member_owns_what_it_is_assigned_until_that_is_revoked(membership: Mem
     assert parts.forgotten == [PING]
 
 
+@pytest.mark.parametrize("wait", [True, False])
+def test_what_was_handled_is_committed_once_before_the_client_leaves_and_in_the_thread_of_the_consumer(
+    membership: Membership, parts: Parts, *, wait: bool
+) -> None:
+    (client,) = Client.made
+    client.says("on_assign")
+    membership.leave(wait=wait)
+    assert client.closed
+    assert parts.commits == [(False, wait, threading.current_thread())]
+    assert parts.forgotten == [PING]
+    assert membership.owned == set()
+
+
 @pytest.mark.parametrize("what", ["on_assign", "on_revoke", "on_lost"])
-def test_a_former_client_changes_nothing(membership: Membership, what: str) -> None:
+def test_a_former_client_changes_nothing_that_its_successor_owns(
+    membership: Membership, parts: Parts, what: str
+) -> None:
     membership.rejoin()
     former, present = Client.made
     if what != "on_assign":
         present.says("on_assign")
-    owned = set(membership.owned)
+    owned, commits = set(membership.owned), list(parts.commits)
     former.says(what)
     assert membership.owned == owned
+    assert parts.commits == commits
 
 
-def test_a_client_that_is_replaced_while_it_commits_does_not_take_its_successors_partitions(
-    membership: Membership, parts: Parts
+def test_a_former_client_that_reaches_no_broker_does_not_make_its_successor_seem_lost(membership: Membership) -> None:
+    membership.rejoin()
+    former, present = Client.made
+    present.properties["stats_cb"](statistics("UP"))
+    assert membership.is_connected
+    former.properties["stats_cb"](statistics("DOWN"))
+    assert membership.is_connected
+
+
+def statistics(state: str) -> str:
+    return json.dumps({"brokers": {"one": {"nodeid": 1, "state": state}}})
+
+
+def test_the_late_answer_to_a_former_clients_commit_is_not_noted(
+    membership: Membership, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (former,) = Client.made
-    former.says("on_assign")
-
-    def replace() -> None:
-        membership.rejoin()
-        Client.made[-1].says("on_assign")
-        parts.forgotten.clear()
-
-    parts.while_committing = replace
-    former.says("on_revoke")
-    assert membership.owned == {PING}
-    assert parts.forgotten == []
+    answers: list[object] = []
+    monkeypatch.setattr(Offsets, "committed", lambda _, *answer: answers.append(answer))
+    membership.rejoin()
+    former, present = Client.made
+    former.properties["on_commit"](None, [])
+    assert answers == []
+    present.properties["on_commit"](None, [])
+    assert answers == [(None, [])]
