@@ -67,13 +67,13 @@ class SagaEngine:
 
     def _in_time(self, messages: Sequence[Message[Record]], tx: Transaction) -> Sequence[Message[Record]]:
         """Leave out cancels that came too late before, though the saga's replies may come after them this time."""
-        cancels = [message.record for message in messages if isinstance(message.record, self._saga.cancel.message)]
+        kind = self._saga.cancel.message
+        cancels = [message.record for message in messages if type(message.record) is kind]
         late = self._too_late(cancels, tx) if cancels else ()
         if not late:
             return messages
         log.warning("cancels passed over that came too late before", sagas=sorted(late))
-        kind = self._saga.cancel.message
-        return [one for one in messages if not (isinstance(one.record, kind) and one.record.key in late)]
+        return [one for one in messages if not (type(one.record) is kind and one.record.key in late)]
 
     def _advance(self, view: View, waiting: Waiting, pipeline: Pipeline) -> dict[int, Course]:
         """Advance the sagas of ``view`` and store them; return what became of those that are stored, or unchanged."""

@@ -69,7 +69,7 @@ class SagaSource:
         return {
             saga_id: known.get(saga_id)
             for saga_id, messages in waiting.items()
-            if saga_id in known or isinstance(messages[0].record, self._saga.start)
+            if saga_id in known or type(messages[0].record) is self._saga.start
         }
 
     def _read(self, waiting: Waiting, tx: Transaction) -> View:

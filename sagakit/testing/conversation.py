@@ -168,4 +168,4 @@ class Conversation:
 
 
 def _is(command: Record, expected: Record | type[Record]) -> bool:
-    return isinstance(command, expected) if isinstance(expected, type) else command == expected
+    return type(command) is expected if isinstance(expected, type) else command == expected

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from sagakit.errors import Poison
 from sagakit.saga import Backoff, Step, minutes, seconds
 from sagakit.saga.declaration import LONGEST_WAIT
-from sagakit.testing.example import TRIP_SAGA
+from sagakit.testing import Conversation
+from sagakit.testing.example import TRIP_SAGA, HotelBooked, TripPlanned
+from tests.support.trip import BOOK_CAR, BOOK_FLIGHT, HOTEL_BOOKED, PLANNED
 
 FIRST, PIVOT, LAST = TRIP_SAGA.steps
 
@@ -46,6 +49,22 @@ def test_no_step_waits_beyond_what_a_deadline_can_hold(step: Step) -> None:
 def test_what_a_message_means_is_known_by_its_type(declaration: dict[str, Any], twice: str) -> None:
     with pytest.raises(ValueError, match=f"saga trip: {twice} is declared twice"):
         replace(TRIP_SAGA, **declaration)
+
+
+class FlightBookedLikeAHotel(HotelBooked, topic="flight-booked"):
+    """A reply that takes its fields from another step's."""
+
+
+class TripMoved(TripPlanned, topic="trip-planned"):
+    """A message that no step waits for, and that takes its fields from the start."""
+
+
+def test_a_message_is_of_its_own_type_and_not_of_one_that_it_inherits_from() -> None:
+    saga = replace(TRIP_SAGA, steps=(FIRST, replace(PIVOT, done=FlightBookedLikeAHotel), LAST))
+    trip = Conversation(saga).hears(PLANNED).replies(HOTEL_BOOKED)
+    trip.expects(BOOK_FLIGHT).replies(FlightBookedLikeAHotel(7)).expects(BOOK_CAR)
+    with pytest.raises(Poison, match="no use for TripMoved"):
+        trip.hears(TripMoved(7, "Rome", 2))
 
 
 def test_progress_is_found_by_name() -> None:
