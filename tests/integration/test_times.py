@@ -6,24 +6,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ordersaga.messages import OrderCancelRequested, OrderCreated
+from ordersaga.messages import OrderCancelRequested
 
 import delivery_svc.store as deliveries
 import order_svc.store as orders
 import product_svc.store as products
 from delivery_svc.deliveries import Wanted as WantedDelivery
 from devstack.stack import Stack
-from orchestrator_svc.order_saga import ORDER_SAGA
 from order_svc.orders import Ending, NewOrder, OrderStatus
 from product_svc.stock import Wanted as WantedPieces
 from sagakit.orchestrator.store import SagaStore
 from sagakit.postgres.pipeline import Transaction
 from sagakit.saga.advance import advance
 from sagakit.saga.instance import Instance
+from sagakit.testing.example import TRIP_SAGA, TripPlanned
 from tests.support.scratch import database_of, migrated_database
-from tests.unit.orchestrator_svc.messages import CREATED, DECREASED
+from tests.support.trip import HOTEL_BOOKED, PLANNED
+from tests.unit.orchestrator_svc.messages import CREATED
 
-STORE = SagaStore(OrderCreated)
+STORE = SagaStore(TripPlanned)
 
 
 class Tables:
@@ -95,13 +96,13 @@ def test_a_restored_order_and_its_cancel_are_not_earlier_than_what_was_announced
 @of("orchestrator_svc")
 def test_a_saga_is_not_flagged_before_its_last_change(tables: Tables) -> None:
     with tables.database.transaction() as tx:
-        now = STORE.load(tx, [CREATED.order_id])[1]
-        begun = advance(ORDER_SAGA, None, CREATED, "m-1", now)
+        now = STORE.load(tx, [PLANNED.key])[1]
+        begun = advance(TRIP_SAGA, None, PLANNED, "m-1", now)
         STORE.save(tx, [begun.saga], {}, [begun.event] if begun.event else [])
-    STORE.flag(tables.old, {CREATED.order_id: "nothing can be made of it"}).fetchall()
+    STORE.flag(tables.old, {PLANNED.key: "nothing can be made of it"}).fetchall()
     tables.old.commit()
     with tables.database.transaction() as tx:
-        first, flagged = STORE.history(tx, CREATED.order_id, limit=10)
+        first, flagged = STORE.history(tx, PLANNED.key, limit=10)
     assert first.create_time <= flagged.create_time
 
 
@@ -149,8 +150,8 @@ def test_what_is_remembered_of_a_saga_whose_time_stood_still_is_what_is_stored(t
     """Two have changed at a time that the clock has not reached again; one has not, and one is new."""
 
     def begun(number: int, ahead: int) -> Instance:
-        start = replace(CREATED, order_id=number)
-        return advance(ORDER_SAGA, None, start, "start", now + timedelta(seconds=ahead)).saga
+        start = replace(PLANNED, key=number)
+        return advance(TRIP_SAGA, None, start, "start", now + timedelta(seconds=ahead)).saga
 
     with tables.database.transaction() as tx:
         now = STORE.now(tx)
@@ -158,8 +159,8 @@ def test_what_is_remembered_of_a_saga_whose_time_stood_still_is_what_is_stored(t
     for one in known.values():
         with tables.database.transaction() as tx:
             STORE.save(tx, [one], {}, [])
-    replies = [replace(DECREASED, order_id=number) for number in known]
-    transitions = [advance(ORDER_SAGA, known[reply.order_id], reply, "reply", now) for reply in replies]
+    replies = [replace(HOTEL_BOOKED, key=number) for number in known]
+    transitions = [advance(TRIP_SAGA, known[reply.key], reply, "reply", now) for reply in replies]
     changed = [*(transition.saga for transition in transitions), begun(4, 0)]
     events = [transition.event for transition in transitions if transition.event]
     with tables.database.transaction() as tx:

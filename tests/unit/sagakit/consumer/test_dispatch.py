@@ -7,23 +7,23 @@ from typing import cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ordersaga.messages import DecreaseProductCommand, IncreaseProductCommand, ProductDecreased, ProductIncreased
 
 from sagakit.consumer.dispatch import cut, dispatcher, handles
 from sagakit.errors import Poison
 from sagakit.messages import Message
 from sagakit.postgres.pipeline import Pipeline
 from sagakit.records import Record
+from sagakit.testing.example import BookHotel, CancelHotel, HotelBooked, HotelCancelled
 
 PIPELINE = cast("Pipeline", None)
 
 
-def decrease(key: int) -> DecreaseProductCommand:
-    return DecreaseProductCommand(order_id=key, product_id=1, quantity=1, price=1)
+def book(key: int) -> BookHotel:
+    return BookHotel(key, "Rome", 2)
 
 
-def increase(key: int) -> IncreaseProductCommand:
-    return IncreaseProductCommand(order_id=key, product_id=1, quantity=1)
+def cancel(key: int) -> CancelHotel:
+    return CancelHotel(key, "Rome", 2)
 
 
 def messages(*records: Record) -> list[Message[Record]]:
@@ -32,7 +32,7 @@ def messages(*records: Record) -> list[Message[Record]]:
 
 @given(st.lists(st.integers(0, 5)))
 def test_a_cut_batch_keeps_its_order_and_has_each_key_once_in_a_run(keys: list[int]) -> None:
-    runs = cut(messages(*map(decrease, keys)))
+    runs = cut(messages(*map(book, keys)))
     assert [message.record.key for run in runs for message in run] == keys
     for run in runs:
         assert len({message.record.key for message in run}) == len(run) > 0
@@ -43,28 +43,28 @@ def test_a_cut_batch_keeps_its_order_and_has_each_key_once_in_a_run(keys: list[i
 def test_each_type_goes_to_its_handler_and_each_answer_names_its_cause() -> None:
     calls: list[Sequence[Record]] = []
 
-    @handles(DecreaseProductCommand)
-    def decreased(commands: Sequence[DecreaseProductCommand], _: Pipeline) -> list[ProductDecreased]:
+    @handles(BookHotel)
+    def booked(commands: Sequence[BookHotel], _: Pipeline) -> list[HotelBooked]:
         calls.append(commands)
-        return [ProductDecreased(order_id=c.order_id, success=True) for c in reversed(commands)]
+        return [HotelBooked(c.key) for c in reversed(commands)]
 
-    @handles(IncreaseProductCommand)
-    def increased(commands: Sequence[IncreaseProductCommand], _: Pipeline) -> list[ProductIncreased]:
+    @handles(CancelHotel)
+    def cancelled(commands: Sequence[CancelHotel], _: Pipeline) -> list[HotelCancelled]:
         calls.append(commands)
-        return [ProductIncreased(order_id=c.order_id) for c in commands]
+        return [HotelCancelled(c.key) for c in commands]
 
-    batch = messages(decrease(1), increase(2), decrease(3), increase(1))
-    answers = dispatcher(decreased, increased)(batch, PIPELINE)
-    assert calls == [[decrease(1), decrease(3)], [increase(2)], [increase(1)]]
+    batch = messages(book(1), cancel(2), book(3), cancel(1))
+    answers = dispatcher(booked, cancelled)(batch, PIPELINE)
+    assert calls == [[book(1), book(3)], [cancel(2)], [cancel(1)]]
     assert {(type(a.record), a.record.key, a.cause.message_id if a.cause else "") for a in answers} == {
-        (ProductDecreased, 1, "message-0"),
-        (ProductDecreased, 3, "message-2"),
-        (ProductIncreased, 2, "message-1"),
-        (ProductIncreased, 1, "message-3"),
+        (HotelBooked, 1, "message-0"),
+        (HotelBooked, 3, "message-2"),
+        (HotelCancelled, 2, "message-1"),
+        (HotelCancelled, 1, "message-3"),
     }
 
 
 def test_a_type_that_nobody_handles_is_poison() -> None:
     with pytest.raises(Poison) as caught:
-        dispatcher()(messages(decrease(1)), PIPELINE)
+        dispatcher()(messages(book(1)), PIPELINE)
     assert caught.value.reason == "NOT_HANDLED"

@@ -9,7 +9,7 @@ from sagakit.errors import Poison, Repeated
 from sagakit.messages import Encoded
 
 REUSED = Repeated("REUSED_ID", "this id was used before")
-TYPE = "ordersaga.messages.CreateDeliveryCommand"
+TYPE = "trips.BookHotel"
 
 
 def consumed(
@@ -41,7 +41,7 @@ def test_other_content_another_type_and_another_round_have_letters_of_their_own(
     others = [
         consumed(b"same", 1),
         consumed(b"other", 1),
-        consumed(b"same", 1, type_="ordersaga.messages.CancelDeliveryCommand"),
+        consumed(b"same", 1, type_="trips.CancelHotel"),
         consumed(b"same", 1, rounds=b"1"),
         consumed(b"same", 1, rounds=b"2"),
     ]
@@ -56,5 +56,5 @@ def test_its_letter_says_where_the_last_of_them_lies() -> None:
 
 
 def test_any_other_poison_is_a_letter_for_each_place() -> None:
-    poison = Poison("UNKNOWN_ORDER", "there is no order 7")
+    poison = Poison("UNKNOWN_TRIP", "there is no trip 7")
     assert key_of(consumed(b"same", 1), poison) != key_of(consumed(b"same", 9), poison)

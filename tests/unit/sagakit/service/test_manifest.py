@@ -4,19 +4,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from ordersaga.messages import CreateDeliveryCommand
 
 from ordersaga_cli.places import ORCHESTRATOR_SVC, ORDER_SVC
 from sagakit.service.manifest import found
+from sagakit.testing.example import BookHotel
 from tools.paths import ROOT
 
 MANIFEST = """
-from ordersaga.messages import CancelDeliveryCommand, CreateDeliveryCommand
 from sagakit.service.manifest import Manifest
+from sagakit.testing.example import BookHotel, CancelHotel
 
 MANIFEST = Manifest(
     name="{name}", description="", grpc_port={port}, metrics_port=0, rules="",
-    reads=(CreateDeliveryCommand, CancelDeliveryCommand), writes=(),
+    reads=(BookHotel, CancelHotel), writes=(),
 )
 """
 
@@ -40,7 +40,7 @@ def test_services_are_found_by_their_manifests_the_lowest_port_first(folder: Pat
 
 
 def test_a_service_consumes_each_topic_of_what_it_reads_once(folder: Path) -> None:
-    assert found(folder)["early_svc"].topics == (CreateDeliveryCommand.TOPIC,)
+    assert found(folder)["early_svc"].topics == (BookHotel.TOPIC,)
 
 
 def test_a_manifest_that_was_copied_and_not_renamed_is_refused(folder: Path) -> None:
