@@ -1,5 +1,7 @@
 """``ordersaga saga``: list, show and watch sagas, and mend them."""
 
+from collections.abc import Callable
+
 import click
 import grpc
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
@@ -97,17 +99,15 @@ def retry(
 
     It may be repeated safely. It prints one line for each saga.
     """
-    _one_way(order_ids, asked)
-    if asked:
-        ask_first(f"Retry every saga that is {asked.words()} (at most {limit})?", yes=yes)
+    _must_be_meant("Retry", order_ids, asked, limit, yes=yes)
     with orchestrator(orchestrator_svc) as sagas:
         if asked:
-            request = pb.RetrySagasRequest(filter=asked.proto(), actor=actor, reason=reason, limit=limit)
-            answer = sagas.RetrySagas(request, timeout=_BULK_SECONDS)
-            results, more = list(answer.results), answer.more
+            filtered = pb.RetrySagasRequest(filter=asked.proto(), actor=actor, reason=reason, limit=limit)
+            answer = sagas.RetrySagas(filtered, timeout=_BULK_SECONDS)
         else:
-            results, more = [_retried(sagas, order_id, actor, reason) for order_id in order_ids], False
-    _report(pb.RetrySagasResponse(results=results, more=more), "its {command} is sent again", as_json=as_json)
+            named = [pb.RetrySagaRequest(order_id=one, actor=actor, reason=reason) for one in order_ids]
+            answer = pb.RetrySagasResponse(results=[_result(sagas.RetrySaga, request) for request in named])
+    _report(answer, "its {command} is sent again", as_json=as_json)
 
 
 @saga.command(
@@ -137,17 +137,15 @@ def cancel(
     orchestrator_svc: str,
 ) -> None:
     """Have sagas undo their steps. Past the pivot (the delivery exists) it is too late, and nothing changes."""
-    _one_way(order_ids, asked)
-    if asked:
-        ask_first(f"Cancel every saga that is {asked.words()} (at most {limit})?", yes=yes)
+    _must_be_meant("Cancel", order_ids, asked, limit, yes=yes)
     with orchestrator(orchestrator_svc) as sagas:
         if asked:
-            request = pb.CancelSagasRequest(filter=asked.proto(), actor=actor, reason=reason, limit=limit)
-            answer = sagas.CancelSagas(request, timeout=_BULK_SECONDS)
-            results, more = list(answer.results), answer.more
+            filtered = pb.CancelSagasRequest(filter=asked.proto(), actor=actor, reason=reason, limit=limit)
+            answer = sagas.CancelSagas(filtered, timeout=_BULK_SECONDS)
         else:
-            results, more = [_cancelled(sagas, order_id, actor, reason) for order_id in order_ids], False
-    _report(pb.CancelSagasResponse(results=results, more=more), "{status}", as_json=as_json)
+            named = [pb.CancelSagaRequest(order_id=one, actor=actor, reason=reason) for one in order_ids]
+            answer = pb.CancelSagasResponse(results=[_result(sagas.CancelSaga, request) for request in named])
+    _report(answer, "{status}", as_json=as_json)
 
 
 @saga.command(
@@ -217,36 +215,31 @@ def _list(sagas: OrchestratorServiceStub, asked: Filter, limit: int) -> pb.ListS
             return found
 
 
-def _one_way(order_ids: tuple[int, ...], asked: Filter) -> None:
-    """Check that sagas are either named or picked by a filter.
+def _must_be_meant(action: str, order_ids: tuple[int, ...], asked: Filter, limit: int, *, yes: bool) -> None:
+    """Check that sagas are either named or picked by a filter; where they are picked, ask first, unless ``yes``.
 
     Raises:
         click.UsageError: both, or neither.
+        click.Abort: the answer is no.
     """
     if bool(order_ids) == bool(asked):
         raise click.UsageError(_ASK_FOR + ("; not both" if order_ids else ""))
+    if asked:
+        ask_first(f"{action} every saga that is {asked.words()} (at most {limit})?", yes=yes)
 
 
-def _retried(sagas: OrchestratorServiceStub, order_id: int, actor: str, reason: str) -> pb.SagaResult:
-    request = pb.RetrySagaRequest(order_id=order_id, actor=actor, reason=reason)
+def _result(
+    call: Callable[..., pb.RetrySagaResponse | pb.CancelSagaResponse],
+    request: pb.RetrySagaRequest | pb.CancelSagaRequest,
+) -> pb.SagaResult:
+    """Make one saga's call. Its failure is its result, unless the call for the next saga would meet it as well."""
+    order_id = request.order_id
     try:
-        return pb.SagaResult(order_id=order_id, saga=sagas.RetrySaga(request, timeout=CALL_SECONDS).saga)
+        return pb.SagaResult(order_id=order_id, saga=call(request, timeout=CALL_SECONDS).saga)
     except grpc.RpcError as error:
-        return _failed(order_id, error)
-
-
-def _cancelled(sagas: OrchestratorServiceStub, order_id: int, actor: str, reason: str) -> pb.SagaResult:
-    request = pb.CancelSagaRequest(order_id=order_id, actor=actor, reason=reason)
-    try:
-        return pb.SagaResult(order_id=order_id, saga=sagas.CancelSaga(request, timeout=CALL_SECONDS).saga)
-    except grpc.RpcError as error:
-        return _failed(order_id, error)
-
-
-def _failed(order_id: int, error: grpc.RpcError) -> pb.SagaResult:
-    if code_of(error) in _AWAY:
-        raise error
-    return pb.SagaResult(order_id=order_id, error_reason=reason_of(error), error_message=text_of(error))
+        if code_of(error) in _AWAY:
+            raise
+        return pb.SagaResult(order_id=order_id, error_reason=reason_of(error), error_message=text_of(error))
 
 
 def _report(answer: pb.RetrySagasResponse | pb.CancelSagasResponse, done: str, *, as_json: bool) -> None:
