@@ -59,10 +59,14 @@ class Bench:
     def _outbox_is_empty(self) -> None:
         assert self.witness.reader.everything().outbox == []
 
-    def died(self, build: FaultyService) -> None:
-        """See that ``build`` has died, and how far it had come by then."""
+    def crashes(self, name: str, mutant: str, *, at: str, orders: int) -> None:
+        """Begin as `begin` does, with so many ``orders``; see the service die ``at`` a point, and start it again."""
+        build = self.begin(name, mutant)
+        build.fuse.arm(at)
+        self.placing.begin_good(orders)
         assert build.dies() == EXIT_CODE
-        self.witness.sample(build.service.name)
+        self.witness.sample(name)  # how far it had come by then
+        build.start(mutant)
 
     def saw(self, record_type: str, count: int) -> None:
         """Wait until the topics hold ``count`` records of a type about the customer's orders."""

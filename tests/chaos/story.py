@@ -100,33 +100,30 @@ class Story:
         self.event(order_id, "STEP_DONE", TAKE, cause=reply)
         return reply
 
+    def delivered(self, order_id: int, cause: Record, *, refusal: str | None = None) -> Record:
+        """Ask for its delivery, which is scheduled, or refused for the reason ``refusal``; return the reply."""
+        content = self.rows.orders[order_id].content
+        where = {"user_id": content.user_id, "address": content.address}
+        command = self.record("create-delivery-command", "CreateDeliveryCommand", cause, order_id=order_id, **where)
+        status, now = "REFUSED" if refusal else "SCHEDULED", self.time()
+        self.rows.deliveries[order_id] = DeliveryRow(
+            order_id, content.user_id, content.address, status, refusal, now, now
+        )
+        return self.record("delivery-created", "DeliveryCreated", command, order_id=order_id, success=not refusal)
+
     def completed(self, order_id: int, quantity: int = 2) -> None:
         """Add the whole story of an order that is completed."""
         reply = self.taken(order_id, self.accepted(order_id, quantity))
-        content = self.rows.orders[order_id].content
-        where = {"user_id": content.user_id, "address": content.address}
-        command = self.record("create-delivery-command", "CreateDeliveryCommand", reply, order_id=order_id, **where)
-        now = self.time()
-        self.rows.deliveries[order_id] = DeliveryRow(
-            order_id, content.user_id, content.address, "SCHEDULED", None, now, now
-        )
-        done = self.record("delivery-created", "DeliveryCreated", command, order_id=order_id, success=True)
+        done = self.delivered(order_id, reply)
         self.event(order_id, "STEP_DONE", DELIVER, cause=done)
         self.ended(order_id, "COMPLETED", done)
 
     def refused(self, order_id: int, reason: str = "UNDELIVERABLE_ADDRESS") -> None:
         """Add the whole story of an order whose delivery is refused, and whose pieces go back."""
         reply = self.taken(order_id, self.accepted(order_id, address="P.O. Box 42"))
-        content = self.rows.orders[order_id].content
-        where = {"user_id": content.user_id, "address": content.address}
-        command = self.record("create-delivery-command", "CreateDeliveryCommand", reply, order_id=order_id, **where)
-        now = self.time()
-        self.rows.deliveries[order_id] = DeliveryRow(
-            order_id, content.user_id, content.address, "REFUSED", reason, now, now
-        )
-        no = self.record("delivery-created", "DeliveryCreated", command, order_id=order_id, success=False)
+        no = self.delivered(order_id, reply, refusal=reason)
         self.event(order_id, "STEP_REFUSED", DELIVER, reason, cause=no)
-        pieces = {"product_id": PRODUCT, "quantity": content.quantity}
+        pieces = {"product_id": PRODUCT, "quantity": self.rows.orders[order_id].content.quantity}
         undo = self.record("decrease-product-command", "IncreaseProductCommand", no, order_id=order_id, **pieces)
         self.returned(order_id)
         undone = self.record("product-decreased", "ProductIncreased", undo, order_id=order_id)

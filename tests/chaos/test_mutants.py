@@ -79,11 +79,7 @@ def bench(stack: Stack, workshop: tuple[dict[str, FaultyService], Witness], shop
 
 @with_and_without("takes-stock-again")
 def test_stock_that_is_taken_again_for_a_redelivered_batch_breaks_2(bench: Bench, mutant: str, broken: bool) -> None:
-    build = bench.begin("product_svc", mutant)
-    build.fuse.arm("consumer:before-offset-commit")
-    bench.placing.begin_good(3)
-    bench.died(build)
-    build.start(mutant)
+    bench.crashes("product_svc", mutant, at="consumer:before-offset-commit", orders=3)
     bench.saw("ProductDecreased", 4)
     bench.placing.ended()
     bench.verdict(broken=broken, invariant=2, text="are held by orders")
@@ -103,20 +99,12 @@ def test_stock_that_is_taken_again_for_a_command_sent_twice_breaks_2(bench: Benc
 @pytest.mark.parametrize("name", NAMES)
 @with_and_without("commits-offsets-first")
 def test_offsets_committed_before_the_database_break_7(bench: Bench, name: str, mutant: str, broken: bool) -> None:
-    build = bench.begin(name, mutant)
-    build.fuse.arm("consumer:before-commit")
-    bench.placing.begin_good(2)
-    bench.died(build)
-    build.start(mutant)
+    bench.crashes(name, mutant, at="consumer:before-commit", orders=2)
     bench.verdict(broken=broken, invariant=7, text=f"{name} had committed")
 
 
 def test_an_order_that_nobody_reads_of_any_more_breaks_1_and_8_as_well(bench: Bench) -> None:
-    build = bench.begin("orchestrator_svc", "commits-offsets-first")
-    build.fuse.arm("consumer:before-commit")
-    bench.placing.begin_good(1)
-    bench.died(build)
-    build.start("commits-offsets-first")
+    bench.crashes("orchestrator_svc", "commits-offsets-first", at="consumer:before-commit", orders=1)
     bench.placing.must_violate(1, "is PENDING after the bound")
     bench.placing.must_violate(8, "there is no saga")
 
@@ -196,22 +184,14 @@ def test_a_saga_that_a_slow_timer_stores_over_a_reply_breaks_6(bench: Bench, mut
 def test_a_relay_that_leaves_the_rows_of_a_crash_where_they_are_breaks_5(
     bench: Bench, mutant: str, broken: bool
 ) -> None:
-    build = bench.begin("order_svc", mutant)
-    build.fuse.arm("origin:before-publish")
-    bench.placing.begin_good(2)
-    bench.died(build)
-    build.start(mutant)
+    bench.crashes("order_svc", mutant, at="origin:before-publish", orders=2)
     bench.placing.answered()
     bench.verdict(broken=broken, invariant=5, text="is still in the outbox")
 
 
 @with_and_without("removes-before-it-relays")
 def test_a_relay_that_removes_rows_before_kafka_has_them_breaks_5(bench: Bench, mutant: str, broken: bool) -> None:
-    build = bench.begin("order_svc", mutant)
-    build.fuse.arm("relay:before-publish")
-    bench.placing.begin_good(2)
-    bench.died(build)
-    build.start(mutant)
+    bench.crashes("order_svc", mutant, at="relay:before-publish", orders=2)
     bench.placing.answered()
     bench.verdict(broken=broken, invariant=5, text="never came to order-created")
 

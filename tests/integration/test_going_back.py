@@ -48,6 +48,12 @@ def has_stored(group: Group, messages: int) -> None:
     eventually(check, 30)
 
 
+def has_handled(group: Group, messages: int) -> None:
+    """Wait until the messages from 1 on, so many, have their effects, and their offsets are stored."""
+    has_effects(group, range(1, messages + 1))
+    has_stored(group, messages)
+
+
 def earlier(group: Group) -> Earlier:
     with group.database.transaction() as tx:
         ((name,),) = tx.execute("SELECT current_database()").fetchall()
@@ -91,16 +97,13 @@ def test_what_a_database_forgets_while_messages_come_is_handled_again(group: Gro
     before = value("sagakit_database_went_back_total")
     group.send(range(1, 31))
     group.consume(Recorded())
-    has_effects(group, range(1, 31))
-    has_stored(group, 30)
+    has_handled(group, 30)
     then = earlier(group)
     group.send(range(31, 61))
-    has_effects(group, range(1, 61))
-    has_stored(group, 60)
+    has_handled(group, 60)
     then.restore()
     group.send(range(61, 91))
-    has_effects(group, range(1, 91))
-    has_stored(group, 90)
+    has_handled(group, 90)
     assert value("sagakit_database_went_back_total") == before + 1
     assert value("sagakit_catching_up_messages") == 0
 
@@ -110,8 +113,7 @@ def test_an_idle_service_notices_by_itself(group: Group) -> None:
     group.consume(handle)
     then = earlier(group)
     group.send(range(1, 31))
-    has_effects(group, range(1, 31))
-    has_stored(group, 30)
+    has_handled(group, 30)
     then.restore()
     has_effects(group, range(1, 31))
     assert sorted(sum(handle.calls, [])) == sorted([*range(1, 31)] * 2)  # noqa: RUF017 - short lists
@@ -125,16 +127,13 @@ def test_tables_that_are_overwritten_in_place_are_noticed_by_the_next_message(
     before = value("sagakit_database_went_back_total")
     group.send(range(1, until + 1))
     group.consume(Recorded())
-    has_effects(group, range(1, until + 1))
-    has_stored(group, until)
+    has_handled(group, until)
     then = Dump(group)
     group.send(range(until + 1, 61))
-    has_effects(group, range(1, 61))
-    has_stored(group, 60)
+    has_handled(group, 60)
     then.restore()
     group.send(range(61, 91))
-    has_effects(group, range(1, 91))
-    has_stored(group, 90)
+    has_handled(group, 90)
     assert value("sagakit_database_went_back_total") == before + 1
 
 
@@ -142,11 +141,9 @@ def test_tables_that_are_overwritten_in_place_are_noticed_while_nothing_comes(gr
     group.consume(Recorded())
     then = Dump(group)
     group.send(range(1, 31))
-    has_effects(group, range(1, 31))
-    has_stored(group, 30)
+    has_handled(group, 30)
     then.restore()
-    has_effects(group, range(1, 31))
-    has_stored(group, 30)
+    has_handled(group, 30)
 
 
 def test_a_client_that_fails_while_it_is_placed_ends_the_process(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,8 +161,7 @@ def test_a_client_that_fails_while_it_is_placed_ends_the_process(group: Group, m
     consumer = group.consume(Recorded())
     then = Dump(group)
     group.send(range(1, 31))
-    has_effects(group, range(1, 31))
-    has_stored(group, 30)
+    has_handled(group, 30)
     Failing.fails = True
     then.restore()
 
@@ -180,14 +176,12 @@ def test_a_database_restored_while_the_service_is_stopped_is_caught_up_at_its_st
     then = earlier(group)
     group.send(range(1, 31))
     group.consume(Recorded())
-    has_effects(group, range(1, 31))
-    has_stored(group, 30)
+    has_handled(group, 30)
     group.stop()
     then.restore()
     has_effects(group, range(0))
     group.consume(Recorded())
-    has_effects(group, range(1, 31))
-    has_stored(group, 30)
+    has_handled(group, 30)
 
 
 def test_all_replicas_see_that_something_is_missing_until_it_has_come_again(group: Group) -> None:
@@ -195,8 +189,7 @@ def test_all_replicas_see_that_something_is_missing_until_it_has_come_again(grou
     then = earlier(group)
     group.send(range(1, 31))
     group.consume(Recorded())
-    has_effects(group, range(1, 31))
-    has_stored(group, 30)
+    has_handled(group, 30)
     lag.look()
     group.stop()
 
@@ -236,8 +229,7 @@ def test_what_is_not_heard_of_yet_is_no_dead_letter_while_it_is_caught_up(group:
     then = earlier(group)
     group.send(range(1, 31))
     group.consume(Recorded(must_be_heard_of))
-    has_effects(group, range(1, 31))
-    has_stored(group, 30)
+    has_handled(group, 30)
     group.stop()
     then.restore()
     eventually_connected(group)
@@ -255,8 +247,7 @@ def test_what_is_not_heard_of_yet_is_no_dead_letter_while_it_is_caught_up(group:
 def test_kafkas_own_tools_move_a_group_as_ever(group: Group, to: int, again: range) -> None:
     group.send(range(1, 31))
     group.consume(Recorded())
-    has_effects(group, range(1, 31))
-    has_stored(group, 30)
+    has_handled(group, 30)
     group.stop()
     if to:
         ends = group.committed()
@@ -288,8 +279,7 @@ def test_what_kafka_does_not_have_either_is_reported(group: Group) -> None:
     then = earlier(group)
     group.send(range(1, 31))
     group.consume(Recorded())
-    has_effects(group, range(1, 31))
-    has_stored(group, 30)
+    has_handled(group, 30)
     group.stop()
     begins = [max(0, offset - 2) for offset in group.committed()]
     admin = AdminClient({"bootstrap.servers": group.stack.bootstrap})

@@ -11,6 +11,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from devstack.stack import Stack
 from sagakit.avro.codec import LARGEST_VALUE
 from sagakit.messages import Encoded
+from tests.support.avro import number
 from tests.support.kafka import headers, taped
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX, Group, scratch_group, store
@@ -23,14 +24,6 @@ TREE = {"type": "record", "name": "Tree", "fields": [{"name": "in", "type": {"ty
 EMPTY = {"type": "record", "name": "Empty", "fields": []}
 MANY = {"type": "enum", "name": "Many", "symbols": [f"S{n}" for n in range(50_000)]}
 DEEP = 30_000
-
-
-def number(value: int) -> bytes:
-    zigzag, found = (value << 1) ^ (value >> 127), bytearray()
-    while zigzag > 0x7F:
-        found.append(zigzag & 0x7F | 0x80)
-        zigzag >>= 7
-    return bytes([*found, zigzag])
 
 
 def array(items: Json) -> Json:

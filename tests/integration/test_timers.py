@@ -77,6 +77,12 @@ class Clockwork:
             limit=limit,
         )
 
+    def fire_all(self) -> None:
+        """Have the timers see to all that is due."""
+        timers = self.timers()
+        while timers.fire_once():
+            pass
+
     def waiting(self, *ids: int, overdue: timedelta = timedelta(seconds=1), attempt: int = 1) -> None:
         """Store sagas that wait for a hotel, overdue for so long."""
         now = datetime.now(UTC)
@@ -207,9 +213,7 @@ def test_sagas_that_cannot_go_on_are_set_aside_and_keep_no_other_waiting(clockwo
             "SELECT now(), unnest(%(ids)s::bigint[]), 2, 'RETRIED', ''",
             {"ids": array(broken)},
         )
-    timers = clockwork.timers()
-    while timers.fire_once():
-        pass
+    clockwork.fire_all()
     good = [one for one in range(200, 240) if one not in broken]
     assert clockwork.sent(len(good)) == good
     assert {clockwork.stored(one).attempt for one in broken} == {1}
@@ -230,9 +234,7 @@ def test_a_saga_that_this_version_does_not_understand_is_flagged_and_keeps_no_ot
     clockwork.waiting(*range(300, 310))
     with clockwork.database.transaction() as tx:
         tx.execute(f"UPDATE sagas SET {harm} WHERE saga_id = 305")  # noqa: S608 - constants
-    timers = clockwork.timers()
-    while timers.fire_once():
-        pass
+    clockwork.fire_all()
     assert clockwork.sent(9) == [one for one in range(300, 310) if one != 305]
     flagged = clockwork.stored(305)
     assert (flagged.stuck, flagged.attempt) == (True, 1)
@@ -259,9 +261,7 @@ def test_a_time_beyond_pythons_range_holds_up_nobody(clockwork: Clockwork, colum
     clockwork.waiting(*range(320, 323))
     with clockwork.database.transaction() as tx:
         tx.execute(f"UPDATE sagas SET {column} = '{beyond}' WHERE saga_id = 321")  # noqa: S608 - constants
-    timers = clockwork.timers()
-    while timers.fire_once():
-        pass
+    clockwork.fire_all()
     assert clockwork.sent(3) == [320, 321, 322]
     assert clockwork.stored(321).attempt == 2
 

@@ -58,7 +58,16 @@ RUNS_BY_DEFAULT = 800
 
 KNOWN = (Wait(1), Wait(1))
 """What was handled before has its offsets stored, and then committed to the broker."""
-wanted = int(os.environ.get("SIMULATION_RUNS", RUNS_BY_DEFAULT))
+WANTED = int(os.environ.get("SIMULATION_RUNS", RUNS_BY_DEFAULT))
+SECONDS = 60 + WANTED // 10
+SEARCH = settings(
+    max_examples=WANTED,
+    deadline=None,
+    print_blob=True,
+    database=DirectoryBasedExampleDatabase(ROOT / ".hypothesis" / "simulation"),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+"""How runs are looked for that break an invariant."""
 
 
 def test_a_run_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,14 +88,8 @@ def test_a_run_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert once == again
 
 
-@pytest.mark.timeout(60 + wanted // 10)
-@settings(
-    max_examples=wanted,
-    deadline=None,
-    print_blob=True,
-    database=DirectoryBasedExampleDatabase(ROOT / ".hypothesis" / "simulation"),
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@pytest.mark.timeout(SECONDS)
+@SEARCH
 @given(kinds=KINDS, runs=RUNS)
 # A forward command that was committed, not sent, and comes after its own undo.
 @example(kinds=[Kind.GOOD], runs=[[Progress(2), Process(ORCHESTRATOR, fault=Fault.STOPPED), CancelOrder(0)]])
@@ -155,14 +158,8 @@ def test_no_interleaving_breaks_an_invariant(kinds: list[Kind], runs: list[list[
         assert simulate(kinds, runs) == []
 
 
-@pytest.mark.timeout(60 + wanted // 10)
-@settings(
-    max_examples=wanted,
-    deadline=None,
-    print_blob=True,
-    database=DirectoryBasedExampleDatabase(ROOT / ".hypothesis" / "simulation"),
-    suppress_health_check=[HealthCheck.too_slow],
-)
+@pytest.mark.timeout(SECONDS)
+@SEARCH
 @given(kinds=KINDS, runs=RUNS_BACK)
 # A saga that is forgotten, wholly or in part, and then cancelled by its customer or by an operator. The operator comes
 # when the broker knows of what is missing: nothing else could hold the cancel up.

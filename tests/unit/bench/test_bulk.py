@@ -8,7 +8,6 @@ from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 
 from bench.bulk import stream
 from bench.load import Caller
-from tests.support.served import served
 
 OK, UNAVAILABLE = 0, 14
 
@@ -37,12 +36,6 @@ class Till(order_pb2_grpc.OrderServiceServicer):
 @pytest.fixture
 def till() -> Till:
     return Till()  # type: ignore[abstract] # nobody calls the other methods
-
-
-@pytest.fixture
-def address(till: Till) -> Iterator[str]:
-    with served(till) as address:
-        yield address
 
 
 def test_lists_follow_one_another_and_each_order_counts_by_its_own_answer(till: Till, address: str) -> None:

@@ -42,12 +42,6 @@ def till() -> Till:
     return Till()  # type: ignore[abstract] # nobody calls the other methods
 
 
-@pytest.fixture
-def address(till: Till) -> Iterator[str]:
-    with served(till) as address:
-        yield address
-
-
 def test_callers_order_again_and_again_until_the_time_is_over(till: Till, address: str) -> None:
     caller = Caller([address], [7], 500)
     load = caller.closed(20, 0.5)

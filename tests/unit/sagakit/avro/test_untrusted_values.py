@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sagakit.avro import untrusted_values
 from sagakit.avro.untrusted_schemas import Writer, examine
 from sagakit.avro.untrusted_values import BrokenValueError
+from tests.support.avro import number
 
 Json = Any
 EMPTY = {"type": "record", "name": "Empty", "fields": []}
@@ -26,15 +27,6 @@ FUZZ = settings(database=None, derandomize=True, deadline=None, suppress_health_
 def examined(schema: Json) -> Writer:
     fields = [{"name": "value", "type": schema}]
     return examine(Schema(json.dumps({"type": "record", "name": "R", "fields": fields}), "AVRO"))
-
-
-def number(value: int) -> bytes:
-    """Return a number of any size in Avro's encoding."""
-    zigzag, found = (value << 1) ^ (value >> 127), bytearray()
-    while zigzag > 0x7F:
-        found.append(zigzag & 0x7F | 0x80)
-        zigzag >>= 7
-    return bytes([*found, zigzag])
 
 
 def array(items: Json) -> Json:
