@@ -16,6 +16,7 @@ from sagakit.errors import InvalidArgument, NotFound, Unavailable
 from sagakit.outbox.group_commit import GroupCommit
 from sagakit.postgres.database import Database
 from sagakit.postgres.notifications import NotificationListener
+from sagakit.postgres.pipeline import Transaction
 from sagakit.rpc.guard import Context
 from sagakit.rpc.paging import last_id, next_page_token, one_page, page_size
 from sagakit.rpc.statuses import CODES
@@ -100,18 +101,17 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
         return results
 
     async def _get(self, ids: Sequence[int]) -> Sequence[Order | Exception]:
-        orders = await self._database.run(lambda tx: store.get(tx, ids))
-        if len(orders) < len(set(ids)):
-            await self._database.run(self._database.timelines.look)
-        return [orders.get(i) or self._missing(i) for i in ids]
+        return await self._database.run(lambda tx: self._get_in(tx, ids))
 
-    def _missing(self, order_id: int) -> Exception:
-        """Return why an order is not found: it does not exist, or recovery may yet find it in Kafka."""
-        try:
-            self._database.timelines.must_be_whole()
-        except Unavailable as error:
-            return error
-        return NotFound("ORDER_NOT_FOUND", f"there is no order {order_id}")
+    def _get_in(self, tx: Transaction, ids: Sequence[int]) -> Sequence[Order | Exception]:
+        """Return each order, or why it is not found: it does not exist, or recovery may yet find it in Kafka."""
+        orders = store.get(tx, ids)
+        if len(orders) < len(set(ids)):
+            try:
+                self._database.timelines.must_still_be_whole(tx)
+            except Unavailable as error:
+                return [orders.get(i) or error for i in ids]
+        return [orders.get(i) or NotFound("ORDER_NOT_FOUND", f"there is no order {i}") for i in ids]
 
 
 def _asked(request: pb.CreateOrderRequest, traceparent: str | None) -> NewOrder | InvalidArgument:

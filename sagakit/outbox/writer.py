@@ -95,8 +95,7 @@ class OutboxWriter:
         try:
             result, outgoing = function(tx, room)
         except NotFound:
-            timelines.look(tx)
-            timelines.must_be_whole()  # else it may be in Kafka, and be restored soon
+            timelines.must_still_be_whole(tx)
             raise
         messages = [self._codec.encode(message) for message in outgoing]
         if not messages:

@@ -63,6 +63,14 @@ class Timelines:
         if self.whole is not None and self.whole != self.number:
             raise Unavailable("the database may have gone back, and what it has forgotten is not restored yet")
 
+    def must_still_be_whole(self, tx: Transaction) -> None:
+        """Look which history ``tx`` meets, then do as `must_be_whole`. Call it before something is said not to exist.
+
+        It may be in Kafka, and be restored soon.
+        """
+        self.look(tx)
+        self.must_be_whole()
+
     def must_have(self, tx: Transaction, tables: int | None) -> None:
         """Let ``tx`` fail with `psycopg.errors.UndefinedTable` if it meets other ``tables``; call it last in ``tx``."""
         if tables is not None:

@@ -20,6 +20,7 @@ from sagakit.outbox.bound import OutboxBound
 from sagakit.outbox.writer import OutboxWriter
 from sagakit.postgres.database import Database
 from sagakit.postgres.pipeline import Transaction
+from tests.support.going_back import replace_tables
 from tests.support.kafka import create_topic, delete_topics, taped
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX, Ping, database_of, migrated_database, ping_on, register
@@ -159,7 +160,7 @@ async def test_a_write_that_meets_other_tables_than_were_there_is_refused_and_le
     writer, _ = desk.writer(stack.bootstrap)
     await writer.write(1, desk.pings(1))
     await writer.drain()
-    await desk.database.run(replace_tables)
+    await desk.database.run(lambda tx: replace_tables(tx, "outbox", "consumed_offsets"))
     with pytest.raises(Unavailable, match="overwritten"):
         await writer.write(1, desk.pings(1))
     assert await desk.rows() == 0
@@ -174,17 +175,9 @@ async def test_what_is_not_found_in_other_tables_than_were_there_may_be_restored
 
     with pytest.raises(NotFound):
         await writer.write(1, miss)
-    await desk.database.run(replace_tables)
+    await desk.database.run(lambda tx: replace_tables(tx, "outbox", "consumed_offsets"))
     with pytest.raises(Unavailable, match="not restored yet"):
         await writer.write(1, miss)
-
-
-def replace_tables(tx: Transaction) -> None:
-    """Do as ``pg_restore --clean --single-transaction`` does, under the connections of others."""
-    for name in ("outbox", "consumed_offsets"):
-        tx.execute(f"CREATE TABLE another (LIKE {name} INCLUDING ALL)")
-        tx.execute(f"DROP TABLE {name}")
-        tx.execute(f"ALTER TABLE another RENAME TO {name}")
 
 
 async def test_while_kafka_does_not_keep_up_little_is_kept_in_memory(stack: Stack, desk: Desk) -> None:

@@ -248,8 +248,8 @@ KIT = {
     ),
     "not-there-in-other-tables": Mutant(
         "sagakit/outbox/writer.py",
-        "            timelines.look(tx)\n",
-        "",
+        "            timelines.must_still_be_whole(tx)\n",
+        "            timelines.must_be_whole()\n",
         "tests/integration/test_outbox_writer.py"
         "::test_what_is_not_found_in_other_tables_than_were_there_may_be_restored_yet",
     ),

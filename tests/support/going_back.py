@@ -8,6 +8,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from devstack.postgres import Postgres
+from sagakit.postgres.pipeline import Transaction
 
 
 class Earlier:
@@ -36,3 +37,15 @@ class Earlier:
     @staticmethod
     def _run(admin: psycopg.Connection, statement: str, *names: str) -> None:
         admin.execute(SQL(statement).format(*map(Identifier, names)))
+
+
+def replace_tables(tx: Transaction, *names: str) -> None:
+    """Put other tables with the same rows in the place of ``names``, under the connections of others.
+
+    ``pg_restore --clean --single-transaction`` does so.
+    """
+    for name in names:
+        tx.execute(f"CREATE TABLE another (LIKE {name} INCLUDING ALL)")
+        tx.execute(f"INSERT INTO another OVERRIDING SYSTEM VALUE SELECT * FROM {name}")  # noqa: S608 - constants
+        tx.execute(f"DROP TABLE {name}")
+        tx.execute(f"ALTER TABLE another RENAME TO {name}")
