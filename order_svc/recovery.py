@@ -127,17 +127,20 @@ class Recovery(Periodic):
 
     def _make_whole(self, number: int, known: Mapping[Partition, int], ends: Mapping[Partition, int]) -> None:
         self._restore_between(known or ends, ends)  # a database without stored offsets is new, and lacks nothing
-        if self._database.transact(self._number_on):
+        if self._database.transact(lambda tx: self._number_on(tx, number)):
             self._late_until = time.monotonic() + _LATE_SECONDS
         self._database.timelines.whole = number
 
-    def _number_on(self, tx: Transaction) -> bool:
+    def _number_on(self, tx: Transaction, number: int) -> bool:
         """Skip ids if another history began, while this process ran or before; say whether one did."""
-        line, noted = self._database.timelines.line, store.history(tx)
-        another = self._database.timelines.whole != _NOT_YET or (noted is not None and bool(line) and noted != line)
+        timelines = self._database.timelines
+        timelines.look(tx)
+        line, noted = timelines.line, store.history(tx)
+        another = timelines.whole != _NOT_YET or (noted is not None and bool(line) and noted != line)
         if another:
             store.number_on(tx, behind=0, gap=_GAP)
-        if line and noted != line:
+        # A history that began only now is not whole yet. If this process ended, the next one must find it new.
+        if line and noted != line and number == timelines.number:
             store.note_history(tx, line)
         return another
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,7 +20,7 @@ from sagakit.kafka.producer import Producer
 from sagakit.messages import Outgoing
 from sagakit.offsets import rereading
 from sagakit.records import Record
-from tests.support.going_back import Earlier
+from tests.support.going_back import Earlier, replace_tables
 from tests.support.kafka import create_topic, delete_topics
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX, database_of, migrated_database
@@ -170,6 +171,31 @@ def test_a_service_that_starts_on_another_history_leaves_out_ids_that_were_given
     assert order.order_id > acknowledged[-1].order_id + 1000
     desk.start().recover()
     assert desk.take(1)[0].order_id == order.order_id + 1, "it is the same history from then on"
+
+
+def test_a_history_that_begins_while_the_one_before_is_made_whole_is_noted_once_it_is_whole_itself(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a process that starts just then would take it for one that lacks nothing."""
+    desk.start().recover()
+    running, timelines, read = desk.start(), desk.database.timelines, rereading.between
+
+    def replaced_meanwhile(*arguments: Any) -> Iterator[Any]:
+        yield from read(*arguments)
+        with desk.database.transaction() as tx:
+            replace_tables(tx, "consumed_offsets")
+            timelines.look(tx)
+
+    with desk.database.transaction() as tx:
+        before = store.history(tx)
+    with monkeypatch.context() as going_back:
+        going_back.setattr(rereading, "between", replaced_meanwhile)
+        running.recover()
+    with desk.database.transaction() as tx:
+        assert store.history(tx) == before != timelines.line
+    running.recover()
+    with desk.database.transaction() as tx:
+        assert store.history(tx) == timelines.line
 
 
 def test_where_the_timeline_may_not_be_read_orders_are_taken_all_the_same(desk: Desk) -> None:

@@ -194,6 +194,13 @@ GOING_BACK = {
         "False)",
         f"{_RECOVERY}::test_a_service_that_starts_skips_ids_where_the_database_has_another_history_than_was_noted",
     ),
+    "history-noted-before-it-is-whole": Mutant(
+        "order_svc/recovery.py",
+        " and number == timelines.number",
+        "",
+        "tests/integration/test_order_recovery.py"
+        "::test_a_history_that_begins_while_the_one_before_is_made_whole_is_noted_once_it_is_whole_itself",
+    ),
     "orders-of-other-tables-do-not-exist": Mutant(
         "order_svc/api.py",
         "self._database.timelines.must_still_be_whole(tx)",
