@@ -18,6 +18,7 @@ from sagakit.outbox import table
 from sagakit.outbox.bound import OutboxBound
 from sagakit.postgres.database import Database
 from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.timelines import meets_other_tables
 from sagakit.runtime.logs import logger, one_line
 
 log = logger("outbox")
@@ -59,7 +60,9 @@ class OutboxWriter:
                 result, messages, rows = await self._database.run(lambda tx: self._store(tx, room, function, published))
             ids = [row.outbox_id for row in rows]
             stored = len(ids)
-        except psycopg.errors.UndefinedTable as error:
+        except psycopg.Error as error:
+            if not meets_other_tables(error):
+                raise
             self._database.connect_anew()  # a new connection shows that the history is another one
             raise Unavailable("the database's tables were overwritten; what they lack is not restored yet") from error
         finally:

@@ -30,10 +30,17 @@ _READ = """
 # An open connection does not notice that tables are dropped and made anew. Where that has happened, this statement
 # looks for a table that does not exist, and so fails with its whole transaction. It must come last: by then the
 # transaction has locks on the tables that it has written, and nobody can replace these before the commit.
-_SAME_TABLES = """
+_NO_SUCH_TABLE = "the_tables_of_the_known_history"
+_SAME_TABLES = f"""
     SELECT CASE WHEN to_regclass('consumed_offsets')::oid::bigint = %(tables)s THEN 0
-           ELSE 'the_tables_of_the_known_history'::text::regclass::oid::bigint END
+           ELSE '{_NO_SUCH_TABLE}'::text::regclass::oid::bigint END
 """
+
+
+def meets_other_tables(error: psycopg.Error) -> bool:
+    """Say whether ``error`` means that a transaction met other tables than those of the known history."""
+    # A table that is missing for another reason, such as a migration that is still to come, has another name.
+    return isinstance(error, psycopg.errors.UndefinedTable) and _NO_SUCH_TABLE in str(error)
 
 
 class Timelines:
@@ -72,7 +79,7 @@ class Timelines:
         self.must_be_whole()
 
     def must_have(self, tx: Transaction, tables: int | None) -> None:
-        """Let ``tx`` fail with `psycopg.errors.UndefinedTable` if it meets other ``tables``; call it last in ``tx``."""
+        """Let ``tx`` fail if it meets other ``tables``, as `meets_other_tables` recognises; call it last in ``tx``."""
         if tables is not None:
             tx.execute(_SAME_TABLES, {"tables": tables})
 

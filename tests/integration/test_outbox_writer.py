@@ -180,6 +180,14 @@ async def test_what_is_not_found_in_other_tables_than_were_there_may_be_restored
         await writer.write(1, miss)
 
 
+async def test_a_table_that_is_missing_is_not_taken_for_one_that_was_overwritten(stack: Stack, desk: Desk) -> None:
+    """As before a migration: an operator must not look for a restore that nobody has made."""
+    writer, _ = desk.writer(stack.bootstrap)
+    await desk.database.run(lambda tx: tx.execute("ALTER TABLE outbox RENAME TO elsewhere"))
+    with pytest.raises(psycopg.errors.UndefinedTable, match="outbox"):
+        await writer.write(1, desk.pings(1))
+
+
 async def test_while_kafka_does_not_keep_up_little_is_kept_in_memory(stack: Stack, desk: Desk) -> None:
     writer, producer = desk.writer(stack.bootstrap)
     producer.free.clear()

@@ -260,6 +260,12 @@ KIT = {
         "tests/integration/test_outbox_writer.py"
         "::test_a_write_that_meets_other_tables_than_were_there_is_refused_and_leaves_nothing",
     ),
+    "any-table-that-is-missing-was-overwritten": Mutant(
+        "sagakit/postgres/timelines.py",
+        " and _NO_SUCH_TABLE in str(error)",
+        "",
+        f"{_WRITER}::test_a_table_that_is_missing_is_not_taken_for_one_that_was_overwritten",
+    ),
     "published-rows-forgotten": Mutant(
         "sagakit/outbox/writer.py",
         "            self._published += published\n",
