@@ -48,11 +48,26 @@ class OutboxWriter:
 
         ``function`` gets the transaction, and for how many messages there is room, ``most`` at most. It returns its
         result and no more messages than that. They are published in the background; where that fails the relay does it.
+        Where the caller is cancelled, all of this is done all the same.
 
         Raises:
             Unavailable: schemas are not known yet, or the database may have gone back: it would give ids away again.
             psycopg.OperationalError: the database is away. It may have committed all the same.
         """
+        # The transaction goes on without its caller. If we did not, its rows would take room that nobody counts.
+        return await asyncio.shield(self._write(most, function))
+
+    async def drain(self) -> None:
+        """Publish what waits, and remove it from the outbox; for five seconds at most, as Kafka may be away."""
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                if self._publishing:
+                    await asyncio.wait([self._publishing])
+                await self._remove()
+        except Exception as error:  # noqa: BLE001 - the relay publishes them again
+            log.warning("messages are left to the relay", error=one_line(error))
+
+    async def _write(self, most: int, function: Callable[[Transaction, int], tuple[T, Sequence[Outgoing]]]) -> T:
         room = self._bound.reserve(most)
         stored = 0
         try:
@@ -70,16 +85,6 @@ class OutboxWriter:
         if stored:
             self._publish_soon(messages, ids)
         return result
-
-    async def drain(self) -> None:
-        """Publish what waits, and remove it from the outbox; for five seconds at most, as Kafka may be away."""
-        try:
-            async with asyncio.timeout(_DRAIN_SECONDS):
-                if self._publishing:
-                    await asyncio.wait([self._publishing])
-                await self._remove()
-        except Exception as error:  # noqa: BLE001 - the relay publishes them again
-            log.warning("messages are left to the relay", error=one_line(error))
 
     def _store(
         self,

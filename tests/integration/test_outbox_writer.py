@@ -188,6 +188,29 @@ async def test_a_table_that_is_missing_is_not_taken_for_one_that_was_overwritten
         await writer.write(1, desk.pings(1))
 
 
+async def test_a_write_whose_caller_is_cancelled_keeps_its_room_and_is_published(stack: Stack, desk: Desk) -> None:
+    desk.bound = OutboxBound(desk.database, limit=10, interval_seconds=60)
+    writer, producer = desk.writer(stack.bootstrap)
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def wait(_: Transaction, room: int) -> tuple[int, list[Outgoing]]:
+        begun.set()
+        goes_on.wait(20)
+        return room, [Outgoing(desk.ping(number)) for number in range(room)]
+
+    call = asyncio.create_task(writer.write(6, wait))
+    await asyncio.to_thread(begun.wait, 20)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert desk.bound.reserve(10) == 4, "the transaction goes on, and may commit"
+    desk.bound.settle(4, stored=0)
+    goes_on.set()
+    assert await asyncio.to_thread(producer.published.wait, 20)
+    await writer.drain()
+    assert desk.bound.reserve(10) == 10
+
+
 async def test_while_kafka_does_not_keep_up_little_is_kept_in_memory(stack: Stack, desk: Desk) -> None:
     writer, producer = desk.writer(stack.bootstrap)
     producer.free.clear()

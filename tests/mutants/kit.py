@@ -266,6 +266,12 @@ KIT = {
         "",
         f"{_WRITER}::test_a_table_that_is_missing_is_not_taken_for_one_that_was_overwritten",
     ),
+    "cancelled-writes-take-no-room": Mutant(
+        "sagakit/outbox/writer.py",
+        "await asyncio.shield(self._write(most, function))",
+        "await self._write(most, function)",
+        f"{_WRITER}::test_a_write_whose_caller_is_cancelled_keeps_its_room_and_is_published",
+    ),
     "published-rows-forgotten": Mutant(
         "sagakit/outbox/writer.py",
         "            self._published += published\n",
