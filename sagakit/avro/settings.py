@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from sagakit.runtime.settings import Settings
-from sagakit.runtime.tls_files import authority_problems
+from sagakit.runtime.settings import Settings, is_or_are
+from sagakit.runtime.tls_files import TlsFile, TlsFiles, problems
 
 _REGISTRY = re.compile(r"https?://[^\s/?#]\S*")
 
@@ -21,6 +21,8 @@ def _registry(value: object) -> object:
 RegistryUrl = Annotated[str, BeforeValidator(_registry)]
 """A base URL of the registry, or several separated by commas."""
 
+_PAIR = ("schema_registry_certificate_location", "schema_registry_key_location")
+
 
 class RegistrySettings(Settings):
     """How to reach the schema registry (the Confluent-compatible API)."""
@@ -29,15 +31,27 @@ class RegistrySettings(Settings):
     schema_registry_username: str | None = None
     schema_registry_password: SecretStr | None = None
     schema_registry_ca_location: str | None = None
+    schema_registry_certificate_location: str | None = None
+    schema_registry_key_location: str | None = None
 
     def problems(self) -> Iterator[str]:
         """Yield a line for settings that contradict each other; it begins with a setting's name."""
         yield from super().problems()
         login = ("schema_registry_username", "schema_registry_password")
         yield from self.missing(login, login)
-        if self.schema_registry_ca_location and not self.schema_registry_url.startswith("https:"):
-            yield "SCHEMA_REGISTRY_URL: must begin with https:, where SCHEMA_REGISTRY_CA_LOCATION is set"
-        yield from authority_problems("SCHEMA_REGISTRY_CA_LOCATION", self.schema_registry_ca_location)
+        yield from self.missing(_PAIR, _PAIR)
+        tls = self.given((*_PAIR, "schema_registry_ca_location"))
+        if tls and not all(url.strip().startswith("https:") for url in self.schema_registry_url.split(",")):
+            yield f"SCHEMA_REGISTRY_URL: must begin with https:, where {' and '.join(tls)} {is_or_are(tls)} set"
+        yield from problems(self.registry_tls_files())
+
+    def registry_tls_files(self) -> TlsFiles:
+        """Return the files by which the client speaks TLS."""
+        return TlsFiles(
+            TlsFile("SCHEMA_REGISTRY_CERTIFICATE_LOCATION", self.schema_registry_certificate_location),
+            TlsFile("SCHEMA_REGISTRY_KEY_LOCATION", self.schema_registry_key_location),
+            TlsFile("SCHEMA_REGISTRY_CA_LOCATION", self.schema_registry_ca_location),
+        )
 
     def registry_client(self) -> dict[str, str]:
         """Return the properties of confluent-kafka's ``SchemaRegistryClient``."""
@@ -46,6 +60,9 @@ class RegistrySettings(Settings):
             properties["basic.auth.user.info"] = (
                 f"{self.schema_registry_username}:{self.schema_registry_password.get_secret_value()}"
             )
-        if self.schema_registry_ca_location:
-            properties["ssl.ca.location"] = self.schema_registry_ca_location
-        return properties
+        tls = {
+            "ssl.ca.location": self.schema_registry_ca_location,
+            "ssl.certificate.location": self.schema_registry_certificate_location,
+            "ssl.key.location": self.schema_registry_key_location,
+        }
+        return properties | {name: path for name, path in tls.items() if path is not None}

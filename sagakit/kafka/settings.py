@@ -1,14 +1,14 @@
 """Settings of Kafka's clients."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
 from sagakit.runtime.settings import HIGHEST_PORT, Settings, is_ipv6, is_or_are
-from sagakit.runtime.tls_files import authority_problems, pair_problems
+from sagakit.runtime.tls_files import TlsFile, TlsFiles, problems
 
 _BROKER = re.compile(
     r"(?:(?:SASL_)?(?:PLAINTEXT|SSL)://)?(?:\[(?P<ipv6>[^\[\]\s]+)\]|(?P<host>[^:;\[\]\s/]+))(?::(?P<port>[0-9]{1,5}))?"
@@ -61,12 +61,7 @@ class KafkaSettings(Settings):
         if ssl and not protocol.endswith("SSL"):
             yield _other_protocol("SSL or SASL_SSL", ssl, protocol)
         yield from self.missing(_KAFKA_PAIR, _KAFKA_PAIR)
-        if not (
-            self.kafka_ssl_ca_location and Path(self.kafka_ssl_ca_location).is_dir()
-        ):  # librdkafka takes a folder too
-            yield from authority_problems("KAFKA_SSL_CA_LOCATION", self.kafka_ssl_ca_location)
-        pair = (self.kafka_ssl_certificate_location, self.kafka_ssl_key_location)
-        yield from pair_problems(("KAFKA_SSL_CERTIFICATE_LOCATION", "KAFKA_SSL_KEY_LOCATION"), *pair)
+        yield from problems(tls_files(self.kafka_client()))
 
     def kafka_client(self) -> dict[str, str | int | float | bool]:
         """Return the librdkafka properties that every client of the cluster needs."""
@@ -82,6 +77,24 @@ class KafkaSettings(Settings):
             "ssl.key.location": self.kafka_ssl_key_location,
         }
         return {name: value for name, value in properties.items() if value is not None}
+
+
+def tls_files(client: Mapping[str, object]) -> TlsFiles:
+    """Return the TLS files that the librdkafka properties ``client`` name.
+
+    A folder of authorities is left out: whatever lies there is looked up anew for each connection.
+    """
+    authority = _path(client, "ssl.ca.location")
+    return TlsFiles(
+        TlsFile("KAFKA_SSL_CERTIFICATE_LOCATION", _path(client, "ssl.certificate.location")),
+        TlsFile("KAFKA_SSL_KEY_LOCATION", _path(client, "ssl.key.location")),
+        TlsFile("KAFKA_SSL_CA_LOCATION", None if authority and Path(authority).is_dir() else authority),
+    )
+
+
+def _path(client: Mapping[str, object], name: str) -> str | None:
+    found = client.get(name)
+    return found if isinstance(found, str) else None
 
 
 def _other_protocol(wanted: str, present: Sequence[str], protocol: str) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple, cast
 
 import grpc
@@ -11,6 +10,7 @@ from grpc_health.v1._async import HealthServicer
 
 from sagakit.rpc import reflection
 from sagakit.rpc.connections import server_options
+from sagakit.rpc.credentials import credentials
 from sagakit.rpc.guard import Calls, Guard
 from sagakit.rpc.settings import RpcSettings
 from sagakit.rpc.statuses import CODES
@@ -52,7 +52,7 @@ class RpcServer:
 
         Raises:
             RuntimeError: the port is in use.
-            OSError: a TLS file cannot be read.
+            UnusableFiles: the TLS files do not fit.
         """
         self._names = [api.name for api in apis]
         self._health = HealthServicer()
@@ -69,14 +69,11 @@ class RpcServer:
         self._bind(settings)
 
     def _bind(self, settings: RpcSettings) -> None:
-        address = str(settings.grpc_listen)
-        if not (settings.grpc_tls_certificate and settings.grpc_tls_key):
+        address, secured = str(settings.grpc_listen), credentials(settings.grpc_tls_files())
+        if secured is None:
             self._server.add_insecure_port(address)
-            return
-        pair = (Path(settings.grpc_tls_key).read_bytes(), Path(settings.grpc_tls_certificate).read_bytes())
-        ca = Path(settings.grpc_tls_client_ca).read_bytes() if settings.grpc_tls_client_ca else None
-        credentials = grpc.ssl_server_credentials([pair], ca, require_client_auth=ca is not None)
-        self._server.add_secure_port(address, credentials)
+        else:
+            self._server.add_secure_port(address, secured)
 
     async def start(self) -> None:
         """Start to answer: alive, not ready."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from sagakit.runtime.settings import Address, Listen, Settings
-from sagakit.runtime.tls_files import authority_problems, pair_problems
+from sagakit.runtime.tls_files import TlsFile, TlsFiles, problems
 
 
 class RpcSettings(Settings):
@@ -27,5 +27,12 @@ class RpcSettings(Settings):
         yield from super().problems()
         pair = ("grpc_tls_certificate", "grpc_tls_key")
         yield from self.missing(pair, (*pair, "grpc_tls_client_ca"))
-        yield from pair_problems(("GRPC_TLS_CERTIFICATE", "GRPC_TLS_KEY"), self.grpc_tls_certificate, self.grpc_tls_key)
-        yield from authority_problems("GRPC_TLS_CLIENT_CA", self.grpc_tls_client_ca)
+        yield from problems(self.grpc_tls_files())
+
+    def grpc_tls_files(self) -> TlsFiles:
+        """Return the files by which the server speaks TLS."""
+        return TlsFiles(
+            TlsFile("GRPC_TLS_CERTIFICATE", self.grpc_tls_certificate),
+            TlsFile("GRPC_TLS_KEY", self.grpc_tls_key),
+            TlsFile("GRPC_TLS_CLIENT_CA", self.grpc_tls_client_ca),
+        )

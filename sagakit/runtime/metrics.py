@@ -34,6 +34,11 @@ GROUP_COMMIT_CALLS = Histogram(
 RPCS = Counter("sagakit_rpcs_total", "gRPC calls ended.", ["method", "code"])
 STREAMS = Gauge("sagakit_rpc_streams", "gRPC streams that have begun and not ended.", ["method"])
 RPC_SECONDS = Histogram("sagakit_rpc_seconds", "Duration of gRPC calls.", ["method"])
+TLS_FILES_CHANGED = Counter(
+    "sagakit_tls_files_changed_total",
+    "Times that TLS files had changed, by who uses them and outcome.",
+    ["of", "outcome"],
+)
 READY = Gauge("sagakit_ready", "1 where the service is ready.")
 
 

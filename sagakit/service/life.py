@@ -38,6 +38,7 @@ from sagakit.postgres.settings import DatabaseSettings
 from sagakit.rpc.server import Api, RpcServer
 from sagakit.runtime import logs, metrics, settings
 from sagakit.runtime.periodic import Periodic
+from sagakit.runtime.tls_files import UnusableFiles
 from sagakit.service.manifest import Manifest
 from sagakit.service.settings import ServiceSettings
 
@@ -159,7 +160,7 @@ class _Running(Generic[SettingsT]):
         _begin_counting(self._manifest, wiring.reasons)
         try:
             self._server = RpcServer(self._settings, wiring.apis)
-        except (OSError, RuntimeError) as error:
+        except (UnusableFiles, RuntimeError) as error:
             log.critical("cannot listen for gRPC", address=str(self._settings.grpc_listen), error=str(error))
             return 1
         try:

@@ -5,7 +5,8 @@ from tests.mutants.kit import KIT
 from tests.mutants.mutant import Mutant
 from tests.mutants.saga import SAGA
 from tests.mutants.services import DELIVERIES, ORCHESTRATOR, ORDERS, PRODUCTS
+from tests.mutants.tls import TLS
 
 MUTANTS: dict[str, Mutant] = {
-    **KIT, **GOING_BACK, **SAGA, **ORDERS, **PRODUCTS, **DELIVERIES, **ORCHESTRATOR,
+    **KIT, **GOING_BACK, **SAGA, **ORDERS, **PRODUCTS, **DELIVERIES, **ORCHESTRATOR, **TLS,
 }  # fmt: skip

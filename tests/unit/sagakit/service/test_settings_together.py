@@ -22,6 +22,7 @@ GOOD = {
 }
 PAIR = {"GRPC_TLS_CERTIFICATE": "cert.pem", "GRPC_TLS_KEY": "key.pem"}
 KAFKA_PAIR = {"KAFKA_SSL_CERTIFICATE_LOCATION": "cert.pem", "KAFKA_SSL_KEY_LOCATION": "key.pem"}
+REGISTRY_PAIR = {"SCHEMA_REGISTRY_CERTIFICATE_LOCATION": "cert.pem", "SCHEMA_REGISTRY_KEY_LOCATION": "key.pem"}
 SASL = {"KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "ann", "KAFKA_SASL_PASSWORD": "geheim"}
 
 Read = Callable[..., list[str]]
@@ -88,6 +89,8 @@ def lines_of(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         KAFKA_PAIR | {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CA_LOCATION": "chain.pem"},
         {"KAFKA_SECURITY_PROTOCOL": "SSL"},
         {"SCHEMA_REGISTRY_USERNAME": "ann", "SCHEMA_REGISTRY_PASSWORD": "geheim"},
+        REGISTRY_PAIR,
+        REGISTRY_PAIR | {"SCHEMA_REGISTRY_CA_LOCATION": "chain.pem"},
         {"SCHEMA_REGISTRY_CA_LOCATION": "chain.pem"},
     ],
 )
@@ -109,6 +112,8 @@ MISSING = [
     ({"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CERTIFICATE_LOCATION": "cert.pem"}, "KAFKA_SSL_KEY_LOCATION"),
     ({"SCHEMA_REGISTRY_USERNAME": "ann"}, "SCHEMA_REGISTRY_PASSWORD"),
     ({"SCHEMA_REGISTRY_PASSWORD": "geheim"}, "SCHEMA_REGISTRY_USERNAME"),
+    ({"SCHEMA_REGISTRY_CERTIFICATE_LOCATION": "cert.pem"}, "SCHEMA_REGISTRY_KEY_LOCATION"),
+    ({"SCHEMA_REGISTRY_KEY_LOCATION": "key.pem"}, "SCHEMA_REGISTRY_CERTIFICATE_LOCATION"),
 ]  # fmt: skip
 
 
@@ -131,6 +136,10 @@ def test_half_of_what_belongs_together_is_refused_by_the_name_of_the_other_half(
         (
             {"SCHEMA_REGISTRY_URL": "http://registry", "SCHEMA_REGISTRY_CA_LOCATION": "cert.pem"},
             "SCHEMA_REGISTRY_URL: must begin with https:, where SCHEMA_REGISTRY_CA_LOCATION is set",
+        ),
+        (
+            {"SCHEMA_REGISTRY_URL": "https://one,http://two"} | REGISTRY_PAIR,
+            "SCHEMA_REGISTRY_URL: must begin with https:, where SCHEMA_REGISTRY_CERTIFICATE_LOCATION and SCHEMA_REG",
         ),
     ],
 )
@@ -169,6 +178,10 @@ def test_what_would_go_over_the_wire_in_the_clear_after_all_is_refused(
             "KAFKA_SSL_CA_LOCATION: cannot be read: No such file or directory (it is 'nowhere.pem')",
         ),
         ({"SCHEMA_REGISTRY_CA_LOCATION": "key.pem"}, "SCHEMA_REGISTRY_CA_LOCATION: holds no certificate in PEM form"),
+        (
+            REGISTRY_PAIR | {"SCHEMA_REGISTRY_KEY_LOCATION": "other-key.pem"},
+            "SCHEMA_REGISTRY_KEY_LOCATION: is not the key of the first certificate in SCHEMA_REGISTRY_CERTIFICATE_LOC",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_reported_before_anything_starts(

@@ -1,0 +1,27 @@
+"""Mutants of TLS: of files that are read again."""
+
+from tests.mutants.mutant import Mutant
+
+_FILES = "tests/unit/sagakit/runtime/test_tls_files.py"
+_RPC = "tests/unit/sagakit/rpc/test_tls.py"
+
+TLS = {
+    "certificate-never-read-again": Mutant(
+        "sagakit/rpc/credentials.py",
+        "_configuration(current) if current.have_changed() else None",
+        "None",
+        f"{_RPC}::test_a_connection_that_is_made_after_the_files_have_changed_gets_the_new_certificate",
+    ),
+    "half-a-pair-taken": Mutant(
+        "sagakit/runtime/tls_files.py",
+        "checked.certificate and checked.key and not _is_pair(checked.certificate, checked.key)",
+        "False",
+        f"{_FILES}::test_what_is_half_written_is_reported_once_and_taken_when_it_is_whole",
+    ),
+    "swapped-files-looked-at-once": Mutant(
+        "sagakit/runtime/tls_files.py",
+        "            self._seen = _read(self._files)\n",
+        "",
+        f"{_FILES}::test_files_that_are_swapped_between_two_looks_at_them_are_looked_at_once_more",
+    ),
+}

@@ -1,0 +1,94 @@
+"""TLS of the server: certificates that are read again when they change."""
+
+import asyncio
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
+
+from tests.support.certificates import Authority, Pair, serial_at
+from tests.support.echo import Echo, call
+from tests.support.rpc import refusal_of
+
+OURS, FOREIGN = Authority("ours"), Authority("foreign")
+CONSOLE = OURS.sign("console.shop", "spiffe://shop/console")
+OPTIONS = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    OURS.sign("127.0.0.1").write(tmp_path)
+    (tmp_path / "ca.crt").write_bytes(OURS.certificate)
+    return tmp_path
+
+
+def serving(folder: Path, *, mutual: bool = False) -> Echo:
+    return Echo(
+        grpc_tls_certificate=str(folder / "tls.crt"),
+        grpc_tls_key=str(folder / "tls.key"),
+        grpc_tls_client_ca=str(folder / "ca.crt") if mutual else None,
+    )
+
+
+def trusting(believed: Authority, own: Pair | None = None) -> grpc.ChannelCredentials:
+    chain = (own.key, own.certificate) if own else ()
+    return grpc.ssl_channel_credentials(believed.certificate, *chain)
+
+
+def opened(echo: Echo) -> grpc.aio.Channel:
+    return grpc.aio.secure_channel(str(echo.address), trusting(OURS), options=OPTIONS)
+
+
+async def outcome(echo: Echo, own: Pair | None = None, believed: Authority = OURS) -> str:
+    """Call over a new connection; return OK, or the code of the refusal."""
+
+    def attempt() -> str:
+        with grpc.secure_channel(str(echo.address), trusting(believed, own), options=OPTIONS) as channel:
+            try:
+                call(channel)(Message(), timeout=10)
+            except grpc.RpcError as error:
+                return refusal_of(error).code.name
+            return "OK"
+
+    return await asyncio.to_thread(attempt)
+
+
+async def serial(echo: Echo) -> int:
+    return await asyncio.to_thread(serial_at, echo.address, OURS)
+
+
+async def test_a_connection_that_is_made_after_the_files_have_changed_gets_the_new_certificate(folder: Path) -> None:
+    renewed = OURS.sign("127.0.0.1")
+    async with serving(folder) as echo, opened(echo) as before:
+        await call(before)(Message(), timeout=10)
+        renewed.write(folder)
+        assert await serial(echo) == renewed.serial
+        await call(before)(Message(), timeout=10)
+        assert await outcome(echo) == "OK"
+
+
+async def test_a_certificate_without_its_key_is_not_shown_to_anybody(folder: Path) -> None:
+    renewed = OURS.sign("127.0.0.1")
+    async with serving(folder) as echo:
+        first = await serial(echo)
+        (folder / "tls.crt").write_bytes(renewed.certificate)
+        assert await serial(echo) == first
+        (folder / "tls.key").write_bytes(renewed.key)
+        assert await serial(echo) == renewed.serial
+
+
+async def test_clients_of_an_authority_that_is_replaced_are_refused_from_then_on(folder: Path) -> None:
+    async with serving(folder, mutual=True) as echo:
+        assert await outcome(echo, CONSOLE) == "OK"
+        assert await outcome(echo, FOREIGN.sign("console.shop")) == "UNAVAILABLE"
+        (folder / "ca.crt").write_bytes(FOREIGN.certificate)
+        assert await outcome(echo, FOREIGN.sign("console.shop")) == "OK"
+        assert await outcome(echo, CONSOLE) == "UNAVAILABLE"
+
+
+async def test_a_client_refuses_a_server_of_another_authority_or_of_another_name(folder: Path) -> None:
+    async with serving(folder) as echo:
+        assert await outcome(echo, believed=FOREIGN) == "UNAVAILABLE"
+        OURS.sign("elsewhere.shop").write(folder)
+        assert await outcome(echo) == "UNAVAILABLE"
