@@ -6,7 +6,8 @@
     ├── Refused               the request cannot be granted: say so, never retry
     │   ├── InvalidArgument   … because a field breaks a rule
     │   ├── NotFound          … because there is no such thing
-    │   └── AlreadyExists     … because its idempotency key was used for something else
+    │   ├── AlreadyExists     … because its idempotency key was used for something else
+    │   └── Denied            … because who asks may not
     ├── Exhausted             there is no room now: nothing was done, retry with a longer backoff
     ├── Unavailable           something is away for now: nothing was done, retry with backoff
     └── Poison                this message will never work: park it in the dead-letter topic
@@ -54,6 +55,10 @@ class NotFound(Refused):
 
 class AlreadyExists(Refused):
     """The idempotency key was used before, for something else."""
+
+
+class Denied(Refused):
+    """Who asks may not have this."""
 
 
 class Exhausted(SagakitError):

@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from sagakit.errors import Exhausted, InvalidArgument, Unavailable, Violation
+from sagakit.rpc.clients import ANY, Clients
 from sagakit.rpc.statuses import status_of
 from sagakit.rpc.validation import check
 from sagakit.runtime import metrics
@@ -29,18 +30,20 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Calls:
-    """Counts the calls under way."""
+    """Counts the calls under way, and takes those of the clients who may call."""
 
-    def __init__(self, most: int = _MOST_CALLS) -> None:
-        """Allow up to ``most`` at once."""
-        self.under_way, self._most = 0, most
+    def __init__(self, most: int = _MOST_CALLS, clients: Clients = ANY) -> None:
+        """Allow up to ``most`` at once, of ``clients``."""
+        self.under_way, self._most, self._clients = 0, most, clients
 
-    def must_have_room(self) -> None:
-        """Check that the call that has just begun is not one too many.
+    def must_be_taken(self, context: Context) -> None:
+        """Check that the call that has just begun comes from a client who may call, and is not one too many.
 
         Raises:
-            Exhausted: it is; it has done nothing.
+            Denied: its client may not call.
+            Exhausted: it is one too many; it has done nothing.
         """
+        self._clients.must_include(context)
         if self.under_way > self._most:
             raise Exhausted("TOO_MANY_CALLS", f"{self._most} calls are under way already; nothing was done, try again")
 
@@ -97,7 +100,7 @@ def _unary(
         began = time.perf_counter()
         calls.under_way += 1
         try:
-            calls.must_have_room()
+            calls.must_be_taken(context)
             await _admit(request, context)
             response = await behaviour(request, context)
         except Exception as error:  # noqa: BLE001 - the client gets it as a status, and it is logged
@@ -142,7 +145,7 @@ def _streaming(
         calls.under_way += 1
         under_way.inc()
         try:
-            calls.must_have_room()
+            calls.must_be_taken(context)
             await answer(request, context)
         except _Unread as error:
             # The status waits behind the unread messages: the client gets it if it goes on reading.

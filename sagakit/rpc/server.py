@@ -9,6 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from sagakit.rpc import reflection
+from sagakit.rpc.clients import Clients
 from sagakit.rpc.connections import server_options
 from sagakit.rpc.credentials import credentials
 from sagakit.rpc.guard import Calls, Guard
@@ -57,7 +58,7 @@ class RpcServer:
         self._names = [api.name for api in apis]
         self._health = HealthServicer()
         self._server = grpc.aio.server(options=server_options(settings.grpc_max_connection_age_seconds))
-        self._calls = Calls()
+        self._calls = Calls(clients=Clients(settings.grpc_tls_client_names))
         guarding = cast("grpc.aio.Server", _Guarding(self._server, self._calls))
         for api in apis:
             api.add(guarding)

@@ -1,11 +1,29 @@
 """Settings of the gRPC server."""
 
+import re
 from collections.abc import Iterator
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
 
 from sagakit.runtime.settings import Address, Listen, Settings
 from sagakit.runtime.tls_files import TlsFile, TlsFiles, problems
+
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|[a-z][a-z0-9+.-]*://[^\s,]+")
+
+
+def _names(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    names = frozenset(name for part in value.split(",") if (name := part.strip()))
+    if names and all(map(_NAME.fullmatch, names)):
+        return names
+    raise ValueError("must be names or URIs, several separated by commas, such as order-svc.shop,spiffe://shop/console")
+
+
+ClientNames = Annotated[frozenset[str], NoDecode, BeforeValidator(_names)]
+"""Names of clients: DNS names, none with a ``*``, and URIs."""
 
 
 class RpcSettings(Settings):
@@ -15,6 +33,10 @@ class RpcSettings(Settings):
     grpc_tls_certificate: str | None = Field(default=None, description="PEM file; with the key it switches TLS on.")
     grpc_tls_key: str | None = Field(default=None, description="PEM file of the certificate's private key.")
     grpc_tls_client_ca: str | None = Field(default=None, description="PEM file; clients must show a certificate of it.")
+    grpc_tls_client_names: ClientNames | None = Field(
+        default=None,
+        description="Names of the clients that may call, separated by commas, as their certificates have them.",
+    )
     grpc_max_connection_age_seconds: float = Field(
         default=60.0,
         gt=0,
@@ -26,7 +48,8 @@ class RpcSettings(Settings):
         """Yield a line for settings that contradict each other; it begins with a setting's name."""
         yield from super().problems()
         pair = ("grpc_tls_certificate", "grpc_tls_key")
-        yield from self.missing(pair, (*pair, "grpc_tls_client_ca"))
+        wanted = pair if self.grpc_tls_client_names is None else (*pair, "grpc_tls_client_ca")
+        yield from self.missing(wanted, (*pair, "grpc_tls_client_ca", "grpc_tls_client_names"))
         yield from problems(self.grpc_tls_files())
 
     def grpc_tls_files(self) -> TlsFiles:

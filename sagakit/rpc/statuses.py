@@ -9,7 +9,15 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 
-from sagakit.errors import AlreadyExists, Exhausted, InvalidArgument, NotFound, Refused, Unavailable
+from sagakit.errors import (
+    AlreadyExists,
+    Denied,
+    Exhausted,
+    InvalidArgument,
+    NotFound,
+    Refused,
+    Unavailable,
+)
 from sagakit.families import Family, family_of, passes
 from sagakit.runtime.logs import logger, one_line
 
@@ -20,6 +28,7 @@ _RETRY_WHEN_FULL = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=5))
 _CODES: tuple[tuple[type[Refused], grpc.StatusCode], ...] = (
     (InvalidArgument, grpc.StatusCode.INVALID_ARGUMENT),
     (NotFound, grpc.StatusCode.NOT_FOUND),
+    (Denied, grpc.StatusCode.PERMISSION_DENIED),
     (AlreadyExists, grpc.StatusCode.ALREADY_EXISTS),
     (Refused, grpc.StatusCode.FAILED_PRECONDITION),
 )

@@ -1,4 +1,4 @@
-"""Mutants of TLS: of files that are read again."""
+"""Mutants of TLS: of files that are read again, and of who may call."""
 
 from tests.mutants.mutant import Mutant
 
@@ -23,5 +23,23 @@ TLS = {
         "            self._seen = _read(self._files)\n",
         "",
         f"{_FILES}::test_files_that_are_swapped_between_two_looks_at_them_are_looked_at_once_more",
+    ),
+    "client-certificate-not-wanted": Mutant(
+        "sagakit/rpc/credentials.py",
+        "require_client_authentication=files.authority.path is not None",
+        "require_client_authentication=False",
+        f"{_RPC}::test_only_clients_of_the_names_that_are_given_may_call",
+    ),
+    "any-client-may-call": Mutant(
+        "sagakit/rpc/guard.py",
+        "        self._clients.must_include(context)\n",
+        "",
+        f"{_RPC}::test_only_clients_of_the_names_that_are_given_may_call",
+    ),
+    "common-name-counts": Mutant(
+        "sagakit/rpc/clients.py",
+        "context.peer_identity_key() == _ALTERNATIVE_NAMES and ",
+        "",
+        f"{_RPC}::test_only_clients_of_the_names_that_are_given_may_call",
     ),
 }

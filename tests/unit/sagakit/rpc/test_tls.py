@@ -1,11 +1,14 @@
-"""TLS of the server: certificates that are read again when they change."""
+"""TLS of the server: certificates that are read again when they change, and the clients whose names may call."""
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
+from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 from tests.support.certificates import Authority, Pair, serial_at
 from tests.support.echo import Echo, call
@@ -23,11 +26,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def serving(folder: Path, *, mutual: bool = False) -> Echo:
+def serving(folder: Path, *, mutual: bool = False, names: frozenset[str] | None = None) -> Echo:
     return Echo(
         grpc_tls_certificate=str(folder / "tls.crt"),
         grpc_tls_key=str(folder / "tls.key"),
         grpc_tls_client_ca=str(folder / "ca.crt") if mutual else None,
+        grpc_tls_client_names=names,
     )
 
 
@@ -40,15 +44,19 @@ def opened(echo: Echo) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(str(echo.address), trusting(OURS), options=OPTIONS)
 
 
-async def outcome(echo: Echo, own: Pair | None = None, believed: Authority = OURS) -> str:
-    """Call over a new connection; return OK, or the code of the refusal."""
+async def outcome(echo: Echo, own: Pair | None = None, believed: Authority = OURS, method: str = "Call") -> str:
+    """Call over a new connection; return OK or the code of the refusal, with the reason where the guard gives one."""
 
     def attempt() -> str:
         with grpc.secure_channel(str(echo.address), trusting(believed, own), options=OPTIONS) as channel:
+            called = call(channel, method)
             try:
-                call(channel)(Message(), timeout=10)
+                called(Message(), timeout=10) if method == "Call" else next(
+                    called(iter([Message()]) if method == "Dialogue" else Message(), timeout=10)
+                )
             except grpc.RpcError as error:
-                return refusal_of(error).code.name
+                refused = refusal_of(error)
+                return f"{refused.code.name} {refused.reason}".strip()
             return "OK"
 
     return await asyncio.to_thread(attempt)
@@ -92,3 +100,43 @@ async def test_a_client_refuses_a_server_of_another_authority_or_of_another_name
         assert await outcome(echo, believed=FOREIGN) == "UNAVAILABLE"
         OURS.sign("elsewhere.shop").write(folder)
         assert await outcome(echo) == "UNAVAILABLE"
+
+
+NAMES = frozenset({"console.shop", "spiffe://shop/order"})
+REFUSED = "PERMISSION_DENIED CLIENT_NOT_ALLOWED"
+CLIENTS = {
+    "by its DNS name": (CONSOLE, "OK"),
+    "by its URI": (OURS.sign("other.shop", "spiffe://shop/order"), "OK"),
+    "by one of many": (OURS.sign("a.shop", "b.shop", "console.shop"), "OK"),
+    "of another name": (OURS.sign("product-svc.shop"), REFUSED),
+    "of a name that begins alike": (OURS.sign("console.shop.evil"), REFUSED),
+    "of all names": (OURS.sign("*.shop"), REFUSED),
+    "by its common name alone": (OURS.sign(common_name="console.shop"), REFUSED),
+    "of a common name beside another": (OURS.sign("evil.shop", common_name="console.shop"), REFUSED),
+    "of another authority": (FOREIGN.sign("console.shop"), "UNAVAILABLE"),
+    "without a certificate": (None, "UNAVAILABLE"),
+}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_only_clients_of_the_names_that_are_given_may_call(folder: Path, client: str) -> None:
+    own, wanted = CLIENTS[client]
+    async with serving(folder, mutual=True, names=NAMES) as echo:
+        assert await outcome(echo, own) == wanted
+        assert bool(echo.called) is (wanted == "OK")
+
+
+@pytest.mark.parametrize("method", ["Quiet", "Endless", "Dialogue"])
+async def test_streams_are_refused_as_well(folder: Path, method: str) -> None:
+    async with serving(folder, mutual=True, names=NAMES) as echo:
+        assert await outcome(echo, OURS.sign("product-svc.shop"), method=method) == REFUSED
+        assert echo.open == 0
+
+
+async def test_any_client_of_the_authority_may_ask_for_the_health(folder: Path) -> None:
+    async with (
+        serving(folder, mutual=True, names=NAMES) as echo,
+        grpc.aio.secure_channel(str(echo.address), trusting(OURS, OURS.sign("probe.shop")), options=OPTIONS) as channel,
+    ):
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        assert (await health.Check(Message(service="liveness"), timeout=10)).status == HealthCheckResponse.SERVING
