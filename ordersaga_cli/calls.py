@@ -1,9 +1,7 @@
 """gRPC calls: channels, and one sentence for each failure that says what to do next."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import cast
 
 import grpc
@@ -14,9 +12,18 @@ from ordersaga.order.v1.order_pb2_grpc import OrderServiceStub
 
 from ordersaga_cli.line import Failed
 from ordersaga_cli.places import ORCHESTRATOR_SVC, ORDER_SVC, Place
+from ordersaga_cli.settings import CallSettings, read
 
 CALL_SECONDS = 10.0
 _LOOPBACK = ("127.", "localhost", "[::1]")
+_TLS_CAUSES = {
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is of no authority in GRPC_TLS_CA",
+    "Hostname Verification Check failed": "its certificate is for another name",
+    "WRONG_VERSION_NUMBER": "it does not speak TLS, and GRPC_TLS_CA is set",
+    "Socket closed": "it closes the connection; it may want TLS (GRPC_TLS_CA), or a certificate of yours"
+    " (GRPC_TLS_CERTIFICATE, GRPC_TLS_KEY)",
+}
+"""What a connection that fails means, by what gRPC says of it."""
 _NEXT = {
     "ORDER_NOT_FOUND": "`ordersaga order list` shows those there are",
     "SAGA_NOT_FOUND": "`ordersaga saga list` shows those there are",
@@ -76,6 +83,9 @@ def text_of(error: grpc.RpcError) -> str:
 def _sentence(error: grpc.Call, place: Place, address: str) -> str:
     code, reason, text = error.code(), _info(error), error.details() or ""
     if code is grpc.StatusCode.UNAVAILABLE and not reason:
+        for sign, cause in _TLS_CAUSES.items():
+            if sign in text and text.startswith("failed to connect"):
+                return f"{place.name} cannot be reached at {address}: {cause}"
         return f"{place.name} cannot be reached at {address}; {place.how_to_set()}"
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return (
@@ -99,16 +109,7 @@ def _info(error: grpc.Call) -> str:
 def _channel(address: str) -> grpc.Channel:
     """Open a channel: with TLS where ``GRPC_TLS_CA`` names the authority's certificate, else in clear text."""
     options = [("grpc.enable_http_proxy", 0)] if address.startswith(_LOOPBACK) else []
-    authority = os.environ.get("GRPC_TLS_CA")
-    if not authority:
+    credentials = read(CallSettings).credentials()
+    if credentials is None:
         return grpc.insecure_channel(address, options=options)
-    certificate, key = os.environ.get("GRPC_TLS_CERTIFICATE"), os.environ.get("GRPC_TLS_KEY")
-    try:
-        credentials = grpc.ssl_channel_credentials(
-            Path(authority).read_bytes(),
-            Path(key).read_bytes() if key else None,
-            Path(certificate).read_bytes() if certificate else None,
-        )
-    except OSError as error:
-        raise Failed(f"{error.filename} cannot be read: {error.strerror}") from error
     return grpc.secure_channel(address, credentials, options=options)

@@ -17,6 +17,8 @@ NOWHERE = {
     "SCHEMA_REGISTRY_URL": "",
     "DEVSTACK_DATA": "/nonexistent",
     "GRPC_TLS_CA": "",
+    "GRPC_TLS_CERTIFICATE": "",
+    "GRPC_TLS_KEY": "",
 }
 """An environment that knows of no server."""
 

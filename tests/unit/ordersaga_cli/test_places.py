@@ -89,11 +89,3 @@ def test_a_bad_setting_is_named() -> None:
     result = typed("topics --kafka-bootstrap-servers 127.0.0.1:9", {"KAFKA_SECURITY_PROTOCOL": "TLS"})
     assert result.code == 1
     assert result.err.startswith("ordersaga: KAFKA_SECURITY_PROTOCOL: ")
-
-
-def test_a_certificate_that_is_not_there_is_named() -> None:
-    result = typed("order get 1", {"GRPC_TLS_CA": "/nonexistent.pem"})
-    assert (result.code, result.err) == (
-        1,
-        "ordersaga: /nonexistent.pem cannot be read: No such file or directory\n",
-    )
