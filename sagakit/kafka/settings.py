@@ -32,6 +32,9 @@ def _is_broker(entry: str) -> bool:
 Brokers = Annotated[str, BeforeValidator(_brokers)]
 """Kafka's addresses as librdkafka takes them, separated by commas; a port that is left out is 9092."""
 _SASL = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+_TOKEN = ("kafka_sasl_token_url", "kafka_sasl_token_scope", "kafka_sasl_token_ca_location")
+_TOKEN_URL = re.compile(r"https://[^\s/]+\S*|http://(?:127\.0\.0\.1|\[::1\]|localhost)(?::[0-9]+)?(?:/\S*)?")
+_OAUTH = "OAUTHBEARER"
 _KAFKA_PAIR = ("kafka_ssl_certificate_location", "kafka_ssl_key_location")
 _KAFKA_SSL = ("kafka_ssl_ca_location", *_KAFKA_PAIR)
 
@@ -41,9 +44,12 @@ class KafkaSettings(Settings):
 
     kafka_bootstrap_servers: Brokers = Field(description="Brokers, host:port, separated by commas.")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
     kafka_sasl_username: str | None = None
     kafka_sasl_password: SecretStr | None = None
+    kafka_sasl_token_url: str | None = None
+    kafka_sasl_token_scope: str | None = None
+    kafka_sasl_token_ca_location: str | None = None
     kafka_ssl_ca_location: str | None = None
     kafka_ssl_certificate_location: str | None = None
     kafka_ssl_key_location: str | None = None
@@ -58,20 +64,44 @@ class KafkaSettings(Settings):
             yield f"{', '.join(map(str.upper, _SASL))}: must be set, where KAFKA_SECURITY_PROTOCOL is {protocol}"
         if sasl and not protocol.startswith("SASL_"):
             yield _other_protocol("SASL_PLAINTEXT or SASL_SSL", sasl, protocol)
+        yield from self._token_problems()
         if ssl and not protocol.endswith("SSL"):
             yield _other_protocol("SSL or SASL_SSL", ssl, protocol)
         yield from self.missing(_KAFKA_PAIR, _KAFKA_PAIR)
         yield from problems(tls_files(self.kafka_client()))
 
+    def _token_problems(self) -> Iterator[str]:
+        """Yield what is wrong with where the tokens of OAUTHBEARER come from."""
+        tokens, url = self.given(_TOKEN), self.kafka_sasl_token_url
+        if self.kafka_sasl_mechanism == _OAUTH and url is None:
+            yield f"KAFKA_SASL_TOKEN_URL: must be set too, where KAFKA_SASL_MECHANISM is {_OAUTH}"
+        if tokens and self.kafka_sasl_mechanism != _OAUTH:
+            where = f"{' and '.join(tokens)} {is_or_are(tokens)} set"
+            yield f"KAFKA_SASL_MECHANISM: must be {_OAUTH}, where {where} (it is {self.kafka_sasl_mechanism!r})"
+        if url is not None and not _TOKEN_URL.fullmatch(url):
+            yield "KAFKA_SASL_TOKEN_URL: must begin with https://, because the password is sent there"
+        yield from authority_problems("KAFKA_SASL_TOKEN_CA_LOCATION", self.kafka_sasl_token_ca_location)
+
     def kafka_client(self) -> dict[str, str | int | float | bool]:
         """Return the librdkafka properties that every client of the cluster needs."""
-        password = self.kafka_sasl_password
+        password = self.kafka_sasl_password.get_secret_value() if self.kafka_sasl_password else None
+        login = (
+            {
+                "sasl.oauthbearer.method": "oidc",
+                "sasl.oauthbearer.client.id": self.kafka_sasl_username,
+                "sasl.oauthbearer.client.secret": password,
+                "sasl.oauthbearer.token.endpoint.url": self.kafka_sasl_token_url,
+                "sasl.oauthbearer.scope": self.kafka_sasl_token_scope,
+                "https.ca.location": self.kafka_sasl_token_ca_location,
+            }
+            if self.kafka_sasl_mechanism == _OAUTH
+            else {"sasl.username": self.kafka_sasl_username, "sasl.password": password}
+        )
         properties = {
             "bootstrap.servers": self.kafka_bootstrap_servers,
             "security.protocol": self.kafka_security_protocol,
             "sasl.mechanism": self.kafka_sasl_mechanism,
-            "sasl.username": self.kafka_sasl_username,
-            "sasl.password": password.get_secret_value() if password else None,
+            **login,
             "ssl.ca.location": self.kafka_ssl_ca_location,
             "ssl.certificate.location": self.kafka_ssl_certificate_location,
             "ssl.key.location": self.kafka_ssl_key_location,

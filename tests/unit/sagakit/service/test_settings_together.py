@@ -24,6 +24,11 @@ PAIR = {"GRPC_TLS_CERTIFICATE": "cert.pem", "GRPC_TLS_KEY": "key.pem"}
 KAFKA_PAIR = {"KAFKA_SSL_CERTIFICATE_LOCATION": "cert.pem", "KAFKA_SSL_KEY_LOCATION": "key.pem"}
 REGISTRY_PAIR = {"SCHEMA_REGISTRY_CERTIFICATE_LOCATION": "cert.pem", "SCHEMA_REGISTRY_KEY_LOCATION": "key.pem"}
 SASL = {"KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "ann", "KAFKA_SASL_PASSWORD": "geheim"}
+OAUTH = SASL | {
+    "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+    "KAFKA_SASL_MECHANISM": "OAUTHBEARER",
+    "KAFKA_SASL_TOKEN_URL": "https://issuer/token",
+}
 
 Read = Callable[..., list[str]]
 
@@ -89,6 +94,9 @@ def lines_of(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         SASL | KAFKA_PAIR | {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SSL_CA_LOCATION": "folder"},
         KAFKA_PAIR | {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CA_LOCATION": "chain.pem"},
         {"KAFKA_SECURITY_PROTOCOL": "SSL"},
+        OAUTH,
+        OAUTH | {"KAFKA_SASL_TOKEN_SCOPE": "kafka", "KAFKA_SASL_TOKEN_CA_LOCATION": "chain.pem"},
+        OAUTH | {"KAFKA_SASL_TOKEN_URL": "http://127.0.0.1:8180/token"},
         {"SCHEMA_REGISTRY_USERNAME": "ann", "SCHEMA_REGISTRY_PASSWORD": "geheim"},
         REGISTRY_PAIR,
         REGISTRY_PAIR | {"SCHEMA_REGISTRY_CA_LOCATION": "chain.pem"},
@@ -113,6 +121,7 @@ MISSING = [
     (OVER_TLS, "KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD"),
     ({"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_KEY_LOCATION": "key.pem"}, "KAFKA_SSL_CERTIFICATE_LOCATION"),
     ({"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CERTIFICATE_LOCATION": "cert.pem"}, "KAFKA_SSL_KEY_LOCATION"),
+    ({name: OAUTH[name] for name in OAUTH if name != "KAFKA_SASL_TOKEN_URL"}, "KAFKA_SASL_TOKEN_URL"),
     ({"SCHEMA_REGISTRY_USERNAME": "ann"}, "SCHEMA_REGISTRY_PASSWORD"),
     ({"SCHEMA_REGISTRY_PASSWORD": "geheim"}, "SCHEMA_REGISTRY_USERNAME"),
     ({"SCHEMA_REGISTRY_CERTIFICATE_LOCATION": "cert.pem"}, "SCHEMA_REGISTRY_KEY_LOCATION"),
@@ -136,6 +145,10 @@ def test_half_of_what_belongs_together_is_refused_by_the_name_of_the_other_half(
         (SASL | {"KAFKA_SECURITY_PROTOCOL": "SSL"}, "KAFKA_SECURITY_PROTOCOL: must be SASL_PLAINTEXT or SASL_SSL, "),
         ({"KAFKA_SSL_CA_LOCATION": "cert.pem"}, "KAFKA_SECURITY_PROTOCOL: must be SSL or SASL_SSL, where KAFKA_SSL_CA"),
         (KAFKA_PAIR, "KAFKA_SECURITY_PROTOCOL: must be SSL or SASL_SSL, where KAFKA_SSL_CERTIFICATE_LOCATION and "),
+        (
+            OAUTH | {"KAFKA_SASL_TOKEN_URL": "http://issuer/token"},
+            "KAFKA_SASL_TOKEN_URL: must begin with https://, because the password is sent there",
+        ),
         (
             {"SCHEMA_REGISTRY_URL": "http://registry", "SCHEMA_REGISTRY_CA_LOCATION": "cert.pem"},
             "SCHEMA_REGISTRY_URL: must begin with https:, where SCHEMA_REGISTRY_CA_LOCATION is set",
@@ -192,6 +205,11 @@ def test_a_file_that_cannot_be_used_is_reported_before_anything_starts(
 ) -> None:
     (only,) = lines_of(variables)
     assert only.startswith(line)
+
+
+def test_a_token_that_no_login_would_use_is_refused(lines_of: Read) -> None:
+    (line,) = lines_of(OAUTH | {"KAFKA_SASL_MECHANISM": "SCRAM-SHA-512"})
+    assert line.startswith("KAFKA_SASL_MECHANISM: must be OAUTHBEARER, where KAFKA_SASL_TOKEN_URL is set (it is 'SCRAM")
 
 
 def test_all_contradictions_are_reported_at_once(lines_of: Read) -> None:
