@@ -89,8 +89,9 @@ test-cluster: venv-dev ## install, use, upgrade, break and remove the chart on a
 
 ##@ Contracts and packages
 .PHONY: gen lock wheel clean
-gen: venv-dev ## generate gen/ from proto/ and schemas/, and the chart's README and schema from its values
+gen: venv-dev ## generate gen/ from proto/ and schemas/, who may read and write which topic, and the chart's README
 	@python -m tools.generate
+	@python -m tools.access
 	@python -m tools.chart_readme
 
 wheel: venv-dev ## build the wheels sagakit and ordersaga-client into dist/

@@ -1,4 +1,6 @@
-"""What the orchestrator is. What it reads and writes follows from the saga."""
+"""What the orchestrator is. What it handles and publishes follows from the saga."""
+
+from ordersaga.messages import CompleteOrderCommand
 
 from orchestrator_svc.order_saga import ORDER_SAGA
 from sagakit.service.manifest import Manifest
@@ -11,4 +13,5 @@ MANIFEST = Manifest(
     rules="order_saga",
     reads=ORDER_SAGA.hears,
     writes=ORDER_SAGA.commands,
+    rereads=(CompleteOrderCommand,),
 )

@@ -12,4 +12,5 @@ MANIFEST = Manifest(
     rules="orders",
     reads=(CompleteOrderCommand, CancelOrderCommand),
     writes=(OrderCreated, OrderCancelRequested),
+    rereads=(OrderCreated, OrderCancelRequested),
 )

@@ -18,7 +18,9 @@ from ordersaga.messages import RECORDS
 
 from sagakit.consumer.dispatch import Handler
 from sagakit.records import Record
+from sagakit.service.access import FILE
 from sagakit.service.manifest import Manifest, found
+from tools.access import current
 from tools.chart_readme import CHART
 from tools.paths import ROOT, SCHEMAS
 
@@ -47,6 +49,8 @@ def problems() -> Iterator[str]:
     yield from lonely_records(services, RECORDS)
     yield from unhandled_records(services)
     yield from wrong_groups(services, yaml.safe_load((SCHEMAS / "topics.yaml").read_text())["consumer_groups"])
+    if not (SCHEMAS / FILE).is_file() or (SCHEMAS / FILE).read_text() != current():
+        yield f"schemas/{FILE}: is not what the manifests say; run `make gen`"
     yield from missing_in_chart(services, yaml.safe_load((CHART / "values.yaml").read_text())["services"])
     yield from missing_in_pyproject(services, tomllib.loads((ROOT / "pyproject.toml").read_text()))
 

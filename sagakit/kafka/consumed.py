@@ -11,6 +11,8 @@ Partition: TypeAlias = tuple[str, int]
 """A topic, and the number of one of its partitions."""
 Place: TypeAlias = tuple[str, int, int]
 """A topic, a partition and an offset."""
+NEVER_JOINED = "never-joined"
+"""The group that a client names which joins none: librdkafka requires a name, and asks who coordinates that group."""
 READING: dict[str, str | int | float | bool] = {"isolation.level": "read_uncommitted"}
 """How every client of ours reads. We write no transactions. With ``read_committed``, another program's open transaction
 would block everything behind it until its producer's time-out."""

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import ClusterMetadata
 
+from sagakit.kafka.consumed import NEVER_JOINED
+
 _ANSWER_SECONDS = 2.0
 
 
@@ -38,7 +40,7 @@ class LostBrokerDetector:
         return lost
 
     def _another_is_answered(self) -> bool:
-        another = Consumer({**self._client, "group.id": "never-joined", "log_level": 0})
+        another = Consumer({**self._client, "group.id": NEVER_JOINED, "log_level": 0})
         try:
             return is_answered(another)
         finally:

@@ -7,7 +7,7 @@ from datetime import datetime
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from sagakit.errors import Unavailable
-from sagakit.kafka.consumed import READING, Partition
+from sagakit.kafka.consumed import NEVER_JOINED, READING, Partition
 from sagakit.offsets.starting_points import report_deleted
 
 Client = Mapping[str, str | int | float | bool]
@@ -21,7 +21,7 @@ _BATCH = 1000
 def reader(client: Client) -> Consumer:
     """Return a consumer that joins no group, with the Kafka properties ``client``."""
     ours = {
-        "group.id": "never-joined",
+        "group.id": NEVER_JOINED,
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "auto.offset.reset": "earliest",

@@ -1,7 +1,8 @@
 """Create the topics and register the schemas of a contracts folder: ``python -m sagakit.service.deploy schemas``.
 
 It is a deployment's job, and safe to repeat; services themselves register nothing. The folder holds ``topics.yaml``
-and, in a folder named after each topic, the Avro record types that are allowed on it.
+and, in a folder named after each topic, the Avro record types that are allowed on it. With ``--acls`` Kafka's ACLs are
+made what ``access.yaml`` there grants to each service.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from sagakit.kafka.settings import KafkaSettings
 from sagakit.runtime import logs
 from sagakit.runtime.settings import read as read_settings
 from sagakit.runtime.waiting import wait_until_up
+from sagakit.service import access, acls
 
 log = logs.logger("deploy")
 
@@ -103,18 +105,30 @@ def register_schemas(registry: SchemaRegistryClient, folder: Path) -> None:
         log.info("schema registered", subject=subject, id=schema_id)
 
 
-def deploy(read: DeploySettings, folder: Path, replicas: int | None = None) -> None:
+def grant_access(admin: AdminClient, folder: Path) -> None:
+    """Make Kafka's ACLs what the contracts in ``folder`` grant. Raises what `sagakit.service.acls.apply` does."""
+    services = access.read_access(folder)
+    registry = access.registry_access(yaml.safe_load((folder / "topics.yaml").read_text()))
+    acls.apply(admin, access.grants(services, registry), access.principals(services))
+
+
+def deploy(read: DeploySettings, folder: Path, replicas: int | None = None, *, with_acls: bool = False) -> None:
     """Create topics and register schemas; wait up to five minutes for servers that are still starting.
+
+    ``with_acls`` says whether Kafka's ACLs are made as well, before the registry is needed, which may need them itself.
 
     Raises:
         Unavailable: the servers did not come up.
         SchemaRegistryError: a schema is refused.
+        AclsRefused: the brokers keep no ACLs, or do not let us change them.
     """
     admin = AdminClient(read.kafka_client())
     with SchemaRegistryClient(read.registry_client()) as registry:
 
         def attempt() -> None:
             create_topics(admin, topics_of(folder, replicas))
+            if with_acls:
+                grant_access(admin, folder)
             register_schemas(registry, folder)
 
         wait_until_up(attempt, Unavailable, log)
@@ -125,6 +139,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sagakit.service.deploy", description=__doc__)
     parser.add_argument("folder", type=Path, help="the contracts, such as schemas")
     parser.add_argument("--replication-factor", type=int, metavar="N", help="of each topic, instead of the contracts'")
+    parser.add_argument("--acls", action="store_true", help="make Kafka's ACLs as well: who may read and write what")
     arguments = parser.parse_args()
     folder = arguments.folder
     if not (folder / "topics.yaml").is_file():
@@ -132,8 +147,8 @@ def main() -> None:
     read = read_settings(DeploySettings)
     logs.configure("deploy", "INFO", "auto")
     try:
-        deploy(read, folder, arguments.replication_factor)
-    except (Unavailable, SchemaRegistryError) as error:
+        deploy(read, folder, arguments.replication_factor, with_acls=arguments.acls)
+    except (Unavailable, SchemaRegistryError, acls.AclsRefused) as error:
         sys.exit(f"not deployed: {error}")
 
 

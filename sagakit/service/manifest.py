@@ -29,6 +29,8 @@ class Manifest:
     """The record types that it handles. It consumes their topics."""
     writes: tuple[type[Record], ...]
     """The record types that it publishes."""
+    rereads: tuple[type[Record], ...] = ()
+    """The record types whose topics it reads beside, to find what its database has forgotten."""
 
     @property
     def topics(self) -> tuple[str, ...]:
