@@ -1,6 +1,7 @@
-"""PostgreSQL 18 from the wheel that carries its binaries, with a database and a login for each service."""
+"""PostgreSQL 18 from the wheel that carries its binaries, with a database and two logins for each service."""
 
 import contextlib
+import hmac
 import os
 import secrets
 import shutil
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import psutil
@@ -28,6 +30,10 @@ _READY_SECONDS = 60
 _STOP_SECONDS = 30
 _LEFTOVER_SECONDS = 10
 _ROLE = "SELECT 1 FROM pg_roles WHERE rolname = %s"
+_RUNTIME = "{}_runtime"
+"""The role that a service logs in as; the one named like the service owns its tables."""
+_MOST_SESSIONS = 40
+"""How many sessions a service has at most, all its replicas together: two of them, and one that takes over."""
 _DATABASE = "SELECT 1 FROM pg_database WHERE datname = %s"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -73,10 +79,25 @@ class Postgres(Server):
         return f"127.0.0.1:{self._process.record.get('port', '')}"
 
     def dsn(self, database: str) -> str:
-        """Return the address of ``database``, with the login of the same name; an external server's own login."""
+        """Return the address of ``database``, with its owner's login, who bears its name; an external server's own."""
         if self._external:
             return make_conninfo(self._external, dbname=database)
-        return f"postgresql://{database}:{self._password()}@{self.address}/{database}"
+        return self._address_of(database, database)
+
+    def runtime_dsn(self, owner: str) -> str:
+        """Return the address that a service runs on, where that of the ``owner`` is one of ours; else ``owner``."""
+        if self._external or not self._password_file.exists():
+            return owner
+        database = owner.rpartition("/")[2]
+        ours = owner == self.dsn(database)
+        return self._address_of(database, _RUNTIME.format(database)) if ours else owner
+
+    def runtime_role(self, database: str) -> str | None:
+        """Return the role that the service of ``database`` logs in as; None where that is its owner."""
+        return None if self._external else _RUNTIME.format(database)
+
+    def _address_of(self, database: str, login: str) -> str:
+        return f"postgresql://{login}:{self._password(login)}@{self.address}/{database}"
 
     def start(self, progress: Progress = quiet) -> None:
         """Start it where it does not run, and return when it answers."""
@@ -101,12 +122,35 @@ class Postgres(Server):
         except psycopg.Error as error:
             raise DevstackError(f"the databases cannot be made: {' '.join(str(error).split())}") from error
 
+    def create_runtime_roles(self, names: list[str]) -> None:
+        """Make the role as which each of the services ``names`` runs; `migrate` gives it what it needs.
+
+        On an external server nothing is made: there a service has the login of the environment.
+        """
+        if self._external:
+            return
+        try:
+            with self._admin() as admin:
+                for name in names:
+                    self._log_in(admin, _RUNTIME.format(name), f"CONNECTION LIMIT {_MOST_SESSIONS}")
+                    roles = sql.Identifier(_RUNTIME.format(name)), sql.Identifier(name)
+                    admin.execute(sql.SQL("GRANT {} TO {}").format(*roles))  # the owner may end the service's sessions
+                for database in ("postgres", "template1"):
+                    admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
+        except psycopg.Error as error:
+            raise DevstackError(f"the roles cannot be made: {' '.join(str(error).split())}") from error
+
+    def _log_in(self, admin: psycopg.Connection, role: str, options: str = "") -> None:
+        """Let ``role`` log in with the password that it should have by now; make it where it is missing."""
+        verb = "ALTER" if admin.execute(_ROLE, [role]).fetchone() else "CREATE"
+        statement = sql.SQL(f"{verb} ROLE {{}} LOGIN {options} PASSWORD {{}}")
+        admin.execute(statement.format(sql.Identifier(role), sql.Literal(self._password(role))))
+
     def _create_missing(self, admin: psycopg.Connection, names: list[str]) -> None:
         for name in names:
             owned = sql.SQL("" if self._external else "OWNER {}").format(sql.Identifier(name))
-            if not self._external and not admin.execute(_ROLE, [name]).fetchone():
-                role = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
-                admin.execute(role.format(sql.Identifier(name), sql.Literal(self._password())))
+            if not self._external:
+                self._log_in(admin, name)
             if not admin.execute(_DATABASE, [name]).fetchone():
                 admin.execute(sql.SQL("CREATE DATABASE {} ").format(sql.Identifier(name)) + owned)
 
@@ -123,13 +167,20 @@ class Postgres(Server):
                 folder.rmdir()
 
     def _admin(self) -> psycopg.Connection:
-        url = self._external or f"postgresql://postgres:{self._password()}@{self.address}/postgres"
+        url = self._external or self._address_of("postgres", "postgres")
         try:
             return psycopg.connect(url, autocommit=True, connect_timeout=5)
         except psycopg.Error as error:
             raise DevstackError(f"PostgreSQL does not answer: {' '.join(str(error).split())}") from error
 
-    def _password(self) -> str:
+    def _password(self, login: str) -> str:
+        """Return the password of ``login``; none of them tells another one, but the server's own tells all."""
+        own = self._own_password()
+        if login == "postgres":
+            return own
+        return urlsafe_b64encode(hmac.digest(own.encode(), login.encode(), "sha256")).decode().rstrip("=")
+
+    def _own_password(self) -> str:
         if not self._password_file.exists():
             self._password_file.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -155,7 +206,7 @@ class Postgres(Server):
         data = Path(tempfile.mkdtemp(prefix="making-", dir=self._folder))
         password = self._folder / "password"
         password.touch(mode=0o600)
-        password.write_text(self._password())
+        password.write_text(self._own_password())
         if self._user is not None:
             os.chown(data, self._user, self._user)
             os.chown(password, self._user, self._user)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -23,12 +23,23 @@ _OURS = ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "SCHEMA_REGISTRY_URL", "GRPC
 class Service(Server):
     """One of the services, or a second replica of one."""
 
-    def __init__(self, layout: Layout, state: State, module: str, *, beside: "Service | None" = None) -> None:
-        """Run ``module``; a second replica runs ``beside`` the first, with ports and a record of its own."""
+    def __init__(
+        self,
+        layout: Layout,
+        state: State,
+        module: str,
+        *,
+        beside: "Service | None" = None,
+        login: Callable[[str], str] = str,
+    ) -> None:
+        """Run ``module``; a second replica runs ``beside`` the first, with ports and a record of its own.
+
+        ``login`` returns the address with which it logs in to its database, from that of the database's owner.
+        """
         self.module = module
         name = module if beside is None else f"{module}-2"
         super().__init__(ManagedProcess(state, name, layout.logs / f"{name}.log", service=True), _STOP_SECONDS)
-        self._beside = beside
+        self._beside, self._login = beside, login
         self._wanted_grpc = layout.grpc_ports.get(self.name, 0)
         self._wanted_metrics = layout.metrics_ports.get(self.name, 0)
 
@@ -51,7 +62,7 @@ class Service(Server):
 
     @property
     def dsn(self) -> str:
-        """Its database's address, for psycopg and psql."""
+        """Its database's address with the owner's login, for psycopg and psql; the service has a login of its own."""
         return str(self._process.record.get("dsn", ""))
 
     @property
@@ -95,7 +106,7 @@ class Service(Server):
         """Start the process where it does not run, or runs older code, without waiting until it is ready.
 
         Args:
-            dsn: its database.
+            dsn: its database, with the owner's login.
             bootstrap: Kafka.
             registry_url: the schema registry.
             extra_env: settings beside the addresses.
@@ -110,7 +121,9 @@ class Service(Server):
         metrics = choose_port(self._wanted_metrics, self._port_of(record.get("metrics")), self.name, "")
         addresses = {"grpc": f"127.0.0.1:{port}", "metrics": f"127.0.0.1:{metrics}"}
         settings = dict(
-            zip(_OURS, (dsn, bootstrap, registry_url, addresses["grpc"], addresses["metrics"]), strict=True)
+            zip(
+                _OURS, (self._login(dsn), bootstrap, registry_url, addresses["grpc"], addresses["metrics"]), strict=True
+            )
         )
         environment = {**os.environ, "LOG_FORMAT": "json", **settings, **(extra_env or {})}
         self._process.launch(

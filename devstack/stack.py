@@ -54,7 +54,7 @@ class Stack:
             name: Postgres(layout, self._state, name) if layout.databases_apart else self.postgres for name in NAMES
         }
         """The server of each service's database."""
-        self._services = {name: Service(layout, self._state, name) for name in NAMES}
+        self._services = {name: self._service(name) for name in NAMES}
         self._replicas: list[Service] = []
 
     @classmethod
@@ -102,9 +102,12 @@ class Stack:
 
     def replica(self, name: str) -> Service:
         """Return a second replica of a service; it has not been started yet."""
-        replica = Service(self._layout, self._state, name, beside=self._services[name])
+        replica = self._service(name, beside=self._services[name])
         self._replicas.append(replica)
         return replica
+
+    def _service(self, name: str, beside: Service | None = None) -> Service:
+        return Service(self._layout, self._state, name, beside=beside, login=self.databases[name].runtime_dsn)
 
     def up(self, tell: Tell = lambda _, __: None) -> None:
         """Start whatever does not run, restart what is stale, and return when everything is ready.
@@ -271,10 +274,11 @@ class _Start:
         self._tell(postgres.name, "making databases")
         names = [name for name, server in self._stack.databases.items() if server is postgres]
         postgres.create_databases(names)
+        postgres.create_runtime_roles(names)
         for name in names:
             read = DatabaseSettings.model_validate({"database_url": postgres.dsn(name)})
             try:
-                migrate(name, read.database_url)
+                migrate(name, read.database_url, postgres.runtime_role(name))
             except (SQLAlchemyError, psycopg.Error, UnsupportedServer) as error:
                 raise DevstackError(f"{name}'s database cannot be migrated: {_line(error)}") from error
         self._tell(postgres.name, READY)

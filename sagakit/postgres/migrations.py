@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError, PendingRollbackError
 from sqlalchemy.pool import NullPool
 
+from sagakit.postgres import roles
 from sagakit.postgres.address import MIGRATING, DatabaseAddress
 from sagakit.postgres.online_changes import LOCK_MILLISECONDS
 from sagakit.postgres.poolers import must_keep_sessions
@@ -34,7 +35,7 @@ _ASK_SECONDS = 0.25
 log = logger("migrations")
 
 
-def migrate_when_up(package: str, address: DatabaseAddress) -> None:
+def migrate_when_up(package: str, address: DatabaseAddress, runtime_role: str | None = None) -> None:
     """Do as `migrate` does, and wait up to five minutes for a database that is still starting.
 
     Raises:
@@ -42,11 +43,13 @@ def migrate_when_up(package: str, address: DatabaseAddress) -> None:
         UnsupportedServer: this code cannot work with it.
     """
     passing = (OperationalError, psycopg.OperationalError)
-    wait_until_up(lambda: migrate(package, address), passing, log.bind(database=address.database))
+    wait_until_up(lambda: migrate(package, address, runtime_role), passing, log.bind(database=address.database))
 
 
-def migrate(package: str, address: DatabaseAddress) -> None:
+def migrate(package: str, address: DatabaseAddress, runtime_role: str | None = None) -> None:
     """Upgrade the database at ``address`` to the newest revision in ``package``'s ``migrations`` folder.
+
+    Where there is a ``runtime_role``, it is given what the service needs (`sagakit.postgres.roles`).
 
     A database that is ahead of this code is left as it is. Migrations expand before they contract, so the code before
     the last upgrade still works, and can be gone back to.
@@ -69,6 +72,9 @@ def migrate(package: str, address: DatabaseAddress) -> None:
             return
         config.attributes["connection"] = connection
         _upgrade(config, connection)
+        if runtime_role is not None:
+            connection.rollback()
+            roles.grant(_driver_of(connection), runtime_role)
         log.info("database is up to date", database=address.database, revision=script.get_current_head())
 
 
@@ -81,6 +87,13 @@ def engine(address: DatabaseAddress) -> Engine:
         return connection
 
     return create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
+
+
+def _driver_of(connection: Connection) -> "psycopg.Connection[Any]":
+    driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
+    if driver is None:
+        raise psycopg.OperationalError("the connection is lost")
+    return driver
 
 
 def configuration(package: str) -> Config:

@@ -21,3 +21,9 @@ class DatabaseSettings(Settings):
     """How to reach the service's own database."""
 
     database_url: DatabaseUrl = Field(description="postgresql://user:password@host:port/database")
+
+
+class MigrationSettings(DatabaseSettings):
+    """What ``migrate`` reads: it logs in as the owner of the database, who need not be who the service logs in as."""
+
+    database_runtime_role: str | None = Field(default=None, description="The role that the service logs in as.")

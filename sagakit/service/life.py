@@ -34,7 +34,7 @@ from sagakit.postgres.address import UnsupportedServer
 from sagakit.postgres.database import Database
 from sagakit.postgres.migrations import migrate_when_up
 from sagakit.postgres.poolers import must_keep_sessions
-from sagakit.postgres.settings import DatabaseSettings
+from sagakit.postgres.settings import MigrationSettings
 from sagakit.rpc.server import Api, RpcServer
 from sagakit.runtime import logs, metrics, settings
 from sagakit.runtime.periodic import Periodic
@@ -111,10 +111,10 @@ def main(
     """
     name = manifest.name
     if sys.argv[1:] == ["migrate"]:
-        database = settings.read(DatabaseSettings)
+        database = settings.read(MigrationSettings)
         logs.configure(name, "INFO", "auto")
         try:
-            migrate_when_up(name, database.database_url)
+            migrate_when_up(name, database.database_url, database.database_runtime_role)
         except (SQLAlchemyError, psycopg.Error, UnsupportedServer) as error:
             sys.exit(f"not migrated: {logs.one_line(error)}")
         return

@@ -72,10 +72,11 @@ def _set_so(stack: Stack, services: Sequence[str]) -> Iterator[None]:
 def refusing(stage: Stage, random: Random) -> Iterator[str]:
     """Let a database refuse what is asked of it, for a reason that somebody mends: a grant, a table, a limit."""
     service = random.choice(SERVICES)
-    table = _TABLES[service]
+    table, role = _TABLES[service], stage.stack.databases[service].runtime_role(service)
+    rows = f"SELECT, INSERT, UPDATE, DELETE ON {table}"
     what, begin, heal = random.choice(
         [
-            (f"{table} is not granted", f"REVOKE ALL ON {table} FROM {service}", f"GRANT ALL ON {table} TO {service}"),
+            (f"{table} is not granted", f"REVOKE {rows} FROM {role}", f"GRANT {rows} TO {role}"),
             (f"{table} is not there", f"ALTER TABLE {table} RENAME TO moved", f"ALTER TABLE moved RENAME TO {table}"),
         ]
     )

@@ -8,6 +8,12 @@ _OFFSETS = "tests/unit/sagakit/offsets/test_handled.py"
 _WRITER = "tests/integration/test_outbox_writer.py"
 
 KIT = {
+    "revisions-writable": Mutant(
+        "sagakit/postgres/roles.py",
+        '    "REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {schema}.{revisions} FROM {role}",\n',
+        "",
+        "tests/integration/test_roles.py::test_what_was_granted_too_much_is_taken_away_by_the_next_migration",
+    ),
     "rewind-one-too-far": Mutant(
         "sagakit/consumer/consumer.py",
         "seek(TopicPartition(topic, partition, offset))",

@@ -30,13 +30,17 @@ class Stage:
 
     def migrate(self, version: Version, service: str) -> None:
         """Bring a service's database to where ``version`` wants it."""
-        version.run(service, "migrate", settings={"DATABASE_URL": self.stack.postgres.dsn(service)})
+        role = self.stack.postgres.runtime_role(service) or ""
+        settings = {"DATABASE_URL": self.stack.postgres.dsn(service), "DATABASE_RUNTIME_ROLE": role}
+        version.run(service, "migrate", settings=settings)
 
     def start(self, version: Version, service: str) -> None:
         """Start a service in one version, and wait until it is ready."""
         replica = self._slots[version][service]
         servers = (self.stack.postgres.dsn(service), self.stack.bootstrap, self.stack.registry_url)
-        replica.launch(*servers, version.environment, program=version.program(service))
+        # The release before knows one login only: its migrations grant the runtime role nothing.
+        login = {"DATABASE_URL": servers[0]} if version is self.before else {}
+        replica.launch(*servers, {**version.environment, **login}, program=version.program(service))
         replica.wait_ready()
 
     def stop(self, version: Version, service: str) -> None:
@@ -57,6 +61,7 @@ def servers(folder: Path) -> Iterator[Stack]:
     try:
         stack.postgres.start()
         stack.postgres.create_databases(list(NAMES))
+        stack.postgres.create_runtime_roles(list(NAMES))
         stack.kafka.start()
         stack.registry.prepare(quiet)
         stack.registry.launch(stack.bootstrap)
