@@ -4,6 +4,7 @@ Messages that are read again advance a forgotten saga a second time, and a cance
 that had come before it. So before a cancel is obeyed, order_svc's command topic is searched for the order's completion.
 """
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -62,9 +63,11 @@ class Completed:
         if self._since is None or since < self._since:
             self._since, self._reached = since, rereading.places_at(self._asker, ends, since)
         begin = {partition: self._reached.get(partition, 0) for partition in ends}
+        lay_at = time.monotonic()
         for message in rereading.between(self._client, begin, ends):
             try:
-                record = self._codec.decode(self._topic, message.key(), message.value(), dict(headers_of(message)))
+                head = dict(headers_of(message))
+                record = self._codec.decode(self._topic, message.key(), message.value(), head, lay_at)
             except Poison:
                 continue  # the group that consumes the topic parks it
             if isinstance(record, CompleteOrderCommand):

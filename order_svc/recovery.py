@@ -171,9 +171,10 @@ class Recovery(Periodic):
         farthest = self._database.transact(store.last_number) + _FARTHEST
         # A partition that was added since is read from its beginning.
         begin = {partition: begin.get(partition, OFFSET_BEGINNING) for partition in ends}
+        lay_at = time.monotonic()
         for message in rereading.between(self._client, begin, ends):
             try:
-                record = self._codec.decode(_TOPIC, message.key(), message.value(), dict(headers_of(message)))
+                record = self._codec.decode(_TOPIC, message.key(), message.value(), dict(headers_of(message)), lay_at)
             except Poison:
                 continue  # the group that consumes the topic parks it
             if record.key <= farthest and isinstance(record, OrderCreated | OrderCancelRequested):

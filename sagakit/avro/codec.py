@@ -6,6 +6,7 @@ three times as long. Format: https://docs.confluent.io/platform/current/schema-r
 
 import io
 import struct
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -75,8 +76,18 @@ class Codec:
         headers = (*message.headers(), (SCHEMA_FINGERPRINT, self._schemas.fingerprints[name]))
         return Encoded(record.TOPIC, b"%d" % record.key, out.getvalue(), headers)
 
-    def decode(self, topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes | None]) -> Record:
+    def decode(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Mapping[str, bytes | None],
+        lay_at: float | None = None,
+    ) -> Record:
         """Turn a Kafka message into its record.
+
+        It lay in Kafka at ``lay_at``, by the monotonic clock; by default now. So its schema was registered by then, and
+        what the registry has said since is not asked again.
 
         Raises:
             Poison: it is not one of the contracts' messages, or not on its topic.
@@ -90,12 +101,14 @@ class Codec:
             writer, record_type = own
             record = _read(value, writer, writer.schema, record_type)
         else:
-            record = self._decode_by_registry(topic, value, headers)
+            record = self._decode_by_registry(topic, value, headers, time.monotonic() if lay_at is None else lay_at)
         if key != b"%d" % record.key:
             raise Poison("BAD_KEY", f"the key is not the record's own, {record.key}")
         return record
 
-    def _decode_by_registry(self, topic: str, value: bytes, headers: Mapping[str, bytes | None]) -> Record:
+    def _decode_by_registry(
+        self, topic: str, value: bytes, headers: Mapping[str, bytes | None], lay_at: float
+    ) -> Record:
         named = headers.get(MESSAGE_TYPE)
         if named is None:
             raise Poison("NO_MESSAGE_TYPE", f"the header {MESSAGE_TYPE} is missing")
@@ -108,13 +121,13 @@ class Codec:
         wanted = headers.get(SCHEMA_FINGERPRINT)
         if wanted and len(wanted) != FINGERPRINT_LENGTH:  # another program's, of another kind
             wanted = None
-        writer, reader = self._schemas.writer(schema_id, name, wanted), self._schemas.own[name]
+        writer, reader = self._schemas.writer(schema_id, name, wanted, lay_at), self._schemas.own[name]
         try:
             return _read(value, writer, reader, record_type)
         except Poison:
-            if wanted or not self._schemas.changed(schema_id, writer):
+            if wanted or not self._schemas.changed(schema_id, name, writer, lay_at):
                 raise
-            return _read(value, self._schemas.writer(schema_id, name, wanted), reader, record_type)
+            return _read(value, self._schemas.writer(schema_id, name, None, lay_at), reader, record_type)
 
 
 def _must_be_framed(value: bytes) -> None:

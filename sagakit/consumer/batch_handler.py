@@ -52,13 +52,14 @@ class BatchHandler:
         pairs: list[_Pair] = []
         failed: Failed = []
         waiting: dict[tuple[str, int], Exception] = {}
-        give_up = time.monotonic() + _REGISTRY_SECONDS
+        lay_at = time.monotonic()
+        give_up = lay_at + _REGISTRY_SECONDS
         for raw in batch:
             if waiting and (before := waiting.get(source(raw)[:2])):
                 failed.append((raw, before))
                 continue
             try:
-                pairs.append((raw, self._decode(raw)))
+                pairs.append((raw, self._decode(raw, lay_at)))
             except Exception as error:
                 failed.append((raw, error))
                 if passes(error):
@@ -91,10 +92,10 @@ class BatchHandler:
         self._connection.close()
         self._codec.forget()
 
-    def _decode(self, raw: KafkaMessage) -> Message[Record]:
+    def _decode(self, raw: KafkaMessage, lay_at: float) -> Message[Record]:
         topic, partition, offset = source(raw)
         headers = dict(headers_of(raw))
-        record = self._codec.decode(topic, raw.key(), raw.value(), headers)
+        record = self._codec.decode(topic, raw.key(), raw.value(), headers, lay_at)
         traceparent = headers.get(TRACEPARENT)
         return Message(
             record,

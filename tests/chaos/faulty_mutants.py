@@ -10,7 +10,7 @@ from typing import Any
 import fastavro
 from confluent_kafka import Message as KafkaMessage
 from confluent_kafka import TopicPartition
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry import SchemaRegistryClient
 from ordersaga.messages import DecreaseProductCommand, ProductDecreased
 
 import delivery_svc.store
@@ -19,7 +19,7 @@ import product_svc.store
 import sagakit.orchestrator.store
 import sagakit.saga.advance
 from delivery_svc.deliveries import UNDONE, Delivery, Wanted
-from sagakit.avro import schema_ids, untrusted_values
+from sagakit.avro import untrusted_values
 from sagakit.avro.codec import Codec
 from sagakit.avro.schema_ids import Schemas
 from sagakit.avro.untrusted_schemas import Writer
@@ -27,7 +27,7 @@ from sagakit.consumer.batch_handler import BatchHandler, Failed
 from sagakit.consumer.consumer import Consumer
 from sagakit.consumer.dispatch import Handler
 from sagakit.consumer.halt import Halt
-from sagakit.errors import Unavailable
+from sagakit.errors import Poison, Unavailable
 from sagakit.families import Family
 from sagakit.kafka import group_owner
 from sagakit.kafka.consumed import Partition, source
@@ -192,24 +192,30 @@ def keeps_stale_statements() -> None:
 
 
 def trusts_schemas() -> None:
-    """Messages are read by whatever schema the registry has, unexamined, and their counts and lengths are believed."""
+    """Messages are read by whatever schema the registry has, of any subject, and believed."""
+    of_the_subject = Schemas.writer
 
-    def faulty(schema: Schema) -> Writer:
-        parsed: Any = fastavro.parse_schema(json.loads(schema.schema_str or ""))
-        return Writer(parsed["name"], parsed, {})
+    def faulty(self: Schemas, schema_id: int, name: str, wanted: bytes | None, lay_at: float) -> Writer:
+        try:
+            return of_the_subject(self, schema_id, name, wanted, lay_at)
+        except Poison:
+            parsed: Any = fastavro.parse_schema(json.loads(self._registry.get_schema(schema_id).schema_str or ""))
+            return Writer(parsed["name"], parsed, {})
 
-    schema_ids.examine = faulty  # type: ignore[attr-defined] # it is imported there
+    Schemas.writer = faulty  # type: ignore[method-assign] # that is what a mutant does
     untrusted_values.check = lambda *_: None
 
 
 def believes_ids() -> None:
     """A message is read by what its schema's id means to this process, and condemned where that is another type."""
 
-    def faulty(self: Schemas, schema_id: int, name: str, wanted: bytes | None) -> Writer:  # noqa: ARG001 - it is not believed
-        found = self._of_id(schema_id)
-        if isinstance(found, Writer) and found.name == name:
+    def faulty(self: Schemas, schema_id: int, name: str, wanted: bytes | None, lay_at: float) -> Writer:  # noqa: ARG001 - they are not believed
+        known = self._versions[name]
+        if schema_id not in known.by_id:
+            known = self._list(name)
+        if found := known.find(schema_id, None):
             return found
-        raise self._verdict(schema_id, name)
+        raise self._verdict(schema_id, known, None)
 
     begin = Codec.__init__
 

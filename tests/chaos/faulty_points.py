@@ -6,7 +6,7 @@ A point is named ``<where>:<moment>``; see `faulty_fuse.where`. Those around com
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from confluent_kafka import Consumer as KafkaConsumer
@@ -45,10 +45,8 @@ def _decoding(fuse: Fuse) -> None:
     """``after-decode``: a message has become a record, nothing else has happened yet."""
     decode = Codec.decode
 
-    def faulty(
-        self: Codec, topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes | None]
-    ) -> Record:
-        record = decode(self, topic, key, value, headers)
+    def faulty(self: Codec, *message: Any, **more: Any) -> Record:
+        record = decode(self, *message, **more)
         fuse.dies(f"{where()}:after-decode")
         return record
 

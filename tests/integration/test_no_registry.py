@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka.schema_registry import Schema
-from ordersaga.messages import CompleteOrderCommand
 
 from devstack.stack import Stack
 from sagakit.avro.codec import Codec
+from sagakit.avro.schema_ids import subject_of
 from sagakit.errors import Unavailable
 from sagakit.messages import Encoded, Outgoing
 from sagakit.service.deploy import register_schemas
-from tests.support.registry import by_a_stranger
+from tests.support.registry import by_a_stranger, registry_client
 from tests.support.renumbered import Renumbered, renumbered
+from tests.support.scratch import PREFIX, Ping, ping_on, register
 
 RUBBISH = {
     "a page": b"<html>Please log in</html>",
@@ -30,7 +31,6 @@ RUBBISH = {
     "another server's answer": b'{"id": "seven", "schema": ["a"], "status": "UP"}',
     "depths": b"[" * 100_000,
 }
-COMMAND = CompleteOrderCommand(order_id=7)
 rubbish = pytest.mark.parametrize("says", RUBBISH.values(), ids=RUBBISH)
 
 
@@ -41,19 +41,28 @@ def registry(stack: Stack) -> Iterator[Renumbered]:
 
 
 @pytest.fixture
-def running(registry: Renumbered) -> Codec:
-    codec = Codec(registry.client(), [CompleteOrderCommand])
+def ping(stack: Stack) -> type[Ping]:
+    """A record type that is registered, on a topic of its own."""
+    found = ping_on(f"{PREFIX}{uuid.uuid4()}")
+    with registry_client(stack.registry_url) as client:
+        register(client, found)
+    return found
+
+
+@pytest.fixture
+def running(registry: Renumbered, ping: type[Ping]) -> Codec:
+    codec = Codec(registry.client(), [ping])
     codec.load()
     return codec
 
 
-def of_a_newer_version(stack: Stack, codec: Codec, *, fingerprint: bool) -> Encoded:
+def of_a_newer_version(stack: Stack, codec: Codec, ping: type[Ping], *, fingerprint: bool) -> Encoded:
     """Return a good message that is written with a schema that ``codec`` has to ask for."""
-    with renumbered(stack.registry_url) as real:
-        schema = CompleteOrderCommand.SCHEMA.replace('"doc":"', f'"doc":"{uuid.uuid4()} ', 1)
-        schema_id = real.client().register_schema(f"test-{uuid.uuid4()}", Schema(schema, "AVRO"))
-    message = codec.encode(Outgoing(COMMAND))
-    written = message._replace(value=struct.pack(">bI", 0, schema_id) + (message.value or b"")[5:])
+    schema = ping.SCHEMA.replace("}]", '},{"name":"shade","type":"long","default":9}]')
+    with registry_client(stack.registry_url) as client:
+        schema_id = client.register_schema(subject_of(ping.TOPIC, ping.FULL_NAME), Schema(schema, "AVRO"))
+    message = codec.encode(Outgoing(ping(7)))
+    written = message._replace(value=struct.pack(">bI", 0, schema_id) + (message.value or b"")[5:] + b"\2")
     if not fingerprint:
         return by_a_stranger(written)
     others = tuple(
@@ -68,40 +77,42 @@ def read(codec: Codec, message: Encoded) -> object:
 
 @rubbish
 def test_a_message_whose_schema_has_to_be_asked_for_waits(
-    stack: Stack, registry: Renumbered, running: Codec, says: bytes
+    stack: Stack, registry: Renumbered, running: Codec, ping: type[Ping], says: bytes
 ) -> None:
-    message = of_a_newer_version(stack, running, fingerprint=False)
+    message = of_a_newer_version(stack, running, ping, fingerprint=False)
     registry.says = says
     for _ in range(2):
         with pytest.raises(Unavailable, match="schema registry"):
             read(running, message)
     registry.says = None
-    assert read(running, message) == COMMAND
+    assert read(running, message) == ping(7)
 
 
 @rubbish
 def test_a_message_whose_fingerprint_is_unknown_is_not_condemned(
-    stack: Stack, registry: Renumbered, running: Codec, says: bytes
+    stack: Stack, registry: Renumbered, running: Codec, ping: type[Ping], says: bytes
 ) -> None:
-    message = of_a_newer_version(stack, running, fingerprint=True)
+    message = of_a_newer_version(stack, running, ping, fingerprint=True)
     registry.says = says
     with pytest.raises(Unavailable, match="schema registry"):
         read(running, message)
 
 
 @rubbish
-def test_who_starts_waits_and_who_runs_keeps_its_ids(registry: Renumbered, running: Codec, says: bytes) -> None:
-    written = running.encode(Outgoing(COMMAND)).value
+def test_who_starts_waits_and_who_runs_keeps_its_ids(
+    registry: Renumbered, running: Codec, ping: type[Ping], says: bytes
+) -> None:
+    written = running.encode(Outgoing(ping(7))).value
     registry.says = says
-    starting = Codec(registry.client(), [CompleteOrderCommand])
+    starting = Codec(registry.client(), [ping])
     with pytest.raises(Unavailable, match="schema registry"):
         starting.load()
     with pytest.raises(Unavailable, match="schema registry"):
         running.refresh()
-    assert running.encode(Outgoing(COMMAND)).value == written
+    assert running.encode(Outgoing(ping(7))).value == written
     registry.says = None
     starting.load()
-    assert starting.encode(Outgoing(COMMAND)).value == written
+    assert starting.encode(Outgoing(ping(7))).value == written
 
 
 @rubbish

@@ -66,9 +66,16 @@ class Desk:
 class OnTopic(Codec):
     """Reads what is on the test's topic as if it were on the orders'."""
 
-    def decode(self, topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes | None]) -> Record:
+    def decode(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Mapping[str, bytes | None],
+        lay_at: float | None = None,
+    ) -> Record:
         assert topic == TOPIC
-        return super().decode(OrderCreated.TOPIC, key, value, headers)
+        return super().decode(OrderCreated.TOPIC, key, value, headers, lay_at)
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from devstack.stack import Stack
 from sagakit.avro.codec import LARGEST_VALUE
+from sagakit.avro.schema_ids import subject_of
 from sagakit.messages import Encoded
 from tests.support.avro import number
 from tests.support.kafka import headers, taped
 from tests.support.registry import registry_client
-from tests.support.scratch import PREFIX, Group, scratch_group, store
+from tests.support.scratch import Group, scratch_group, store
 from tests.support.wait import eventually
 
 Json = Any
@@ -74,7 +75,7 @@ def registered(registry: SchemaRegistryClient, group: Group, extra: Json, **defa
     """Register the group's record with one more field; return its id."""
     schema = json.loads(group.ping.SCHEMA)
     schema["fields"].append({"name": "extra", "type": extra, **default})
-    return registry.register_schema(f"{PREFIX}any-{group.name}", Schema(json.dumps(schema), "AVRO"))
+    return registry.register_schema(subject_of(group.topic, group.ping.FULL_NAME), Schema(json.dumps(schema), "AVRO"))
 
 
 def written(group: Group, schema_id: int, key: int, extra: bytes) -> Encoded:

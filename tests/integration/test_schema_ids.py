@@ -1,13 +1,14 @@
 """A registry that is rebuilt with other ids: no good message is parked, and none is read by a wrong schema."""
 
 import struct
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
 from confluent_kafka.schema_registry import Schema
-from ordersaga.messages import RECORDS, DecreaseProductCommand, IncreaseProductCommand
+from ordersaga.messages import RECORDS, DecreaseProductCommand
 
 from devstack.stack import Stack
 from sagakit.avro.codec import Codec
@@ -15,7 +16,7 @@ from sagakit.avro.schema_ids import subject_of
 from sagakit.errors import Poison, Unavailable
 from sagakit.messages import Encoded, Outgoing
 from sagakit.records import Record
-from tests.support.registry import by_a_stranger
+from tests.support.registry import by_a_stranger, registry_client
 from tests.support.renumbered import Renumbered, renumbered
 from tests.support.scratch import PREFIX, Ping, ping_on, register
 
@@ -35,8 +36,8 @@ def started(registry: Renumbered, records: Any = RECORDS) -> Codec:
     return codec
 
 
-def read(codec: Codec, message: Encoded) -> Record:
-    return codec.decode(message.topic, message.key, message.value, dict(message.headers))
+def read(codec: Codec, message: Encoded, lay_at: float | None = None) -> Record:
+    return codec.decode(message.topic, message.key, message.value, dict(message.headers), lay_at)
 
 
 def id_of(message: Encoded) -> int:
@@ -137,16 +138,100 @@ def test_a_fingerprint_of_another_kind_says_nothing(registry: Renumbered) -> Non
     assert read(codec, written._replace(headers=(*written.headers, ("schema-fingerprint", b"sha256:00")))) == COMMAND
 
 
-def test_a_flood_of_what_is_condemned_is_not_a_flood_of_questions(registry: Renumbered) -> None:
+def test_a_schema_of_another_subject_is_not_read_with_though_it_is_the_same_record(registry: Renumbered) -> None:
+    topic = f"{PREFIX}{uuid.uuid4()}"
+    ping = ping_on(topic)
+    client = registry.client()
+    register(client, ping)
+    codec = started(registry, [ping])
+    elsewhere = client.register_schema(f"another-{topic}", Schema(Newer.SCHEMA, "AVRO"))
+    message = by_a_stranger(codec.encode(Outgoing(ping(7))))
+    forged = message._replace(value=struct.pack(">bI", 0, elsewhere) + b"\6\x0e")
+    with pytest.raises(Poison, match=f"schema {elsewhere} is not registered under the subject {topic}-") as caught:
+        read(codec, forged)
+    assert caught.value.reason == "UNKNOWN_SCHEMA"
+    register(client, ping_on(topic, Newer))
+    assert read(codec, forged) == ping(7), "one schema has one id under all its subjects"
+
+
+def test_a_version_that_was_deleted_is_withdrawn(stack: Stack, registry: Renumbered) -> None:
+    topic = f"{PREFIX}{uuid.uuid4()}"
+    ping, newer = ping_on(topic), ping_on(topic, Newer)
+    client = registry.client()
+    register(client, ping)
+    newer_id = register(client, newer)
+    codec = started(registry, [ping])
+    written = started(registry, [newer]).encode(Outgoing(newer(7)))
+    by_id = by_a_stranger(written)
+    assert id_of(written) == newer_id
+    for message in (written, by_id):
+        assert read(codec, message) == ping(7)
+    with registry_client(stack.registry_url) as deleting:
+        deleting.delete_version(subject_of(topic, ping.FULL_NAME), 2)
+    codec.refresh()
+    for message in (written, by_id):
+        with pytest.raises(Poison, match="is not registered under") as caught:
+            read(codec, message)
+        assert caught.value.reason == "UNKNOWN_SCHEMA"
+
+
+@pytest.mark.parametrize("status", [404, 500, 503])
+def test_while_the_registry_is_away_known_versions_are_read_and_others_wait(registry: Renumbered, status: int) -> None:
+    topic = f"{PREFIX}{uuid.uuid4()}"
+    ping, newer = ping_on(topic), ping_on(topic, Newer)
+    client = registry.client()
+    for kind in (ping, newer):
+        register(client, kind)
+    codec = started(registry, [ping])
+    known = started(registry, [newer]).encode(Outgoing(newer(7)))
+    read(codec, known)
+    codec.refresh()
+    registry.fails_with = status
+    for message in (known, by_a_stranger(known)):
+        assert read(codec, message) == ping(7)
+    with pytest.raises(Unavailable):
+        read(codec, by_a_stranger(known)._replace(value=struct.pack(">bI", 0, 1_000_000) + b"\6\x0e"))
+
+
+def test_a_batch_of_what_is_condemned_is_one_look(registry: Renumbered) -> None:
     codec = started(registry)
     forged = by_a_stranger(codec.encode(Outgoing(COMMAND)))
-    headers = [one for one in forged.headers if one[0] != "message-type"]
-    other = ("message-type", IncreaseProductCommand.FULL_NAME.encode())
+    lay_at = time.monotonic()
     registry.asked.clear()
+    for invented in range(1_000_000, 1_001_000):
+        value = struct.pack(">bI", 0, invented) + (forged.value or b"")[5:]
+        with pytest.raises(Poison, match="is not registered under"):
+            read(codec, forged._replace(value=value), lay_at)
+    assert len(registry.asked) == 2, "the versions that there are, and the one version"
+
+
+def test_many_batches_of_what_is_condemned_are_few_questions_a_second(registry: Renumbered) -> None:
+    codec = started(registry)
+    forged = by_a_stranger(codec.encode(Outgoing(COMMAND)))
+    other = forged._replace(value=struct.pack(">bI", 0, 1_000_000) + (forged.value or b"")[5:])
+    registry.asked.clear()
+    began = time.monotonic()
     for _ in range(100):
         with pytest.raises(Poison):
-            read(codec, forged._replace(headers=(*headers, other)))
-    assert len(registry.asked) < 10
+            read(codec, other)
+    seconds = time.monotonic() - began
+    assert len(registry.asked) == 200
+    assert seconds > (200 - 25) / 50, "the first 25 at once, then 50 a second"
+
+
+def test_what_was_registered_a_moment_ago_is_read_though_its_id_was_condemned_before(registry: Renumbered) -> None:
+    topic = f"{PREFIX}{uuid.uuid4()}"
+    ping, newer = ping_on(topic), ping_on(topic, Newer)
+    client = registry.client()
+    register(client, ping)
+    codec = started(registry, [ping])
+    next_id = client.register_schema(f"another-{topic}", Schema(Newer.SCHEMA, "AVRO"))
+    early = by_a_stranger(codec.encode(Outgoing(ping(7))))._replace(value=struct.pack(">bI", 0, next_id) + b"\6\x0e")
+    with pytest.raises(Poison):
+        read(codec, early)
+    register(client, newer)
+    assert read(codec, started(registry, [newer]).encode(Outgoing(newer(7)))) == ping(7)
+    assert read(codec, early) == ping(7)
 
 
 def test_a_schema_that_becomes_known_is_read_after_it_was_forgotten(registry: Renumbered) -> None:
@@ -160,7 +245,7 @@ def test_a_schema_that_becomes_known_is_read_after_it_was_forgotten(registry: Re
     message = by_a_stranger(codec.encode(Outgoing(ping(7))))
     head = struct.pack(">bI", 0, with_colour + 1_000)
     unknown = message._replace(value=head + b"\6\x0e")
-    with pytest.raises(Poison, match="no schema"):
+    with pytest.raises(Poison, match="is not registered"):
         read(codec, unknown)
     registry.shift = 1_000
     codec.forget()

@@ -6,7 +6,8 @@ from tests.mutants.mutant import Mutant
 from tests.mutants.saga import SAGA
 from tests.mutants.services import DELIVERIES, ORCHESTRATOR, ORDERS, PRODUCTS
 from tests.mutants.tls import TLS
+from tests.mutants.untrusted import UNTRUSTED
 
 MUTANTS: dict[str, Mutant] = {
-    **KIT, **GOING_BACK, **SAGA, **ORDERS, **PRODUCTS, **DELIVERIES, **ORCHESTRATOR, **TLS,
+    **KIT, **GOING_BACK, **SAGA, **ORDERS, **PRODUCTS, **DELIVERIES, **ORCHESTRATOR, **TLS, **UNTRUSTED,
 }  # fmt: skip
