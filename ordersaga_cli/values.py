@@ -12,6 +12,9 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from ordersaga_cli.clients import registry_client
 from ordersaga_cli.line import Failed
+from sagakit.avro import untrusted_values
+from sagakit.avro.codec import LARGEST_VALUE
+from sagakit.avro.untrusted_schemas import examine
 
 _HEADER = struct.Struct(">bI")
 
@@ -37,15 +40,16 @@ class Decoder:
     def _record(self, value: bytes) -> tuple[str, Any]:
         if len(value) <= _HEADER.size or value[0] != 0:
             raise Failed("the value does not begin with a zero byte and a schema id")
+        if len(value) > LARGEST_VALUE:
+            raise Failed(f"the value has {len(value)} bytes, more than {LARGEST_VALUE}")
         if not self._registry:
             raise Failed("no address of the schema registry")
         with SchemaRegistryClient(registry_client(self._registry)) as client:
-            schema = fastavro.parse_schema(
-                json.loads(client.get_schema(_HEADER.unpack_from(value)[1]).schema_str or "")
-            )
-        record = fastavro.schemaless_reader(io.BytesIO(value[_HEADER.size :]), schema, None)
-        name = schema["name"] if isinstance(schema, dict) else ""
-        return name, json.loads(json.dumps(record, default=_plain))
+            writer = examine(client.get_schema(_HEADER.unpack_from(value)[1]))
+        # What is shown here was parked because it may mean harm: neither the schema nor the value is trusted.
+        untrusted_values.check(value, _HEADER.size, writer)
+        record = fastavro.schemaless_reader(io.BytesIO(value[_HEADER.size :]), writer.schema, None)
+        return writer.name, json.loads(json.dumps(record, default=_plain))
 
 
 def printable(content: bytes | None) -> str | None:
