@@ -152,11 +152,13 @@ class DeadLetterBox:
     def replay(self, letter: Letter) -> Replay:
         """Send a letter to its own topic, unchanged; once Kafka has it, mark the letter as dealt with.
 
-        Each call sends it once. After a crash between the two steps the letter is still there, though the message was
-        sent. A second replay sends the message a second time, which handlers allow for.
+        Only topics of the group are sent to, whatever the letter says: those of which Kafka has offsets that the group
+        has committed. Each call sends it once. After a crash between the two steps the letter is still there, though
+        the message was sent. A second replay sends the message a second time, which handlers allow for.
 
         Raises:
-            Refused: it is no letter of ours, or Kafka does not take the message; the letter stays.
+            Refused: it is no letter of ours, or names a topic that the group has not read, or Kafka does not take the
+                message; the letter stays.
             NotFound: the letter was dealt with meanwhile.
             Unavailable: Kafka did not acknowledge; the letter stays, though the message may have been sent.
         """
@@ -165,6 +167,12 @@ class DeadLetterBox:
             raise Refused("NO_SOURCE", f"{letter.name} does not say where it came from; it can only be dropped")
         if letter.omitted:
             raise Refused("NO_VALUE", f"the value of {letter.name} was too large to be parked; it can only be dropped")
+        if not self._is_read(topic):
+            raise Refused(
+                "FOREIGN_TOPIC",
+                f"{letter.name} says that it came from {topic}, of which {self.group} has committed no offset; a replay"
+                " goes only to the group's own topics",
+            )
         value = self.value(letter)
         since = self._ends()
         headers = [*letter.headers, (ROUND, str(letter.round).encode())]
@@ -197,6 +205,16 @@ class DeadLetterBox:
             passed = self._passed(replays)
         parked = self._parked_since(replays[0].since) if passed else {}
         return [_outcome(position in passed, parked.get(replay.place)) for position, replay in enumerate(replays)]
+
+    def _is_read(self, topic: str) -> bool:
+        """Say whether the group has read ``topic``: then it has committed an offset of it."""
+        try:
+            numbers = self._consumer.list_topics(topic, timeout=_ANSWER_SECONDS).topics[topic].partitions
+            asked = [TopicPartition(topic, number) for number in numbers]
+            found = self._consumer.committed(asked, timeout=_ANSWER_SECONDS) if asked else []
+        except KafkaException as error:
+            raise _away(error) from error
+        return any(one.error is None and one.offset >= 0 for one in found)
 
     def _passed(self, replays: Sequence[Replay]) -> set[int]:
         """Return the indexes of those ``replays`` that the group's committed offsets have passed."""

@@ -44,8 +44,8 @@ REASONS = (
 _LONGEST_ERROR = 1000
 _LONGEST_SHORT = 2000
 _MOST_SHORT = 100
-_KEY = re.compile(r"(?P<topic>.+)-(?P<partition>\d+)-(?P<offset>\d+)(?:@[0-9a-f]+)?")
-"""Letters of earlier versions have no fingerprint; no topic's name holds an ``@``."""
+_KEY = re.compile(r"(?P<topic>[A-Za-z0-9._-]{1,249})-(?P<partition>[0-9]{1,9})-(?P<offset>[0-9]{1,18})(?:@[0-9a-f]+)?")
+"""Letters of earlier versions have no fingerprint. What is longer, or has other characters, is no place in Kafka."""
 _FINGERPRINT_DIGITS = 12
 _FRAME_BYTES = 5
 """The zero byte and the schema id before a value's content; a rebuilt registry gives other ids."""

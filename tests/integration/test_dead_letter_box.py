@@ -52,11 +52,17 @@ def parked(group: Group, box: DeadLetterBox, judge: Judge, numbers: list[int]) -
 
     letters = eventually(all_parked, 30, every=0.3)
     eventually(lambda: has_effects(group, [number for number in numbers if number not in judge.bad]), 30)
+    eventually(lambda: has_committed(group))
     return letters
 
 
 def has_effects(group: Group, numbers: list[int]) -> None:
     assert group.effects() == numbers
+
+
+def has_committed(group: Group) -> None:
+    """See that the group has read its topic, as far as Kafka knows."""
+    assert max(group.committed()) > 0
 
 
 def test_a_letter_shows_where_it_came_from_and_why(group: Group, box: DeadLetterBox) -> None:
@@ -119,6 +125,7 @@ def test_what_is_sent_again_and_again_is_one_letter_and_a_replay_of_it_the_next_
         return letters[0]
 
     letter = eventually(both_parked, 30, every=0.3)
+    eventually(lambda: has_committed(group))
     replay = box.replay(letter)
     (outcome,) = box.outcomes([replay], 20)
     assert outcome.state == "parked"
@@ -163,6 +170,7 @@ def test_a_missing_value_and_missing_headers_and_keys_come_back_as_they_were(
 
     letter = eventually(is_parked, 30, every=0.3)
     assert (letter.reason, letter.size, letter.source_key, box.value(letter)) == ("NULL_VALUE", -1, None, None)
+    eventually(lambda: has_committed(group))
     with taped(stack.bootstrap, group.topic) as tape:
         box.replay(letter)
         (message,) = tape.until(1)
@@ -223,8 +231,10 @@ def test_a_letter_of_an_earlier_version_is_read_replayed_and_dropped(group: Grou
     assert (letter.key, letter.source, letter.reason) == (old[0], (group.topic, 1, 5), "HANDLER_ERROR")
     assert box.value(letter) == message.value
     group.consume(Recorded())
+    group.send([3])
+    eventually(lambda: has_committed(group))
     (outcome,) = box.outcomes([box.replay(letter)], 20)
-    assert (outcome.state, group.effects()) == ("processed", [4])
+    assert (outcome.state, group.effects()) == ("processed", [3, 4])
     box.drop(other)
     assert box.letters() == []
 
@@ -233,9 +243,34 @@ def test_a_letter_whose_topic_has_lost_its_partition_stays(group: Group, box: De
     letter = Encoded(f"{group.name}.dlq", f"{group.topic}-77-0".encode(), b"x", (("dead-letter-reason", b"X"),))
     group.publish([letter])
     (found,) = box.letters()
+    group.consume(Recorded())
+    group.send([4])
+    eventually(lambda: has_committed(group))
     with pytest.raises(Refused, match="Kafka does not take it"):
         box.replay(found)
     assert box.letters() == [found]
+
+
+def test_a_planted_letter_that_names_another_groups_topic_is_not_replayed_there(stack: Stack, group: Group) -> None:
+    with scratch_group(stack) as other, DeadLetterBox({"bootstrap.servers": stack.bootstrap}, group.name) as box:
+        other.consume(Recorded())
+        other.send([1])
+        eventually(lambda: has_committed(other))
+        forged = other.codec.encode(Outgoing(other.ping(7)))
+        added = (("dead-letter-reason", b"HANDLER_ERROR"), ("dead-letter-key", b"7"), ("dead-letter-round", b"1"))
+        key = f"{other.topic}-0-0@0123456789ab".encode()
+        group.publish([Encoded(f"{group.name}.dlq", key, forged.value, (*forged.headers, *added))])
+        (planted,) = box.letters()
+        with taped(stack.bootstrap, other.topic) as tape:
+            with pytest.raises(
+                Refused, match=f"{other.topic}, of which {group.name} has committed no offset"
+            ) as caught:
+                box.replay(planted)
+            assert caught.value.reason == "FOREIGN_TOPIC"
+            assert tape.until(0) == []
+        assert box.letters() == [planted]
+        box.drop(planted)
+        assert box.letters() == []
 
 
 def test_a_group_without_dead_letters_is_refused_with_the_reason(stack: Stack, group: Group) -> None:

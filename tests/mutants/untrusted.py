@@ -2,6 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
+_BOX = "tests/integration/test_dead_letter_box.py"
 _SCHEMAS = "tests/integration/test_schema_ids.py"
 
 UNTRUSTED = {
@@ -37,5 +38,24 @@ UNTRUSTED = {
         "if versions.asked > NEVER}",
         "if versions.asked < NEVER}",
         f"{_SCHEMAS}::test_a_version_that_was_deleted_is_withdrawn",
+    ),
+    "replay-anywhere": Mutant(
+        "sagakit/dead_letters/box.py",
+        "if not self._is_read(topic):",
+        "if not topic:",
+        f"{_BOX}::test_a_planted_letter_that_names_another_groups_topic_is_not_replayed_there",
+    ),
+    "places-of-any-length": Mutant(
+        "sagakit/dead_letters/letter.py",
+        "(?P<partition>[0-9]{1,9})",
+        "(?P<partition>[0-9]+)",
+        "tests/unit/sagakit/dead_letters/test_letter.py"
+        "::test_letters_of_earlier_versions_say_so_too_and_those_of_strangers_nothing",
+    ),
+    "letters-shown-unchecked": Mutant(
+        "ordersaga_cli/values.py",
+        "        untrusted_values.check(value, _HEADER.size, writer)\n",
+        "",
+        "tests/unit/ordersaga_cli/test_values.py::test_what_would_harm_its_reader_is_shown_in_hexadecimal",
     ),
 }

@@ -68,8 +68,13 @@ def test_it_says_where_the_message_lay() -> None:
         (b"orders-2-3-17@012345678901", ("orders-2", 3, 17)),
         (b"orders", ("", -1, -1)),
         (b"orders-3-17@what", ("", -1, -1)),
+        (b"orders-" + b"9" * 5000 + b"-17", ("", -1, -1)),
+        (b"orders-3-" + b"9" * 5000, ("", -1, -1)),
+        ("orders-\N{ARABIC-INDIC DIGIT THREE}-17".encode(), ("", -1, -1)),
+        (b"two orders-3-17", ("", -1, -1)),
+        (b"x" * 250 + b"-3-17", ("", -1, -1)),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:40],
 )
 def test_letters_of_earlier_versions_say_so_too_and_those_of_strangers_nothing(
     key: bytes, place: tuple[str, int, int]
