@@ -34,7 +34,7 @@ class DeliveryService(delivery_pb2_grpc.DeliveryServiceServicer):
         """Return one page of deliveries, the newest first."""
         before, size = last_id("deliveries", request.status, request.page_token), page_size(request.page_size)
         status = DeliveryStatus(_NAMES[request.status]) if request.status else None
-        found = await self._database.run(lambda tx: store.find(tx, before=before, limit=size + 1, status=status))
+        found = await self._database.scan(lambda tx: store.find(tx, before=before, limit=size + 1, status=status))
         page, more = one_page(map(_proto, found), size)
         token = next_page_token("deliveries", request.status, page[-1].delivery_id) if more else ""
         return pb.ListDeliveriesResponse(deliveries=page, next_page_token=token)

@@ -70,7 +70,7 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
             min_age=request.min_age.ToTimedelta() if request.HasField("min_age") else None,
         )
         before, size = last_id("sagas", wanted, request.page_token), page_size(request.page_size)
-        found = await self._database.run(lambda tx: self._store.find(tx, wanted, before=before, limit=size + 1))
+        found = await self._database.scan(lambda tx: self._store.find(tx, wanted, before=before, limit=size + 1))
         page, more = one_page((saga_view(self._saga, instance) for instance in found), size)
         token = next_page_token("sagas", wanted, page[-1].order_id) if more else ""
         return pb.ListSagasResponse(sagas=page, next_page_token=token)
@@ -143,7 +143,7 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
                 raise Unavailable("the database went back, and what it has forgotten is read again")
             return act(tx)
 
-        return await self._database.run(run)
+        return await self._database.scan(run)
 
     def _fitting(self, instances: Sequence[Instance]) -> int:
         """Return how many of ``instances`` fit into one answer."""
@@ -156,7 +156,7 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         before: int | None = None
         seen: set[int] = set()
         while True:
-            page, now = await self._database.run(partial(self._page, wanted=wanted, before=before))
+            page, now = await self._database.scan(partial(self._page, wanted=wanted, before=before))
             for instance in page:
                 seen.add(instance.saga_id)
                 yield instance, now

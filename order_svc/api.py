@@ -63,7 +63,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
         filters = (request.user_id, request.status)
         before, size = last_id("orders", filters, request.page_token), page_size(request.page_size)
         status = order_status(request.status)
-        orders = await self._database.run(
+        orders = await self._database.scan(
             lambda tx: store.find(tx, before=before, limit=size + 1, user_id=request.user_id or None, status=status),
         )
         page, more = one_page(map(order_view, orders), size)

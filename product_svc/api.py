@@ -33,7 +33,7 @@ class ProductService(product_pb2_grpc.ProductServiceServicer):
     async def ListProducts(self, request: pb.ListProductsRequest, context: Context) -> pb.ListProductsResponse:
         """Return one page of products, by ascending id."""
         after, size = last_id("products", (), request.page_token) or 0, page_size(request.page_size)
-        products = await self._database.run(lambda tx: store.find(tx, after=after, limit=size + 1))
+        products = await self._database.scan(lambda tx: store.find(tx, after=after, limit=size + 1))
         page, more = one_page(map(_proto, products), size)
         token = next_page_token("products", (), page[-1].product_id) if more else ""
         return pb.ListProductsResponse(products=page, next_page_token=token)

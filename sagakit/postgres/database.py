@@ -28,6 +28,8 @@ _BACKGROUND = 2
 """Connections for threads that look for due work, so that they need not wait for calls."""
 _ATTEMPTS = 3
 """How often a transaction is run, if something is stale each time."""
+_SCANS = 3
+"""Reads under way at once whose cost grows with the tables. Those that are short never wait for one of them."""
 
 
 class Database:
@@ -36,11 +38,13 @@ class Database:
     def __init__(self, address: DatabaseAddress, size: int) -> None:
         """Connect to ``address`` when that is first needed.
 
-        ``size`` calls of `run` may be under way at once, and a few other threads may open transactions beside them.
+        ``size`` calls of `run` may be under way at once, three of `scan`, and a few other threads may open
+        transactions beside them.
         """
         self._address = address
-        self._pool = Pool(self._connect, size + _BACKGROUND)
+        self._pool = Pool(self._connect, size + _SCANS + _BACKGROUND)
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="database")
+        self._scanning = ThreadPoolExecutor(_SCANS, thread_name_prefix="database-scan")
         self.timelines = Timelines()
         """The database's histories, as its connections have found them."""
 
@@ -82,6 +86,13 @@ class Database:
         """
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.transact, function)
 
+    async def scan(self, function: Callable[[Transaction], T]) -> T:
+        """Do as `run` does, for what may read much of a table, such as a page of a filtered list.
+
+        It has threads of its own: whatever number of callers list, a short transaction does not wait for them.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._scanning, self.transact, function)
+
     async def is_writable(self) -> bool:
         """Say whether the server takes writes; a standby does not. Raises what `transaction` does."""
         rows = await self.run(lambda tx: tx.execute("SELECT current_setting('transaction_read_only') AS read_only"))
@@ -93,7 +104,8 @@ class Database:
 
     def close(self) -> None:
         """Close the connections, except those that `kept` returned."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._scanning):
+            threads.shutdown(wait=False, cancel_futures=True)
         self._pool.close()
 
     def kept(self, check: Callable[[Session], None] = lambda _: None) -> "KeptConnection":

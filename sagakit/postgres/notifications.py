@@ -28,6 +28,8 @@ _LINGER_SECONDS = 30.0
 """How long it goes on listening once nobody follows."""
 _LOOK_SECONDS = 10.0
 _BACKOFF_SECONDS = 0.5
+_MOST_CHANGES = 10_000
+"""Ids that are kept for a follower who does not ask; above that he is told that he missed some."""
 _LONGEST_NEWS = 1_000
 """In characters. Longer news are left out."""
 _PART_BYTES = 3_900
@@ -92,6 +94,9 @@ class Follower:
     def note(self, changes: Mapping[int, str]) -> None:
         """Note ``changes``: ids and their news."""
         self._changed.update({one: "" if one in self._changed else news for one, news in changes.items()})
+        if len(self._changed) > _MOST_CHANGES:
+            self._changed.clear()
+            self._missed = True
         self._something.set()
 
     def note_missed(self) -> None:

@@ -1,5 +1,6 @@
 """Transactions: whole or not at all, whenever their statements' errors come to light; arrays, as they are written."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -85,11 +86,29 @@ async def test_the_event_loop_runs_transactions_beside_it(database: Database) ->
         await database.run(lambda tx: tx.execute("INSERT INTO numbers VALUES (6)"))
 
 
+async def test_a_short_transaction_does_not_wait_for_reads_that_scan(database: Database) -> None:
+    held = {"lock": 4711}
+    with database.transaction() as tx:
+        tx.execute("SELECT pg_advisory_xact_lock(%(lock)s)", held).fetchall()
+        scans = [
+            asyncio.create_task(
+                database.scan(lambda tx: tx.execute("SELECT pg_advisory_xact_lock_shared(%(lock)s)", held).fetchall())
+            )
+            for _ in range(50)
+        ]
+        async with asyncio.timeout(20):
+            assert await database.is_writable()
+            await database.run(lambda tx: tx.execute("INSERT INTO numbers VALUES (8)"))
+        assert not any(scan.done() for scan in scans)
+    await asyncio.gather(*scans)
+    assert numbers(database) == [8]
+
+
 def test_connections_that_the_server_has_closed_are_made_anew(database: Database) -> None:
     add(database, 7)
     with database.transaction() as tx:
         tx.execute(
-            """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            """SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
                WHERE datname = current_database() AND pid <> pg_backend_pid()"""
         ).fetchall()
         assert numbers(database) == [7]
