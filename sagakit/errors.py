@@ -64,10 +64,13 @@ class Denied(Refused):
 class Exhausted(SagakitError):
     """There is no room for the request now. Nothing was done; a retry works once there is room again."""
 
-    def __init__(self, reason: str, message: str) -> None:
-        """Refuse for now with a stable ``reason`` in capitals, for programs, and a ``message`` for people."""
+    def __init__(self, reason: str, message: str, retry_seconds: float = 5.0) -> None:
+        """Refuse for now with a stable ``reason`` in capitals, for programs, and a ``message`` for people.
+
+        A retry may work in ``retry_seconds``.
+        """
         super().__init__(message)
-        self.reason = reason
+        self.reason, self.retry_seconds = reason, retry_seconds
 
 
 class Unavailable(SagakitError):

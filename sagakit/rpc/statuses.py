@@ -24,7 +24,6 @@ from sagakit.runtime.logs import logger, one_line
 log = logger("rpc")
 
 _RETRY = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=1))
-_RETRY_WHEN_FULL = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=5))
 _CODES: tuple[tuple[type[Refused], grpc.StatusCode], ...] = (
     (InvalidArgument, grpc.StatusCode.INVALID_ARGUMENT),
     (NotFound, grpc.StatusCode.NOT_FOUND),
@@ -69,7 +68,10 @@ def _answer(error: Exception, domain: str) -> tuple[grpc.StatusCode, str, list[M
             details.append(error_details_pb2.BadRequest(field_violations=fields))
         return code, str(error), details
     if isinstance(error, Exhausted):  # not logged for each call: whatever is full logs that itself
-        details = [error_details_pb2.ErrorInfo(reason=error.reason, domain=domain), _RETRY_WHEN_FULL]
+        delay = Duration()
+        delay.FromNanoseconds(round(error.retry_seconds * 1e9))
+        info = error_details_pb2.ErrorInfo(reason=error.reason, domain=domain)
+        details = [info, error_details_pb2.RetryInfo(retry_delay=delay)]
         return grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), details
     if passes(error):
         log.warning("call refused for now", error=one_line(error))

@@ -6,6 +6,7 @@ _CONSUMER = "tests/integration/test_consumer.py"
 _MEMBERSHIP = "tests/unit/sagakit/consumer/test_membership.py"
 _OFFSETS = "tests/unit/sagakit/offsets/test_handled.py"
 _WRITER = "tests/integration/test_outbox_writer.py"
+_QUOTAS = "tests/unit/sagakit/rpc/test_quotas.py"
 
 KIT = {
     "revisions-writable": Mutant(
@@ -337,5 +338,23 @@ KIT = {
         "SELECT NOT pg_try_advisory_xact_lock",
         "SELECT pg_try_advisory_xact_lock",
         "tests/integration/test_notifications.py::test_nothing_is_notified_unless_somebody_follows",
+    ),
+    "scans-take-the-threads-of-short-transactions": Mutant(
+        "sagakit/postgres/database.py",
+        "run_in_executor(self._scanning, self.transact, function)",
+        "run_in_executor(self._threads, self.transact, function)",
+        "tests/integration/test_database.py::test_a_short_transaction_does_not_wait_for_reads_that_scan",
+    ),
+    "a-bucket-without-a-bottom": Mutant(
+        "sagakit/rpc/quotas.py",
+        "        if late > _ROUNDING:\n",
+        "        if late > self._burst:\n",
+        f"{_QUOTAS}::test_a_full_bucket_is_a_burst_and_then_there_is_a_call_for_each_interval",
+    ),
+    "a-bucket-that-fills-beyond-its-rim": Mutant(
+        "sagakit/rpc/quotas.py",
+        "max(self._full_at.pop(caller, now), now)",
+        "self._full_at.pop(caller, now)",
+        f"{_QUOTAS}::test_a_bucket_holds_no_more_than_a_burst_however_long_its_caller_is_silent",
     ),
 }

@@ -1,0 +1,103 @@
+"""How much of the service one caller may use: a token bucket for calls, and a number of open streams.
+
+The bucket is kept as one time for each caller, at which it will be full again: the generic cell rate algorithm of
+ITU-T I.371 (2004). So a caller who has not called for a while needs no memory.
+"""
+
+import ipaddress
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from urllib.parse import unquote
+
+from sagakit.errors import Exhausted
+
+_MOST_CALLERS = 10_000
+"""Callers whose buckets are remembered while they are not full; above that the one who called first is forgotten."""
+_ROUNDING = 1e-9
+"""In seconds: what the sum of many fractions may be off by."""
+_STREAMS_RETRY_SECONDS = 30.0
+_IPV6_NETWORK = 64
+"""One customer of a network gets as many addresses as he likes below such a prefix (RFC 6177)."""
+
+
+class Quotas:
+    """Counts what each caller uses. It is for the event loop alone."""
+
+    def __init__(
+        self, per_second: float, burst: int, streams: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Allow each caller ``per_second`` tokens, up to ``burst`` at once, and so many open ``streams``."""
+        self._per_token, self._burst, self._most_streams, self._clock = 1 / per_second, burst, streams, clock
+        self._full_at: dict[str, float] = {}
+        """By caller, in the order of their last calls: when the bucket will be full again, by the monotonic clock."""
+        self._streams: Counter[str] = Counter()
+
+    def spend(self, caller: str, tokens: int = 1) -> None:
+        """Take ``tokens`` out of the caller's bucket. More than a full bucket's are counted as a full bucket's.
+
+        Raises:
+            Exhausted: there are not so many in it; nothing is taken.
+        """
+        now = self._clock()
+        full_at = max(self._full_at.pop(caller, now), now) + min(tokens, self._burst) * self._per_token
+        late = full_at - now - self._burst * self._per_token
+        if late > _ROUNDING:
+            self._full_at[caller] = full_at - min(tokens, self._burst) * self._per_token
+            raise Exhausted(
+                "TOO_MANY_CALLS_OF_ONE_CALLER",
+                f"you may make {1 / self._per_token:g} calls a second, and {self._burst} at once; nothing was done, "
+                f"try again in {late:.1f} s",
+                retry_seconds=late,
+            )
+        self._full_at[caller] = full_at
+        if len(self._full_at) > _MOST_CALLERS:
+            self._forget(now)
+
+    @contextmanager
+    def stream(self, caller: str) -> Iterator[None]:
+        """Count a stream of ``caller`` as open until the block ends.
+
+        Raises:
+            Exhausted: he has too many open already.
+        """
+        if self._streams[caller] >= self._most_streams:
+            raise Exhausted(
+                "TOO_MANY_STREAMS",
+                f"you have {self._most_streams} streams open already; nothing was done, end one, or try again later",
+                retry_seconds=_STREAMS_RETRY_SECONDS,
+            )
+        self._streams[caller] += 1
+        try:
+            yield
+        finally:
+            self._streams[caller] -= 1
+            if not self._streams[caller]:
+                del self._streams[caller]
+
+    def _forget(self, now: float) -> None:
+        """Forget callers whose buckets are full, or else the one who has not called for longest."""
+        self._full_at = {caller: full_at for caller, full_at in self._full_at.items() if full_at > now}
+        while len(self._full_at) > _MOST_CALLERS:
+            del self._full_at[next(iter(self._full_at))]
+
+
+@lru_cache(maxsize=_MOST_CALLERS)
+def address_of(peer: str) -> str:
+    """Return the address in ``peer``, as gRPC names the other end (``ipv4:127.0.0.1:40000``); of IPv6 the /64 network.
+
+    All connections from one address are one caller, and so are all addresses of an IPv6 network.
+    """
+    kind, _, rest = unquote(peer).partition(":")
+    host = rest.rpartition(":")[0].strip("[]").partition("%")[0]
+    if kind != "ipv6":
+        return host or kind
+    try:
+        address = ipaddress.IPv6Address(host)
+    except ValueError:
+        return host
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address, _IPV6_NETWORK), strict=False))
