@@ -7,10 +7,14 @@
   So a client that vanished or was stopped is gone within half a minute, also on a quiet stream.
 - **Pings.** A client may ping every second, with calls under way or without.
 - **Age.** At its maximum age, give or take a tenth, a connection gets a graceful GOAWAY, and its client connects again:
-  so new replicas get calls. Calls under way, streams too, stay on the old connection until they end.
+  so new replicas get calls. Calls under way, streams too, stay on the old connection; those that have not ended when
+  the grace is over are ended as UNAVAILABLE.
+- **Streams.** A connection carries so many calls at once; a client's library holds the others back.
 
 The options are explained in https://github.com/grpc/grpc/blob/master/include/grpc/impl/channel_arg_names.h.
 """
+
+from sagakit.rpc.settings import RpcSettings
 
 LARGEST_REQUEST = 1_048_576
 """In bytes."""
@@ -22,8 +26,8 @@ _PING_INTERVAL_MS = 500
 """Half of what is promised, because pings that were sent a second apart may arrive closer together."""
 
 
-def server_options(max_connection_age_seconds: float) -> list[tuple[str, int]]:
-    """Return the channel arguments of a server whose connections end at ``max_connection_age_seconds``."""
+def server_options(settings: RpcSettings) -> list[tuple[str, int]]:
+    """Return the channel arguments of a server with these ``settings``."""
     return [
         ("grpc.so_reuseport", 0),  # a port in use is an error, not a second listener
         ("grpc.max_receive_message_length", LARGEST_REQUEST),
@@ -36,5 +40,7 @@ def server_options(max_connection_age_seconds: float) -> list[tuple[str, int]]:
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),  # of our own pings: no limit
         ("grpc.http2.min_ping_interval_without_data_ms", _PING_INTERVAL_MS),
-        ("grpc.max_connection_age_ms", round(max_connection_age_seconds * 1000)),
+        ("grpc.max_concurrent_streams", settings.grpc_max_connection_streams),
+        ("grpc.max_connection_age_ms", round(settings.grpc_max_connection_age_seconds * 1000)),
+        ("grpc.max_connection_age_grace_ms", round(settings.grpc_max_connection_age_grace_seconds * 1000)),
     ]

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing, nullcontext, suppress
 from typing import Any, NoReturn
 
 import grpc
@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from sagakit.errors import Exhausted, InvalidArgument, Unavailable, Violation
 from sagakit.rpc.clients import ANY, Clients
+from sagakit.rpc.quotas import Quotas, address_of, tokens_for
 from sagakit.rpc.statuses import status_of
 from sagakit.rpc.validation import check
 from sagakit.runtime import metrics
@@ -30,11 +31,11 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Calls:
-    """Counts the calls under way, and takes those of the clients who may call."""
+    """Counts the calls under way; takes those of clients who may call, and of each caller no more than his share."""
 
-    def __init__(self, most: int = _MOST_CALLS, clients: Clients = ANY) -> None:
-        """Allow up to ``most`` at once, of ``clients``."""
-        self.under_way, self._most, self._clients = 0, most, clients
+    def __init__(self, most: int = _MOST_CALLS, clients: Clients = ANY, quotas: Quotas | None = None) -> None:
+        """Allow up to ``most`` at once, of ``clients``, and each caller what his ``quotas`` are; else any number."""
+        self.under_way, self._most, self._clients, self.quotas = 0, most, clients, quotas
 
     def must_be_taken(self, context: Context) -> None:
         """Check that the call that has just begun comes from a client who may call, and is not one too many.
@@ -101,6 +102,7 @@ def _unary(
         calls.under_way += 1
         try:
             calls.must_be_taken(context)
+            _spend(request, context, calls)
             await _admit(request, context)
             response = await behaviour(request, context)
         except Exception as error:  # noqa: BLE001 - the client gets it as a status, and it is logged
@@ -120,6 +122,7 @@ def _stream(behaviour: Callable[[Any, Context], Any], method: str, calls: Calls)
     )  # it writes its own answers, as the Watch of grpc's health service does
 
     async def answer(request: Message, context: Context) -> None:
+        _spend(request, context, calls)
         await _admit(request, context)
         responses = behaviour(request, context)
         await (responses if writes else _write_all(responses, context))
@@ -131,7 +134,7 @@ def _dialogue(
     behaviour: Callable[[AsyncIterator[Message], Context], AsyncGenerator[Message]], method: str, calls: Calls
 ) -> Callable[..., Awaitable[None]]:
     async def answer(requests: AsyncIterator[Message | None], context: Context) -> None:
-        await _write_all(behaviour(_admitted(requests, context), context), context)
+        await _write_all(behaviour(_admitted(requests, context, calls), context), context)
 
     return _streaming(answer, method, calls)
 
@@ -146,7 +149,8 @@ def _streaming(
         under_way.inc()
         try:
             calls.must_be_taken(context)
-            await answer(request, context)
+            with calls.quotas.stream(_caller(context)) if calls.quotas else nullcontext():
+                await answer(request, context)
         except _Unread as error:
             # The status waits behind the unread messages: the client gets it if it goes on reading.
             with suppress(TimeoutError, grpc.aio.InternalError):
@@ -179,8 +183,9 @@ async def _write_all(responses: AsyncGenerator[Message], context: Context) -> No
                 raise _Unread(f"nothing of this stream was read for {_READ_SECONDS:.0f} s; call again") from None
 
 
-async def _admitted(requests: AsyncIterator[Message | None], context: Context) -> AsyncIterator[Message]:
+async def _admitted(requests: AsyncIterator[Message | None], context: Context, calls: Calls) -> AsyncIterator[Message]:
     async for request in requests:
+        await _spend_slowly(request, context, calls)
         await _admit(request, context)
         if request is not None:  # `_admit` has refused it otherwise
             yield request
@@ -193,6 +198,26 @@ async def _admit(request: Message | None, context: Context) -> None:
     if request is None:
         raise InvalidArgument(Violation("", "the bytes are not the message that this call takes"))
     check(request)
+
+
+def _spend(request: Message | None, context: Context, calls: Calls) -> None:
+    if calls.quotas:
+        calls.quotas.spend(_caller(context), 1 if request is None else tokens_for(request))
+
+
+async def _spend_slowly(request: Message | None, context: Context, calls: Calls) -> None:
+    """Wait until the caller's bucket holds what ``request`` takes; meanwhile nothing more of his stream is read."""
+    while True:
+        try:
+            _spend(request, context, calls)
+        except Exhausted as error:
+            await asyncio.sleep(error.retry_seconds)
+        else:
+            return
+
+
+def _caller(context: Context) -> str:
+    return address_of(context.peer())
 
 
 async def _abort(context: Context, error: Exception, method: str) -> NoReturn:

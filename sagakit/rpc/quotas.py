@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from functools import lru_cache
 from urllib.parse import unquote
 
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+
 from sagakit.errors import Exhausted
 
 _MOST_CALLERS = 10_000
@@ -82,6 +85,16 @@ class Quotas:
         self._full_at = {caller: full_at for caller, full_at in self._full_at.items() if full_at > now}
         while len(self._full_at) > _MOST_CALLERS:
             del self._full_at[next(iter(self._full_at))]
+
+
+def tokens_for(request: Message) -> int:
+    """Return what ``request`` takes out of a bucket: one token, or one for each item of its longest list."""
+    return max((len(getattr(request, name)) for name in _lists(request.DESCRIPTOR)), default=1) or 1
+
+
+@lru_cache
+def _lists(kind: Descriptor) -> tuple[str, ...]:
+    return tuple(field.name for field in kind.fields if field.is_repeated)
 
 
 @lru_cache(maxsize=_MOST_CALLERS)

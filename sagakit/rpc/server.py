@@ -13,6 +13,7 @@ from sagakit.rpc.clients import Clients
 from sagakit.rpc.connections import server_options
 from sagakit.rpc.credentials import credentials
 from sagakit.rpc.guard import Calls, Guard
+from sagakit.rpc.quotas import Quotas
 from sagakit.rpc.settings import RpcSettings
 from sagakit.rpc.statuses import CODES
 from sagakit.runtime import metrics
@@ -20,6 +21,8 @@ from sagakit.runtime import metrics
 LIVENESS = "liveness"
 """Service name for the health of the process itself; the empty name and the APIs' names stand for readiness."""
 
+_BURST_SECONDS = 2
+"""A caller may make at once what he may make on average in so long a time."""
 _CHECK_SECONDS = 0.1
 _QUIET_CHECKS = 10
 
@@ -57,8 +60,10 @@ class RpcServer:
         """
         self._names = [api.name for api in apis]
         self._health = HealthServicer()
-        self._server = grpc.aio.server(options=server_options(settings.grpc_max_connection_age_seconds))
-        self._calls = Calls(clients=Clients(settings.grpc_tls_client_names))
+        self._server = grpc.aio.server(options=server_options(settings))
+        per_second = settings.grpc_caller_calls_per_second
+        quotas = Quotas(per_second, max(1, round(per_second * _BURST_SECONDS)), settings.grpc_caller_streams)
+        self._calls = Calls(clients=Clients(settings.grpc_tls_client_names), quotas=quotas)
         guarding = cast("grpc.aio.Server", _Guarding(self._server, self._calls))
         for api in apis:
             api.add(guarding)

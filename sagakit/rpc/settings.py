@@ -27,7 +27,7 @@ ClientNames = Annotated[frozenset[str], NoDecode, BeforeValidator(_names)]
 
 
 class RpcSettings(Settings):
-    """Where the gRPC API listens, with which TLS files, and how old a connection may become."""
+    """Where the gRPC API listens, with which TLS files, and what one connection and one caller may use."""
 
     grpc_listen: Address = Field(default=Listen("127.0.0.1", 50051), description="Where the gRPC API listens.")
     grpc_tls_certificate: str | None = Field(default=None, description="PEM file; with the key it switches TLS on.")
@@ -42,6 +42,25 @@ class RpcSettings(Settings):
         gt=0,
         le=86_400,
         description="Age at which a connection ends, give or take a tenth, so that its client connects anew.",
+    )
+
+    grpc_max_connection_age_grace_seconds: float = Field(
+        default=600.0,
+        gt=0,
+        le=86_400,
+        description="How long calls may go on, streams too, on a connection that has ended by its age.",
+    )
+    grpc_max_connection_streams: int = Field(
+        default=1000, ge=1, le=10_000, description="Calls under way on one connection; a client's others wait there."
+    )
+    grpc_caller_calls_per_second: float = Field(
+        default=10_000.0,
+        gt=0,
+        le=1_000_000,
+        description="Calls a second that one caller may make on average, and twice as many at once.",
+    )
+    grpc_caller_streams: int = Field(
+        default=500, ge=1, le=10_000, description="Streams that one caller may have open at once."
     )
 
     def problems(self) -> Iterator[str]:

@@ -119,3 +119,32 @@ async def test_a_stream_outlives_the_age_of_its_connection_and_other_calls_take_
         assert connections > 2
         await dialogue.done_writing()
         assert await dialogue.code() is grpc.StatusCode.OK
+
+
+async def test_a_stream_ends_when_the_grace_of_its_connection_is_over_and_may_begin_anew() -> None:
+    async with (
+        Echo(grpc_max_connection_age_seconds=AGE_SECONDS, grpc_max_connection_age_grace_seconds=AGE_SECONDS) as echo,
+        grpc.aio.insecure_channel(str(echo.address), options=OWN) as channel,
+    ):
+        for _ in range(2):
+            stream = call(channel, "Quiet")(Message(service="here"), timeout=20)
+            assert (await stream.read()).service == "here"
+            assert await stream.code() is grpc.StatusCode.UNAVAILABLE
+        async with asyncio.timeout(10):
+            while echo.open:  # noqa: ASYNC110 - nothing signals it
+                await asyncio.sleep(0.01)
+
+
+async def test_calls_above_those_of_one_connection_wait_in_the_client_until_another_has_ended() -> None:
+    async with (
+        Echo(grpc_max_connection_streams=2) as echo,
+        grpc.aio.insecure_channel(str(echo.address), options=OWN) as channel,
+    ):
+        watches = [call(channel, "Quiet")(Message()) for _ in range(2)]
+        for watch in watches:
+            await watch.read()
+        third = call(channel)(Message(service="third"), timeout=20)
+        await asyncio.sleep(0.3)
+        assert (third.done(), echo.called) == (False, 0)
+        watches[0].cancel()
+        assert (await third).service == "third"
