@@ -80,7 +80,8 @@ class KafkaSettings(Settings):
             yield f"KAFKA_SASL_MECHANISM: must be {_OAUTH}, where {where} (it is {self.kafka_sasl_mechanism!r})"
         if url is not None and not _TOKEN_URL.fullmatch(url):
             yield "KAFKA_SASL_TOKEN_URL: must begin with https://, because the password is sent there"
-        yield from authority_problems("KAFKA_SASL_TOKEN_CA_LOCATION", self.kafka_sasl_token_ca_location)
+        authority = TlsFile("KAFKA_SASL_TOKEN_CA_LOCATION", self.kafka_sasl_token_ca_location)
+        yield from problems(TlsFiles(TlsFile("", None), TlsFile("", None), authority))
 
     def kafka_client(self) -> dict[str, str | int | float | bool]:
         """Return the librdkafka properties that every client of the cluster needs."""
