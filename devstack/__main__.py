@@ -20,6 +20,7 @@ from devstack.services import Service
 from devstack.stack import Stack, Tell
 
 _LINES = 20
+_NOTHING_RUNS = "Nothing runs; make up starts everything."
 _FIRST_ORDER = ".venv/bin/ordersaga order create --user 1 --product 1 --price 10000 --watch"
 
 
@@ -56,6 +57,7 @@ def main() -> int:
                 code = 0
             case "stop":
                 stack.stop(arguments.names, _teller(console))
+                console.print("Next: make up starts again what is stopped.", highlight=False)
                 code = 0
             case "status":
                 code = _status_of(stack, arguments.name) if arguments.name else _status(stack, console)
@@ -101,6 +103,8 @@ def _up(stack: Stack, console: Console) -> int:
 
 
 def _down(stack: Stack, console: Console, *, purge: bool) -> int:
+    if all(part.pid is None for part in stack.parts):
+        console.print(_NOTHING_RUNS, highlight=False)
     stack.down(_teller(console))
     if purge:
         stack.purge()
@@ -122,7 +126,7 @@ def _status(stack: Stack, console: Console) -> int:
         table.add_row(part.name, state, str(pid), part.address, f"{minutes} min {seconds} s", memory)
     console.print(table)
     if all(part.pid is None for part in stack.parts):
-        console.print("Nothing runs; make up starts everything.", highlight=False)
+        console.print(_NOTHING_RUNS, highlight=False)
     return 0
 
 

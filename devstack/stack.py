@@ -145,16 +145,16 @@ class Stack:
         services = _chosen(self._services, names or NAMES)
         with self._locked():
             self._keep_ports()
-            if unknown := [service.name for service in services if not service.record]:
-                raise DevstackError(f"{unknown[0]} was never started; make up starts everything")
             if away := [server.name for server in servers if server.pid is None and not server.external]:
                 what = "the stack" if len(away) == len(servers) else away[0]
                 raise DevstackError(f"{what} does not run; make up starts it")
+            if unknown := [service.name for service in services if not service.record]:
+                raise DevstackError(f"{unknown[0]} was never started; make up starts everything")
             with ThreadPoolExecutor() as pool:
                 list(pool.map(lambda service: self._restart(service, tell), services))
 
     def stop(self, names: Collection[str], tell: Tell = lambda _, __: None) -> None:
-        """Stop parts of the stack; the others go on.
+        """Stop parts of the stack; the others go on. Of a part that is not stopped, tell why.
 
         Raises:
             DevstackError: there is none of that name.
@@ -162,7 +162,12 @@ class Stack:
         parts = _chosen({part.name: part for part in self.parts}, names)
         with self._locked():
             for part in parts:
-                self._stop(part, tell)
+                if part.external:
+                    tell(part.name, "is somebody else's, and goes on")
+                elif part.pid is None:
+                    tell(part.name, "does not run")
+                else:
+                    self._stop(part, tell)
 
     def down(self, tell: Tell = lambda _, __: None) -> None:
         """Stop everything, the services first; the data stay."""

@@ -58,9 +58,20 @@ def test_what_is_stale_gets_another_process_and_what_is_not_keeps_its_own(stack:
     assert stack.stale == []
 
 
-def test_one_part_is_stopped_by_its_name(stack: Stack) -> None:
-    stack.stop(["order_svc"])
-    assert stack.service("order_svc").pid is None
+def test_one_part_is_stopped_by_its_name_and_one_that_does_not_run_is_named(stack: Stack) -> None:
+    told: list[tuple[str, str]] = []
+    for _ in range(2):
+        stack.stop(["order_svc"], lambda *news: told.append(news))
+        assert stack.service("order_svc").pid is None
+    assert told == [("order_svc", "stopping"), ("order_svc", "stopped"), ("order_svc", "does not run")]
+
+
+def test_a_server_of_somebody_else_is_not_stopped(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "kafka.example:9092")
+    monkeypatch.setenv("DEVSTACK_DATA", str(code / "other"))
+    told: list[tuple[str, str]] = []
+    Stack(Layout.from_environment()).stop(["kafka"], lambda *news: told.append(news))
+    assert told == [("kafka", "is somebody else's, and goes on")]
 
 
 def test_a_part_that_does_not_exist_is_named_with_those_that_do(stack: Stack) -> None:
@@ -87,6 +98,8 @@ def test_only_what_runs_the_code_of_now_on_the_same_servers_is_left_alone(stack:
     assert not service.is_current("dsn", "kafka", "registry")
 
 
-def test_what_was_never_started_is_not_restarted(stack: Stack) -> None:
+def test_what_was_never_started_is_not_restarted(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    for server in (stack.postgres, stack.kafka, stack.registry):
+        monkeypatch.setattr(server, "external", True)  # else the stack does not run, which is said first
     with pytest.raises(DevstackError, match="product_svc was never started; make up starts everything"):
         stack.restart(["product_svc"])

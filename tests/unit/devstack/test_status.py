@@ -31,15 +31,20 @@ def stack(data: Path) -> Iterator[Stack]:
 
 
 def status(monkeypatch: pytest.MonkeyPatch, *names: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["devstack", "status", *names])
+    return run(monkeypatch, "status", *names)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["devstack", *words])
     return main()
 
 
 @pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("command", ["status", "down"])
 def test_that_nothing_runs_is_said_and_is_no_failure(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    assert status(monkeypatch) == 0
+    assert run(monkeypatch, command) == 0
     assert "Nothing runs; make up starts everything." in capsys.readouterr().out
 
 
