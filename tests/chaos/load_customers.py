@@ -67,15 +67,15 @@ class Customers:
         return answer
 
     def _create(self, content: Content, request_id: str) -> tuple[str, int | None]:
-        request, began = _request(Wish(content, request_id)), self._recorder.now()
-        code, answer = self._lines.call("CreateOrder", self._lines.orders.CreateOrder, request)
+        wish, began = Wish(content, request_id), self._recorder.now()
+        code, answer = self._lines.call("CreateOrder", self._lines.orders.CreateOrder, wish.request())
         order = answer.order if answer is not None else None
-        self._created(Wish(content, request_id), "CreateOrder", code, order, began)
+        self._created(wish, "CreateOrder", code, order, began)
         return code, order.order_id if order else None
 
     def _create_many(self, wishes: Sequence[Wish]) -> tuple[str, int | None]:
         lists = [wishes[begin : begin + _LIST] for begin in range(0, len(wishes), _LIST)]
-        requests = [order_pb2.CreateOrdersRequest(orders=map(_request, one)) for one in lists]
+        requests = [order_pb2.CreateOrdersRequest(orders=[wish.request() for wish in one]) for one in lists]
         results: list[order_pb2.CreateOrderResult] = []
         code, began = "OK", self._recorder.now()
         try:
@@ -155,18 +155,6 @@ class Customers:
         ended = self._recorder.now()
         self._recorder.note(RestockCall(product, quantity, wish.request_id, outcome(code), code, began, ended))
         return code, None
-
-
-def _request(wish: Wish) -> order_pb2.CreateOrderRequest:
-    content = wish.content
-    return order_pb2.CreateOrderRequest(
-        user_id=content.user_id,
-        product_id=content.product_id,
-        quantity=content.quantity,
-        price=content.price,
-        address=content.address,
-        request_id=wish.request_id,
-    )
 
 
 def _code_in(result: order_pb2.CreateOrderResult) -> str:

@@ -4,6 +4,8 @@ import uuid
 from dataclasses import dataclass, replace
 from random import Random
 
+from ordersaga.order.v1.order_pb2 import CreateOrderRequest
+
 from tests.chaos.evidence import Content
 
 PRICE = 500
@@ -20,6 +22,17 @@ class Wish:
 
     content: Content
     request_id: str
+
+    def request(self) -> CreateOrderRequest:
+        """Return what places it."""
+        return CreateOrderRequest(
+            user_id=self.content.user_id,
+            product_id=self.content.product_id,
+            quantity=self.content.quantity,
+            price=self.content.price,
+            address=self.content.address,
+            request_id=self.request_id,
+        )
 
 
 @dataclass(frozen=True)

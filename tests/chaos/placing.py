@@ -9,6 +9,7 @@ import grpc
 from ordersaga.order.v1 import order_pb2
 
 from tests.chaos.evidence import Content, CreateCall, Outcome, Record
+from tests.chaos.load_plans import Wish
 from tests.chaos.witness import Witness
 from tests.support.rpc import code_of
 from tests.support.shop import PRICE, Shop, new_user
@@ -54,14 +55,7 @@ class Placing:
 
     def place(self, content: Content) -> order_pb2.Order:
         """Place one order, however often that takes."""
-        request = order_pb2.CreateOrderRequest(
-            user_id=content.user_id,
-            product_id=content.product_id,
-            quantity=content.quantity,
-            price=content.price,
-            address=content.address,
-            request_id=str(uuid.uuid4()),
-        )
+        request = Wish(content, str(uuid.uuid4())).request()
 
         def ask() -> order_pb2.Order:
             order = self._ask(request, content)
