@@ -23,7 +23,7 @@ _ROUNDING = 1e-9
 """In seconds: what the sum of many fractions may be off by."""
 _STREAMS_RETRY_SECONDS = 30.0
 _IPV6_NETWORK = 64
-"""One customer of a network gets as many addresses as he likes below such a prefix (RFC 6177)."""
+"""Whoever has one address below such a prefix has all of them (RFC 6177)."""
 
 
 class Quotas:

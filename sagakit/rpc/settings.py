@@ -19,7 +19,7 @@ def _names(value: object) -> object:
     names = frozenset(name for part in value.split(",") if (name := part.strip()))
     if names and all(map(_NAME.fullmatch, names)):
         return names
-    raise ValueError("must be names or URIs, several separated by commas, such as order-svc.shop,spiffe://shop/console")
+    raise ValueError("must be names or URIs, several separated by commas, such as web.example,spiffe://example/console")
 
 
 ClientNames = Annotated[frozenset[str], NoDecode, BeforeValidator(_names)]

@@ -24,7 +24,7 @@ def fault_builds() -> dict[int, set[str]]:
         if isinstance(test, ast.FunctionDef) and test.name.startswith("test_"):
             whole = "\n".join(map(ast.unparse, [*test.decorator_list, test]))
             numbers = re.findall(r"invariant=(\d+)|must_violate\((\d+)", whole)
-            mutants = re.findall(r"with_and_without\('([a-z-]+)'|bench\.begin\('\w+', '([a-z-]+)'\)", whole)
+            mutants = re.findall(r"with_and_without\('([a-z-]+)'|bench\.(?:begin|crashes)\('\w+', '([a-z-]+)'", whole)
             for one, other in numbers:
                 found[int(one or other)] |= {decorated or begun for decorated, begun in mutants}
     return found

@@ -157,7 +157,7 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
 @pytest.fixture
 def reading(database: Histories, kafka: Kafka) -> Recovery:
     """A recovery that has noted an order in partition 0."""
-    codec: Any = SimpleNamespace(decode=lambda _, __, value, ___: value)
+    codec: Any = SimpleNamespace(decode=lambda _, __, value, *___: value)
     kept: Any = database
     kafka.say(0, 1)
     found = Recovery(kept, codec, {}, announce_after_seconds=60.0)
