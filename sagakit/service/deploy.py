@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, SchemaRegistryClient, ServerConfig
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from httpx2 import TransportError
@@ -34,6 +34,9 @@ log = logs.logger("deploy")
 
 _COMPATIBILITY = ServerConfig(compatibility=ConfigCompatibilityLevel.FULL_TRANSITIVE)
 _SERVER_ERROR = 500
+_DAY = 86_400_000
+"""Milliseconds."""
+_MOST_DAYS = 3650
 
 
 class DeploySettings(KafkaSettings, RegistrySettings):
@@ -41,21 +44,42 @@ class DeploySettings(KafkaSettings, RegistrySettings):
 
 
 def topics_of(folder: Path, replicas: int | None = None) -> list[NewTopic]:
-    """Return every topic of the contracts in ``folder``.
-
-    These are the contracts' own topics, a dead-letter topic for each group, and the topic of the groups' owners.
+    """Return the topics of the contracts in ``folder``, and that of the groups' owners; not those of dead letters.
 
     ``replicas`` overrides the contracts' number of replicas.
     """
-    contracts = yaml.safe_load((folder / "topics.yaml").read_text())
+    contracts = _contracts(folder)
     topics = [
         _topic(name, topic, replicas, {"retention.ms": str(topic["retention_ms"]), **_largest(topic)})
         for name, topic in contracts["topics"].items()
     ]
     topics.append(_topic(group_owner.TOPIC, contracts["claims"], replicas, {"cleanup.policy": "compact"}))
-    parked = contracts["dead_letters"]
-    compact = {"cleanup.policy": "compact", **_largest(parked)}
-    return topics + [_topic(topic_of(group), parked, replicas, compact) for group in contracts["consumer_groups"]]
+    return topics
+
+
+def dead_letter_topics_of(folder: Path, replicas: int | None = None, days: float | None = None) -> list[NewTopic]:
+    """Return the dead-letter topic of each group of the contracts in ``folder``.
+
+    ``replicas`` overrides the contracts' number of replicas, and ``days`` how long letters are kept.
+    """
+    contracts = _contracts(folder)
+    shape = contracts["dead_letters"]
+    kept = round(days * _DAY) if days else int(shape["retention_ms"])
+    config = {
+        "cleanup.policy": "compact,delete",
+        "retention.ms": str(kept),
+        # A segment goes once its youngest letter is old enough. So the oldest one is a segment's time late.
+        "segment.ms": str(min(_DAY, kept)),
+        # By the sender's time, one letter from the next century would keep its whole segment until then.
+        "message.timestamp.type": "LogAppendTime",
+        **_largest(shape),
+    }
+    return [_topic(topic_of(group), shape, replicas, config) for group in contracts["consumer_groups"]]
+
+
+def _contracts(folder: Path) -> dict[str, Any]:
+    contracts: dict[str, Any] = yaml.safe_load((folder / "topics.yaml").read_text())
+    return contracts
 
 
 def _topic(name: str, shape: dict[str, Any], replicas: int | None, config: dict[str, str]) -> NewTopic:
@@ -81,6 +105,38 @@ def create_topics(admin: AdminClient, topics: list[NewTopic]) -> None:
                 raise Unavailable(msg) from error
         else:
             log.info("topic created", topic=name)
+
+
+def keep_settings(admin: AdminClient, topics: list[NewTopic]) -> None:
+    """Give each of ``topics``, all of which exist, the settings that it is listed with; leave its other settings alone.
+
+    Raises:
+        Unavailable: the brokers cannot be reached, or do not let us change them.
+    """
+    wanted = {topic.topic: topic.config or {} for topic in topics}
+    try:
+        found = admin.describe_configs(
+            [ConfigResource(ResourceType.TOPIC, name) for name in wanted], request_timeout=10
+        )
+        other = {
+            resource.name: [
+                ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+                for name, value in wanted[resource.name].items()
+                if future.result()[name].value != value
+            ]
+            for resource, future in found.items()
+        }
+        changes = [
+            ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+            for name, entries in other.items()
+            if entries
+        ]
+        for resource, done in (admin.incremental_alter_configs(changes, request_timeout=10) if changes else {}).items():
+            done.result()
+            log.info("topic's settings changed", topic=resource.name, **{e.name: e.value for e in other[resource.name]})
+    except KafkaException as error:
+        msg = f"the topics' settings cannot be kept: {error}"
+        raise Unavailable(msg) from error
 
 
 def register_schemas(registry: SchemaRegistryClient, folder: Path) -> None:
@@ -112,9 +168,17 @@ def grant_access(admin: AdminClient, folder: Path) -> None:
     acls.apply(admin, access.grants(services, registry), access.principals(services))
 
 
-def deploy(read: DeploySettings, folder: Path, replicas: int | None = None, *, with_acls: bool = False) -> None:
+def deploy(
+    read: DeploySettings,
+    folder: Path,
+    replicas: int | None = None,
+    dead_letter_days: float | None = None,
+    *,
+    with_acls: bool = False,
+) -> None:
     """Create topics and register schemas; wait up to five minutes for servers that are still starting.
 
+    ``replicas`` and ``dead_letter_days``, how long dead letters are kept, override what the contracts say.
     ``with_acls`` says whether Kafka's ACLs are made as well, before the registry is needed, which may need them itself.
 
     Raises:
@@ -126,7 +190,9 @@ def deploy(read: DeploySettings, folder: Path, replicas: int | None = None, *, w
     with SchemaRegistryClient(read.registry_client()) as registry:
 
         def attempt() -> None:
-            create_topics(admin, topics_of(folder, replicas))
+            letters = dead_letter_topics_of(folder, replicas, dead_letter_days)
+            create_topics(admin, topics_of(folder, replicas) + letters)
+            keep_settings(admin, letters)
             if with_acls:
                 grant_access(admin, folder)
             register_schemas(registry, folder)
@@ -139,6 +205,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sagakit.service.deploy", description=__doc__)
     parser.add_argument("folder", type=Path, help="the contracts, such as schemas")
     parser.add_argument("--replication-factor", type=int, metavar="N", help="of each topic, instead of the contracts'")
+    parser.add_argument(
+        "--dead-letter-days", type=_days, metavar="N", help="how long dead letters are kept, instead of the contracts'"
+    )
     parser.add_argument("--acls", action="store_true", help="make Kafka's ACLs as well: who may read and write what")
     arguments = parser.parse_args()
     folder = arguments.folder
@@ -147,9 +216,17 @@ def main() -> None:
     read = read_settings(DeploySettings)
     logs.configure("deploy", "INFO", "auto")
     try:
-        deploy(read, folder, arguments.replication_factor, with_acls=arguments.acls)
+        deploy(read, folder, arguments.replication_factor, arguments.dead_letter_days, with_acls=arguments.acls)
     except (Unavailable, SchemaRegistryError, acls.AclsRefused) as error:
         sys.exit(f"not deployed: {error}")
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 < days <= _MOST_DAYS:
+        msg = f"must be more than 0 and at most {_MOST_DAYS}"
+        raise argparse.ArgumentTypeError(msg)
+    return days
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 import json
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
@@ -16,6 +18,7 @@ from devstack.services import NAMES
 from devstack.stack import Stack
 from sagakit.service.deploy import DeploySettings, deploy
 from tests.support.declared import TOPICS
+from tests.support.kafka import create_topic, delete_topics
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX
 
@@ -62,8 +65,9 @@ def test_topics_are_shaped_as_the_contracts_say(admin: AdminClient) -> None:
     assert {name: len(found[name].partitions) for name in TOPICS} == dict.fromkeys(TOPICS, 6)
     assert {config_of(admin, ResourceType.TOPIC, name)["retention.ms"] for name in TOPICS} == {"604800000"}
     parked = [config_of(admin, ResourceType.TOPIC, f"{service}.dlq") for service in NAMES]
-    parked_or_claims = [*parked, config_of(admin, ResourceType.TOPIC, "consumer-group-claims")]
-    assert {config["cleanup.policy"] for config in parked_or_claims} == {"compact"}
+    assert config_of(admin, ResourceType.TOPIC, "consumer-group-claims")["cleanup.policy"] == "compact"
+    assert {config["cleanup.policy"] for config in parked} == {"compact,delete"}
+    assert {config["retention.ms"] for config in parked} == {"1209600000"}
     assert len(found["consumer-group-claims"].partitions) == 1
     assert {config["max.message.bytes"] for config in parked} == {"4194304"}
 
@@ -95,6 +99,24 @@ def test_an_incompatible_schema_is_refused_by_the_registry(registry: SchemaRegis
         registry.register_schema(SUBJECT, Schema(json.dumps(schema), "AVRO"))
     assert caught.value.http_status_code == 409
     assert registry.get_versions(SUBJECT) == before
+
+
+def test_dead_letter_topics_that_exist_get_their_settings_and_keep_those_that_an_operator_added(
+    stack: Stack, admin: AdminClient, tmp_path: Path
+) -> None:
+    group = f"{PREFIX}{uuid.uuid4().hex[:12]}"
+    (tmp_path / "topics.yaml").write_text(
+        yaml.safe_dump({**yaml.safe_load((SCHEMAS / "topics.yaml").read_text()), "consumer_groups": [group]})
+    )
+    create_topic(stack.bootstrap, f"{group}.dlq", config={"cleanup.policy": "compact", "min.compaction.lag.ms": "7"})
+    addresses = {"kafka_bootstrap_servers": stack.bootstrap, "schema_registry_url": stack.registry_url}
+    read = DeploySettings.model_validate(addresses)
+    for days, kept in ((None, "1209600000"), (2.0, "172800000"), (None, "1209600000")):
+        deploy(read, tmp_path, dead_letter_days=days)
+        config = config_of(admin, ResourceType.TOPIC, f"{group}.dlq")
+        assert (config["cleanup.policy"], config["retention.ms"]) == ("compact,delete", kept)
+        assert (config["message.timestamp.type"], config["min.compaction.lag.ms"]) == ("LogAppendTime", "7")
+    delete_topics(stack.bootstrap, f"{group}.dlq")
 
 
 def test_deploying_again_changes_nothing(stack: Stack, registry: SchemaRegistryClient) -> None:

@@ -144,7 +144,7 @@ def test_a_schema_of_another_subject_is_not_read_with_though_it_is_the_same_reco
     client = registry.client()
     register(client, ping)
     codec = started(registry, [ping])
-    elsewhere = client.register_schema(f"another-{topic}", Schema(Newer.SCHEMA, "AVRO"))
+    elsewhere = client.register_schema(f"{topic}-elsewhere", Schema(Newer.SCHEMA, "AVRO"))
     message = by_a_stranger(codec.encode(Outgoing(ping(7))))
     forged = message._replace(value=struct.pack(">bI", 0, elsewhere) + b"\6\x0e")
     with pytest.raises(Poison, match=f"schema {elsewhere} is not registered under the subject {topic}-") as caught:
@@ -225,7 +225,7 @@ def test_what_was_registered_a_moment_ago_is_read_though_its_id_was_condemned_be
     client = registry.client()
     register(client, ping)
     codec = started(registry, [ping])
-    next_id = client.register_schema(f"another-{topic}", Schema(Newer.SCHEMA, "AVRO"))
+    next_id = client.register_schema(f"{topic}-elsewhere", Schema(Newer.SCHEMA, "AVRO"))
     early = by_a_stranger(codec.encode(Outgoing(ping(7))))._replace(value=struct.pack(">bI", 0, next_id) + b"\6\x0e")
     with pytest.raises(Poison):
         read(codec, early)

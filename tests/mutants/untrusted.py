@@ -39,6 +39,13 @@ UNTRUSTED = {
         "if versions.asked < NEVER}",
         f"{_SCHEMAS}::test_a_version_that_was_deleted_is_withdrawn",
     ),
+    "letters-keep-their-old-settings": Mutant(
+        "sagakit/service/deploy.py",
+        "            keep_settings(admin, letters)\n",
+        "",
+        "tests/integration/test_contracts.py"
+        "::test_dead_letter_topics_that_exist_get_their_settings_and_keep_those_that_an_operator_added",
+    ),
     "replay-anywhere": Mutant(
         "sagakit/dead_letters/box.py",
         "if not self._is_read(topic):",

@@ -78,7 +78,12 @@ def test_three_nodes_are_one_quorum_and_keep_three_copies_of_which_two_are_in_sy
     )
     assert (read["KAFKA_DEFAULT_REPLICATION_FACTOR"], read["KAFKA_MIN_INSYNC_REPLICAS"]) == ("3", "2")
     (job,) = (one for (kind, _), one in found.items() if kind == "Job")
-    assert job["spec"]["template"]["spec"]["containers"][0]["args"] == ["--replication-factor", "3"]
+    assert job["spec"]["template"]["spec"]["containers"][0]["args"] == [
+        "--replication-factor",
+        "3",
+        "--dead-letter-days",
+        "14",
+    ]
 
 
 def test_the_job_keeps_its_name_until_it_has_something_else_to_do() -> None:
