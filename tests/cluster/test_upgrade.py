@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.cluster.release import NAME, Load, Release, run, tag
 from tests.upgrade.version import checkout
@@ -72,6 +73,19 @@ def must_lose_nothing(load: Load) -> None:
     assert result["ended"] == {"COMPLETED": ORDERS - undone, "CANCELLED UNDELIVERABLE_ADDRESS": undone}
     assert result["stock"] == undone
     print(result)  # for whoever asks for it with -s
+
+
+def test_names_of_the_release_before_are_refused_and_what_the_refusal_says_is_accepted(present: Release) -> None:
+    before = fingerprint(present)
+    refused = present.helm("upgrade", NAME, str(CHART), "--reuse-values", check=False)
+    assert re.search(r"orderSvc +is now +services\.order\n", refused)
+    options = re.findall(r"^ +(--reset-then-reuse-values .+)$", refused, re.MULTILINE)
+    assert len(options) == 1
+    accepted = present.helm("upgrade", NAME, str(CHART), "--dry-run=server", "--output", "json", *options[0].split())
+    objects = yaml.safe_load_all(json.loads(accepted)["manifest"])
+    replicas = {one["metadata"]["name"]: one["spec"]["replicas"] for one in objects if one["kind"] == "Deployment"}
+    assert replicas["demo-order-svc"] == 2
+    assert fingerprint(present) == before
 
 
 def test_the_release_before_becomes_this_version_under_load_and_again_the_release_before(

@@ -1,6 +1,7 @@
 """What the chart refuses, and whether its schema, its values and its README agree."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -35,6 +36,29 @@ def test_a_value_that_cannot_be_right_is_refused_by_its_name(case: str) -> None:
     done = template("--set", value)
     assert done.returncode != 0
     assert problem in done.stderr
+
+
+FORMER = ("orderSvc", "productSvc", "deliverySvc", "orchestratorSvc")
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_a_name_of_an_earlier_version_is_refused_with_the_name_that_it_has_now(name: str) -> None:
+    done = template("--set", f"{name}.replicas=2")
+    assert done.returncode != 0
+    assert re.search(rf"{name} +is now  services\.{name.removesuffix('Svc')}\n", done.stderr)
+
+
+def test_an_earlier_versions_defaults_are_refused_by_their_names_as_well() -> None:
+    """As ``helm upgrade --reuse-values`` brings them: in place of this version's."""
+    brought = ",".join(f"{name}.replicas=1" for name in FORMER)
+    done = template("--set", f"services=null,serviceDefaults=null,{brought}")
+    assert done.returncode != 0
+    assert all(f"{name} " in done.stderr for name in FORMER)
+    assert "Do not give --reuse-values" in done.stderr
+
+
+def test_a_name_of_an_earlier_version_that_is_set_to_null_counts_as_gone() -> None:
+    assert template("--set", "orderSvc=null").returncode == 0
 
 
 def test_a_release_whose_objects_names_would_be_too_long_is_refused() -> None:
