@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ordersaga_cli import show
 from ordersaga_cli.line import Command, json_option
 from ordersaga_cli.places import ROOT, Place, running
+from ordersaga_cli.settings import ReadingSettings, read
 from sagakit.service.manifest import found
 
 _SECONDS = 5.0
@@ -78,8 +79,10 @@ def _places(addresses: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _look(name: str, address: str) -> _Status:
+    context = read(ReadingSettings).context()
+    url = f"https://{address}/metrics" if context else f"http://{address}/metrics"
     try:
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=_SECONDS) as answer:
+        with urllib.request.urlopen(url, timeout=_SECONDS, context=context) as answer:  # noqa: S310 - one of these
             families = list(text_string_to_metric_families(answer.read().decode()))
     except (OSError, ValueError) as error:
         return _Status(name, address, reason=f"it does not answer: {getattr(error, 'reason', error)}")

@@ -1,13 +1,10 @@
-"""The kit's metrics, and the server that shows them to Prometheus at ``METRICS_LISTEN``."""
+"""The kit's metrics. `sagakit.runtime.metrics_server` shows them to Prometheus at ``METRICS_LISTEN``."""
 
 import collections
-import errno
 import itertools
 from collections.abc import Iterable
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
-
-from sagakit.runtime.settings import Listen
+from prometheus_client import Counter, Gauge, Histogram
 
 _SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
 
@@ -55,19 +52,3 @@ def tally(counter: Counter, labels: Iterable[str]) -> None:
     """Count each of ``labels``, values of the counter's one label; equal ones together, as each count takes a lock."""
     for label, times in collections.Counter(labels).items():
         counter.labels(label).inc(times)
-
-
-def serve(listen: Listen) -> None:
-    """Serve the metrics over HTTP from a daemon thread.
-
-    ``::`` is every address, of IPv4 too; where the system has no IPv6 it is every address of IPv4, as for gRPC.
-
-    Raises:
-        OSError: the port is in use, or the address is not one of this machine.
-    """
-    try:
-        start_http_server(listen.port, listen.host)
-    except OSError as error:
-        if listen.host != "::" or error.errno != errno.EAFNOSUPPORT:
-            raise
-        start_http_server(listen.port, "0.0.0.0")  # noqa: S104 - it is what was asked for

@@ -36,7 +36,7 @@ from sagakit.postgres.migrations import migrate_when_up
 from sagakit.postgres.poolers import must_keep_sessions
 from sagakit.postgres.settings import MigrationSettings
 from sagakit.rpc.server import Api, RpcServer
-from sagakit.runtime import logs, metrics, settings
+from sagakit.runtime import logs, metrics, metrics_server, settings
 from sagakit.runtime.periodic import Periodic
 from sagakit.runtime.tls_files import UnusableFiles
 from sagakit.service.manifest import Manifest
@@ -164,8 +164,8 @@ class _Running(Generic[SettingsT]):
             log.critical("cannot listen for gRPC", address=str(self._settings.grpc_listen), error=str(error))
             return 1
         try:
-            metrics.serve(self._settings.metrics_listen)
-        except OSError as error:
+            metrics_server.serve(self._settings.metrics_listen, self._settings.metrics_tls_files())
+        except (OSError, UnusableFiles) as error:
             log.critical("cannot serve metrics", address=str(self._settings.metrics_listen), error=str(error))
             return 1
         await self._server.start()

@@ -24,6 +24,18 @@ TLS = {
         "",
         f"{_FILES}::test_files_that_are_swapped_between_two_looks_at_them_are_looked_at_once_more",
     ),
+    "metrics-certificate-never-read-again": Mutant(
+        "sagakit/runtime/metrics_server.py",
+        "if self._current.have_changed():",
+        "if False:",
+        "tests/unit/sagakit/runtime/test_metrics_server.py::test_a_renewed_certificate_is_shown_once_it_is_whole",
+    ),
+    "one-thread-for-handshakes": Mutant(
+        "sagakit/runtime/metrics_server.py",
+        "class _Server(ThreadingHTTPServer):",
+        "from http.server import HTTPServer\n\n\nclass _Server(HTTPServer):",
+        "tests/unit/sagakit/runtime/test_metrics_server.py::test_who_says_nothing_keeps_nobody_waiting",
+    ),
     "client-certificate-not-wanted": Mutant(
         "sagakit/rpc/credentials.py",
         "require_client_authentication=files.authority.path is not None",

@@ -19,6 +19,9 @@ NOWHERE = {
     "GRPC_TLS_CA": "",
     "GRPC_TLS_CERTIFICATE": "",
     "GRPC_TLS_KEY": "",
+    "METRICS_TLS_CA": "",
+    "METRICS_TLS_CERTIFICATE": "",
+    "METRICS_TLS_KEY": "",
 }
 """An environment that knows of no server."""
 

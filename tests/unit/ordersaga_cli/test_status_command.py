@@ -1,12 +1,16 @@
 """``ordersaga status`` on what services say in their metrics."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from prometheus_client import start_http_server
 
 from sagakit.consumer.halt import Halt
-from sagakit.runtime import metrics
+from sagakit.runtime import metrics, metrics_server
+from sagakit.runtime.tls_files import TlsFile, TlsFiles
+from tests.support.certificates import Authority
+from tests.support.served import free_address
 from tests.unit.ordersaga_cli.line import typed
 
 
@@ -66,3 +70,18 @@ def test_a_service_that_does_not_answer_is_named(service: str) -> None:
     assert result.code == 1
     assert "it does not answer: [Errno 111] Connection refused" in result.lines[2]
     assert "127.0.0.1:9" in result.lines[2]
+
+
+def test_metrics_are_read_by_tls_where_its_authority_is_given(tmp_path: Path) -> None:
+    metrics.READY.set(1)
+    ours, address = Authority("ours"), free_address()
+    ours.sign("127.0.0.1").write(tmp_path)
+    (tmp_path / "ca.crt").write_bytes(ours.certificate)
+    files = {name: str(tmp_path / name) for name in ("tls.crt", "tls.key", "ca.crt")}
+    metrics_server.serve(address, TlsFiles(*(TlsFile(name, path) for name, path in files.items())))
+    own = {"METRICS_TLS_CERTIFICATE": files["tls.crt"], "METRICS_TLS_KEY": files["tls.key"]}
+    line, believed = f"status --metrics {address}", {"METRICS_TLS_CA": files["ca.crt"]}
+    assert typed(line, believed | own).code == 0
+    assert "it does not answer" in typed(line, believed).out
+    assert "it does not answer" in typed(line).out
+    assert typed(line, own).err.startswith("ordersaga: METRICS_TLS_CA: must be set too, where METRICS_TLS_CERTIFICATE")

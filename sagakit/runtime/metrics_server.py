@@ -1,0 +1,94 @@
+"""The server that shows the metrics to Prometheus, in the clear or by TLS.
+
+prometheus_client's own server makes each handshake in the one thread that takes connections, so that a client which
+says nothing keeps everybody waiting, and it knows no certificate but the first. Here each connection has a thread of
+its own for all of that, and ten seconds for each step.
+"""
+
+import errno
+import socket
+import ssl
+import sys
+import threading
+from http.server import ThreadingHTTPServer
+from typing import Any
+
+from prometheus_client import MetricsHandler
+
+from sagakit.runtime.logs import logger, one_line
+from sagakit.runtime.settings import Listen
+from sagakit.runtime.tls_files import CurrentTlsFiles, TlsFiles
+
+log = logger("metrics")
+
+_SILENCE_SECONDS = 10.0
+
+
+def serve(listen: Listen, files: TlsFiles) -> None:
+    """Serve the metrics over HTTP from daemon threads; over HTTPS where ``files`` has a certificate.
+
+    ``::`` is every address, of IPv4 too; where the system has no IPv6 it is every address of IPv4, as for gRPC.
+
+    Raises:
+        OSError: the port is in use, or the address is not one of this machine.
+        UnusableFiles: the TLS files do not fit.
+    """
+    contexts = _Contexts(files) if files.certificate.path else None
+    try:
+        server = _Server(listen, contexts)
+    except OSError as error:
+        if listen.host != "::" or error.errno != errno.EAFNOSUPPORT:
+            raise
+        server = _Server(Listen("0.0.0.0", listen.port), contexts)  # noqa: S104 - it is what was asked for
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+
+class _Contexts:
+    """What connections are secured by, made anew where the files have changed."""
+
+    def __init__(self, files: TlsFiles) -> None:
+        self._files, self._current = files, CurrentTlsFiles(files, "metrics")
+        self._context = self._make()
+
+    def now(self) -> ssl.SSLContext:
+        """Return the context for a new connection; any thread may ask."""
+        if self._current.have_changed():
+            try:
+                self._context = self._make()
+            except ssl.SSLError as error:  # they have changed once more, and the next connection finds them whole
+                log.warning("changed TLS files cannot be used, using those before", error=one_line(error))
+        return self._context
+
+    def _make(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self._files.certificate.path or "", self._files.key.path)
+        if self._current.contents.authority is not None:
+            context.load_verify_locations(cadata=self._current.contents.authority.decode())
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+class _Handler(MetricsHandler):
+    timeout = _SILENCE_SECONDS
+
+
+class _Server(ThreadingHTTPServer):
+    """Handles each connection in a thread of its own."""
+
+    def __init__(self, listen: Listen, contexts: _Contexts | None) -> None:
+        self.address_family = socket.getaddrinfo(*listen, type=socket.SOCK_STREAM)[0][0]
+        self._contexts = contexts
+        super().__init__(listen, _Handler)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as socketserver has them
+        """Answer one connection; called in its thread."""
+        if self._contexts is None:
+            super().finish_request(request, client_address)
+            return
+        request.settimeout(_SILENCE_SECONDS)
+        with self._contexts.now().wrap_socket(request, server_side=True) as secured:
+            super().finish_request(secured, client_address)
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - as socketserver calls it
+        """Note that a connection failed; this is called while its error is handled."""
+        log.debug("a connection failed", client=str(client_address), error=repr(sys.exception()))

@@ -1,0 +1,111 @@
+"""Where metrics are served on a system that has no IPv6, and how they are by TLS."""
+
+import errno
+import socket
+import ssl
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from sagakit.runtime import metrics_server
+from sagakit.runtime.settings import Listen
+from sagakit.runtime.tls_files import TlsFile, TlsFiles
+from tests.support.certificates import Authority, serial_at
+from tests.support.served import free_address
+
+NO_TLS = TlsFiles(TlsFile("CERTIFICATE", None), TlsFile("KEY", None), TlsFile("CA", None))
+NO_IPV6 = OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses that were tried, on a system that knows IPv4 alone."""
+    tried: list[str] = []
+
+    class Server:
+        def __init__(self, listen: Listen, _: object) -> None:
+            tried.append(listen.host)
+            if ":" in listen.host:
+                raise NO_IPV6
+
+        def serve_forever(self) -> None:
+            """Return at once."""
+
+    monkeypatch.setattr(metrics_server, "_Server", Server)
+    return tried
+
+
+def test_every_address_is_every_address_of_ipv4_where_there_is_no_ipv6(asked: list[str]) -> None:
+    metrics_server.serve(Listen("::", 9101), NO_TLS)
+    assert asked == ["::", "0.0.0.0"]  # noqa: S104 - it is what was asked for
+
+
+def test_one_address_of_ipv6_is_not_exchanged_for_another(asked: list[str]) -> None:
+    with pytest.raises(OSError, match="Address family not supported"):
+        metrics_server.serve(Listen("::1", 9101), NO_TLS)
+    assert asked == ["::1"]
+
+
+OURS, FOREIGN = Authority("ours"), Authority("foreign")
+
+
+@pytest.fixture
+def secured(tmp_path: Path) -> Listen:
+    """Where metrics are served by TLS, to readers who have a certificate; its files are in the test's folder."""
+    address = free_address()
+    OURS.sign("127.0.0.1").write(tmp_path)
+    (tmp_path / "ca.crt").write_bytes(OURS.certificate)
+    files = [TlsFile(name, str(tmp_path / name)) for name in ("tls.crt", "tls.key", "ca.crt")]
+    metrics_server.serve(address, TlsFiles(*files))
+    return address
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A reader's certificate and key."""
+    pair, path = OURS.sign("prometheus.shop"), tmp_path / "own.pem"
+    path.write_bytes(pair.certificate + pair.key)
+    return path
+
+
+def page(address: Listen, believed: Authority, own: Path | None) -> str:
+    context = ssl.create_default_context(cadata=believed.certificate.decode())
+    if own:
+        context.load_cert_chain(own)
+    with urllib.request.urlopen(f"https://{address}/metrics", timeout=5, context=context) as answer:
+        return str(answer.read().decode())
+
+
+def test_metrics_are_read_by_tls(secured: Listen, own: Path) -> None:
+    assert "sagakit_ready" in page(secured, OURS, own)
+
+
+def test_a_reader_without_a_certificate_gets_nothing(secured: Listen) -> None:
+    with pytest.raises((ssl.SSLError, OSError)):
+        page(secured, OURS, None)
+
+
+def test_a_reader_refuses_a_foreign_server(secured: Listen, own: Path) -> None:
+    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        page(secured, FOREIGN, own)
+
+
+def test_a_renewed_certificate_is_shown_once_it_is_whole(secured: Listen, own: Path, tmp_path: Path) -> None:
+    before, renewed = serial_at(secured, OURS, own), OURS.sign("127.0.0.1")
+    (tmp_path / "tls.crt").write_bytes(renewed.certificate)
+    assert serial_at(secured, OURS, own) == before
+    (tmp_path / "tls.key").write_bytes(renewed.key)
+    assert serial_at(secured, OURS, own) == renewed.serial
+
+
+def test_readers_of_a_former_authority_get_nothing(secured: Listen, own: Path, tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_bytes(FOREIGN.certificate)
+    with pytest.raises((ssl.SSLError, OSError)):
+        page(secured, OURS, own)
+
+
+def test_who_says_nothing_keeps_nobody_waiting(secured: Listen, own: Path) -> None:
+    with socket.create_connection(secured):
+        assert "sagakit_ready" in page(secured, OURS, own)
