@@ -17,6 +17,7 @@ from sagakit.rpc.quotas import Quotas
 from sagakit.rpc.settings import RpcSettings
 from sagakit.rpc.statuses import CODES
 from sagakit.runtime import metrics
+from sagakit.runtime.settings import Listen
 
 LIVENESS = "liveness"
 """Service name for the health of the process itself; the empty name and the APIs' names stand for readiness."""
@@ -55,12 +56,13 @@ class RpcServer:
         """Make a server for ``apis``; it is not ready until `set_ready`.
 
         Raises:
-            RuntimeError: the port is in use.
+            RuntimeError: a port is in use.
             UnusableFiles: the TLS files do not fit.
         """
         self._names = [api.name for api in apis]
         self._health = HealthServicer()
-        self._server = grpc.aio.server(options=server_options(settings))
+        options = server_options(settings)
+        self._server = grpc.aio.server(options=options)
         per_second = settings.grpc_caller_calls_per_second
         quotas = Quotas(per_second, max(1, round(per_second * _BURST_SECONDS)), settings.grpc_caller_streams)
         self._calls = Calls(clients=Clients(settings.grpc_tls_client_names), quotas=quotas)
@@ -73,6 +75,15 @@ class RpcServer:
         health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.add_to_server(guarding, [*self._names, health])
         self._bind(settings)
+        self._probed = self._serve_probes(settings.health_listen, options) if settings.health_listen else None
+
+    def _serve_probes(self, listen: Listen, options: Sequence[tuple[str, int]]) -> grpc.aio.Server:
+        """Return a server that tells of the health in the clear, and knows nothing else."""
+        server = grpc.aio.server(options=options)
+        guarding = cast("grpc.aio.Server", _Guarding(server, Calls()))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, guarding)
+        server.add_insecure_port(str(listen))
+        return server
 
     def _bind(self, settings: RpcSettings) -> None:
         address, secured = str(settings.grpc_listen), credentials(settings.grpc_tls_files())
@@ -86,6 +97,8 @@ class RpcServer:
         await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         await self.set_ready(ready=False)
         await self._server.start()
+        if self._probed:
+            await self._probed.start()
 
     async def set_alive(self, *, alive: bool) -> None:
         """Report through the health service whether the process is well, or should be restarted."""
@@ -112,3 +125,5 @@ class RpcServer:
             quiet = 0 if self._calls.under_way else quiet + 1
         await self._server.stop(None)
         await stopping
+        if self._probed:  # last: until then they are told that nothing is served any more
+            await self._probed.stop(None)

@@ -30,6 +30,9 @@ class RpcSettings(Settings):
     """Where the gRPC API listens, with which TLS files, and what one connection and one caller may use."""
 
     grpc_listen: Address = Field(default=Listen("127.0.0.1", 50051), description="Where the gRPC API listens.")
+    health_listen: Address | None = Field(
+        default=None, description="Where the health alone is told in the clear, for probes that know no TLS."
+    )
     grpc_tls_certificate: str | None = Field(default=None, description="PEM file; with the key it switches TLS on.")
     grpc_tls_key: str | None = Field(default=None, description="PEM file of the certificate's private key.")
     grpc_tls_client_ca: str | None = Field(default=None, description="PEM file; clients must show a certificate of it.")

@@ -161,7 +161,7 @@ class _Running(Generic[SettingsT]):
         try:
             self._server = RpcServer(self._settings, wiring.apis)
         except (UnusableFiles, RuntimeError) as error:
-            log.critical("cannot listen for gRPC", address=str(self._settings.grpc_listen), error=str(error))
+            log.critical("cannot listen for gRPC", error=str(error))
             return 1
         try:
             metrics_server.serve(self._settings.metrics_listen, self._settings.metrics_tls_files())

@@ -36,6 +36,12 @@ TLS = {
         "from http.server import HTTPServer\n\n\nclass _Server(HTTPServer):",
         "tests/unit/sagakit/runtime/test_metrics_server.py::test_who_says_nothing_keeps_nobody_waiting",
     ),
+    "probes-end-first": Mutant(
+        "sagakit/rpc/server.py",
+        "        await self._health.enter_graceful_shutdown()\n",
+        "        await self._health.enter_graceful_shutdown()\n        await self._probed.stop(None)\n",
+        f"{_RPC}::test_probes_are_told_until_the_end_that_a_server_stops",
+    ),
     "client-certificate-not-wanted": Mutant(
         "sagakit/rpc/credentials.py",
         "require_client_authentication=files.authority.path is not None",

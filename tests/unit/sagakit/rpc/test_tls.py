@@ -1,6 +1,8 @@
-"""TLS of the server: certificates that are read again when they change, and the clients whose names may call."""
+"""TLS of the server: certificates that are read again, the clients whose names may call, and probes in the clear."""
 
 import asyncio
+import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,11 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
+from sagakit.runtime.settings import Listen
 from tests.support.certificates import Authority, Pair, serial_at
 from tests.support.echo import Echo, call
 from tests.support.rpc import refusal_of
+from tests.support.served import free_address
 
 OURS, FOREIGN = Authority("ours"), Authority("foreign")
 CONSOLE = OURS.sign("console.shop", "spiffe://shop/console")
@@ -26,8 +30,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def serving(folder: Path, *, mutual: bool = False, names: frozenset[str] | None = None) -> Echo:
+def serving(
+    folder: Path, *, mutual: bool = False, names: frozenset[str] | None = None, health_listen: Listen | None = None
+) -> Echo:
     return Echo(
+        health_listen=health_listen,
         grpc_tls_certificate=str(folder / "tls.crt"),
         grpc_tls_key=str(folder / "tls.key"),
         grpc_tls_client_ca=str(folder / "ca.crt") if mutual else None,
@@ -140,3 +147,58 @@ async def test_any_client_of_the_authority_may_ask_for_the_health(folder: Path) 
     ):
         health: Any = health_pb2_grpc.HealthStub(channel)
         assert (await health.Check(Message(service="liveness"), timeout=10)).status == HealthCheckResponse.SERVING
+
+
+async def status_at(address: Listen, service: str = "") -> Any:
+    """Return what a probe in the clear is told."""
+    async with grpc.aio.insecure_channel(str(address), options=OPTIONS) as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        return (await health.Check(Message(service=service), timeout=10)).status
+
+
+@pytest.fixture
+async def probed(folder: Path) -> AsyncIterator[tuple[Echo, Listen]]:
+    """A server that wants certificates of names, and where it tells of its health."""
+    probes = free_address()
+    async with serving(folder, mutual=True, names=NAMES, health_listen=probes) as echo:
+        yield echo, probes
+
+
+async def test_probes_that_know_no_tls_are_told_of_the_health(probed: tuple[Echo, Listen]) -> None:
+    echo, probes = probed
+    assert await status_at(probes, "liveness") == HealthCheckResponse.SERVING
+    assert await status_at(probes) == HealthCheckResponse.NOT_SERVING
+    await echo.server.set_ready(ready=True)
+    assert await status_at(probes) == await status_at(probes, "echo") == HealthCheckResponse.SERVING
+
+
+@pytest.mark.parametrize("method", ["/echo/Call", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"])
+async def test_probes_are_told_of_nothing_else(probed: tuple[Echo, Listen], method: str) -> None:
+    echo, probes = probed
+    async with grpc.aio.insecure_channel(str(probes), options=OPTIONS) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary(method, bytes, bytes)(b"", timeout=10)
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert not echo.called
+
+
+async def test_probes_are_told_until_the_end_that_a_server_stops(folder: Path) -> None:
+    probes = free_address()
+    async with serving(folder, health_listen=probes) as echo, opened(echo) as channel:
+        await echo.server.set_ready(ready=True)
+        under_way = call(channel, "Quiet")(Message())
+        await under_way.read()
+        stopping = asyncio.create_task(echo.server.stop(grace_seconds=30))
+        await asyncio.sleep(0.1)
+        assert await status_at(probes) == await status_at(probes, "liveness") == HealthCheckResponse.NOT_SERVING
+        under_way.cancel()
+        await stopping
+        with pytest.raises(grpc.aio.AioRpcError):
+            await status_at(probes)
+
+
+async def test_an_address_for_probes_that_is_taken_is_named(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = Listen(*taken.getsockname())
+        with pytest.raises(RuntimeError, match=str(address)):
+            serving(folder, health_listen=address)
