@@ -15,7 +15,7 @@ from pathlib import Path
 from sagakit.service.manifest import Manifest, found
 from tools.paths import ROOT
 
-_LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 """Its program `lint-imports`, which is not on PATH where the virtual environment is not."""
 
 _MESSAGES_FIRST = "a message is made before the service that reads it: docs/how-to/add-a-step.md, section 1"
@@ -32,7 +32,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "pyproject.toml"
         config.write_text(expanded((ROOT / "pyproject.toml").read_text(), services))
-        linted = subprocess.run([sys.executable, "-c", _LINT, "--no-logo", config], cwd=ROOT, check=False)
+        linted = subprocess.run([sys.executable, "-c", LINT, "--no-logo", config], cwd=ROOT, check=False)
     if linted.returncode:
         print("import rules: the contracts stand in pyproject.toml, each with its id", file=sys.stderr)
     return linted.returncode

@@ -9,15 +9,39 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from types import SimpleNamespace as Row
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import psycopg
 
-if TYPE_CHECKING:
-    from sagakit.testing.world.database import MemoryTransaction
+
+class Counts(Protocol):
+    """What a database keeps beside its tables."""
+
+    timeline: int
+    sequences: dict[str, int]
+
+
+class Tables(Protocol):
+    """The transaction that a statement is executed in, as the statement sees it."""
+
+    now: datetime
+
+    @property
+    def database(self) -> Counts:
+        """The database that it changes."""
+
+    def read(self, table: str) -> Mapping[Any, Any]:
+        """Return a table as this transaction sees it."""
+
+    def write(self, table: str) -> dict[Any, Any]:
+        """Return a table to be changed."""
+
+    def claim(self, table: str, key: object) -> bool:
+        """Lock a row; say whether nobody else has."""
+
 
 Parameters = Mapping[str, Any]
-Statement = Callable[["MemoryTransaction", Parameters], Sequence[Any]]
+Statement = Callable[[Tables, Parameters], Sequence[Any]]
 
 
 class Waiting(NamedTuple):
@@ -37,7 +61,7 @@ class HasLess(psycopg.errors.NotNullViolation):
     diag: Any = Row(table_name="consumed_offsets", sqlstate="23502", source_function="")
 
 
-def _store_offsets(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
+def _store_offsets(tx: Tables, given: Parameters) -> Sequence[Any]:
     offsets = tx.write("consumed_offsets")
     columns = (_values(given[name].replace("NULL", "null")) for name in ("topics", "partitions", "offsets", "known"))
     for topic, partition, offset, known in zip(*columns, strict=True):
@@ -48,12 +72,12 @@ def _store_offsets(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
     return []
 
 
-def _read_offsets(tx: "MemoryTransaction", _: Parameters) -> Sequence[Any]:
+def _read_offsets(tx: Tables, _: Parameters) -> Sequence[Any]:
     stored = tx.read("consumed_offsets")
     return [Row(topic=topic, partition=number, next_offset=stored[topic, number]) for topic, number in stored]
 
 
-def _add_to_outbox(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
+def _add_to_outbox(tx: Tables, given: Parameters) -> Sequence[Any]:
     outbox, sequences = tx.write("outbox"), tx.database.sequences
     added = []
     columns = (_values(given[name]) for name in ("topic", "key", "value", "headers"))
@@ -64,20 +88,20 @@ def _add_to_outbox(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
     return added
 
 
-def _remove(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
+def _remove(tx: Tables, given: Parameters) -> Sequence[Any]:
     for number in _values(given["ids"]):
         tx.write("outbox").pop(number, None)
     return []
 
 
-def _remove_unclaimed(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
+def _remove_unclaimed(tx: Tables, given: Parameters) -> Sequence[Any]:
     for number in _values(given["ids"]):
         if tx.claim("outbox", number):
             tx.write("outbox").pop(number, None)
     return []
 
 
-def _claim(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
+def _claim(tx: Tables, given: Parameters) -> Sequence[Any]:
     old, set_aside = tx.now - timedelta(seconds=given["age"]), _values(given["set_aside"])
     due = [
         row for number, row in sorted(tx.read("outbox").items()) if row.create_time < old and number not in set_aside
@@ -85,15 +109,15 @@ def _claim(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
     return list(islice((row for row in due if tx.claim("outbox", row.outbox_id)), given["limit"]))
 
 
-def _count(tx: "MemoryTransaction", given: Parameters) -> Sequence[Any]:
+def _count(tx: Tables, given: Parameters) -> Sequence[Any]:
     return [Row(count=min(len(tx.read("outbox")), given["most"]))]
 
 
-def _timeline(tx: "MemoryTransaction", _: Parameters) -> Sequence[Any]:
+def _timeline(tx: Tables, _: Parameters) -> Sequence[Any]:
     return [Row(line=str(tx.database.timeline), tables=None, position=0)]
 
 
-def _nothing(_: "MemoryTransaction", __: Parameters) -> Sequence[Any]:
+def _nothing(_: Tables, __: Parameters) -> Sequence[Any]:
     return []
 
 
