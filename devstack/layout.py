@@ -5,12 +5,13 @@ import os
 import pwd
 import random
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 from devstack.errors import DevstackError
+from devstack.port_holders import holder_of
 from sagakit.service.manifest import found
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,6 +26,8 @@ _HIGHEST_PORT = 65535
 # server that is down would otherwise get that very port one day, and connect to itself.
 _FREE_PORTS = range(20_000, 32_768)
 _PASSABLE = 0o755
+_LOOK_SECONDS = 0.5
+"""How often to look whether a port has become free."""
 
 
 @dataclass(frozen=True)
@@ -147,14 +150,16 @@ def free_port() -> int:
     return next(port for port in iter(lambda: random.choice(_FREE_PORTS), None) if is_free(port))  # noqa: S311 - no secret
 
 
-def choose_port(wanted: int, remembered: int, what: str, variable: str) -> int:
+def choose_port(
+    wanted: int, remembered: int, what: str, variable: str, progress: Callable[[str], None] = lambda _: None
+) -> int:
     """Return the port ``wanted``; or, where any will do, the one of the last time, as long as it is free.
 
     Raises:
-        DevstackError: the port wanted is in use.
+        DevstackError: the port wanted is in use, and stays so (`must_be_free`).
     """
     if wanted:
-        must_be_free(wanted, what, variable)
+        must_be_free(wanted, what, variable, progress)
         return wanted
     return remembered if remembered and is_free(remembered) else free_port()
 
@@ -170,26 +175,20 @@ def is_free(port: int) -> bool:
     return True
 
 
-def must_be_free(port: int, what: str, variable: str) -> None:
-    """Check that ``port`` of 127.0.0.1 can be listened on.
+def must_be_free(port: int, what: str, variable: str, progress: Callable[[str], None] = lambda _: None) -> None:
+    """Check that ``port`` of 127.0.0.1 can be listened on; where only a connection has it, wait for that to end.
 
     Raises:
         DevstackError: it is in use; the text names who holds it, where that is known, and the ``variable`` to change.
     """
-    if not is_free(port):
-        text = f"port {port} for {what} is in use{_holder(port)}; stop that, or choose another port: {variable}=…"
-        raise DevstackError(text)
-
-
-def _holder(port: int) -> str:
-    try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
-                holder = psutil.Process(connection.pid).name() if connection.pid else "another user"
-                return f" by {holder}" + (f" (pid {connection.pid})" if connection.pid else "")
-    except psutil.Error:
-        pass
-    return ""
+    began = time.monotonic()
+    while not is_free(port):
+        holder = holder_of(port)
+        if time.monotonic() - began >= holder.seconds:
+            text = f"port {port} for {what} is in use{holder.words}; stop that, or choose another port: {variable}=…"
+            raise DevstackError(text)
+        progress(f"waiting for port {port}, in use{holder.words}")
+        time.sleep(_LOOK_SECONDS)
 
 
 def _port(variable: str, default: int) -> int:

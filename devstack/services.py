@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from devstack.layout import MANIFESTS, ROOT, Layout, choose_port, grpc_variable, metrics_variable, must_be_free
+from devstack.layout import MANIFESTS, ROOT, Layout, choose_port, grpc_variable, metrics_variable
 from devstack.processes import ManagedProcess
 from devstack.server import Progress, Server, quiet
 from devstack.state import State
@@ -83,16 +83,14 @@ class Service(Server):
         if self._wanted_metrics and not os.environ.get(metrics_variable(self.name)):
             self._wanted_metrics = self._port_of(self.record.get("metrics")) or self._wanted_metrics
 
-    def check_ports(self) -> None:
+    def check_ports(self, progress: Progress = quiet) -> None:
         """Check that it can listen where it is told to, unless it runs already.
 
         Raises:
-            DevstackError: a port is in use.
+            DevstackError: a port is in use, and stays so.
         """
-        if self.pid is None and self._wanted_grpc:
-            must_be_free(self._wanted_grpc, f"{self.name}'s gRPC API", grpc_variable(self.name))
-        if self.pid is None and self._wanted_metrics:
-            must_be_free(self._wanted_metrics, f"{self.name}'s metrics", metrics_variable(self.name))
+        if self.pid is None:
+            self._choose_ports(progress)
 
     def launch(
         self,
@@ -114,11 +112,9 @@ class Service(Server):
         """
         if self.is_current(dsn, bootstrap, registry_url):
             return
-        record, servers = self.record, {"dsn": dsn, "bootstrap": bootstrap, "registry": registry_url}
+        servers = {"dsn": dsn, "bootstrap": bootstrap, "registry": registry_url}
         self.stop()  # where it runs older code, or on servers that have moved
-        self.check_ports()
-        port = choose_port(self._wanted_grpc, self._port_of(record.get("grpc")), self.name, "")
-        metrics = choose_port(self._wanted_metrics, self._port_of(record.get("metrics")), self.name, "")
+        port, metrics = self._choose_ports(quiet)
         addresses = {"grpc": f"127.0.0.1:{port}", "metrics": f"127.0.0.1:{metrics}"}
         settings = dict(
             zip(
@@ -146,6 +142,7 @@ class Service(Server):
         """
         progress("starting")
         record = self.record or (self._beside.record if self._beside else {})
+        self.check_ports(progress)  # here it is told what is waited for
         self.launch(record["dsn"], record["bootstrap"], record["registry"], extra_env, program=program)
         self.wait_ready()
 
@@ -166,6 +163,15 @@ class Service(Server):
             except grpc.RpcError:
                 return False
             return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def _choose_ports(self, progress: Progress) -> tuple[int, int]:
+        """Return where to listen for gRPC and for metrics, once both can be listened on."""
+        name, had = self.name, self.record
+        grpc, metrics = self._port_of(had.get("grpc")), self._port_of(had.get("metrics"))
+        return (
+            choose_port(self._wanted_grpc, grpc, f"{name}'s gRPC API", grpc_variable(name), progress),
+            choose_port(self._wanted_metrics, metrics, f"{name}'s metrics", metrics_variable(name), progress),
+        )
 
     @staticmethod
     def _port_of(address: object) -> int:

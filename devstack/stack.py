@@ -249,7 +249,7 @@ class _Start:
     def run(self) -> None:
         services = [self._stack.service(name) for name in NAMES]
         for service in services:  # first of all: what is in the way is told at once
-            service.check_ports()
+            service.check_ports(partial(self._tell, service.name))
         archive = self._pool.submit(self._stack.registry.prepare, partial(self._tell, "registry"))
         databases = self._pool.submit(self._start_databases)
         kafka = self._pool.submit(self._start, self._stack.kafka)
