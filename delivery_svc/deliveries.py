@@ -4,15 +4,15 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from unicodedata import normalize
+from unicodedata import combining, normalize
 
 UNDELIVERABLE_ADDRESS = "UNDELIVERABLE_ADDRESS"
 UNDONE = "UNDONE"
 """Refusal of a delivery that was undone before."""
 
 _BOXES = (
-    "p o box", "post office box", "post box", "postfach", "postbus", "postboks", "boîte postale", "boite postale",
-    "casella postale", "apartado postal", "apartado de correos",
+    "p o box", "post office box", "post box", "postfach", "postbus", "postboks", "boite postale", "casella postale",
+    "apartado postal", "apartado de correos",
 )  # fmt: skip
 _APART = r"[\s.\u2010-\u2015-]*"
 _ENDS = r"(?![^\W\d_])"
@@ -68,10 +68,16 @@ def refusal(wanted: Wanted) -> str | None:
 
     An address names one if it has, as words of their own, one of the names "P.O. Box", "Post Office Box", "Post Box",
     "Postfach", "Postbus", "Postboks", "Boîte postale", "Casella postale", "Apartado postal", "Apartado de Correos", or
-    "P.O.B." before a number. Upper and lower case and full-width letters count as equal. Between a name's words there
-    may be spaces, dots and hyphens, or nothing; a number may follow without a space.
+    "P.O.B." before a number. Upper or lower case, accents and full-width letters make no difference. Between a name's
+    words there may be spaces, dots and hyphens, or nothing; a number may follow without a space.
 
     An order without an address goes to the customer's registered address.
     """
-    plain = normalize("NFKC", wanted.address).casefold()
+    plain = _without_accents(wanted.address).casefold()
     return UNDELIVERABLE_ADDRESS if _POST_OFFICE_BOX.search(plain) else None
+
+
+def _without_accents(address: str) -> str:
+    if address.isascii():
+        return address
+    return "".join(one for one in normalize("NFKD", address) if not combining(one))

@@ -145,8 +145,8 @@ class CreateOrderRequest(_message.Message):
     An order to a post-office box ends CANCELLED with UNDELIVERABLE_ADDRESS. An address is one if it holds, as words of
     their own, one of the names "P.O. Box", "Post Office Box", "Post Box", "Postfach", "Postbus", "Postboks", "Boîte
     postale", "Casella postale", "Apartado postal", "Apartado de Correos", or "P.O.B." before a number. Upper or lower
-    case and full-width letters make no difference, nor do the spaces, dots and hyphens between a name's words, any or
-    none; a number may follow at once.
+    case, accents and full-width letters make no difference, nor do the spaces, dots and hyphens between a name's words,
+    any or none; a number may follow at once.
     """
     request_id: _builtins.str
     """Idempotency key chosen by the client, a UUID, unique per user (AIP-155). The same id with the same content returns the
