@@ -71,7 +71,9 @@ class Green(greenlet):
         return not (self.dead or self.owner.stopped) and (self.until <= CLOCK.now or self.ready())
 
     def end(self) -> None:
-        """Kill it where it waits."""
+        """Kill it where it waits; harmless where it has ended, as by a test's time-out."""
+        if self.dead:
+            return
         if self._began:
             self.throw(Died)
         else:
