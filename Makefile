@@ -21,11 +21,11 @@ venv-stack venv-dev: venv-%:
 
 ##@ See it run
 .PHONY: demo up down restart stop status logs
-demo: venv-stack ## watch orders go through the saga on real servers; KEEP=1 leaves them running
-	@python -m devstack demo $(if $(KEEP),--keep)
+demo: venv-stack ## watch orders go through the saga on real servers; KEEP=1 leaves them running, SECURE=1 closes all
+	@SECURE=$(SECURE) python -m devstack demo $(if $(KEEP),--keep)
 
-up: venv-stack ## start PostgreSQL, Kafka, the schema registry and the services, or restart what runs older code
-	@python -m devstack up
+up: venv-stack ## start PostgreSQL, Kafka, the schema registry and the services, or restart what runs older code; SECURE=1
+	@SECURE=$(SECURE) python -m devstack up
 
 down: venv-stack ## stop what `make up` started
 	@python -m devstack down

@@ -14,6 +14,7 @@ from rich.console import Console
 from devstack.bring_up import bring_up
 from devstack.demo_view import EXPECTED, Row, board, closing
 from devstack.errors import DevstackError
+from devstack.services import channel_to
 from devstack.stack import Stack
 
 _PATIENCE_SECONDS = 30
@@ -31,7 +32,7 @@ class _Cast:
     rows: list[Row] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        channel = {name: grpc.insecure_channel(self.stack.service(name).grpc) for name in _SPEAKERS}
+        channel = {name: channel_to(self.stack.service(name).grpc, self.stack.security) for name in _SPEAKERS}
         self.orders = order_pb2_grpc.OrderServiceStub(channel["order_svc"])
         self.products = product_pb2_grpc.ProductServiceStub(channel["product_svc"])
         self.sagas = orchestrator_pb2_grpc.OrchestratorServiceStub(channel["orchestrator_svc"])

@@ -143,6 +143,7 @@ def closing(console: Console, stack: Stack, *, stopped: bool) -> None:
     """Print how the same is done by hand, and how to go on."""
     console.rule("[bold]4  By hand")
     orders, sagas = stack.service("order_svc").grpc, stack.service("orchestrator_svc").grpc
+    trust = f"-cacert {stack.security.ca}" if stack.security.on else "-plaintext"
     seed = json.dumps({"userId": 1, "productId": 1, "quantity": 1, "price": 10000}, separators=(",", ":"))
     which = '{"orderId":1}'
     for data, address, method in (
@@ -150,7 +151,7 @@ def closing(console: Console, stack: Stack, *, stopped: bool) -> None:
         (which, orders, "ordersaga.order.v1.OrderService/WatchOrder"),
         (which, sagas, "ordersaga.orchestrator.v1.OrchestratorService/GetSaga"),
     ):
-        console.print(f"grpcurl -plaintext -d '{data}' {address} {method}", highlight=False, soft_wrap=True)
+        console.print(f"grpcurl {trust} -d '{data}' {address} {method}", highlight=False, soft_wrap=True)
     console.print()
     if stopped:
         console.print(

@@ -26,6 +26,9 @@ _KAFKA = ("org.apache.kafka", "kafka_2.13", "4.4.0")
 _LOGGING = "org.slf4j:slf4j-simple:1.7.36:jar"
 _LOOK_SECONDS = 0.2
 _REGISTRY = "io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all"
+_DATABASE = "io.zonky.test.postgres:embedded-postgres-binaries-{}:18.6.0:jar"
+"""PostgreSQL built with TLS, for the machines that it is built for."""
+_MACHINES = ("linux-amd64", "linux-arm64v8", "darwin-arm64v8")
 
 
 class Download(NamedTuple):
@@ -51,7 +54,8 @@ def kafka_classpath(progress: Callable[[str], None]) -> str:
         DevstackError: something cannot be fetched, or is not what the lock says.
     """
     with _alone("kafka", progress):
-        return ":".join(map(str, _fetch([d for d in locked() if d.coordinate != _REGISTRY], progress)))
+        others = {_REGISTRY, *map(_DATABASE.format, _MACHINES)}
+        return ":".join(map(str, _fetch([d for d in locked() if d.coordinate not in others], progress)))
 
 
 def registry_folder(progress: Callable[[str], None]) -> Path:
@@ -68,6 +72,18 @@ def registry_folder(progress: Callable[[str], None]) -> Path:
             progress("unpacking")
             _unpack(archive, folder)
     return folder
+
+
+def database_archive(machine: str, progress: Callable[[str], None]) -> tuple[Path, str]:
+    """Return the archive of a PostgreSQL with TLS for ``machine``, and a name for what is in it.
+
+    Raises:
+        DevstackError: it cannot be fetched, or is not what the lock says.
+    """
+    wanted = next(download for download in locked() if download.coordinate == _DATABASE.format(machine))
+    with _alone("database", progress):
+        (archive,) = _fetch([wanted], progress)
+        return archive, wanted.sha256[:12]
 
 
 @contextmanager
@@ -169,7 +185,7 @@ def _lock() -> None:
     group, artifact, version = _KAFKA
     model = Model(context.project(group, artifact).at_version(version).pom(), context)
     resolved, _ = model.dependencies()
-    coordinates = [f"{group}:{artifact}:{version}:jar", _LOGGING, _REGISTRY]
+    coordinates = [f"{group}:{artifact}:{version}:jar", _LOGGING, _REGISTRY, *map(_DATABASE.format, _MACHINES)]
     coordinates += [f"{d.groupId}:{d.artifactId}:{d.version}:{d.type}" for d in resolved]
     lines = ["# What devstack downloads: sha256, bytes, Maven coordinate. Written by `python -m devstack.downloads`."]
     for coordinate in sorted(coordinates):

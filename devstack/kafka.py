@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -13,8 +14,10 @@ from confluent_kafka.admin import AdminClient
 from devstack.downloads import kafka_classpath
 from devstack.errors import DevstackError
 from devstack.java import environment, java
+from devstack.kafka_security import CLOSED, OPEN, as_broker, make_logins, put_files
 from devstack.layout import Layout, choose_port
 from devstack.processes import ManagedProcess
+from devstack.security import Security
 from devstack.server import Progress, Server, quiet
 from devstack.state import State
 from sagakit.kafka.settings import KafkaSettings
@@ -30,11 +33,7 @@ _HEARTBEATS = 4
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
 log.dirs={data}
 auto.create.topics.enable=false
@@ -57,7 +56,7 @@ class Kafka(Server):
     def __init__(self, layout: Layout, state: State) -> None:
         """Keep its data below ``layout.data``; ``KAFKA_BOOTSTRAP_SERVERS`` names one to use instead."""
         super().__init__(ManagedProcess(state, "kafka", layout.logs / "kafka.log"), _STOP_SECONDS)
-        self._folder = layout.data / "kafka"
+        self._folder, self._security = layout.data / "kafka", Security(layout, state)
         self._wanted_port = layout.server_ports.get("kafka", 0)
         self._session = round(layout.session_seconds * 1000)
         self._external = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") if layout.uses_environment else None
@@ -86,21 +85,32 @@ class Kafka(Server):
                 raise DevstackError(f"no Kafka answers at KAFKA_BOOTSTRAP_SERVERS={self._external}")
             return
         self._process.wait_until(self.ready, _READY_SECONDS)
+        if self._security.on:
+            make_logins(self._security, self._brokers)
+
+    @property
+    def _brokers(self) -> str:
+        """Where brokers connect in a closed Kafka."""
+        return f"127.0.0.1:{self._process.record.get('brokers', '')}"
 
     def _launch(self, classpath: str) -> None:
         record = self._process.record
         port = choose_port(self._wanted_port, record.get("port", 0), "Kafka", "KAFKA_PORT")
         controller = choose_port(0, record.get("controller", 0), "Kafka's controller", "")
+        ports = {"port": port, "controller": controller}
         self._folder.mkdir(parents=True, exist_ok=True)
+        if self._security.on:
+            ports["brokers"] = choose_port(0, record.get("brokers", 0), "Kafka's brokers", "")
+            put_files(self._security, self._folder)
         properties = self._folder / "server.properties"
         if not (self.data / "meta.properties").exists():
             making = self._folder / "making"
             shutil.rmtree(making, ignore_errors=True)  # half made
             shutil.rmtree(self.data, ignore_errors=True)
-            properties.write_text(self._properties(port, controller, making))
+            properties.write_text(self._properties(ports, making))
             self._format(classpath, properties)
             making.rename(self.data)
-        properties.write_text(self._properties(port, controller, self.data))
+        properties.write_text(self._properties(ports, self.data))
         command = java(
             heap="512m",
             scratch=self._folder / "scratch",
@@ -110,14 +120,13 @@ class Kafka(Server):
             [*command, "-cp", classpath, "kafka.Kafka", properties.name],
             env=environment(),
             cwd=self._folder,
-            record={"bootstrap": f"127.0.0.1:{port}", "port": port, "controller": controller},
+            record={"bootstrap": f"127.0.0.1:{port}", **ports},
         )
 
-    def _properties(self, port: int, controller: int, data: Path) -> str:
+    def _properties(self, ports: Mapping[str, int], data: Path) -> str:
         heartbeat = self._session // _HEARTBEATS
-        return _PROPERTIES.format(
-            port=port, controller=controller, data=data.name, session=self._session, heartbeat=heartbeat
-        )
+        listeners = CLOSED if self._security.on else OPEN
+        return (_PROPERTIES + listeners).format(**ports, data=data.name, session=self._session, heartbeat=heartbeat)
 
     def _format(self, classpath: str, properties: Path) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A", 1)
@@ -133,6 +142,8 @@ class Kafka(Server):
     def _client(self) -> dict[str, str | int | float | bool]:
         if self.external:  # with the security settings that the environment has for it
             return read(KafkaSettings).kafka_client()
+        if self._security.on:
+            return as_broker(self._security, self._brokers)
         return {"bootstrap.servers": self.bootstrap}
 
     def ready(self) -> bool:

@@ -43,6 +43,8 @@ class Layout:
     """Whether servers that the environment names are used instead of started."""
     session_seconds: float = 6.0
     """How long Kafka waits for a member of a consumer group that is silent before others get its partitions."""
+    secure: bool = False
+    """Whether `up` starts everything closed: TLS, logins, ACLs."""
     databases_apart: bool = False
     """Whether each service's database has a server of its own, so that one can fail while the others go on."""
 
@@ -59,12 +61,15 @@ class Layout:
             metrics_ports={name: _port(metrics_variable(name), one.metrics_port) for name, one in MANIFESTS.items()},
             server_ports={name: _port(f"{name.upper()}_PORT", 0) for name in ("kafka", "registry", "postgres")},
             uses_environment=True,
+            secure=bool(os.environ.get("SECURE")),
         )
 
     @classmethod
-    def fresh(cls, data: Path, *, session_seconds: float = 6.0, databases_apart: bool = False) -> "Layout":
+    def fresh(
+        cls, data: Path, *, session_seconds: float = 6.0, databases_apart: bool = False, secure: bool = False
+    ) -> "Layout":
         """Return a layout in the folder ``data``, every port a free one."""
-        return cls(data=data.absolute(), session_seconds=session_seconds, databases_apart=databases_apart)
+        return cls(data.absolute(), session_seconds=session_seconds, databases_apart=databases_apart, secure=secure)
 
     @property
     def logs(self) -> Path:

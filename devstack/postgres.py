@@ -1,16 +1,14 @@
 """PostgreSQL 18 from the wheel that carries its binaries, with a database and two logins for each service."""
 
 import contextlib
-import hmac
 import os
-import secrets
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from base64 import urlsafe_b64encode
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import psycopg
@@ -20,8 +18,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from devstack.errors import DevstackError
 from devstack.java import environment
 from devstack.layout import NOBODY, Layout, choose_port, make_passable
+from devstack.postgres_tls import programs_with_tls, settings_with_tls
 from devstack.processes import ManagedProcess, run_as
 from devstack.programs import programs
+from devstack.secrets import Secret
+from devstack.security import Security
 from devstack.server import Progress, Server, quiet
 from devstack.state import State
 from sagakit.postgres.address import DatabaseAddress
@@ -63,7 +64,7 @@ class Postgres(Server):
         self._folder, self._outside = layout.postgres / service, layout.outside / service
         self._above_outside = (layout.outside, layout.outside.parent)
         self._settings = {**_SETTINGS, **(_SMALL if service else {})}
-        self._password_file = layout.data / f"{name}.password"
+        self._secret, self._security = Secret(layout.data / f"{name}.password"), Security(layout, state)
         self._wanted_port = layout.server_ports.get(name, 0)
         external = os.environ.get("DATABASE_URL") if layout.uses_environment else None
         self._external = _address(external) if external else None
@@ -86,9 +87,9 @@ class Postgres(Server):
 
     def runtime_dsn(self, owner: str) -> str:
         """Return the address that a service runs on, where that of the ``owner`` is one of ours; else ``owner``."""
-        if self._external or not self._password_file.exists():
+        if self._external or not self._secret.exists:
             return owner
-        database = owner.rpartition("/")[2]
+        database = DatabaseAddress.parse(owner).database
         ours = owner == self.dsn(database)
         return self._address_of(database, _RUNTIME.format(database)) if ours else owner
 
@@ -97,7 +98,10 @@ class Postgres(Server):
         return None if self._external else _RUNTIME.format(database)
 
     def _address_of(self, database: str, login: str) -> str:
-        return f"postgresql://{login}:{self._password(login)}@{self.address}/{database}"
+        address = f"postgresql://{login}:{self._password(login)}@{self.address}/{database}"
+        if not self._security.on:
+            return address
+        return f"{address}?sslmode=verify-full&sslrootcert={quote(str(self._security.ca), safe='')}"
 
     def start(self, progress: Progress = quiet) -> None:
         """Start it where it does not run, and return when it answers."""
@@ -106,10 +110,11 @@ class Postgres(Server):
             return
         if self.pid is None:
             progress("looking for its programs")
-            folder = programs(self._folder / "programs", self._user)
+            own = programs(self._folder / "programs", self._user)
+            folder = programs_with_tls(self._folder / "tls", progress) if self._security.on else own
             if not self._initialized():
                 progress("making its data folder")
-                self._initialize(folder)
+                self._initialize(own)
             progress("starting")
             self._launch(folder)
         self._process.wait_until(self.ready, _READY_SECONDS)
@@ -174,27 +179,16 @@ class Postgres(Server):
             raise DevstackError(f"PostgreSQL does not answer: {' '.join(str(error).split())}") from error
 
     def _password(self, login: str) -> str:
-        """Return the password of ``login``; none of them tells another one, but the server's own tells all."""
-        own = self._own_password()
-        if login == "postgres":
-            return own
-        return urlsafe_b64encode(hmac.digest(own.encode(), login.encode(), "sha256")).decode().rstrip("=")
-
-    def _own_password(self) -> str:
-        if not self._password_file.exists():
-            self._password_file.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            os.write(descriptor, secrets.token_urlsafe(18).encode())
-            os.close(descriptor)
-        return self._password_file.read_text()
+        """Return the password of ``login``; the server's own is the secret that the others follow from."""
+        return self._secret.text() if login == "postgres" else self._secret.of(login)
 
     def _initialized(self) -> bool:
         if not (self._folder / "data").exists():
             return False
-        if self._password_file.exists():
+        if self._secret.exists:
             return True
         if self._folder != self._outside:
-            raise DevstackError(f"{self._password_file} is missing: nobody can log in to the data beside it any more")
+            raise DevstackError(f"{self._secret.file} is missing: nobody can log in to the data beside it any more")
         return False  # what is left of a data folder that was removed
 
     def _initialize(self, folder: Path) -> None:
@@ -206,7 +200,7 @@ class Postgres(Server):
         data = Path(tempfile.mkdtemp(prefix="making-", dir=self._folder))
         password = self._folder / "password"
         password.touch(mode=0o600)
-        password.write_text(self._own_password())
+        password.write_text(self._secret.text())
         if self._user is not None:
             os.chown(data, self._user, self._user)
             os.chown(password, self._user, self._user)
@@ -226,7 +220,10 @@ class Postgres(Server):
         data = self._folder / "data"
         port = choose_port(self._wanted_port, self._process.record.get("port", 0), "PostgreSQL", "POSTGRES_PORT")
         self._clear_leftovers(data)
-        settings = [f"--{name}={value}" for name, value in {**self._settings, "port": str(port)}.items()]
+        chosen = {**self._settings, "port": str(port)}
+        if self._security.on:
+            chosen |= settings_with_tls(self._security, self._folder, self._user)
+        settings = [f"--{name}={value}" for name, value in chosen.items()]
         self._process.launch(
             [str(folder / "postgres"), "-D", str(data), *settings],
             env=environment(),

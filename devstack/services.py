@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from devstack.layout import MANIFESTS, ROOT, Layout, choose_port, grpc_variable, metrics_variable
 from devstack.processes import ManagedProcess
+from devstack.security import Security
 from devstack.server import Progress, Server, quiet
 from devstack.state import State
 
@@ -40,6 +41,7 @@ class Service(Server):
         name = module if beside is None else f"{module}-2"
         super().__init__(ManagedProcess(state, name, layout.logs / f"{name}.log", service=True), _STOP_SECONDS)
         self._beside, self._login = beside, login
+        self._security = Security(layout, state)
         self._wanted_grpc = layout.grpc_ports.get(self.name, 0)
         self._wanted_metrics = layout.metrics_ports.get(self.name, 0)
 
@@ -121,7 +123,13 @@ class Service(Server):
                 _OURS, (self._login(dsn), bootstrap, registry_url, addresses["grpc"], addresses["metrics"]), strict=True
             )
         )
-        environment = {**os.environ, "LOG_FORMAT": "json", **settings, **(extra_env or {})}
+        environment = {
+            **os.environ,
+            "LOG_FORMAT": "json",
+            **settings,
+            **self._security.service_settings(self.module),
+            **(extra_env or {}),
+        }
         self._process.launch(
             [sys.executable, *(program or ("-m", self.module))],
             env=environment,
@@ -156,7 +164,7 @@ class Service(Server):
 
     def ready(self) -> bool:
         """Say whether its health says SERVING."""
-        with grpc.insecure_channel(self.grpc) as channel:
+        with channel_to(self.grpc, self._security) as channel:
             stub: Any = health_pb2_grpc.HealthStub(channel)  # its methods are unknown to the package's types
             try:
                 answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=2)
@@ -176,6 +184,13 @@ class Service(Server):
     @staticmethod
     def _port_of(address: object) -> int:
         return int(str(address).rpartition(":")[2]) if address else 0
+
+
+def channel_to(address: str, security: Security) -> grpc.Channel:
+    """Open a channel to a service, with TLS where the stack is closed."""
+    if not security.on:
+        return grpc.insecure_channel(address)
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(security.ca.read_bytes()))
 
 
 def _fingerprint(module: str) -> str:

@@ -12,25 +12,22 @@ from typing import TypeVar
 
 import psycopg
 import structlog
-from confluent_kafka.schema_registry.error import SchemaRegistryError
-from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from devstack.errors import DevstackError
+from devstack.contracts import deploy_contracts, make_room_for_registry
+from devstack.errors import DevstackError, in_one_line
 from devstack.kafka import Kafka
-from devstack.layout import ROOT, Layout, keep_loopback_off_proxies, make_passable
+from devstack.layout import Layout, keep_loopback_off_proxies, make_passable
 from devstack.postgres import Postgres
 from devstack.progress import READY
 from devstack.registry import Registry
+from devstack.security import Security
 from devstack.server import Server
 from devstack.services import NAMES, Service
 from devstack.state import State
-from sagakit.errors import Unavailable
 from sagakit.postgres.address import UnsupportedServer
 from sagakit.postgres.migrations import migrate
 from sagakit.postgres.settings import DatabaseSettings
-from sagakit.runtime.settings import explained
-from sagakit.service.deploy import DeploySettings, deploy
 
 Tell = Callable[[str, str], None]
 """Is told what a part is doing: the part's name, and a few words."""
@@ -46,6 +43,8 @@ class Stack:
         keep_loopback_off_proxies()
         self._layout = layout
         self._state = State(layout.data / "state.json")
+        self.security = Security(layout, self._state)
+        """What closes the stack, where it is closed."""
         self.kafka = Kafka(layout, self._state)
         self.registry = Registry(layout, self._state)
         self.postgres = Postgres(layout, self._state)
@@ -58,13 +57,17 @@ class Stack:
         self._replicas: list[Service] = []
 
     @classmethod
-    def fresh(cls, data_dir: Path, *, session_seconds: float = 3.0, databases_apart: bool = False) -> "Stack":
+    def fresh(
+        cls, data_dir: Path, *, session_seconds: float = 3.0, databases_apart: bool = False, secure: bool = False
+    ) -> "Stack":
         """Return a stack in a folder of its own with free ports, which disturbs no other.
 
         Its broker gives up a silent member of a group after ``session_seconds``: tests kill services, and wait that
-        long each time. With ``databases_apart`` each service's database is on a server of its own.
+        long each time. With ``databases_apart`` each service's database is on a server of its own. One that is
+        ``secure`` is started closed.
         """
-        return cls(Layout.fresh(data_dir, session_seconds=session_seconds, databases_apart=databases_apart))
+        shape = {"databases_apart": databases_apart, "secure": secure}
+        return cls(Layout.fresh(data_dir, session_seconds=session_seconds, **shape))
 
     @property
     def bootstrap(self) -> str:
@@ -119,6 +122,7 @@ class Stack:
             structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
             self._state.closed = False
             running = self._keep_ports()
+            self._close_or_open(running)
             pool = ThreadPoolExecutor()
             try:
                 _Start(self, pool, self._while_open(tell)).run()
@@ -198,6 +202,23 @@ class Stack:
                 service.keep_ports()
         return running
 
+    def _close_or_open(self, running: set[str]) -> None:
+        """Let everything be closed from now on, or open, as the layout says.
+
+        Raises:
+            DevstackError: some of it runs the other way.
+        """
+        wanted = self._layout.secure
+        if running and wanted != self.security.on:
+            text = f"the stack runs {'without' if wanted else 'with'} SECURE=1; make down stops it, then start it anew"
+            raise DevstackError(text)
+        if wanted:
+            if foreign := [server.name for server in self.parts if server.external]:
+                raise DevstackError(f"SECURE=1 closes the stack's own servers, and {foreign[0]} is somebody else's")
+            self.security.begin()
+        else:
+            self.security.end()
+
     def _while_open(self, tell: Tell) -> Tell:
         """Return ``tell``, but ending whoever still tells after the start was given up: a long download, say."""
 
@@ -254,6 +275,8 @@ class _Start:
         databases = self._pool.submit(self._start_databases)
         kafka = self._pool.submit(self._start, self._stack.kafka)
         _wait_for(archive, databases, kafka)
+        if self._stack.security.on:
+            make_room_for_registry(self._stack.security, self._stack.bootstrap)
         self._stack.registry.launch(self._stack.bootstrap)
         registry = self._pool.submit(self._start, self._stack.registry)
         for service in services:  # they wait for topics and schemas by themselves
@@ -263,7 +286,9 @@ class _Start:
                 self._tell(service.name, "starting")
                 service.launch(*servers)
         _wait_for(registry)
-        self._deploy_contracts()
+        self._tell(CONTRACTS, "making topics, registering schemas")
+        deploy_contracts(self._stack.security, self._stack.bootstrap, self._stack.registry_url)
+        self._tell(CONTRACTS, READY)
         _wait_for(*(self._pool.submit(self._wait_ready, service) for service in services))
 
     def _start(self, server: Server) -> None:
@@ -285,22 +310,8 @@ class _Start:
             try:
                 migrate(name, read.database_url, postgres.runtime_role(name))
             except (SQLAlchemyError, psycopg.Error, UnsupportedServer) as error:
-                raise DevstackError(f"{name}'s database cannot be migrated: {_line(error)}") from error
+                raise DevstackError(f"{name}'s database cannot be migrated: {in_one_line(error)}") from error
         self._tell(postgres.name, READY)
-
-    def _deploy_contracts(self) -> None:
-        self._tell(CONTRACTS, "making topics, registering schemas")
-        try:
-            read = DeploySettings(  # what is not said here, such as credentials, it reads from the environment
-                kafka_bootstrap_servers=self._stack.bootstrap, schema_registry_url=self._stack.registry_url
-            )
-        except ValidationError as error:
-            raise DevstackError("; ".join(explained(error))) from error
-        try:
-            deploy(read, ROOT / "schemas")
-        except (Unavailable, SchemaRegistryError) as error:
-            raise DevstackError(f"topics and schemas cannot be made: {_line(error)}") from error
-        self._tell(CONTRACTS, READY)
 
     def _wait_ready(self, service: Service) -> None:
         service.wait_ready()
@@ -327,7 +338,3 @@ def _wait_for(*futures: Future[None]) -> None:
 
 def _unwritable(error: OSError, data: Path) -> str:
     return f"cannot write to {error.filename or data}: {error.strerror}; DEVSTACK_DATA=… names another folder"
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

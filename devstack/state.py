@@ -47,11 +47,24 @@ class State:
                 self._records.setdefault("services", {})[name] = record
             else:
                 self._records[name] = record
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_suffix(".tmp")
-            with open(temporary, "w", opener=_private) as file:  # 0600: a dsn holds a password
-                file.write(json.dumps(self._records, indent=2) + "\n")
-            os.replace(temporary, self._path)  # noqa: PTH105 - the same, and atomic by its name
+            self._write()
+
+    def remove(self, name: str) -> None:
+        """Remove the record of ``name``, where there is one.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        with self._lock:
+            if self._records.pop(name, None) is not None:
+                self._write()
+
+    def _write(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._path.with_suffix(".tmp")
+        with open(temporary, "w", opener=_private) as file:  # 0600: a dsn holds a password
+            file.write(json.dumps(self._records, indent=2) + "\n")
+        os.replace(temporary, self._path)  # noqa: PTH105 - the same, and atomic by its name
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, as it stands in the file."""

@@ -11,7 +11,7 @@ from ordersaga.orchestrator.v1.orchestrator_pb2_grpc import OrchestratorServiceS
 from ordersaga.order.v1.order_pb2_grpc import OrderServiceStub
 
 from ordersaga_cli.line import Failed
-from ordersaga_cli.places import ORCHESTRATOR_SVC, ORDER_SVC, Place
+from ordersaga_cli.places import ORCHESTRATOR_SVC, ORDER_SVC, Place, secured
 from ordersaga_cli.settings import CallSettings, read
 
 CALL_SECONDS = 10.0
@@ -40,7 +40,7 @@ def order_service(address: str) -> Iterator[OrderServiceStub]:
     Raises:
         Failed: a call inside does not succeed.
     """
-    with _channel(address) as channel, failing_in_words(ORDER_SVC, address):
+    with _channel(ORDER_SVC, address) as channel, failing_in_words(ORDER_SVC, address):
         yield OrderServiceStub(channel)
 
 
@@ -51,7 +51,7 @@ def orchestrator(address: str) -> Iterator[OrchestratorServiceStub]:
     Raises:
         Failed: a call inside does not succeed.
     """
-    with _channel(address) as channel, failing_in_words(ORCHESTRATOR_SVC, address):
+    with _channel(ORCHESTRATOR_SVC, address) as channel, failing_in_words(ORCHESTRATOR_SVC, address):
         yield OrchestratorServiceStub(channel)
 
 
@@ -106,10 +106,13 @@ def _info(error: grpc.Call) -> str:
     return info.reason if status and any(detail.Unpack(info) for detail in status.details) else ""
 
 
-def _channel(address: str) -> grpc.Channel:
-    """Open a channel: with TLS where ``GRPC_TLS_CA`` names the authority's certificate, else in clear text."""
+def _channel(place: Place, address: str) -> grpc.Channel:
+    """Open a channel: with TLS where ``GRPC_TLS_CA`` names the authority's certificate, else in clear text.
+
+    The stack that runs in this folder has an authority of its own, where it is closed.
+    """
     options = [("grpc.enable_http_proxy", 0)] if address.startswith(_LOOPBACK) else []
-    credentials = read(CallSettings).credentials()
+    credentials = read(CallSettings, secured(place, address)).credentials()
     if credentials is None:
         return grpc.insecure_channel(address, options=options)
     return grpc.secure_channel(address, credentials, options=options)

@@ -10,7 +10,7 @@ from ordersaga_cli import show
 from ordersaga_cli.clients import kafka_client
 from ordersaga_cli.letter_view import fields_of, print_letter
 from ordersaga_cli.line import Failed, Group, ask_first, json_option, yes_option
-from ordersaga_cli.places import KAFKA, REGISTRY, address_option
+from ordersaga_cli.places import KAFKA, REGISTRY, Login, address_option
 from ordersaga_cli.values import Decoder, printable
 from sagakit.dead_letters.box import DeadLetterBox, Outcome, Replay, groups_with_letters
 from sagakit.dead_letters.letter import Letter
@@ -155,7 +155,7 @@ def replay(
     """
     if bool(keys) + every + (reason is not None) != 1:
         raise click.UsageError("name the letters by their keys, or pick them by --all or by --reason; one of the three")
-    with _opened(kafka, group) as box:
+    with _opened(kafka, group, "replay") as box:
         letters = box.letters()
         chosen: list[Letter | str] = (
             _named(letters, keys) if keys else [one for one in letters if every or one.reason == reason]
@@ -241,8 +241,8 @@ def _report(results: list[Result], *, as_json: bool) -> None:
 
 
 @contextmanager
-def _opened(kafka: str, group: str) -> Iterator[DeadLetterBox]:
-    with _failing_in_words(kafka), DeadLetterBox(kafka_client(kafka), group) as box:
+def _opened(kafka: str, group: str, login: Login = "operators") -> Iterator[DeadLetterBox]:
+    with _failing_in_words(kafka), DeadLetterBox(kafka_client(kafka, login), group) as box:
         yield box
 
 

@@ -5,11 +5,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import click
 
 from ordersaga_cli.line import Function
 
+Login = Literal["operators", "replay"]
+"""Who the command line is to Kafka: somebody who looks, or somebody who sends dead letters again."""
 ROOT = Path(__file__).parents[1]
 """Where the services' packages lie; in an image only one."""
 
@@ -70,15 +73,33 @@ def running(place: Place) -> str:
 
     A part that has died keeps its address while others run, because the default may be another stack's.
     """
-    folder = Path(os.environ.get("DEVSTACK_DATA") or ".devstack")
     try:
-        state = json.loads((folder / "state.json").read_text())
+        state = _state()
         services = state.get("services", {})
         record = state.get(place.key) or services[place.key]
         parts = [part for name, part in state.items() if name != "services"] + list(services.values())
-        return str(record[place.field]) if any(_runs(part["pid"]) for part in parts) else ""
+        return str(record[place.field]) if any(_runs(part.get("pid")) for part in parts) else ""
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""
+
+
+def secured(place: Place, address: str, login: Login = "operators") -> Path | None:
+    """Return the file with the settings of ``login`` for the stack that runs in this folder, where it is closed.
+
+    Return None where the stack is open, or ``address`` is not that of its ``place``: no other server gets passwords.
+    """
+    if not address or address != running(place):
+        return None
+    try:
+        return Path(_state()["security"][login])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _state() -> dict[str, Any]:
+    folder = Path(os.environ.get("DEVSTACK_DATA") or ".devstack")
+    state: dict[str, Any] = json.loads((folder / "state.json").read_text())
+    return state
 
 
 def _runs(pid: int | None) -> bool:

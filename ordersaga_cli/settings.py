@@ -1,7 +1,8 @@
 """What the environment says about security, read as the services read theirs: half of a setting is refused."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import grpc
@@ -14,14 +15,17 @@ from sagakit.runtime.tls_files import TlsFile, TlsFiles, load, problems
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
-def read(kind: type[SettingsT], **known: str) -> SettingsT:
+def read(kind: type[SettingsT], lent: Path | None = None, **known: str) -> SettingsT:
     """Read the settings ``kind`` from the environment, but for those that are ``known`` already.
+
+    What the environment does not say comes from the file ``lent``, where there is one.
 
     Raises:
         Failed: one is bad, or half of what belongs together is missing.
     """
     try:
-        return kind(**known)
+        make: Callable[..., SettingsT] = kind  # its types leave out where else it reads
+        return make(_env_file=lent, **known)
     except ValidationError as error:
         raise Failed("; ".join(explained(error))) from None
 

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ordersaga_cli import show
 from ordersaga_cli.line import Command, json_option
-from ordersaga_cli.places import ROOT, Place, running
+from ordersaga_cli.places import ROOT, Place, running, secured
 from ordersaga_cli.settings import ReadingSettings, read
 from sagakit.service.manifest import found
 
@@ -73,13 +73,17 @@ def _places(addresses: Sequence[str]) -> list[tuple[str, str]]:
     if addresses:
         return [("", address) for address in addresses]
     return [
-        (name, running(Place(name, "", name, "metrics", "")) or f"127.0.0.1:{manifest.metrics_port}")
+        (name, running(_metrics_of(name)) or f"127.0.0.1:{manifest.metrics_port}")
         for name, manifest in found(ROOT).items()
     ]
 
 
+def _metrics_of(name: str) -> Place:
+    return Place(name, "", name, "metrics", "")
+
+
 def _look(name: str, address: str) -> _Status:
-    context = read(ReadingSettings).context()
+    context = read(ReadingSettings, secured(_metrics_of(name), address)).context()
     url = f"https://{address}/metrics" if context else f"http://{address}/metrics"
     try:
         with urllib.request.urlopen(url, timeout=_SECONDS, context=context) as answer:  # noqa: S310 - one of these

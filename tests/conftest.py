@@ -1,9 +1,12 @@
-"""One stack for the whole run, with a data folder and ports of its own: brought up by the first test that needs it.
+"""One stack for the whole run, and one that is closed, each with a data folder and ports of its own.
+
+The first test that needs one brings it up.
 
 `make mutants`, whose runs are many and short, lends them one instead.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -23,22 +26,32 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the test that brings the stack up the time for it."""
+    """Give each test that brings a stack up the time for it."""
     if lent_stack():
         return
-    for item in items:
-        if isinstance(item, pytest.Function) and "stack" in item.fixturenames:
-            item.add_marker(pytest.mark.timeout(FIRST_START_SECONDS), append=False)
-            return
+    for name in ("stack", "closed_stack"):
+        first = next((one for one in items if isinstance(one, pytest.Function) and name in one.fixturenames), None)
+        if first is not None:
+            first.add_marker(pytest.mark.timeout(FIRST_START_SECONDS), append=False)
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The running servers and services."""
-    if lent := lent_stack():
+    yield from _running(tmp_path_factory.mktemp("stack"), secure=False)
+
+
+@pytest.fixture(scope="session")
+def closed_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Servers and services of their own, which were started with SECURE=1."""
+    yield from _running(tmp_path_factory.mktemp("closed"), secure=True)
+
+
+def _running(folder: Path, *, secure: bool) -> Iterator[Stack]:
+    if (lent := lent_stack()) and lent.security.on == secure:
         yield lent
         return
-    running = Stack.fresh(tmp_path_factory.mktemp("stack"))
+    running = Stack.fresh(folder, secure=secure)
     running.postgres.remove()  # as root its data lie elsewhere, and may be left from a run that was killed
     try:
         running.up()

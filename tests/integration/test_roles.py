@@ -117,6 +117,14 @@ def test_what_was_granted_too_much_is_taken_away_by_the_next_migration(database:
     assert query(dsn, may, "SELECT", "SELECT") == [(True, True)]
 
 
+def test_what_is_granted_lets_nobody_else_in(database: str) -> None:
+    connect = "has_database_privilege('public', current_database(), 'CONNECT')"
+    may = f"SELECT {connect}, has_schema_privilege('public', current_schema(), 'USAGE')"
+    assert query(database, may) == [(True, True)]
+    migrate("product_svc", url_of(database), "lodger")
+    assert query(database, may) == [(False, False)]
+
+
 def test_the_owner_is_no_runtime_role(stack: Stack) -> None:
     dsn = scratch_database(stack)
     owner = str(conninfo_to_dict(dsn)["user"])

@@ -4,10 +4,11 @@ from tests.mutants.going_back import GOING_BACK
 from tests.mutants.kit import KIT
 from tests.mutants.mutant import Mutant
 from tests.mutants.saga import SAGA
+from tests.mutants.security import SECURITY
 from tests.mutants.services import DELIVERIES, ORCHESTRATOR, ORDERS, PRODUCTS
 from tests.mutants.tls import TLS
 from tests.mutants.untrusted import UNTRUSTED
 
 MUTANTS: dict[str, Mutant] = {
-    **KIT, **GOING_BACK, **SAGA, **ORDERS, **PRODUCTS, **DELIVERIES, **ORCHESTRATOR, **TLS, **UNTRUSTED,
+    **KIT, **GOING_BACK, **SAGA, **ORDERS, **PRODUCTS, **DELIVERIES, **ORCHESTRATOR, **TLS, **UNTRUSTED, **SECURITY,
 }  # fmt: skip

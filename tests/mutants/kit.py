@@ -9,12 +9,6 @@ _WRITER = "tests/integration/test_outbox_writer.py"
 _QUOTAS = "tests/unit/sagakit/rpc/test_quotas.py"
 
 KIT = {
-    "revisions-writable": Mutant(
-        "sagakit/postgres/roles.py",
-        '    "REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {schema}.{revisions} FROM {role}",\n',
-        "",
-        "tests/integration/test_roles.py::test_what_was_granted_too_much_is_taken_away_by_the_next_migration",
-    ),
     "rewind-one-too-far": Mutant(
         "sagakit/consumer/consumer.py",
         "seek(TopicPartition(topic, partition, offset))",

@@ -10,6 +10,8 @@ from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
+from devstack.security import Security
+
 _OPTIONS = [
     # A test that stops a server wants to know when it is back, not twenty seconds later.
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -19,9 +21,12 @@ _OPTIONS = [
 ]
 
 
-def connect(address: str) -> grpc.Channel:
-    """Open a channel that is quick to reconnect."""
-    return grpc.insecure_channel(address, options=_OPTIONS)
+def connect(address: str, security: Security | None = None) -> grpc.Channel:
+    """Open a channel that is quick to reconnect; with TLS where the stack of ``security`` is closed."""
+    if security is None or not security.on:
+        return grpc.insecure_channel(address, options=_OPTIONS)
+    trust = grpc.ssl_channel_credentials(security.ca.read_bytes())
+    return grpc.secure_channel(address, trust, options=_OPTIONS)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class Shop:
     """A client of all services. Each test makes products of its own, and so sees nobody else's stock."""
 
     def __init__(self, stack: Stack) -> None:
-        self._channels = {name: connect(stack.service(name).grpc) for name in NAMES}
+        self._channels = {name: connect(stack.service(name).grpc, stack.security) for name in NAMES}
         self.orders = order_pb2_grpc.OrderServiceStub(self._channels["order_svc"])
         self.products = product_pb2_grpc.ProductServiceStub(self._channels["product_svc"])
         self.deliveries = delivery_pb2_grpc.DeliveryServiceStub(self._channels["delivery_svc"])

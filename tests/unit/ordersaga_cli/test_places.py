@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ordersaga_cli.places import KAFKA, ORCHESTRATOR_SVC, ORDER_SVC, REGISTRY, running
+from ordersaga_cli.clients import kafka_client, registry_client
+from ordersaga_cli.places import KAFKA, ORCHESTRATOR_SVC, ORDER_SVC, REGISTRY, running, secured
 from tests.unit.ordersaga_cli.line import at, typed
 
 DEAD = 2**22 + 1
@@ -89,3 +90,49 @@ def test_a_bad_setting_is_named() -> None:
     result = typed("topics --kafka-bootstrap-servers 127.0.0.1:9", {"KAFKA_SECURITY_PROTOCOL": "TLS"})
     assert result.code == 1
     assert result.err.startswith("ordersaga: KAFKA_SECURITY_PROTOCOL: ")
+
+
+@pytest.fixture
+def closed(state: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stack that runs closed, with a file for each login; return their folder."""
+    for name in ("KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_USERNAME", "SCHEMA_REGISTRY_USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    write(state, os.getpid())
+    content = json.loads(state.read_text())
+    folder = state.parent / "security"
+    folder.mkdir()
+    content["security"] = {name: str(folder / name) for name in ("ca", "operators", "replay")}
+    for login in ("operators", "replay"):
+        (folder / login).write_text(
+            "KAFKA_SECURITY_PROTOCOL=SASL_SSL\nKAFKA_SASL_MECHANISM=SCRAM-SHA-512\n"
+            f"KAFKA_SASL_USERNAME={login}\nKAFKA_SASL_PASSWORD=geheim\n"
+            "SCHEMA_REGISTRY_USERNAME=operators\nSCHEMA_REGISTRY_PASSWORD=geheim\n"
+        )
+    state.write_text(json.dumps(content))
+    return folder
+
+
+def test_a_closed_stack_lends_its_logins_for_its_own_addresses_alone(closed: Path) -> None:
+    assert secured(KAFKA, "127.0.0.1:1", "operators") == closed / "operators"
+    assert secured(ORDER_SVC, "127.0.0.1:3") == closed / "operators"
+    for place, address in ((KAFKA, "broker:9092"), (ORDER_SVC, "127.0.0.1:1"), (ORCHESTRATOR_SVC, "")):
+        assert secured(place, address) is None
+
+
+def test_an_open_stack_lends_none(state: Path) -> None:
+    write(state, os.getpid())
+    assert secured(KAFKA, "127.0.0.1:1") is None
+
+
+@pytest.mark.usefixtures("closed")
+def test_whoever_looks_and_whoever_replays_log_in_as_somebody_else() -> None:
+    found = [kafka_client("127.0.0.1:1", login)["sasl.username"] for login in ("operators", "replay")]
+    assert found == ["operators", "replay"]
+    assert "sasl.username" not in kafka_client("broker:9092")
+    assert registry_client("http://127.0.0.1:2")["basic.auth.user.info"] == "operators:geheim"
+
+
+@pytest.mark.usefixtures("closed")
+def test_the_environment_goes_before_what_the_stack_lends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_SASL_USERNAME", "ann")
+    assert kafka_client("127.0.0.1:1")["sasl.username"] == "ann"

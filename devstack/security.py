@@ -1,0 +1,110 @@
+"""What closes a stack (``SECURE=1``): its authority, a certificate for each server, a login for each client.
+
+All of it lies in one folder, made at the start. A stack that is secure stays so until it is started without: the state
+file says which it is.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from devstack.certificates import Authority, Pair
+from devstack.layout import MANIFESTS, Layout
+from devstack.secrets import Secret, write_private
+from devstack.state import State
+from sagakit.service.access import OPERATORS, REGISTRY, REPLAY
+
+DEPLOYER, BROKER = "deployer", "broker"
+"""The two that Kafka lets do anything: whoever deploys, and the broker itself."""
+PRINCIPALS = (*MANIFESTS, OPERATORS, REPLAY, REGISTRY, DEPLOYER)
+"""Whoever logs in to Kafka."""
+READERS = (*MANIFESTS, OPERATORS)
+"""Whoever may read the registry, and not write it."""
+_RECORD = "security"
+_LENT = (OPERATORS, REPLAY)
+"""The logins that people use: each has a file of its own, which the command line reads."""
+
+
+class Security:
+    """The keys, certificates and passwords of one stack."""
+
+    def __init__(self, layout: Layout, state: State) -> None:
+        """Keep them below ``layout.data``."""
+        self._folder, self._state = layout.data / "security", state
+        self._authority, self._passwords = Authority(self._folder), Secret(self._folder / "passwords")
+
+    @property
+    def on(self) -> bool:
+        """Whether the stack was started closed."""
+        return bool(self._state.get(_RECORD))
+
+    @property
+    def ca(self) -> Path:
+        """The certificate that clients have to trust."""
+        return self._authority.certificate
+
+    def begin(self) -> None:
+        """Make what is missing, and note in the state file where things are that people need."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.chmod(0o700)
+        for name in (*MANIFESTS, BROKER, REGISTRY, "postgres"):
+            self._authority.issue(name)
+        for login in _LENT:
+            trust = {"GRPC_TLS_CA": str(self.ca), "METRICS_TLS_CA": str(self.ca)}
+            lines = {**trust, **self.kafka_login(login), **self._registry_settings(OPERATORS)}
+            write_private(self._lent(login), "".join(map(_line, lines.items())))
+        record = {"ca": str(self.ca), **{login: str(self._lent(login)) for login in _LENT}}
+        self._state.put(_RECORD, service=False, record=record)
+
+    def end(self) -> None:
+        """Let the stack be open from now on."""
+        self._state.remove(_RECORD)
+
+    def pair(self, name: str) -> Pair:
+        """Return the certificate of a server or a service."""
+        return self._authority.issue(name)
+
+    def password(self, login: str) -> str:
+        """Return the password of a login at Kafka or at the registry."""
+        return self._passwords.of(login)
+
+    def kafka_login(self, principal: str) -> dict[str, str]:
+        """Return the settings with which ``principal`` logs in to Kafka; none in an open stack."""
+        return {
+            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+            "KAFKA_SASL_USERNAME": principal,
+            "KAFKA_SASL_PASSWORD": self.password(principal),
+            "KAFKA_SSL_CA_LOCATION": str(self.ca),
+        }
+
+    def settings(self, login: str) -> Mapping[str, str]:
+        """Return the settings of the clients of ``login``, for Kafka and the registry; none in an open stack."""
+        return {**self.kafka_login(login), **self._registry_settings(login)} if self.on else {}
+
+    def service_settings(self, service: str) -> Mapping[str, str]:
+        """Return the settings of a service, its own TLS included; none in an open stack."""
+        if not self.on:
+            return {}
+        certificate, key = self.pair(service)
+        return {
+            **self.settings(service),
+            **{f"{server}_TLS_CERTIFICATE": str(certificate) for server in ("GRPC", "METRICS")},
+            **{f"{server}_TLS_KEY": str(key) for server in ("GRPC", "METRICS")},
+        }
+
+    def _registry_settings(self, login: str) -> dict[str, str]:
+        return {
+            "SCHEMA_REGISTRY_USERNAME": login,
+            "SCHEMA_REGISTRY_PASSWORD": self.password(login),
+            "SCHEMA_REGISTRY_CA_LOCATION": str(self.ca),
+        }
+
+    def _lent(self, login: str) -> Path:
+        return self._folder / f"{login}.env"
+
+
+def _line(setting: tuple[str, str]) -> str:
+    """Return a line for a setting whose value, such as a path, may hold anything."""
+    name, value = setting
+    quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{name}='{quoted}'\n"

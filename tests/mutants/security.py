@@ -1,0 +1,38 @@
+"""Mutants of what closes the system: who may do what."""
+
+from tests.mutants.mutant import Mutant
+
+_ACCESS = "tests/unit/sagakit/service/test_access.py"
+
+SECURITY = {
+    "service-writes-its-inputs": Mutant(
+        "sagakit/service/access.py",
+        "for topic in (*service.writes, dead_letters, group_owner.TOPIC):",
+        "for topic in (*service.writes, *service.reads, dead_letters, group_owner.TOPIC):",
+        f"{_ACCESS}::test_only_the_orchestrator_and_a_replay_may_command",
+    ),
+    "operators-send": Mutant(
+        "sagakit/service/access.py",
+        '            yield Grant(OPERATORS, "DESCRIBE", "TOPIC", topic)\n',
+        '            yield Grant(OPERATORS, "WRITE", "TOPIC", topic)\n',
+        f"{_ACCESS}::test_operators_look_at_everything_and_send_no_message_of_the_business",
+    ),
+    "logins-lent-to-strangers": Mutant(
+        "ordersaga_cli/places.py",
+        "    if not address or address != running(place):\n",
+        "    if not address:\n",
+        "tests/unit/ordersaga_cli/test_places.py::test_a_closed_stack_lends_its_logins_for_its_own_addresses_alone",
+    ),
+    "revisions-writable": Mutant(
+        "sagakit/postgres/roles.py",
+        '    "REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {schema}.{revisions} FROM {role}",\n',
+        "",
+        "tests/integration/test_roles.py::test_what_was_granted_too_much_is_taken_away_by_the_next_migration",
+    ),
+    "public-gets-in": Mutant(
+        "sagakit/postgres/roles.py",
+        '    "REVOKE ALL ON DATABASE {database} FROM PUBLIC",\n',
+        "",
+        "tests/integration/test_roles.py::test_what_is_granted_lets_nobody_else_in",
+    ),
+}
