@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from devstack.errors import DevstackError
-from devstack.layout import is_free, must_be_free
+from devstack.layout import free_port, is_free, must_be_free
 
 Ends = tuple[socket.socket, socket.socket]
 
@@ -19,7 +19,8 @@ Ends = tuple[socket.socket, socket.socket]
 def ends() -> Iterator[Ends]:
     """An outgoing connection and its other end."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        outgoing = socket.create_connection(server.getsockname())
+        # From a port that the system gives to no other connection.
+        outgoing = socket.create_connection(server.getsockname(), source_address=("127.0.0.1", free_port()))
         other, _ = server.accept()
         with outgoing, other:
             yield outgoing, other
