@@ -136,7 +136,9 @@ class Saga(_message.Message):
     step: _builtins.str
     """The step whose reply is awaited; empty once the saga has ended."""
     stuck: _builtins.bool
-    """True where the saga does not get on and an operator should look at it."""
+    """True where the saga does not get on and an operator should look at it: its command is never given up and the attempts
+    are used up, or a step was refused after the pivot, or the running version can make nothing of the saga.
+    """
     reason: _builtins.str
     """Why the saga compensates or compensated, such as OUT_OF_STOCK, at most 1000 characters; empty otherwise."""
     pending_command: _builtins.str
@@ -148,7 +150,7 @@ class Saga(_message.Message):
     last_error: _builtins.str
     """What last went wrong, at most 1000 characters; empty where nothing did."""
     version: _builtins.int
-    """Counts the saga's changes, from 1."""
+    """Counts the saga's changes, from 1. Those that only send a command again may have no event."""
     @_builtins.property
     def waiting_since(self) -> _timestamp_pb2.Timestamp:
         """Since when the pending command's reply is awaited; absent once the saga has ended."""
@@ -208,7 +210,7 @@ class SagaEvent(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
     version: _builtins.int
-    """The saga's version that this event brought about."""
+    """The saga's version that this event brought about. Not every version has an event, so numbers may be missing."""
     type: Global___SagaEventType.ValueType
     """What happened."""
     step: _builtins.str
