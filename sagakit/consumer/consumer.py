@@ -29,6 +29,7 @@ from sagakit.consumer.stalled_partitions import StalledPartitionDetector
 from sagakit.kafka.consumed import source
 from sagakit.kafka.lost_brokers import LostBrokerDetector
 from sagakit.kafka.producer import Producer
+from sagakit.kafka.renewed_files import RenewedFiles
 from sagakit.offsets.handled import COMMIT_SECONDS, Offsets
 from sagakit.postgres.database import Database
 from sagakit.runtime import metrics
@@ -60,8 +61,8 @@ class Consumer:
 
         ``handle`` gets up to ``batch_size`` messages and the open transaction. ``on_crash`` is called where the thread
         ends by an error of its own: only a new process can go on. The consumer joins the group anew where a partition
-        gives nothing for ``stall_seconds``, though there is something to read, and where no broker answers it for so
-        long, though brokers answer others.
+        gives nothing for ``stall_seconds``, though there is something to read, where no broker answers it for so long,
+        though brokers answer others, and where TLS files of ``client`` have changed.
         """
         self._batch_size, self._on_crash = batch_size, on_crash
         self._batch_reader = BatchReader(batch_size)
@@ -85,6 +86,7 @@ class Consumer:
             self._membership,
             self._stalled_partitions,
             LostBrokerDetector(client, stall_seconds),
+            RenewedFiles(client, stall_seconds, "consumer"),
             offsets=self._offsets,
             paused=paused,
         )

@@ -19,6 +19,7 @@ from sagakit.errors import Unavailable
 from sagakit.families import Family, family_of
 from sagakit.kafka.lost_brokers import LostBrokerDetector, metadata
 from sagakit.kafka.partitioner import Partitioner
+from sagakit.kafka.renewed_files import RenewedFiles
 from sagakit.messages import Encoded
 from sagakit.runtime import metrics
 from sagakit.runtime.logs import logger
@@ -41,6 +42,8 @@ PROPERTIES: dict[str, str | int | float | bool] = {
 
 
 _PURGE_SECONDS = 5.0
+_DELIVERED_SECONDS = 20.0
+"""By then each message of a client is delivered, or has failed by its time-out."""
 _LOOK_SECONDS = 0.1
 _FLUSH_SECONDS = 0.02
 """A flush also waits for messages of other threads: after so long a thread checks whether its own have arrived."""
@@ -79,10 +82,11 @@ class Producer:
         """Connect with the properties ``client``; ``on_fatal`` is called where only a new process can go on.
 
         Every ``lost_broker_seconds`` it checks whether a broker answers, and connects anew where one answers a new
-        client but not this one.
+        client but not this one. So it does where its TLS files have changed.
         """
         self._client, self._on_fatal = client, on_fatal
         self._lost_brokers = LostBrokerDetector(client, lost_broker_seconds)
+        self._renewed_files = RenewedFiles(client, lost_broker_seconds, "producer")
         self._partitioner = Partitioner()
         self._producer = self._connect()
         self._producing = threading.Lock()
@@ -172,17 +176,37 @@ class Producer:
             self._producer.poll(0)
             if self._lost_brokers.is_lost(self.learn_partitions):
                 self._connect_anew()
+            elif self._renewed_files.are_there():
+                self._take_renewed_files()
 
     def _connect_anew(self) -> None:
         """Go on with a new client. The lost client's messages fail; the relay publishes them from the outbox."""
         metrics.RECONNECTED.inc()
         log.error("no broker answers the producer, connecting anew")
-        with self._producing:
-            lost, self._producer = self._producer, self._connect()
+        lost = self._hand_over(self._connect())
         self._discarding = True
         lost.purge()  # the idempotent client reports this as a fatal error of its own
         lost.flush(_PURGE_SECONDS)
         self._discarding = False
+
+    def _take_renewed_files(self) -> None:
+        """Go on with a new client, which reads the TLS files anew, and let the former deliver what it has."""
+        try:
+            successor = self._connect()
+        except KafkaException as error:  # they have changed once more, and are half written
+            log.warning("changed TLS files cannot be used, using those before", error=str(error))
+            return
+        self._renewed_files.taken()
+        former = self._hand_over(successor)
+        until = time.monotonic() + _DELIVERED_SECONDS
+        while former.flush(_FLUSH_SECONDS) and time.monotonic() < until and not self._closing.is_set():
+            pass
+
+    def _hand_over(self, successor: KafkaProducer) -> KafkaProducer:
+        """Produce by ``successor`` from now on; return the former client, which may still have messages."""
+        with self._producing:
+            former, self._producer = self._producer, successor
+        return former
 
     def _error(self, error: KafkaError) -> None:
         if error.fatal() and not self._discarding:

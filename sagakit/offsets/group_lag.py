@@ -104,8 +104,12 @@ class GroupLag:
         return partitions
 
     def _unanswered(self, error: KafkaException) -> Unavailable:
+        try:
+            successor = Consumer(self._client)  # the old one may have lost its brokers: sagakit.kafka.lost_brokers
+        except KafkaException as unusable:  # its TLS files are half written
+            return Unavailable(f"Kafka cannot be asked for offsets: {unusable}")
         self._asker.close()
-        self._asker = Consumer(self._client)  # the old one may have lost its brokers: sagakit.kafka.lost_brokers
+        self._asker = successor
         return Unavailable(f"Kafka cannot be asked for offsets: {error}")
 
     def _bounds(self, partitions: Sequence[Partition]) -> tuple[_Offsets, _Offsets]:

@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 _FILES = "tests/unit/sagakit/runtime/test_tls_files.py"
+_KAFKA = "tests/security/test_kafka_tls.py"
 _RPC = "tests/unit/sagakit/rpc/test_tls.py"
 
 TLS = {
@@ -41,6 +42,24 @@ TLS = {
         "        await self._health.enter_graceful_shutdown()\n",
         "        await self._health.enter_graceful_shutdown()\n        await self._probed.stop(None)\n",
         f"{_RPC}::test_probes_are_told_until_the_end_that_a_server_stops",
+    ),
+    "renewed-files-never-taken": Mutant(
+        "sagakit/kafka/renewed_files.py",
+        "self._untaken = self._current.have_changed() or self._untaken",
+        "self._untaken = False",
+        f"{_KAFKA}::test_a_renewed_certificate_is_taken_while_messages_come_and_go_and_none_is_lost",
+    ),
+    "files-taken-that-nobody-believes": Mutant(
+        "sagakit/kafka/renewed_files.py",
+        "self._untaken and another_is_answered(self._client)",
+        "self._untaken",
+        f"{_KAFKA}::test_files_that_no_broker_believes_are_not_taken",
+    ),
+    "former-client-dropped": Mutant(
+        "sagakit/kafka/producer.py",
+        "        while former.flush(_FLUSH_SECONDS) and",
+        "        while not former and",
+        f"{_KAFKA}::test_a_renewed_certificate_is_taken_while_messages_come_and_go_and_none_is_lost",
     ),
     "client-certificate-not-wanted": Mutant(
         "sagakit/rpc/credentials.py",
