@@ -68,7 +68,6 @@ class Consumer:
         self._batch_reader = BatchReader(batch_size)
         self._offsets = Offsets()
         self._batch_handler = BatchHandler(handle, codec, database, producer, self._offsets)
-        self._offset_keeper = OffsetKeeper(self._offsets, self._batch_handler)
         self._parking, self._held_back, paused = Parking(group, producer), HeldBack(), PausedPartitions()
         self._stopping = threading.Event()
         self._stalled_partitions = StalledPartitionDetector(client, group, stall_seconds)
@@ -78,7 +77,7 @@ class Consumer:
             topics,
             handler=self._batch_handler,
             offsets=self._offsets,
-            offset_keeper=self._offset_keeper,
+            offset_keeper=OffsetKeeper(self._offsets, self._batch_handler),
             stalled_partitions=self._stalled_partitions,
             notes=[self._parking, self._held_back, paused],
         )
