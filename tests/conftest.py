@@ -1,7 +1,6 @@
 """One stack for the whole run, and one that is closed, each with a data folder and ports of its own.
 
-The first test that needs one brings it up.
-
+The first test that needs one brings it up; a run in lanes (`tools.lanes`) has one in each lane whose tests need it.
 `make mutants`, whose runs are many and short, lends them one instead.
 """
 
@@ -14,6 +13,7 @@ from devstack.stack import Stack
 from tests.support.lent import lent_stack
 from tests.support.mend import mend
 from tests.support.shop import Shop
+from tools.lanes import unit
 
 FIRST_START_SECONDS = 1200
 """The first start ever downloads Kafka and the registry."""
@@ -26,13 +26,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test that brings a stack up the time for it."""
+    """Give each test that may have to bring a stack up the time for it: in lanes any unit may be a lane's first."""
     if lent_stack():
         return
-    for name in ("stack", "closed_stack"):
-        first = next((one for one in items if isinstance(one, pytest.Function) and name in one.fixturenames), None)
-        if first is not None:
-            first.add_marker(pytest.mark.timeout(FIRST_START_SECONDS), append=False)
+    begun: set[tuple[str, str]] = set()
+    for item in items:
+        for name in ("stack", "closed_stack"):
+            of = (unit(item.nodeid), name)
+            if of not in begun and isinstance(item, pytest.Function) and name in item.fixturenames:
+                begun.add(of)
+                item.add_marker(pytest.mark.timeout(FIRST_START_SECONDS), append=False)
 
 
 @pytest.fixture(scope="session")

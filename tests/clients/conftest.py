@@ -4,17 +4,35 @@ Where Go or Node is not installed, their tests are left out, and the report's he
 skipped test, as CI's does not, fails instead.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from tests.support.builds import Build, missing
+from tools.lanes import STACK, unit
 
 PROGRAMS = {"go": ["go"], "node": ["node", "npm"]}
 """What builds and runs the clients of each language."""
 LANGUAGE = {"test_grpcurl.py": "go", "test_ghz.py": "go", "test_go_client.py": "go", "test_node_client.py": "node"}
 """What each file of tests needs."""
-_BUILDS = pytest.StashKey[dict[str, Build]]()
+_BUILDS = pytest.StashKey["_Builds"]()
+
+
+class _Builds:
+    """The clients in each language, built from the first test on that shares the stack: in lanes, by that lane alone.
+
+    Building takes a minute or two, while these tests mostly wait.
+    """
+
+    def __init__(self, languages: Collection[str]) -> None:
+        """Build those of ``languages`` when the time has come."""
+        self._languages = languages
+        self.begun: dict[str, Build] = {}
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if not self.begun and unit(nodeid) == STACK:
+            self.begun = {language: Build(language) for language in self._languages}
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -34,25 +52,26 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin to build the clients that are tested: it takes a minute or two, while other tests mostly wait."""
-    languages = {LANGUAGE[item.path.name] for item in session.items if item.path.name in LANGUAGE}
-    if not session.config.option.collectonly:
-        session.config.stash[_BUILDS] = {language: Build(language) for language in sorted(languages)}
+    """Have the clients that are tested built."""
+    languages = sorted({LANGUAGE[item.path.name] for item in session.items if item.path.name in LANGUAGE})
+    session.config.stash[_BUILDS] = _Builds(languages)
+    session.config.pluginmanager.register(session.config.stash[_BUILDS])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave no build behind."""
-    for build in config.stash.get(_BUILDS, {}).values():
-        build.end()
+    if _BUILDS in config.stash:
+        for build in config.stash[_BUILDS].begun.values():
+            build.end()
 
 
 @pytest.fixture(scope="session")
 def go(pytestconfig: pytest.Config) -> Path:
     """Return the folder of what Go has built."""
-    return pytestconfig.stash[_BUILDS]["go"].done() / "bin"
+    return pytestconfig.stash[_BUILDS].begun["go"].done() / "bin"
 
 
 @pytest.fixture(scope="session")
 def node(pytestconfig: pytest.Config) -> Path:
     """Return the folder in which the Node client can be run."""
-    return pytestconfig.stash[_BUILDS]["node"].done()
+    return pytestconfig.stash[_BUILDS].begun["node"].done()
