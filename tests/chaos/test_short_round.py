@@ -66,19 +66,12 @@ def test_every_invariant_holds_under_faults_of_many_kinds(own_stack: Stack, tmp_
 
 
 @pytest.mark.timeout(ROUND_SECONDS)
-def test_with_two_replicas_of_everything_one_of_each_may_be_killed_while_databases_refuse(
+def test_with_two_replicas_of_everything_one_of_each_may_be_killed_while_databases_refuse_and_go_back(
     own_stack: Stack, tmp_path: Path
 ) -> None:
-    kinds = (*KILLS, "read-only", "altered")
-    result = run(own_stack, Settings(seed=1413, duration=30, replicas=2, nemeses=kinds))
+    kinds = (*KILLS, "read-only", "altered", *(f"goes-back-{service}" for service in SERVICES))
+    result = run(own_stack, Settings(seed=7666, duration=60, replicas=2, nemeses=kinds))
     assert {fault.kind for fault in result.faults} == set(kinds)
-    must_hold(result, tmp_path)
-
-
-@pytest.mark.timeout(ROUND_SECONDS)
-def test_each_database_may_go_back_while_services_are_killed(own_stack: Stack, tmp_path: Path) -> None:
-    kinds = (*KILLS, *(f"goes-back-{service}" for service in SERVICES))
-    result = run(own_stack, Settings(seed=3397, duration=40, replicas=2, nemeses=kinds))
     assert {back.service for back in result.evidence.went_back} == set(SERVICES)
     must_hold(result, tmp_path)
 
