@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from devstack.stack import Stack
+from tests.support.leftovers import stop_leftovers
 from tests.support.lent import lent_stack
 from tests.support.mend import mend
 from tests.support.shop import Shop
@@ -22,6 +23,14 @@ FIRST_START_SECONDS = 1200
 def pytest_configure(config: pytest.Config) -> None:
     """Let the stack's processes outlive the objects that started them, as they are meant to."""
     config.addinivalue_line("filterwarnings", "ignore:subprocess .* is still running:ResourceWarning")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what the lanes of an interrupted run could not stop: xdist gives them a few seconds, and ends them."""
+    in_lanes = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if in_lanes:
+        made = config._tmp_path_factory  # type: ignore[attr-defined] # noqa: SLF001 - xdist asks for it likewise
+        stop_leftovers(made.getbasetemp())
 
 
 @pytest.hookimpl(trylast=True)
