@@ -21,9 +21,12 @@ from tests.support.wait import eventually
 
 
 def with_and_without(mutant: str, otherwise: str = "") -> pytest.MarkDecorator:
-    """Try it with nothing broken (or with ``otherwise``, which breaks no promise), and with ``mutant``."""
+    """Try it with nothing broken (or with ``otherwise``, which breaks no promise), and with ``mutant``.
+
+    In a module those with nothing broken come first: a service has to start anew for each mutant alone.
+    """
     cases = [(otherwise, False), (mutant, True)]
-    return pytest.mark.parametrize(("mutant", "broken"), cases, ids=[otherwise or "as-it-is", mutant])
+    return pytest.mark.parametrize(("mutant", "broken"), cases, ids=[otherwise or "as-it-is", mutant], scope="module")
 
 
 @dataclass

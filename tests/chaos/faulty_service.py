@@ -43,7 +43,7 @@ class FaultyService:
         self.start(mutant, **settings)
 
     def logs(self, words: str) -> None:
-        """Wait until it has logged ``words`` since it was last restarted."""
+        """Wait until it has logged ``words`` since it was last restarted, or told what to become."""
 
         def logged() -> None:
             with self.service.log.open() as log:
@@ -56,6 +56,7 @@ class FaultyService:
         """See that it runs with ``mutant`` broken; with nothing broken where that is empty."""
         if self._mutant != mutant:
             self.restart(mutant)
+        self._log_began = self.service.log.stat().st_size
         self.start(mutant)  # where it was down
 
     def dies(self) -> int:
