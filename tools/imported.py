@@ -13,7 +13,7 @@ import zipfile
 import truststore
 from jgo.maven import MavenContext
 
-from tools.paths import IMPORTED
+from tools.paths import IMPORTED, cache
 
 VERSION = "1.3.0"
 SHA256 = "817951eab518442950f1982be24b2c3154b214b40e42f49b915cbf5181e6ee80"
@@ -31,7 +31,7 @@ def ensure() -> None:
     annotations = IMPORTED / _ANNOTATIONS
     if annotations.exists() and _is_pinned(annotations.read_bytes()):
         return
-    proto = _download()
+    proto = download()
     if not _is_pinned(proto):
         raise ImportedError(f"validate.proto of build.buf:protovalidate:{VERSION} has not the checksum it should have")
     _put(_ANNOTATIONS, proto)
@@ -45,10 +45,16 @@ def _put(name: str, proto: bytes) -> None:
     beside.replace(place)
 
 
-def _download() -> bytes:
+def download() -> bytes:
+    """Return protovalidate's annotations out of its jar, which is fetched unless it lies in the cache.
+
+    Raises:
+        ImportedError: it cannot be fetched.
+    """
     truststore.inject_into_ssl()  # trust what the system trusts, as pip does
     try:
-        component = MavenContext().project("build.buf", "protovalidate").at_version(VERSION)
+        maven = MavenContext(repo_cache=cache() / "maven", local_repos=[])  # not ~/.m2, which is the user's
+        component = maven.project("build.buf", "protovalidate").at_version(VERSION)
         with zipfile.ZipFile(component.artifact().resolve()) as jar:
             return jar.read(_ANNOTATIONS)
     except Exception as error:
