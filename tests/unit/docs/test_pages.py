@@ -45,3 +45,9 @@ def test_the_page_of_metrics_names_each_that_there_is_and_no_other() -> None:
     there = set(re.findall(r'"((?:sagakit|ordersaga)_[a-z_]+)",?\s', "\n".join(code)))
     assert there
     assert set(re.findall(r"`((?:sagakit|ordersaga)_[a-z_]+)`", (DOCS / "metrics.md").read_text())) == there
+
+
+def test_the_page_of_metrics_names_each_module_that_defines_one_and_no_other() -> None:
+    code = {path: path.read_text() for room in ("sagakit", "*_svc") for path in ROOT.glob(f"{room}/**/*.py")}
+    there = {path.name for path, text in code.items() if re.search(r'"(?:sagakit|ordersaga)_[a-z_]+",?\s', text)}
+    assert set(re.findall(r"([a-z_]+\.py)`", (DOCS / "metrics.md").read_text())) == there
