@@ -80,11 +80,23 @@ def text_of(error: grpc.RpcError) -> str:
     return cast("grpc.Call", error).details() or ""
 
 
+def was_sent(error: BaseException | None) -> bool:
+    """Say whether a failed call may have reached its service; it has not where there never was a connection."""
+    if not isinstance(error, grpc.RpcError):
+        return True
+    call = cast("grpc.Call", error)
+    return not (call.code() is grpc.StatusCode.UNAVAILABLE and not _info(call) and _has_no_connection(call))
+
+
+def _has_no_connection(error: grpc.Call) -> bool:
+    return (error.details() or "").startswith("failed to connect")  # gRPC's own words
+
+
 def _sentence(error: grpc.Call, place: Place, address: str) -> str:
     code, reason, text = error.code(), _info(error), error.details() or ""
     if code is grpc.StatusCode.UNAVAILABLE and not reason:
         for sign, cause in _TLS_CAUSES.items():
-            if sign in text and text.startswith("failed to connect"):
+            if sign in text and _has_no_connection(error):
                 return f"{place.name} cannot be reached at {address}: {cause}"
         return f"{place.name} cannot be reached at {address}; {place.how_to_set()}"
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:

@@ -11,7 +11,7 @@ from ordersaga.order.v1.order_pb2_grpc import OrderServiceStub
 from rich.text import Text
 
 from ordersaga_cli import show
-from ordersaga_cli.calls import CALL_SECONDS, code_of, order_service
+from ordersaga_cli.calls import CALL_SECONDS, code_of, order_service, was_sent
 from ordersaga_cli.line import ID, LIMIT, Failed, Group, actor_option, json_option
 from ordersaga_cli.places import ORDER_SVC, address_option
 
@@ -71,6 +71,8 @@ def create(
         with order_service(order_svc) as orders:
             created = orders.CreateOrder(request, timeout=CALL_SECONDS)
     except Failed as failed:
+        if not was_sent(failed.__cause__):
+            raise Failed(f"{failed.message} (nothing was sent, so no order was placed)") from failed
         if code_of(failed.__cause__) in _IN_DOUBT:
             text = f"{failed.message} (it may have been placed: repeat it with --request-id {request_id})"
             raise Failed(text) from failed

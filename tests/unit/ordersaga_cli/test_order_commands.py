@@ -1,6 +1,8 @@
 """``ordersaga order``: what the user sees, and what order_svc is asked."""
 
 import re
+import socket
+import threading
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -67,6 +69,35 @@ def test_a_create_in_doubt_says_how_to_repeat_it_without_ordering_twice() -> Non
     result, services = ask(CREATE, CreateOrder=Unavailable("the database cannot be reached; try again"))
     assert result.code == 1
     assert f"repeat it with --request-id {services.request.request_id}" in result.err
+
+
+def test_a_create_without_a_connection_was_surely_not_placed() -> None:
+    result = typed(CREATE, at("127.0.0.1:9"))
+    assert result.code == 1
+    assert "order_svc cannot be reached at 127.0.0.1:9;" in result.err
+    assert result.err.endswith(" (nothing was sent, so no order was placed)\n")
+
+
+def test_a_create_that_meets_what_only_sounds_like_no_connection_is_in_doubt() -> None:
+    result, _ = ask(CREATE, CreateOrder=Unavailable("failed to connect to the database"))
+    assert "it may have been placed" in result.err
+
+
+def test_a_create_whose_connection_ends_is_in_doubt() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=hang_up, args=(server,), daemon=True).start()
+        result = typed(CREATE, at(f"127.0.0.1:{server.getsockname()[1]}"))
+    assert "it may have been placed" in result.err
+
+
+def hang_up(server: socket.socket) -> None:
+    """Speak HTTP/2 until the call has come, then end the connection."""
+    connection, _ = server.accept()
+    with connection:
+        connection.sendall(b"\0\0\0\4\0\0\0\0\0")  # empty SETTINGS
+        received = b""
+        while b"CreateOrder" not in received:
+            received += connection.recv(65_536)
 
 
 def test_a_create_that_is_refused_was_surely_not_placed() -> None:
