@@ -142,6 +142,11 @@ def table(rows: list[Row]) -> Table:
 def closing(console: Console, stack: Stack, *, stopped: bool) -> None:
     """Print how the same is done by hand, and how to go on."""
     console.rule("[bold]4  By hand")
+    if stopped:
+        console.print("Everything is stopped again. `make up` starts it; then try:")
+    else:
+        console.print("The stack is still running: `make status`, `make logs`, and `make down` to stop it. Try:")
+    console.print()
     orders, sagas = stack.service("order_svc").grpc, stack.service("orchestrator_svc").grpc
     trust = f"-cacert {stack.security.ca}" if stack.security.on else "-plaintext"
     seed = json.dumps({"userId": 1, "productId": 1, "quantity": 1, "price": 10000}, separators=(",", ":"))
@@ -154,9 +159,5 @@ def closing(console: Console, stack: Stack, *, stopped: bool) -> None:
         console.print(f"grpcurl {trust} -d '{data}' {address} {method}", highlight=False, soft_wrap=True)
     console.print()
     if stopped:
-        console.print(
-            "Everything is stopped again. `make up` starts it for you to try, `make demo KEEP=1` leaves it running."
-        )
-    else:
-        console.print("The stack is still running: `make status`, `make logs`, and `make down` to stop it.")
+        console.print("`make demo KEEP=1` leaves it running.")
     console.print("How it works: docs/architecture.md. Your own steps in place of ours: docs/how-to/add-a-step.md.")

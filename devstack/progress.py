@@ -12,6 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 READY = "ready"
+_DOWNLOADING = "downloading"
+_DOWNLOAD_SECONDS = 10.0
+"""How long a log is silent between two lines about one part's download."""
 
 
 class Board:
@@ -23,6 +26,7 @@ class Board:
         self._began = time.monotonic()
         self._doing = dict.fromkeys(parts, "waiting")
         self._took: dict[str, float] = {}
+        self._downloading_told: dict[str, float] = {}
         self._spinners = {part: Spinner("dots", style="cyan") for part in parts}
         self._lock = threading.Lock()
 
@@ -31,15 +35,20 @@ class Board:
         with self._lock:
             news = self._doing[part] != doing
             self._doing[part] = doing
+            seconds = time.monotonic() - self._began
             if doing == READY:
-                self._took.setdefault(part, time.monotonic() - self._began)
-            # Of a download's many updates a log needs only the first.
-            if news and not self._console.is_terminal and not (doing.startswith("downloading") and part in self._took):
-                if doing.startswith("downloading"):
-                    self._took[part] = 0.0
-                self._console.print(f"{time.monotonic() - self._began:6.1f} s  {part:18} {doing}", highlight=False)
-            if doing == READY:
-                self._took[part] = time.monotonic() - self._began
+                self._took[part] = seconds
+            if news and not self._console.is_terminal and self._is_for_a_log(part, doing, seconds):
+                self._console.print(f"{seconds:6.1f} s  {part:18} {doing}", highlight=False)
+
+    def _is_for_a_log(self, part: str, doing: str, seconds: float) -> bool:
+        """Say whether a log gets a line: of a download's many updates one now and then."""
+        if not doing.startswith(_DOWNLOADING):
+            return True
+        if seconds - self._downloading_told.get(part, -_DOWNLOAD_SECONDS) < _DOWNLOAD_SECONDS:
+            return False
+        self._downloading_told[part] = seconds
+        return True
 
     def __rich__(self) -> Table:
         """Draw it."""
