@@ -26,14 +26,16 @@ from sagakit.consumer.paused_partitions import PausedPartitions
 from sagakit.consumer.setbacks import Setbacks
 from sagakit.consumer.stall_repair import StallRepair
 from sagakit.consumer.stalled_partitions import StalledPartitionDetector
+from sagakit.consumer.unreadable_batches import UnreadableBatches
 from sagakit.kafka.consumed import source
 from sagakit.kafka.lost_brokers import LostBrokerDetector
 from sagakit.kafka.producer import Producer
 from sagakit.kafka.renewed_files import RenewedFiles
+from sagakit.kafka.unreadable import is_unreadable
 from sagakit.offsets.handled import COMMIT_SECONDS, Offsets
 from sagakit.postgres.database import Database
 from sagakit.runtime import metrics
-from sagakit.runtime.logs import logger
+from sagakit.runtime.logs import logger, one_line
 
 log = logger("consumer")
 
@@ -69,6 +71,7 @@ class Consumer:
         self._offsets = Offsets()
         self._batch_handler = BatchHandler(handle, codec, database, producer, self._offsets)
         self._parking, self._held_back, paused = Parking(group, producer), HeldBack(), PausedPartitions()
+        self._unreadable = UnreadableBatches(client)
         self._stopping = threading.Event()
         self._stalled_partitions = StalledPartitionDetector(client, group, stall_seconds)
         self._membership = Membership(
@@ -79,7 +82,7 @@ class Consumer:
             offsets=self._offsets,
             offset_keeper=OffsetKeeper(self._offsets, self._batch_handler),
             stalled_partitions=self._stalled_partitions,
-            notes=[self._parking, self._held_back, paused],
+            notes=[self._parking, self._held_back, paused, self._unreadable],
         )
         self._stall_repair = StallRepair(
             self._membership,
@@ -153,10 +156,15 @@ class Consumer:
     def _turn(self) -> None:
         """Handle one batch: all of it, or what is left of it once its bad messages are isolated."""
         self._setbacks.try_again()
-        batch, ends = self._collect()
-        if not batch:
+        batch, ends, unreadable = self._collect()
+        if batch:
+            self._do(batch, ends)
+        else:
             self._offsets.end(ends)
-            return
+        for event in unreadable:
+            self._pass_over(event)
+
+    def _do(self, batch: list[KafkaMessage], ends: Sequence[KafkaMessage]) -> None:
         began = time.perf_counter()
         try:
             held = self._work(batch)
@@ -181,22 +189,44 @@ class Consumer:
         else:
             self._setbacks.none_left()
 
-    def _collect(self) -> tuple[list[KafkaMessage], list[KafkaMessage]]:
-        """Return the messages of a batch, and the events that say that a partition's end is reached."""
+    def _collect(self) -> tuple[list[KafkaMessage], list[KafkaMessage], list[KafkaMessage]]:
+        """Return a batch's messages, the events at a partition's end, and those of batches that cannot be read."""
         wait_seconds = COMMIT_SECONDS if self._offsets.pending else _POLL_SECONDS
         found = self._batch_reader.take(self._membership.client, wait_seconds)
         if len(found) < self._batch_size:
             self._stalled_partitions.drained()
-        batch, ends = list[KafkaMessage](), list[KafkaMessage]()
+        batch, ends, unreadable = list[KafkaMessage](), list[KafkaMessage](), list[KafkaMessage]()
         for message in found:
             error = message.error()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
                 if error.fatal():
                     raise KafkaException(error)
                 log.warning("Kafka trouble", error=str(error))
+                if is_unreadable(message):
+                    unreadable.append(message)
             elif self._membership.has(message):  # else its partition was revoked while they were collected
                 (batch if error is None else ends).append(message)
-        return batch, ends
+        return batch, ends, unreadable
+
+    def _pass_over(self, event: KafkaMessage) -> None:
+        """Park the batches that cannot be read, of which ``event`` is the first, and read on behind them.
+
+        That waits until all that lies before them is handled, and until it is known where they end: the event comes
+        again until something is done about it.
+        """
+        topic, partition, _ = source(event)
+        if not self._membership.has(event) or self._offsets.is_rewound((topic, partition)):
+            return
+        end = self._unreadable.end(event)
+        if end is None:
+            return
+        try:
+            self._parking.park_unreadable(event, end)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the event comes again
+            log.warning("an unreadable batch cannot be parked yet", error=one_line(error))
+            return
+        self._offsets.add([KafkaMessage(topic=topic, partition=partition, offset=end - 1)])
+        self._membership.client.seek(TopicPartition(topic, partition, end))
 
     def _work(self, batch: Sequence[KafkaMessage]) -> Failed:
         """Handle and publish ``batch``. Return what is held back: all else has had its effect, or is parked."""

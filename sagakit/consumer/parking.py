@@ -7,7 +7,7 @@ from confluent_kafka import Message as KafkaMessage
 
 from sagakit.consumer.batch_handler import Failed
 from sagakit.dead_letters.letter import dead_letter, is_without_content, without_content
-from sagakit.errors import NotHeardOf
+from sagakit.errors import NotHeardOf, Poison
 from sagakit.families import Family, family_of
 from sagakit.kafka.consumed import Partition, Place, source
 from sagakit.kafka.producer import Producer
@@ -45,6 +45,17 @@ class Parking:
         if failed:
             self._deliver([dead_letter(self._group, raw, error) for raw, error in failed])
             self._parked.update(source(raw) for raw, _ in failed)
+
+    def park_unreadable(self, event: KafkaMessage, end: int) -> None:
+        """Park, without content, all that lies from the place of ``event``, the client's error, to the offset ``end``.
+
+        Raises:
+            Unavailable: Kafka does not take it.
+        """
+        topic, partition, begin = source(event)
+        reason = Poison("UNREADABLE", f"the offsets {begin} to {end - 1} cannot be read: {event.error()}")
+        letter = dead_letter(self._group, KafkaMessage(topic=topic, partition=partition, offset=begin), reason)
+        self._deliver([without_content(letter)])
 
     def settle(self, done: Iterable[KafkaMessage]) -> None:
         """Forget ``done``, which will not come again."""

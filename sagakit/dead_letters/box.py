@@ -16,8 +16,9 @@ from confluent_kafka.admin import AdminClient
 
 from sagakit.dead_letters.letter import ROUND, Letter, read_letter, topic_of
 from sagakit.errors import NotFound, Refused, Unavailable
-from sagakit.kafka.consumed import READING, Place
+from sagakit.kafka.consumed import READING, Place, source
 from sagakit.kafka.producer import PROPERTIES
+from sagakit.kafka.unreadable import end_of, is_unreadable
 
 _ANSWER_SECONDS = 10.0
 _FLUSH_SECONDS = 20.0
@@ -96,7 +97,7 @@ class DeadLetterBox:
             NotFound: the group has no dead-letter topic.
         """
         self.group, self._topic = group, topic_of(group)
-        shared = {**client, **_SILENT}
+        self._client = shared = {**client, **_SILENT}
         self._consumer = KafkaConsumer({**shared, **_CONSUMER, "group.id": group})
         self._producer = KafkaProducer({**shared, **PROPERTIES})
         try:
@@ -166,7 +167,7 @@ class DeadLetterBox:
         if not topic:
             raise Refused("NO_SOURCE", f"{letter.name} does not say where it came from; it can only be dropped")
         if letter.omitted:
-            raise Refused("NO_VALUE", f"the value of {letter.name} was too large to be parked; it can only be dropped")
+            raise Refused("NO_VALUE", f"{letter.name} was parked without its value; it can only be dropped")
         if not self._is_read(topic):
             raise Refused(
                 "FOREIGN_TOPIC",
@@ -252,6 +253,9 @@ class DeadLetterBox:
                 if message is not None and error is None:
                     give_up = time.monotonic() + _ANSWER_SECONDS
                     yield message
+                elif message is not None and is_unreadable(message):  # nobody but its writer can tell what it was
+                    end = end_of(self._client, source(message))
+                    self._consumer.seek(TopicPartition(self._topic, message.partition() or 0, end))
                 elif message is not None and error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
                     left.discard(message.partition() or 0)
                 elif time.monotonic() > give_up:

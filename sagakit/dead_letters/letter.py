@@ -36,7 +36,7 @@ UNPUBLISHABLE = "UNPUBLISHABLE"
 """Reason: Kafka refuses the answer to the message."""
 REASONS = (
     "NULL_VALUE", "NOT_FRAMED", "UNDECODABLE", "NO_MESSAGE_TYPE", "TYPE_NOT_ALLOWED", "TYPE_MISMATCH",
-    "UNKNOWN_SCHEMA", "NOT_AVRO", "SCHEMA_REFUSED", "TOO_LARGE", "OUT_OF_RANGE", "BAD_HEADERS", "BAD_KEY",
+    "UNKNOWN_SCHEMA", "NOT_AVRO", "SCHEMA_REFUSED", "TOO_LARGE", "OUT_OF_RANGE", "BAD_HEADERS", "BAD_KEY", "UNREADABLE",
     "UNKNOWN_SAGA", "REUSED_ID", "NOT_HANDLED",
     UNSTORABLE, UNPUBLISHABLE, HANDLER_ERROR,
 )  # fmt: skip
@@ -75,7 +75,7 @@ class Letter:
     place: Place
     """The letter's own topic, partition and offset."""
     omitted: bool = False
-    """Whether its value was too large to be parked: only the original message has it."""
+    """Whether it was parked without its value, which was too large or cannot be read: only its topic has that."""
 
     @property
     def name(self) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from sagakit.errors import SagakitError, Unavailable
+from sagakit.kafka.consumed import source
+from sagakit.kafka.unreadable import end_of, is_unreadable
 from sagakit.runtime.logs import logger
 
 log = logger("claims")
@@ -94,7 +96,9 @@ def _read(client: _Client, group: str) -> list[str | None]:
     try:
         reader.assign([TopicPartition(TOPIC, 0, OFFSET_BEGINNING)])
         while (message := _next(reader)) is not None:
-            if message.key() == group.encode():
+            if is_unreadable(message):  # no claim of ours
+                reader.seek(TopicPartition(TOPIC, 0, end_of(client, source(message))))
+            elif message.key() == group.encode():
                 value = message.value()
                 claims.append(None if value is None else value.decode(errors="replace"))
     except KafkaException as error:
@@ -105,12 +109,12 @@ def _read(client: _Client, group: str) -> list[str | None]:
 
 
 def _next(reader: Consumer) -> Message | None:
-    """Return the next message; None at the topic's end."""
+    """Return the next message, or the error of a batch that cannot be read; None at the topic's end."""
     message = reader.poll(_ANSWER_SECONDS)
     if message is None:
         raise Unavailable(f"the topic {TOPIC} cannot be read: no answer")
     error = message.error()
-    if error is None:
+    if error is None or is_unreadable(message):
         return message
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
         return None

@@ -130,6 +130,10 @@ class Offsets:
         """Note that ``partitions`` are read again: no end counts before one of their messages is handled."""
         self._rewound.update(partitions)
 
+    def is_rewound(self, partition: Partition) -> bool:
+        """Say whether ``partition`` is read again, and none of its messages has been handled since."""
+        return partition in self._rewound
+
     def reached(self, partition: Partition) -> int:
         """Return the offset at which reading ``partition`` goes on; -1 where that is not known."""
         return self._reached.get(partition, -1)

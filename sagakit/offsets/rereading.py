@@ -7,7 +7,8 @@ from datetime import datetime
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from sagakit.errors import Unavailable
-from sagakit.kafka.consumed import NEVER_JOINED, READING, Partition
+from sagakit.kafka.consumed import NEVER_JOINED, READING, Partition, source
+from sagakit.kafka.unreadable import end_of, is_unreadable
 from sagakit.offsets.starting_points import report_deleted
 
 Client = Mapping[str, str | int | float | bool]
@@ -60,7 +61,8 @@ def places_at(asker: Consumer, ends: Mapping[Partition, int], moment: datetime) 
 def between(client: Client, begin: Mapping[Partition, int], end: Mapping[Partition, int]) -> Iterator[Message]:
     """Read each partition from its ``begin`` to its ``end``, if the end is later.
 
-    Messages that the topic's retention has deleted are logged and counted, unless ``begin`` is ``OFFSET_BEGINNING``.
+    Batches that the client cannot read are passed over: the group that consumes the topic parks them. Messages that the
+    topic's retention has deleted are logged and counted, unless ``begin`` is ``OFFSET_BEGINNING``.
 
     Raises:
         KafkaException: the brokers refuse.
@@ -80,15 +82,25 @@ def between(client: Client, begin: Mapping[Partition, int], end: Mapping[Partiti
         while left:
             for message in consumer.consume(_BATCH, 0.2):
                 give_up = time.monotonic() + _LONGEST_SILENCE_SECONDS
-                error = message.error()
-                if error is None:
+                reached = _reached(client, consumer, message)
+                if message.error() is None:
                     yield message
-                elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                    raise KafkaException(error)
-                partition, at = (message.topic() or "", message.partition() or 0), message.offset() or 0
-                if partition in left and at + (error is None) >= left[partition]:
+                partition = (message.topic() or "", message.partition() or 0)
+                if partition in left and reached >= left[partition]:
                     del left[partition]
             if left and time.monotonic() > give_up:
                 raise Unavailable(f"{min(left)[0]} cannot be read to its end")
     finally:
         consumer.close()
+
+
+def _reached(client: Client, consumer: Consumer, message: Message) -> int:
+    """Return the offset at which ``consumer`` reads on behind ``message``, which may be an event."""
+    error, unreadable = message.error(), is_unreadable(message)
+    if error and not unreadable and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+        raise KafkaException(error)
+    topic, partition, at = source(message)
+    if unreadable:
+        at = end_of(client, (topic, partition, at))
+        consumer.seek(TopicPartition(topic, partition, at))
+    return at if error else at + 1

@@ -2,6 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 
+_BATCHES = "tests/integration/test_unreadable_batches.py"
 _BOX = "tests/integration/test_dead_letter_box.py"
 _SCHEMAS = "tests/integration/test_schema_ids.py"
 
@@ -38,6 +39,24 @@ UNTRUSTED = {
         "if versions.asked > NEVER}",
         "if versions.asked < NEVER}",
         f"{_SCHEMAS}::test_a_version_that_was_deleted_is_withdrawn",
+    ),
+    "unreadable-batches-stop": Mutant(
+        "sagakit/kafka/unreadable.py",
+        "    KafkaError._BAD_COMPRESSION,",
+        "    KafkaError._BAD_MSG,",
+        f"{_BATCHES}::test_one_is_parked_without_content_and_what_lies_around_it_is_handled",
+    ),
+    "unreadable-batches-end-anywhere": Mutant(
+        "sagakit/kafka/unreadable.py",
+        "        while outside - inside > 1:\n",
+        "        while False:\n",
+        f"{_BATCHES}::test_a_batch_of_many_messages_is_passed_over_to_its_very_end",
+    ),
+    "unreadable-batches-one-by-one": Mutant(
+        "sagakit/kafka/unreadable.py",
+        "while look.batch_at(end) is not None and",
+        "while False and",
+        f"{_BATCHES}::test_many_in_a_row_are_one_letter_and_other_partitions_go_on_meanwhile",
     ),
     "letters-keep-their-old-settings": Mutant(
         "sagakit/service/deploy.py",

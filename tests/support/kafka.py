@@ -84,16 +84,23 @@ def parked_from(letter: Message) -> str:
     return place
 
 
-def send(
-    bootstrap: str, topic: str, key: bytes | None, value: bytes | None, head: Mapping[str, bytes | None] | None = None
+def send(  # noqa: PLR0913 - a message has so many parts
+    bootstrap: str,
+    topic: str,
+    key: bytes | None,
+    value: bytes | None,
+    head: Mapping[str, bytes | None] | None = None,
+    *,
+    partition: int = -1,
 ) -> None:
-    """Write one message, and see that Kafka has it."""
+    """Write one message, to a partition by its key where none is given, and see that Kafka has it."""
     failures: list[object] = []
     producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random"})
     producer.produce(
         topic,
         key=key,
         value=value,
+        partition=partition,
         headers=list((head or {}).items()),
         on_delivery=lambda error, _: failures.append(error) if error else None,
     )
