@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from confluent_kafka.schema_registry import Schema
 from ordersaga.messages import CompleteOrderCommand, DecreaseProductCommand
 
 from devstack.stack import Stack
 from tests.support.declared import CONSUMED
 from tests.support.kafka import headers, parked_from, send, taped
 from tests.support.metrics import metric
-from tests.support.registry import encode, registry_client
+from tests.support.registry import encode
 from tests.support.shop import COMPLETED, Shop
 
 
@@ -92,14 +91,6 @@ def test_each_kind_of_poison_is_parked_with_its_reason(stack: Stack, shop: Shop,
     assert head["dead-letter-reason"].decode() == bad.reason
     assert metric(address, "sagakit_dead_letters_total", reason=bad.reason) == before + 1
     assert shop.final(shop.place(shop.product())).status == COMPLETED
-
-
-def test_a_schema_that_is_no_avro_is_parked(stack: Stack) -> None:
-    text = '{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}'
-    with registry_client(stack.registry_url) as registry:
-        schema_id = registry.register_schema(f"scratch-{uuid.uuid4()}", Schema(text, "JSON"))
-    bad = Bad("NOT_AVRO", b"1", struct.pack(">bI", 0, schema_id) + b"{}", NAME)
-    assert parked(stack, "product_svc", "decrease-product-command", bad)["dead-letter-reason"] == b"NOT_AVRO"
 
 
 def test_a_command_with_other_content_for_a_known_order_is_parked_and_changes_nothing(stack: Stack, shop: Shop) -> None:

@@ -143,6 +143,14 @@ def delete_topics(bootstrap: str, *names: str) -> None:
     eventually(gone)
 
 
+def empty_topic(bootstrap: str, name: str, partitions: int = 1) -> None:
+    """Delete all messages of a topic."""
+    until = [TopicPartition(name, number, end) for number, end in enumerate(ends(bootstrap, name, partitions))]
+    admin = AdminClient({"bootstrap.servers": bootstrap})  # it has to live until its futures are done
+    for future in admin.delete_records(until).values():
+        future.result(15)
+
+
 def committed(bootstrap: str, group: str, topic: str, partitions: int = 1) -> list[int]:
     """Return a group's committed offsets by partition; negative where it has none."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
