@@ -18,10 +18,10 @@ import psycopg
 import uvloop
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.schema_registry import SchemaRegistryClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from sagakit.avro.codec import Codec
+from sagakit.avro.renewed_registry import RenewedRegistry
 from sagakit.consumer.consumer import Consumer
 from sagakit.consumer.dispatch import Handle
 from sagakit.dead_letters.letter import REASONS, topic_of
@@ -192,9 +192,7 @@ class _Running(Generic[SettingsT]):
         return Parts(
             self._settings,
             Database(self._settings.database_url, _API_CONNECTIONS),
-            Codec(
-                SchemaRegistryClient(self._settings.registry_client()), (*self._manifest.reads, *self._manifest.writes)
-            ),
+            Codec(RenewedRegistry(self._settings), (*self._manifest.reads, *self._manifest.writes)),
             Producer(self._settings.kafka_client(), self._fail),
         )
 

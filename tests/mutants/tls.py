@@ -61,6 +61,12 @@ TLS = {
         "        while not former and",
         f"{_KAFKA}::test_a_renewed_certificate_is_taken_while_messages_come_and_go_and_none_is_lost",
     ),
+    "registry-files-never-read-again": Mutant(
+        "sagakit/avro/renewed_registry.py",
+        "self._untaken = self._current.have_changed() or self._untaken",
+        "self._untaken = False",
+        "tests/security/test_registry_tls.py::test_renewed_files_are_taken_and_half_of_them_are_not",
+    ),
     "client-certificate-not-wanted": Mutant(
         "sagakit/rpc/credentials.py",
         "require_client_authentication=files.authority.path is not None",

@@ -1,6 +1,7 @@
 """A TCP proxy, which can stop forwarding without closing the connection, as networks do."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
@@ -11,17 +12,23 @@ _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Proxy:
-    """Forwards each connection to what ``choose`` returns, both ways, until `hang` is called."""
+    """Forwards each connection to what ``choose`` returns, both ways, until `hang` is called.
 
-    def __init__(self, choose: Callable[[], Listen]) -> None:
-        self.address = Listen("127.0.0.1", 0)
+    With ``secured`` it speaks TLS in front of what does not.
+    """
+
+    def __init__(
+        self, choose: Callable[[], Listen], listen: Listen | None = None, secured: ssl.SSLContext | None = None
+    ) -> None:
+        self.address = listen or Listen("127.0.0.1", 0)
+        self._secured = secured
         self._choose = choose
         self._going = asyncio.Event()
         self._going.set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, *self.address, ssl=self._secured)
         self.address = Listen(*self._server.sockets[0].getsockname())
         return self
 
