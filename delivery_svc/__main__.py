@@ -1,6 +1,8 @@
 """Wires the delivery service together and runs it: ``python -m delivery_svc [migrate]``."""
 
-from ordersaga.delivery.v1 import delivery_pb2, delivery_pb2_grpc
+from ordersaga.auth.v1.scope_pb2 import scope
+from ordersaga.delivery.v1 import delivery_pb2
+from ordersaga.delivery.v1.delivery_pb2_grpc import add_DeliveryServiceServicer_to_server
 
 from delivery_svc.api import DeliveryService
 from delivery_svc.handlers import cancel_delivery, create_delivery
@@ -14,9 +16,15 @@ from sagakit.service.settings import ServiceSettings
 def wire(parts: Parts[ServiceSettings]) -> Wiring:
     """Put the service together."""
     service = DeliveryService(parts.database)
-    name = delivery_pb2.DESCRIPTOR.services_by_name["DeliveryService"].full_name
     return Wiring(
-        apis=[Api(name, lambda server: delivery_pb2_grpc.add_DeliveryServiceServicer_to_server(service, server))],
+        apis=[
+            Api.of(
+                delivery_pb2.DESCRIPTOR.services_by_name["DeliveryService"],
+                scope,
+                service,
+                add_DeliveryServiceServicer_to_server,
+            )
+        ],
         handle=dispatcher(create_delivery, cancel_delivery),
     )
 

@@ -1,6 +1,8 @@
 """Wires the orchestrator together and runs it: ``python -m orchestrator_svc [migrate]``."""
 
-from ordersaga.orchestrator.v1 import orchestrator_pb2, orchestrator_pb2_grpc
+from ordersaga.auth.v1.scope_pb2 import scope
+from ordersaga.orchestrator.v1 import orchestrator_pb2
+from ordersaga.orchestrator.v1.orchestrator_pb2_grpc import add_OrchestratorServiceServicer_to_server
 from pydantic import Field
 
 from orchestrator_svc.api import OrchestratorService
@@ -52,10 +54,15 @@ def wire(parts: Parts[OrchestratorSettings]) -> Wiring:
         interval_seconds=read.timer_interval_seconds,
         limit=read.timer_limit,
     )
-    add = orchestrator_pb2_grpc.add_OrchestratorServiceServicer_to_server
-    name = orchestrator_pb2.DESCRIPTOR.services_by_name["OrchestratorService"].full_name
     return Wiring(
-        apis=[Api(name, lambda server: add(service, server))],
+        apis=[
+            Api.of(
+                orchestrator_pb2.DESCRIPTOR.services_by_name["OrchestratorService"],
+                scope,
+                service,
+                add_OrchestratorServiceServicer_to_server,
+            )
+        ],
         handle=SagaEngine(saga, store, Completed(read.kafka_client(), parts.codec, lag).among).handle,
         background=[timers],
         tasks=[listener.run],

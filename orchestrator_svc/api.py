@@ -17,6 +17,7 @@ from sagakit.orchestrator.store import SagaStore
 from sagakit.postgres.database import Database
 from sagakit.postgres.notifications import NotificationListener
 from sagakit.postgres.pipeline import Transaction
+from sagakit.rpc import callers
 from sagakit.rpc.guard import Context
 from sagakit.rpc.paging import last_id, next_page_token, one_page, page_size
 from sagakit.saga import Saga
@@ -29,6 +30,7 @@ _DEFAULT_ACTIONS = 100
 _MOST_ACTIONS = 1000
 
 _Act = Callable[..., tuple[Results, bool]]
+_Action: TypeAlias = pb.RetrySagaRequest | pb.CancelSagaRequest | pb.RetrySagasRequest | pb.CancelSagasRequest
 _Found: TypeAlias = tuple[Instance, datetime]
 """A saga, and the time when it was read, by the database's clock: a saga's age goes by that clock alone."""
 
@@ -114,7 +116,7 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         return pb.CancelSagasResponse(results=results, more=more)
 
     async def _act_on_one(self, act: _Act, request: pb.RetrySagaRequest | pb.CancelSagaRequest) -> Instance:
-        wanted, note = Filter(ids=[request.order_id]), _note(request.actor, request.reason)
+        wanted, note = Filter(ids=[request.order_id]), _note(request)
         results, _ = await self._caught_up(lambda tx: act(tx, wanted, note, limit=1))
         if request.order_id not in results:
             raise _unknown(request.order_id)
@@ -126,7 +128,7 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def _act(
         self, act: _Act, request: pb.RetrySagasRequest | pb.CancelSagasRequest
     ) -> tuple[list[pb.SagaResult], bool]:
-        wanted, note = filter_of(request.filter), _note(request.actor, request.reason)
+        wanted, note = filter_of(request.filter), _note(request)
         limit = min(request.limit or _DEFAULT_ACTIONS, _MOST_ACTIONS)
         results, more = await self._caught_up(lambda tx: act(tx, wanted, note, limit=limit))
         return [result_view(self._saga, saga_id, result) for saga_id, result in results.items()], more
@@ -176,7 +178,9 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
                 yield instance, now
 
 
-def _note(actor: str, reason: str) -> str:
+def _note(request: _Action) -> str:
+    """Return who acts and why, for the history."""
+    actor, reason = callers.current().signing(request.actor, request.reason)
     return f"{actor}: {reason}" if reason else actor
 
 

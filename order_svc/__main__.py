@@ -1,6 +1,8 @@
 """Wires the order service together and runs it: ``python -m order_svc [migrate]``."""
 
-from ordersaga.order.v1 import order_pb2, order_pb2_grpc
+from ordersaga.auth.v1.scope_pb2 import scope
+from ordersaga.order.v1 import order_pb2
+from ordersaga.order.v1.order_pb2_grpc import add_OrderServiceServicer_to_server
 from pydantic import Field
 
 from order_svc.announcer import Announcer
@@ -62,9 +64,15 @@ def wire(parts: Parts[OrderSettings]) -> Wiring:
     )
     intake = Intake(writer, announce_after_seconds=read.announce_after_seconds)
     service = OrderService(parts.database, intake, Cancelling(writer), listener)
-    name = order_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
     return Wiring(
-        apis=[Api(name, lambda server: order_pb2_grpc.add_OrderServiceServicer_to_server(service, server))],
+        apis=[
+            Api.of(
+                order_pb2.DESCRIPTOR.services_by_name["OrderService"],
+                scope,
+                service,
+                add_OrderServiceServicer_to_server,
+            )
+        ],
         handle=recovery.guarding(dispatcher(complete_orders, cancel_orders)),
         reasons=REASONS,
         prepare=recovery.recover,

@@ -8,15 +8,18 @@ from ordersaga.order.v1 import order_pb2_grpc
 from prometheus_client import Counter
 
 from order_svc import store
-from order_svc.cancelling import Cancelling
+from order_svc.cancelling import Cancelling, unknown
 from order_svc.intake import Intake
 from order_svc.orders import NewOrder, Order
 from order_svc.views import new_order, order_status, order_view, result_views
-from sagakit.errors import InvalidArgument, NotFound, Unavailable
+from order_svc.whose import may_order, visible_user
+from sagakit.errors import Denied, InvalidArgument, Unavailable
 from sagakit.outbox.group_commit import GroupCommit
 from sagakit.postgres.database import Database
 from sagakit.postgres.notifications import NotificationListener
 from sagakit.postgres.pipeline import Transaction
+from sagakit.rpc import callers
+from sagakit.rpc.callers import Caller
 from sagakit.rpc.guard import Context
 from sagakit.rpc.paging import last_id, next_page_token, one_page, page_size
 from sagakit.rpc.statuses import CODES
@@ -26,6 +29,8 @@ from sagakit.runtime.metrics import begin_at_zero, tally
 _LARGEST_READ = 1000
 _READ_AGAIN_SECONDS = 5.0
 """After so long without a notification a watcher reads the order again, in case one was lost."""
+_LONGEST_NOTE = 500
+"""In characters. The request's reason, which comes first, is no longer; what it calls itself may be cut."""
 _CODES: dict[int, str] = {number: name for name, number in Code.items()}
 _BULK_ORDERS = Counter("ordersaga_bulk_orders_total", "Orders that CreateOrders answered, each by its code.", ["code"])
 begin_at_zero(_BULK_ORDERS, CODES)
@@ -43,6 +48,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
 
     async def CreateOrder(self, request: pb.CreateOrderRequest, context: Context) -> pb.CreateOrderResponse:
         """Store an order as PENDING."""
+        may_order(callers.current(), request.user_id)
         order = await self._intake.take(new_order(request, _traceparent(context)))
         return pb.CreateOrderResponse(order=order_view(order))
 
@@ -56,15 +62,19 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
 
     async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:
         """Return one order."""
-        return pb.GetOrderResponse(order=order_view(await self._read(request.order_id)))
+        return pb.GetOrderResponse(order=order_view(await self._visible(request.order_id)))
 
     async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
         """Return one page of orders, the newest first."""
-        filters = (request.user_id, request.status)
+        only = visible_user(callers.current())
+        if only is not None and request.user_id not in {0, only}:
+            return pb.ListOrdersResponse()
+        user_id = only or request.user_id
+        filters = (user_id, request.status)
         before, size = last_id("orders", filters, request.page_token), page_size(request.page_size)
         status = order_status(request.status)
         orders = await self._database.scan(
-            lambda tx: store.find(tx, before=before, limit=size + 1, user_id=request.user_id or None, status=status),
+            lambda tx: store.find(tx, before=before, limit=size + 1, user_id=user_id or None, status=status),
         )
         page, more = one_page(map(order_view, orders), size)
         token = next_page_token("orders", filters, page[-1].order_id) if more else ""
@@ -72,8 +82,14 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
 
     async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.CancelOrderResponse:
         """Store a request to cancel an order."""
+        caller = callers.current()
+        actor, note = caller.signing(request.actor, request.reason)
         order = await self._cancelling.request(
-            request.order_id, actor=request.actor, note=request.reason, traceparent=_traceparent(context)
+            request.order_id,
+            actor=actor,
+            note=note[:_LONGEST_NOTE],
+            only_of=visible_user(caller),
+            traceparent=_traceparent(context),
         )
         return pb.CancelOrderResponse(order=order_view(order))
 
@@ -83,7 +99,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
         news = ""
         with self._listener.follow(request.order_id) as follower:
             while sent is None or not sent.final:
-                order = sent.after(news) if sent and news else await self._read(request.order_id)
+                order = sent.after(news) if sent and news else await self._visible(request.order_id)
                 if order != sent:
                     yield pb.WatchOrderResponse(order=order_view(order))
                     sent = order
@@ -94,11 +110,20 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
     async def _create(
         self, requests: Sequence[pb.CreateOrderRequest], traceparent: str | None
     ) -> list[pb.CreateOrderResult]:
-        asked = [_asked(request, traceparent) for request in requests]
+        caller = callers.current()
+        asked = [_asked(request, caller, traceparent) for request in requests]
         answers = iter(await self._intake.take_all([one for one in asked if isinstance(one, NewOrder)]))
         results = result_views([next(answers) if isinstance(one, NewOrder) else one for one in asked])
         tally(_BULK_ORDERS, [_CODES[result.error.code] for result in results])
         return results
+
+    async def _visible(self, order_id: int) -> Order:
+        """Return an order that the caller may see; another's is not found, as if there were none."""
+        only = visible_user(callers.current())
+        order = await self._read(order_id)
+        if only is not None and order.user_id != only:
+            raise unknown(order_id)
+        return order
 
     async def _get(self, ids: Sequence[int]) -> Sequence[Order | Exception]:
         return await self._database.run(lambda tx: self._get_in(tx, ids))
@@ -111,14 +136,17 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
                 self._database.timelines.must_still_be_whole(tx)
             except Unavailable as error:
                 return [orders.get(i) or error for i in ids]
-        return [orders.get(i) or NotFound("ORDER_NOT_FOUND", f"there is no order {i}") for i in ids]
+        return [orders.get(i) or unknown(i) for i in ids]
 
 
-def _asked(request: pb.CreateOrderRequest, traceparent: str | None) -> NewOrder | InvalidArgument:
+def _asked(
+    request: pb.CreateOrderRequest, caller: Caller, traceparent: str | None
+) -> NewOrder | InvalidArgument | Denied:
     """Check an order of a list; the guard leaves that to us, so that a bad order is refused alone."""
     try:
         check(request)
-    except InvalidArgument as refused:
+        may_order(caller, request.user_id)
+    except (InvalidArgument, Denied) as refused:
         return refused
     return new_order(request, traceparent)
 

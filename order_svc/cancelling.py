@@ -17,13 +17,16 @@ class Cancelling:
         """Write with ``writer``."""
         self._writer = writer
 
-    async def request(self, order_id: int, *, actor: str, note: str, traceparent: str | None) -> Order:
+    async def request(
+        self, order_id: int, *, actor: str, note: str, traceparent: str | None, only_of: int | None = None
+    ) -> Order:
         """Store that ``actor`` wants the order cancelled, with ``note`` as the reason; return the order.
 
-        A repeat changes nothing and sends nothing: the first request stays, and the announcer sends it again if needed.
+        Where ``only_of`` is a user, another user's order is not found. A repeat changes nothing and sends nothing: the
+        first request stays, and the announcer sends it again if needed.
 
         Raises:
-            NotFound: there is no such order.
+            NotFound: there is no such order, or it is another user's.
             Refused: the order is final.
             Exhausted: the outbox is full.
             Unavailable: the database may have gone back.
@@ -32,8 +35,8 @@ class Cancelling:
         def noted(tx: Transaction, room: int) -> tuple[Order, list[Outgoing]]:
             # The lock orders this and a concurrent end: either we see the end, or the end comes after the request.
             order = store.lock(tx, [order_id]).get(order_id)
-            if order is None:
-                raise NotFound("ORDER_NOT_FOUND", f"there is no order {order_id}")
+            if order is None or only_of not in {None, order.user_id}:
+                raise unknown(order_id)
             if order.final:
                 raise Refused("ORDER_FINAL", f"order {order_id} is {order.status} already")
             if order.cancel_request:
@@ -45,3 +48,8 @@ class Cancelling:
             return order, [Outgoing(order_cancel_requested(order), traceparent=traceparent)]
 
         return await self._writer.write(1, noted)
+
+
+def unknown(order_id: int) -> NotFound:
+    """Return the error for an order that does not exist, or that the caller must not know of."""
+    return NotFound("ORDER_NOT_FOUND", f"there is no order {order_id}")

@@ -1,6 +1,8 @@
 """Wires the product service together and runs it: ``python -m product_svc [migrate]``."""
 
-from ordersaga.product.v1 import product_pb2, product_pb2_grpc
+from ordersaga.auth.v1.scope_pb2 import scope
+from ordersaga.product.v1 import product_pb2
+from ordersaga.product.v1.product_pb2_grpc import add_ProductServiceServicer_to_server
 
 from product_svc.api import ProductService
 from product_svc.handlers import decrease_product, increase_product
@@ -14,9 +16,15 @@ from sagakit.service.settings import ServiceSettings
 def wire(parts: Parts[ServiceSettings]) -> Wiring:
     """Put the service together."""
     service = ProductService(parts.database)
-    name = product_pb2.DESCRIPTOR.services_by_name["ProductService"].full_name
     return Wiring(
-        apis=[Api(name, lambda server: product_pb2_grpc.add_ProductServiceServicer_to_server(service, server))],
+        apis=[
+            Api.of(
+                product_pb2.DESCRIPTOR.services_by_name["ProductService"],
+                scope,
+                service,
+                add_ProductServiceServicer_to_server,
+            )
+        ],
         handle=dispatcher(decrease_product, increase_product),
     )
 

@@ -7,6 +7,7 @@
     │   ├── InvalidArgument   … because a field breaks a rule
     │   ├── NotFound          … because there is no such thing
     │   ├── AlreadyExists     … because its idempotency key was used for something else
+    │   ├── Unauthenticated   … because it is not known who asks
     │   └── Denied            … because who asks may not
     ├── Exhausted             there is no room now: nothing was done, retry with a longer backoff
     ├── Unavailable           something is away for now: nothing was done, retry with backoff
@@ -55,6 +56,10 @@ class NotFound(Refused):
 
 class AlreadyExists(Refused):
     """The idempotency key was used before, for something else."""
+
+
+class Unauthenticated(Refused):
+    """It is not known who asks."""
 
 
 class Denied(Refused):

@@ -10,10 +10,14 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from sagakit.errors import Exhausted, InvalidArgument, Unavailable, Violation
+from sagakit.errors import Exhausted, InvalidArgument, Unauthenticated, Unavailable, Violation
+from sagakit.rpc import callers
+from sagakit.rpc.callers import Caller
 from sagakit.rpc.clients import ANY, Clients
+from sagakit.rpc.gate import Entrance, Gate
 from sagakit.rpc.quotas import Quotas, address_of, tokens_for
 from sagakit.rpc.statuses import status_of
+from sagakit.rpc.tokens import EXPIRED
 from sagakit.rpc.validation import check
 from sagakit.runtime import metrics
 from sagakit.runtime.logs import logger
@@ -27,6 +31,8 @@ _MOST_CALLS = 10_000
 _READ_SECONDS = 30.0
 """How long a stream's message may wait until its client has read those before it."""
 _FAREWELL_SECONDS = 1.0
+_LONGEST_STREAM_SECONDS = 30 * 86_400
+"""Of one whose token expires later: an event loop's timers take no longer times."""
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -52,9 +58,9 @@ class Calls:
 class Guard(grpc.GenericRpcHandler):
     """Wraps each method of one service once; an interceptor would wrap it at each call."""
 
-    def __init__(self, service: grpc.GenericRpcHandler, calls: Calls) -> None:
-        """Guard ``service``; ``calls`` counts the calls under way."""
-        self._service, self._calls = service, calls
+    def __init__(self, service: grpc.GenericRpcHandler, calls: Calls, gate: Gate) -> None:
+        """Guard ``service``; ``calls`` counts the calls under way, ``gate`` lets callers in."""
+        self._service, self._calls, self._gate = service, calls, gate
         self._guarded: dict[str, Any] = {}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401 - grpc's handler type is not generic
@@ -64,20 +70,20 @@ class Guard(grpc.GenericRpcHandler):
             handler = self._service.service(handler_call_details)
             if handler is None:
                 return None
-            self._guarded[name] = _guarded(handler, name, self._calls)
+            self._guarded[name] = _guarded(handler, name, self._calls, self._gate.entrance(_short(name)))
         return self._guarded[name]
 
 
-def _guarded(handler: Any, method: str, calls: Calls) -> Any:  # noqa: ANN401 - grpc's handler type is not generic
+def _guarded(handler: Any, method: str, calls: Calls, enter: Entrance) -> Any:  # noqa: ANN401 - grpc's handler type is not generic
     codecs = {
         "request_deserializer": _forgiving(handler.request_deserializer),
         "response_serializer": handler.response_serializer,
     }
     if handler.unary_unary:
-        return grpc.unary_unary_rpc_method_handler(_unary(handler.unary_unary, method, calls), **codecs)
+        return grpc.unary_unary_rpc_method_handler(_unary(handler.unary_unary, method, calls, enter), **codecs)
     if handler.unary_stream:
-        return grpc.unary_stream_rpc_method_handler(_stream(handler.unary_stream, method, calls), **codecs)
-    return grpc.stream_stream_rpc_method_handler(_dialogue(handler.stream_stream, method, calls), **codecs)
+        return grpc.unary_stream_rpc_method_handler(_stream(handler.unary_stream, method, calls, enter), **codecs)
+    return grpc.stream_stream_rpc_method_handler(_dialogue(handler.stream_stream, method, calls, enter), **codecs)
 
 
 def _forgiving(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message | None]:
@@ -93,7 +99,7 @@ def _forgiving(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Mes
 
 
 def _unary(
-    behaviour: Callable[[Any, Context], Awaitable[Message]], method: str, calls: Calls
+    behaviour: Callable[[Any, Context], Awaitable[Message]], method: str, calls: Calls, enter: Entrance
 ) -> Callable[..., Awaitable[Message]]:
     answered, seconds = metrics.RPCS.labels(_short(method), "OK"), metrics.RPC_SECONDS.labels(_short(method))
 
@@ -102,6 +108,7 @@ def _unary(
         calls.under_way += 1
         try:
             calls.must_be_taken(context)
+            await _enter(enter, context, calls)
             _spend(request, context, calls)
             await _admit(request, context)
             response = await behaviour(request, context)
@@ -116,7 +123,9 @@ def _unary(
     return guarded
 
 
-def _stream(behaviour: Callable[[Any, Context], Any], method: str, calls: Calls) -> Callable[..., Awaitable[None]]:
+def _stream(
+    behaviour: Callable[[Any, Context], Any], method: str, calls: Calls, enter: Entrance
+) -> Callable[..., Awaitable[None]]:
     writes = inspect.iscoroutinefunction(
         behaviour
     )  # it writes its own answers, as the Watch of grpc's health service does
@@ -127,20 +136,23 @@ def _stream(behaviour: Callable[[Any, Context], Any], method: str, calls: Calls)
         responses = behaviour(request, context)
         await (responses if writes else _write_all(responses, context))
 
-    return _streaming(answer, method, calls)
+    return _streaming(answer, method, calls, enter)
 
 
 def _dialogue(
-    behaviour: Callable[[AsyncIterator[Message], Context], AsyncGenerator[Message]], method: str, calls: Calls
+    behaviour: Callable[[AsyncIterator[Message], Context], AsyncGenerator[Message]],
+    method: str,
+    calls: Calls,
+    enter: Entrance,
 ) -> Callable[..., Awaitable[None]]:
     async def answer(requests: AsyncIterator[Message | None], context: Context) -> None:
         await _write_all(behaviour(_admitted(requests, context, calls), context), context)
 
-    return _streaming(answer, method, calls)
+    return _streaming(answer, method, calls, enter)
 
 
 def _streaming(
-    answer: Callable[[Any, Context], Awaitable[None]], method: str, calls: Calls
+    answer: Callable[[Any, Context], Awaitable[None]], method: str, calls: Calls, enter: Entrance
 ) -> Callable[..., Awaitable[None]]:
     answered, under_way = metrics.RPCS.labels(_short(method), "OK"), metrics.STREAMS.labels(_short(method))
 
@@ -149,9 +161,10 @@ def _streaming(
         under_way.inc()
         try:
             calls.must_be_taken(context)
+            caller = await _enter(enter, context, calls)
             with calls.quotas.stream(_caller(context)) if calls.quotas else nullcontext():
-                await answer(request, context)
-        except _Unread as error:
+                await _while_known(caller, answer(request, context))
+        except (_Unread, _Expired) as error:
             # The status waits behind the unread messages: the client gets it if it goes on reading.
             with suppress(TimeoutError, grpc.aio.InternalError):
                 async with asyncio.timeout(_FAREWELL_SECONDS):
@@ -169,6 +182,29 @@ def _streaming(
 
 class _Unread(Unavailable):
     """The client does not read its stream, which ends therefore."""
+
+
+class _Expired(Unauthenticated):
+    """The caller's token has expired while a stream was under way."""
+
+
+async def _while_known(caller: Caller, answering: Awaitable[None]) -> None:
+    """Await ``answering`` until it ends, or the token of ``caller`` expires.
+
+    Raises:
+        _Expired: it does.
+    """
+    if caller.expires is None:
+        await answering
+        return
+    left = asyncio.timeout(min(caller.expires - time.time(), _LONGEST_STREAM_SECONDS))
+    try:
+        async with left:
+            await answering
+    except TimeoutError:
+        if left.expired():
+            raise _Expired(EXPIRED, "the token has expired; call again with another") from None
+        raise
 
 
 async def _write_all(responses: AsyncGenerator[Message], context: Context) -> None:
@@ -200,6 +236,16 @@ async def _admit(request: Message | None, context: Context) -> None:
     check(request)
 
 
+async def _enter(enter: Entrance, context: Context, calls: Calls) -> Caller:
+    """Find out who calls; who shows no good token pays as the address that the call comes from."""
+    try:
+        return await enter(context)
+    except Unauthenticated:
+        if calls.quotas:
+            calls.quotas.spend(address_of(context.peer()))
+        raise
+
+
 def _spend(request: Message | None, context: Context, calls: Calls) -> None:
     if calls.quotas:
         calls.quotas.spend(_caller(context), 1 if request is None else tokens_for(request))
@@ -217,7 +263,9 @@ async def _spend_slowly(request: Message | None, context: Context, calls: Calls)
 
 
 def _caller(context: Context) -> str:
-    return address_of(context.peer())
+    """Return whose quotas the call takes from: the token's subject, or else all who call from the same address."""
+    subject = callers.current().subject
+    return f"subject {subject}" if subject else address_of(context.peer())
 
 
 async def _abort(context: Context, error: Exception, method: str) -> NoReturn:

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, cast
+from functools import partial
+from typing import Any, NamedTuple, Self, cast
 
 import grpc
+from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
@@ -12,12 +14,17 @@ from sagakit.rpc import reflection
 from sagakit.rpc.clients import Clients
 from sagakit.rpc.connections import server_options
 from sagakit.rpc.credentials import credentials
+from sagakit.rpc.gate import ALWAYS_OPEN, Gate
 from sagakit.rpc.guard import Calls, Guard
 from sagakit.rpc.quotas import Quotas
+from sagakit.rpc.scopes import scopes_of
 from sagakit.rpc.settings import RpcSettings
 from sagakit.rpc.statuses import CODES
 from sagakit.runtime import metrics
+from sagakit.runtime.logs import logger
 from sagakit.runtime.settings import Listen
+
+log = logger("rpc")
 
 LIVENESS = "liveness"
 """Service name for the health of the process itself; the empty name and the APIs' names stand for readiness."""
@@ -29,20 +36,41 @@ _QUIET_CHECKS = 10
 
 
 class Api(NamedTuple):
-    """One gRPC service: its full name, and the function that adds its servicer to a server."""
+    """One gRPC service."""
 
     name: str
+    """Its full name."""
     add: Callable[[grpc.aio.Server], None]
+    """Adds its servicer to a server."""
+    scopes: Mapping[str, str]
+    """By each method's short name what a caller's token must be good for."""
+
+    @classmethod
+    def of(
+        cls,
+        service: ServiceDescriptor,
+        scope: Any,  # noqa: ANN401 - protobuf's type is a stub's only
+        servicer: object,
+        add: Callable[[Any, grpc.aio.Server], None],
+    ) -> Self:
+        """Return the API of ``servicer``, which the generated function ``add`` adds to a server.
+
+        ``scope`` is the option by which the proto file of ``service`` says each method's scope.
+
+        Raises:
+            MethodWithoutScope: a method has none.
+        """
+        return cls(service.full_name, partial(add, servicer), scopes_of(service, scope))
 
 
 class _Guarding:
     """The part of a server that a generated ``add_…_to_server`` calls; it puts the guard around what is added."""
 
-    def __init__(self, server: grpc.aio.Server, calls: Calls) -> None:
-        self._server, self._calls = server, calls
+    def __init__(self, server: grpc.aio.Server, calls: Calls, gate: Gate) -> None:
+        self._server, self._calls, self._gate = server, calls, gate
 
     def add_generic_rpc_handlers(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
-        self._server.add_generic_rpc_handlers(tuple(Guard(handler, self._calls) for handler in handlers))
+        self._server.add_generic_rpc_handlers(tuple(Guard(handler, self._calls, self._gate) for handler in handlers))
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, object]) -> None:  # noqa: ARG002 - as grpc calls it
         """Begin to count. These are the same methods again, registered by name; nothing else is needed of them."""
@@ -66,21 +94,24 @@ class RpcServer:
         per_second = settings.grpc_caller_calls_per_second
         quotas = Quotas(per_second, max(1, round(per_second * _BURST_SECONDS)), settings.grpc_caller_streams)
         self._calls = Calls(clients=Clients(settings.grpc_tls_client_names), quotas=quotas)
-        guarding = cast("grpc.aio.Server", _Guarding(self._server, self._calls))
+        tokens = settings.tokens()
         for api in apis:
-            api.add(guarding)
+            api.add(self._guarding(self._calls, Gate(tokens, api.scopes)))
         # Health has a count of its own: it answers probes at any number of calls, and no stop waits for its watchers.
-        apart = cast("grpc.aio.Server", _Guarding(self._server, Calls()))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, apart)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._guarding(Calls(), ALWAYS_OPEN))
         health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-        reflection.add_to_server(guarding, [*self._names, health])
+        reflection.add_to_server(self._guarding(self._calls, Gate(tokens)), [*self._names, health])
         self._bind(settings)
         self._probed = self._serve_probes(settings.health_listen, options) if settings.health_listen else None
+        _warn_of_openness(settings)
+
+    def _guarding(self, calls: Calls, gate: Gate) -> grpc.aio.Server:
+        return cast("grpc.aio.Server", _Guarding(self._server, calls, gate))
 
     def _serve_probes(self, listen: Listen, options: Sequence[tuple[str, int]]) -> grpc.aio.Server:
         """Return a server that tells of the health in the clear, and knows nothing else."""
         server = grpc.aio.server(options=options)
-        guarding = cast("grpc.aio.Server", _Guarding(server, Calls()))
+        guarding = cast("grpc.aio.Server", _Guarding(server, Calls(), ALWAYS_OPEN))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guarding)
         server.add_insecure_port(str(listen))
         return server
@@ -127,3 +158,11 @@ class RpcServer:
         await stopping
         if self._probed:  # last: until then they are told that nothing is served any more
             await self._probed.stop(None)
+
+
+def _warn_of_openness(settings: RpcSettings) -> None:
+    """Log at each start what makes the API less closed than it could be."""
+    if settings.serves_anyone:
+        log.warning("callers need no token: whoever reaches the port may do everything", grpc=str(settings.grpc_listen))
+    elif settings.sends_tokens_in_clear:
+        log.warning("callers' tokens travel in clear text: TLS is off", grpc=str(settings.grpc_listen))

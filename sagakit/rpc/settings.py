@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-from sagakit.runtime.settings import Address, Listen, Settings
+from sagakit.rpc.caller_settings import CallerSettings, is_loopback
+from sagakit.runtime.settings import Address, Listen
 from sagakit.runtime.tls_files import TlsFile, TlsFiles, problems
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|[a-z][a-z0-9+.-]*://[^\s,]+")
@@ -26,8 +27,8 @@ ClientNames = Annotated[frozenset[str], NoDecode, BeforeValidator(_names)]
 """Names of clients: DNS names, none with a ``*``, and URIs."""
 
 
-class RpcSettings(Settings):
-    """Where the gRPC API listens, with which TLS files, and what one connection and one caller may use."""
+class RpcSettings(CallerSettings):
+    """Where the gRPC API listens, with which TLS files, to whom, and what one connection and one caller may use."""
 
     grpc_listen: Address = Field(default=Listen("127.0.0.1", 50051), description="Where the gRPC API listens.")
     health_listen: Address | None = Field(
@@ -69,6 +70,11 @@ class RpcSettings(Settings):
     def problems(self) -> Iterator[str]:
         """Yield a line for settings that contradict each other; it begins with a setting's name."""
         yield from super().problems()
+        if self.serves_anyone and self.auth_none_acknowledged == "no":
+            yield (
+                f"AUTH_MODE: must be jwt, where GRPC_LISTEN is no loopback address (it is {str(self.grpc_listen)!r});"
+                " or AUTH_NONE_ACKNOWLEDGED must be yes: whoever reaches the port may do everything"
+            )
         pair = ("grpc_tls_certificate", "grpc_tls_key")
         wanted = pair if self.grpc_tls_client_names is None else (*pair, "grpc_tls_client_ca")
         yield from self.missing(wanted, (*pair, "grpc_tls_client_ca", "grpc_tls_client_names"))
@@ -81,3 +87,13 @@ class RpcSettings(Settings):
             TlsFile("GRPC_TLS_KEY", self.grpc_tls_key),
             TlsFile("GRPC_TLS_CLIENT_CA", self.grpc_tls_client_ca),
         )
+
+    @property
+    def serves_anyone(self) -> bool:
+        """Whether others than this machine may reach the API, and need no token."""
+        return self.auth_mode == "none" and not is_loopback(self.grpc_listen.host)
+
+    @property
+    def sends_tokens_in_clear(self) -> bool:
+        """Whether tokens come from elsewhere without TLS, so that who listens on the way can use them."""
+        return self.auth_mode == "jwt" and self.grpc_tls_certificate is None and not is_loopback(self.grpc_listen.host)

@@ -16,6 +16,7 @@ from sagakit.errors import (
     InvalidArgument,
     NotFound,
     Refused,
+    Unauthenticated,
     Unavailable,
 )
 from sagakit.families import Family, family_of, passes
@@ -27,8 +28,9 @@ _RETRY = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=1))
 _CODES: tuple[tuple[type[Refused], grpc.StatusCode], ...] = (
     (InvalidArgument, grpc.StatusCode.INVALID_ARGUMENT),
     (NotFound, grpc.StatusCode.NOT_FOUND),
-    (Denied, grpc.StatusCode.PERMISSION_DENIED),
     (AlreadyExists, grpc.StatusCode.ALREADY_EXISTS),
+    (Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
+    (Denied, grpc.StatusCode.PERMISSION_DENIED),
     (Refused, grpc.StatusCode.FAILED_PRECONDITION),
 )
 

@@ -35,6 +35,7 @@ from sagakit.postgres.database import Database
 from sagakit.postgres.migrations import migrate_when_up
 from sagakit.postgres.poolers import must_keep_sessions
 from sagakit.postgres.settings import MigrationSettings
+from sagakit.rpc.scopes import MethodWithoutScope
 from sagakit.rpc.server import Api, RpcServer
 from sagakit.runtime import logs, metrics, metrics_server, settings
 from sagakit.runtime.periodic import Periodic
@@ -156,7 +157,11 @@ class _Running(Generic[SettingsT]):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         self._parts = self._make_parts()
-        wiring = self._wire(self._parts)
+        try:
+            wiring = self._wire(self._parts)
+        except MethodWithoutScope as error:
+            log.critical("cannot serve", reason=str(error))
+            return 1
         _begin_counting(self._manifest, wiring.reasons)
         try:
             self._server = RpcServer(self._settings, wiring.apis)

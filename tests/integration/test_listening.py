@@ -26,6 +26,7 @@ NOWHERE = {
     "SCHEMA_REGISTRY_URL": "http://127.0.0.1:1",
     "DATABASE_URL": "postgresql://nobody:nothing@127.0.0.1:1/nowhere",
     "LOG_FORMAT": "json",
+    "AUTH_NONE_ACKNOWLEDGED": "yes",
 }
 
 

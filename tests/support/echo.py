@@ -1,7 +1,7 @@
 """A gRPC server in this process with the kit's guard, whose methods answer with what they were asked."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Self
 
 import grpc
@@ -19,13 +19,14 @@ LARGE = "x" * 10_000
 class Echo:
     """Answers with the text it was asked with; streams it once and waits, or streams without end."""
 
-    def __init__(self, listen: Listen | None = None, **settings: Any) -> None:
+    def __init__(self, listen: Listen | None = None, scopes: Mapping[str, str] | None = None, **settings: Any) -> None:
         self.address = listen or Listen("127.0.0.1", free_port())
         self.called = 0
+        self.on_call: Callable[[], None] = lambda: None
         self.open = 0
         """Streams that have begun and not ended."""
         read = ServiceSettings.model_construct(grpc_listen=self.address, **settings)
-        self.server = RpcServer(read, [Api("echo", self._add)])
+        self.server = RpcServer(read, [Api("echo", self._add, scopes or {})])
 
     async def __aenter__(self) -> Self:
         await self.server.start()
@@ -46,6 +47,7 @@ class Echo:
 
     async def _call(self, request: Message, _: Context) -> Message:
         self.called += 1
+        self.on_call()
         return request
 
     async def _quiet(self, request: Message, _: Context) -> AsyncIterator[Message]:

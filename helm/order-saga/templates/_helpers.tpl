@@ -121,6 +121,19 @@ env:
 {{- end }}
 {{- end }}
 
+{{/* The variables that say who may call a service. */}}
+{{- define "osaga.callers" -}}
+- {name: AUTH_MODE, value: {{ .Values.auth.mode }}}
+{{- if eq .Values.auth.mode "jwt" }}
+- {name: AUTH_ISSUER, value: {{ .Values.auth.issuer | quote }}}
+- {name: AUTH_AUDIENCE, value: {{ .Values.auth.audience | quote }}}
+- {name: AUTH_JWKS_URL, value: {{ .Values.auth.jwksUrl | quote }}}
+- {name: AUTH_USER_CLAIM, value: {{ .Values.auth.userClaim | quote }}}
+{{- else }}
+- {name: AUTH_NONE_ACKNOWLEDGED, value: "yes"} # NOTES.txt says what that means
+{{- end }}
+{{- end }}
+
 {{- define "osaga.passwords" -}}
 {{ .Values.postgres.passwordsSecret | default (include "osaga.name" (dict "root" . "part" "postgres")) }}
 {{- end }}

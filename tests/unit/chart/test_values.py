@@ -26,6 +26,12 @@ REFUSED = {
         "postgres.enabled=false",
         "postgres.enabled is false: services.delivery.database.urlSecret must",
     ),
+    "tokens-of-nobody": ("auth.mode=jwt", "auth.mode is jwt: auth.issuer must be given"),
+    "an-issuer-that-nobody-asks": (
+        "auth.issuer=https://issuer.example",
+        "auth.mode is none: auth.issuer has no meaning",
+    ),
+    "keys-from-anywhere": ("auth.jwksUrl=http://issuer.example/keys", "jwksUrl"),
     "min-above-max": ("services.order.autoscaling.min=7", "services.order.autoscaling.min must not be above"),
 }
 

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ordersaga.auth.v1 import scope_pb2 as ordersaga_dot_auth_dot_v1_dot_scope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ordersaga/delivery/v1/delivery.proto\x12\x15ordersaga.delivery.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x02\n\x08\x44\x65livery\x12\x1f\n\x0b\x64\x65livery_id\x18\x01 \x01(\x03R\ndeliveryId\x12\x19\n\x08order_id\x18\x02 \x01(\x03R\x07orderId\x12\x17\n\x07user_id\x18\x03 \x01(\x03R\x06userId\x12\x18\n\x07\x61\x64\x64ress\x18\x04 \x01(\tR\x07\x61\x64\x64ress\x12=\n\x06status\x18\x05 \x01(\x0e\x32%.ordersaga.delivery.v1.DeliveryStatusR\x06status\x12;\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\"s\n\x12GetDeliveryRequest\x12*\n\x0b\x64\x65livery_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00H\x00R\ndeliveryId\x12$\n\x08order_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00H\x00R\x07orderIdB\x0b\n\x02id\x12\x05\xbaH\x02\x08\x01\"R\n\x13GetDeliveryResponse\x12;\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x1f.ordersaga.delivery.v1.DeliveryR\x08\x64\x65livery\"\xaf\x01\n\x15ListDeliveriesRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\x12G\n\x06status\x18\x03 \x01(\x0e\x32%.ordersaga.delivery.v1.DeliveryStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\"\x81\x01\n\x16ListDeliveriesResponse\x12?\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1f.ordersaga.delivery.v1.DeliveryR\ndeliveries\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*o\n\x0e\x44\x65liveryStatus\x12\x1f\n\x1b\x44\x45LIVERY_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44\x45LIVERY_STATUS_SCHEDULED\x10\x01\x12\x1d\n\x19\x44\x45LIVERY_STATUS_CANCELLED\x10\x02\x32\xe6\x01\n\x0f\x44\x65liveryService\x12\x64\n\x0bGetDelivery\x12).ordersaga.delivery.v1.GetDeliveryRequest\x1a*.ordersaga.delivery.v1.GetDeliveryResponse\x12m\n\x0eListDeliveries\x12,.ordersaga.delivery.v1.ListDeliveriesRequest\x1a-.ordersaga.delivery.v1.ListDeliveriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ordersaga/delivery/v1/delivery.proto\x12\x15ordersaga.delivery.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dordersaga/auth/v1/scope.proto\"\xb2\x02\n\x08\x44\x65livery\x12\x1f\n\x0b\x64\x65livery_id\x18\x01 \x01(\x03R\ndeliveryId\x12\x19\n\x08order_id\x18\x02 \x01(\x03R\x07orderId\x12\x17\n\x07user_id\x18\x03 \x01(\x03R\x06userId\x12\x18\n\x07\x61\x64\x64ress\x18\x04 \x01(\tR\x07\x61\x64\x64ress\x12=\n\x06status\x18\x05 \x01(\x0e\x32%.ordersaga.delivery.v1.DeliveryStatusR\x06status\x12;\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\"s\n\x12GetDeliveryRequest\x12*\n\x0b\x64\x65livery_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00H\x00R\ndeliveryId\x12$\n\x08order_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00H\x00R\x07orderIdB\x0b\n\x02id\x12\x05\xbaH\x02\x08\x01\"R\n\x13GetDeliveryResponse\x12;\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x1f.ordersaga.delivery.v1.DeliveryR\x08\x64\x65livery\"\xaf\x01\n\x15ListDeliveriesRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\x12G\n\x06status\x18\x03 \x01(\x0e\x32%.ordersaga.delivery.v1.DeliveryStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\"\x81\x01\n\x16ListDeliveriesResponse\x12?\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1f.ordersaga.delivery.v1.DeliveryR\ndeliveries\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*o\n\x0e\x44\x65liveryStatus\x12\x1f\n\x1b\x44\x45LIVERY_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44\x45LIVERY_STATUS_SCHEDULED\x10\x01\x12\x1d\n\x19\x44\x45LIVERY_STATUS_CANCELLED\x10\x02\x32\x91\x02\n\x0f\x44\x65liveryService\x12y\n\x0bGetDelivery\x12).ordersaga.delivery.v1.GetDeliveryRequest\x1a*.ordersaga.delivery.v1.GetDeliveryResponse\"\x13\xaa\xcf\x18\x0f\x64\x65liveries:read\x12\x82\x01\n\x0eListDeliveries\x12,.ordersaga.delivery.v1.ListDeliveriesRequest\x1a-.ordersaga.delivery.v1.ListDeliveriesResponse\"\x13\xaa\xcf\x18\x0f\x64\x65liveries:readb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,18 +46,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDELIVERIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\350\007'
   _globals['_LISTDELIVERIESREQUEST'].fields_by_name['status']._loaded_options = None
   _globals['_LISTDELIVERIESREQUEST'].fields_by_name['status']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_DELIVERYSTATUS']._serialized_start=945
-  _globals['_DELIVERYSTATUS']._serialized_end=1056
-  _globals['_DELIVERY']._serialized_start=126
-  _globals['_DELIVERY']._serialized_end=432
-  _globals['_GETDELIVERYREQUEST']._serialized_start=434
-  _globals['_GETDELIVERYREQUEST']._serialized_end=549
-  _globals['_GETDELIVERYRESPONSE']._serialized_start=551
-  _globals['_GETDELIVERYRESPONSE']._serialized_end=633
-  _globals['_LISTDELIVERIESREQUEST']._serialized_start=636
-  _globals['_LISTDELIVERIESREQUEST']._serialized_end=811
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=814
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=943
-  _globals['_DELIVERYSERVICE']._serialized_start=1059
-  _globals['_DELIVERYSERVICE']._serialized_end=1289
+  _globals['_DELIVERYSERVICE'].methods_by_name['GetDelivery']._loaded_options = None
+  _globals['_DELIVERYSERVICE'].methods_by_name['GetDelivery']._serialized_options = b'\252\317\030\017deliveries:read'
+  _globals['_DELIVERYSERVICE'].methods_by_name['ListDeliveries']._loaded_options = None
+  _globals['_DELIVERYSERVICE'].methods_by_name['ListDeliveries']._serialized_options = b'\252\317\030\017deliveries:read'
+  _globals['_DELIVERYSTATUS']._serialized_start=976
+  _globals['_DELIVERYSTATUS']._serialized_end=1087
+  _globals['_DELIVERY']._serialized_start=157
+  _globals['_DELIVERY']._serialized_end=463
+  _globals['_GETDELIVERYREQUEST']._serialized_start=465
+  _globals['_GETDELIVERYREQUEST']._serialized_end=580
+  _globals['_GETDELIVERYRESPONSE']._serialized_start=582
+  _globals['_GETDELIVERYRESPONSE']._serialized_end=664
+  _globals['_LISTDELIVERIESREQUEST']._serialized_start=667
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=842
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=845
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=974
+  _globals['_DELIVERYSERVICE']._serialized_start=1090
+  _globals['_DELIVERYSERVICE']._serialized_end=1363
 # @@protoc_insertion_point(module_scope)

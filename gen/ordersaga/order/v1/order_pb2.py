@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
+from ordersaga.auth.v1 import scope_pb2 as ordersaga_dot_auth_dot_v1_dot_scope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eordersaga/order/v1/order.proto\x12\x12ordersaga.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xca\x03\n\x05Order\x12\x19\n\x08order_id\x18\x01 \x01(\x03R\x07orderId\x12\x17\n\x07user_id\x18\x02 \x01(\x03R\x06userId\x12\x1d\n\nproduct_id\x18\x03 \x01(\x03R\tproductId\x12\x1a\n\x08quantity\x18\x04 \x01(\x03R\x08quantity\x12\x14\n\x05price\x18\x05 \x01(\x03R\x05price\x12\x18\n\x07\x61\x64\x64ress\x18\x06 \x01(\tR\x07\x61\x64\x64ress\x12\x37\n\x06status\x18\x07 \x01(\x0e\x32\x1f.ordersaga.order.v1.OrderStatusR\x06status\x12#\n\rcancel_reason\x18\x08 \x01(\tR\x0c\x63\x61ncelReason\x12;\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12J\n\x13\x63\x61ncel_request_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x11\x63\x61ncelRequestTime\"\x89\x02\n\x12\x43reateOrderRequest\x12 \n\x07user_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x06userId\x12&\n\nproduct_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\tproductId\x12\'\n\x08quantity\x18\x03 \x01(\x03\x42\x0b\xbaH\x08\"\x06\x18\xc0\x84=(\x01R\x08quantity\x12$\n\x05price\x18\x04 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00R\x05price\x12.\n\x07\x61\x64\x64ress\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x18\xf4\x03\x32\n^[^\\x00]*$R\x07\x61\x64\x64ress\x12*\n\nrequest_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\"F\n\x13\x43reateOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordersaga.order.v1.OrderR\x05order\"g\n\x13\x43reateOrdersRequest\x12P\n\x06orders\x18\x01 \x03(\x0b\x32&.ordersaga.order.v1.CreateOrderRequestB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xf4\x03\"\x03\xd8\x01\x03R\x06orders\"W\n\x14\x43reateOrdersResponse\x12?\n\x07results\x18\x01 \x03(\x0b\x32%.ordersaga.order.v1.CreateOrderResultR\x07results\"}\n\x11\x43reateOrderResult\x12\x31\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordersaga.order.v1.OrderH\x00R\x05order\x12*\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00R\x05\x65rrorB\t\n\x07outcome\"5\n\x0fGetOrderRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\"C\n\x10GetOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordersaga.order.v1.OrderR\x05order\"\xc7\x01\n\x11ListOrdersRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\x12 \n\x07user_id\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x06userId\x12\x41\n\x06status\x18\x04 \x01(\x0e\x32\x1f.ordersaga.order.v1.OrderStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\"o\n\x12ListOrdersResponse\x12\x31\n\x06orders\x18\x01 \x03(\x0b\x32\x19.ordersaga.order.v1.OrderR\x06orders\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x91\x01\n\x12\x43\x61ncelOrderRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\x12)\n\x05\x61\x63tor\x18\x02 \x01(\tB\x13\xbaH\x10r\x0e\x18\x64\x32\n^[^\\x00]*$R\x05\x61\x63tor\x12,\n\x06reason\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x18\xf4\x03\x32\n^[^\\x00]*$R\x06reason\"F\n\x13\x43\x61ncelOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordersaga.order.v1.OrderR\x05order\"7\n\x11WatchOrderRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\"E\n\x12WatchOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordersaga.order.v1.OrderR\x05order*}\n\x0bOrderStatus\x12\x1c\n\x18ORDER_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14ORDER_STATUS_PENDING\x10\x01\x12\x1a\n\x16ORDER_STATUS_COMPLETED\x10\x02\x12\x1a\n\x16ORDER_STATUS_CANCELLED\x10\x03\x32\xc8\x04\n\x0cOrderService\x12^\n\x0b\x43reateOrder\x12&.ordersaga.order.v1.CreateOrderRequest\x1a\'.ordersaga.order.v1.CreateOrderResponse\x12\x65\n\x0c\x43reateOrders\x12\'.ordersaga.order.v1.CreateOrdersRequest\x1a(.ordersaga.order.v1.CreateOrdersResponse(\x01\x30\x01\x12U\n\x08GetOrder\x12#.ordersaga.order.v1.GetOrderRequest\x1a$.ordersaga.order.v1.GetOrderResponse\x12[\n\nListOrders\x12%.ordersaga.order.v1.ListOrdersRequest\x1a&.ordersaga.order.v1.ListOrdersResponse\x12^\n\x0b\x43\x61ncelOrder\x12&.ordersaga.order.v1.CancelOrderRequest\x1a\'.ordersaga.order.v1.CancelOrderResponse\x12]\n\nWatchOrder\x12%.ordersaga.order.v1.WatchOrderRequest\x1a&.ordersaga.order.v1.WatchOrderResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eordersaga/order/v1/order.proto\x12\x12ordersaga.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1dordersaga/auth/v1/scope.proto\"\xca\x03\n\x05Order\x12\x19\n\x08order_id\x18\x01 \x01(\x03R\x07orderId\x12\x17\n\x07user_id\x18\x02 \x01(\x03R\x06userId\x12\x1d\n\nproduct_id\x18\x03 \x01(\x03R\tproductId\x12\x1a\n\x08quantity\x18\x04 \x01(\x03R\x08quantity\x12\x14\n\x05price\x18\x05 \x01(\x03R\x05price\x12\x18\n\x07\x61\x64\x64ress\x18\x06 \x01(\tR\x07\x61\x64\x64ress\x12\x37\n\x06status\x18\x07 \x01(\x0e\x32\x1f.ordersaga.order.v1.OrderStatusR\x06status\x12#\n\rcancel_reason\x18\x08 \x01(\tR\x0c\x63\x61ncelReason\x12;\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12J\n\x13\x63\x61ncel_request_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x11\x63\x61ncelRequestTime\"\x89\x02\n\x12\x43reateOrderRequest\x12 \n\x07user_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x06userId\x12&\n\nproduct_id\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\tproductId\x12\'\n\x08quantity\x18\x03 \x01(\x03\x42\x0b\xbaH\x08\"\x06\x18\xc0\x84=(\x01R\x08quantity\x12$\n\x05price\x18\x04 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00R\x05price\x12.\n\x07\x61\x64\x64ress\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x18\xf4\x03\x32\n^[^\\x00]*$R\x07\x61\x64\x64ress\x12*\n\nrequest_id\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\"F\n\x13\x43reateOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordersaga.order.v1.OrderR\x05order\"g\n\x13\x43reateOrdersRequest\x12P\n\x06orders\x18\x01 \x03(\x0b\x32&.ordersaga.order.v1.CreateOrderRequestB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xf4\x03\"\x03\xd8\x01\x03R\x06orders\"W\n\x14\x43reateOrdersResponse\x12?\n\x07results\x18\x01 \x03(\x0b\x32%.ordersaga.order.v1.CreateOrderResultR\x07results\"}\n\x11\x43reateOrderResult\x12\x31\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordersaga.order.v1.OrderH\x00R\x05order\x12*\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00R\x05\x65rrorB\t\n\x07outcome\"5\n\x0fGetOrderRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\"C\n\x10GetOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordersaga.order.v1.OrderR\x05order\"\xc7\x01\n\x11ListOrdersRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\x12 \n\x07user_id\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x06userId\x12\x41\n\x06status\x18\x04 \x01(\x0e\x32\x1f.ordersaga.order.v1.OrderStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\"o\n\x12ListOrdersResponse\x12\x31\n\x06orders\x18\x01 \x03(\x0b\x32\x19.ordersaga.order.v1.OrderR\x06orders\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x91\x01\n\x12\x43\x61ncelOrderRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\x12)\n\x05\x61\x63tor\x18\x02 \x01(\tB\x13\xbaH\x10r\x0e\x18\x64\x32\n^[^\\x00]*$R\x05\x61\x63tor\x12,\n\x06reason\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x18\xf4\x03\x32\n^[^\\x00]*$R\x06reason\"F\n\x13\x43\x61ncelOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordersaga.order.v1.OrderR\x05order\"7\n\x11WatchOrderRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\"E\n\x12WatchOrderResponse\x12/\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordersaga.order.v1.OrderR\x05order*}\n\x0bOrderStatus\x12\x1c\n\x18ORDER_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14ORDER_STATUS_PENDING\x10\x01\x12\x1a\n\x16ORDER_STATUS_COMPLETED\x10\x02\x12\x1a\n\x16ORDER_STATUS_CANCELLED\x10\x03\x32\xb1\x05\n\x0cOrderService\x12p\n\x0b\x43reateOrder\x12&.ordersaga.order.v1.CreateOrderRequest\x1a\'.ordersaga.order.v1.CreateOrderResponse\"\x10\xaa\xcf\x18\x0corders:write\x12w\n\x0c\x43reateOrders\x12\'.ordersaga.order.v1.CreateOrdersRequest\x1a(.ordersaga.order.v1.CreateOrdersResponse\"\x10\xaa\xcf\x18\x0corders:write(\x01\x30\x01\x12\x66\n\x08GetOrder\x12#.ordersaga.order.v1.GetOrderRequest\x1a$.ordersaga.order.v1.GetOrderResponse\"\x0f\xaa\xcf\x18\x0borders:read\x12l\n\nListOrders\x12%.ordersaga.order.v1.ListOrdersRequest\x1a&.ordersaga.order.v1.ListOrdersResponse\"\x0f\xaa\xcf\x18\x0borders:read\x12p\n\x0b\x43\x61ncelOrder\x12&.ordersaga.order.v1.CancelOrderRequest\x1a\'.ordersaga.order.v1.CancelOrderResponse\"\x10\xaa\xcf\x18\x0corders:write\x12n\n\nWatchOrder\x12%.ordersaga.order.v1.WatchOrderRequest\x1a&.ordersaga.order.v1.WatchOrderResponse\"\x0f\xaa\xcf\x18\x0borders:read0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -66,36 +67,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELORDERREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\021r\017\030\364\0032\n^[^\\x00]*$'
   _globals['_WATCHORDERREQUEST'].fields_by_name['order_id']._loaded_options = None
   _globals['_WATCHORDERREQUEST'].fields_by_name['order_id']._serialized_options = b'\272H\004\"\002 \000'
-  _globals['_ORDERSTATUS']._serialized_start=2050
-  _globals['_ORDERSTATUS']._serialized_end=2175
-  _globals['_ORDER']._serialized_start=142
-  _globals['_ORDER']._serialized_end=600
-  _globals['_CREATEORDERREQUEST']._serialized_start=603
-  _globals['_CREATEORDERREQUEST']._serialized_end=868
-  _globals['_CREATEORDERRESPONSE']._serialized_start=870
-  _globals['_CREATEORDERRESPONSE']._serialized_end=940
-  _globals['_CREATEORDERSREQUEST']._serialized_start=942
-  _globals['_CREATEORDERSREQUEST']._serialized_end=1045
-  _globals['_CREATEORDERSRESPONSE']._serialized_start=1047
-  _globals['_CREATEORDERSRESPONSE']._serialized_end=1134
-  _globals['_CREATEORDERRESULT']._serialized_start=1136
-  _globals['_CREATEORDERRESULT']._serialized_end=1261
-  _globals['_GETORDERREQUEST']._serialized_start=1263
-  _globals['_GETORDERREQUEST']._serialized_end=1316
-  _globals['_GETORDERRESPONSE']._serialized_start=1318
-  _globals['_GETORDERRESPONSE']._serialized_end=1385
-  _globals['_LISTORDERSREQUEST']._serialized_start=1388
-  _globals['_LISTORDERSREQUEST']._serialized_end=1587
-  _globals['_LISTORDERSRESPONSE']._serialized_start=1589
-  _globals['_LISTORDERSRESPONSE']._serialized_end=1700
-  _globals['_CANCELORDERREQUEST']._serialized_start=1703
-  _globals['_CANCELORDERREQUEST']._serialized_end=1848
-  _globals['_CANCELORDERRESPONSE']._serialized_start=1850
-  _globals['_CANCELORDERRESPONSE']._serialized_end=1920
-  _globals['_WATCHORDERREQUEST']._serialized_start=1922
-  _globals['_WATCHORDERREQUEST']._serialized_end=1977
-  _globals['_WATCHORDERRESPONSE']._serialized_start=1979
-  _globals['_WATCHORDERRESPONSE']._serialized_end=2048
-  _globals['_ORDERSERVICE']._serialized_start=2178
-  _globals['_ORDERSERVICE']._serialized_end=2762
+  _globals['_ORDERSERVICE'].methods_by_name['CreateOrder']._loaded_options = None
+  _globals['_ORDERSERVICE'].methods_by_name['CreateOrder']._serialized_options = b'\252\317\030\014orders:write'
+  _globals['_ORDERSERVICE'].methods_by_name['CreateOrders']._loaded_options = None
+  _globals['_ORDERSERVICE'].methods_by_name['CreateOrders']._serialized_options = b'\252\317\030\014orders:write'
+  _globals['_ORDERSERVICE'].methods_by_name['GetOrder']._loaded_options = None
+  _globals['_ORDERSERVICE'].methods_by_name['GetOrder']._serialized_options = b'\252\317\030\013orders:read'
+  _globals['_ORDERSERVICE'].methods_by_name['ListOrders']._loaded_options = None
+  _globals['_ORDERSERVICE'].methods_by_name['ListOrders']._serialized_options = b'\252\317\030\013orders:read'
+  _globals['_ORDERSERVICE'].methods_by_name['CancelOrder']._loaded_options = None
+  _globals['_ORDERSERVICE'].methods_by_name['CancelOrder']._serialized_options = b'\252\317\030\014orders:write'
+  _globals['_ORDERSERVICE'].methods_by_name['WatchOrder']._loaded_options = None
+  _globals['_ORDERSERVICE'].methods_by_name['WatchOrder']._serialized_options = b'\252\317\030\013orders:read'
+  _globals['_ORDERSTATUS']._serialized_start=2081
+  _globals['_ORDERSTATUS']._serialized_end=2206
+  _globals['_ORDER']._serialized_start=173
+  _globals['_ORDER']._serialized_end=631
+  _globals['_CREATEORDERREQUEST']._serialized_start=634
+  _globals['_CREATEORDERREQUEST']._serialized_end=899
+  _globals['_CREATEORDERRESPONSE']._serialized_start=901
+  _globals['_CREATEORDERRESPONSE']._serialized_end=971
+  _globals['_CREATEORDERSREQUEST']._serialized_start=973
+  _globals['_CREATEORDERSREQUEST']._serialized_end=1076
+  _globals['_CREATEORDERSRESPONSE']._serialized_start=1078
+  _globals['_CREATEORDERSRESPONSE']._serialized_end=1165
+  _globals['_CREATEORDERRESULT']._serialized_start=1167
+  _globals['_CREATEORDERRESULT']._serialized_end=1292
+  _globals['_GETORDERREQUEST']._serialized_start=1294
+  _globals['_GETORDERREQUEST']._serialized_end=1347
+  _globals['_GETORDERRESPONSE']._serialized_start=1349
+  _globals['_GETORDERRESPONSE']._serialized_end=1416
+  _globals['_LISTORDERSREQUEST']._serialized_start=1419
+  _globals['_LISTORDERSREQUEST']._serialized_end=1618
+  _globals['_LISTORDERSRESPONSE']._serialized_start=1620
+  _globals['_LISTORDERSRESPONSE']._serialized_end=1731
+  _globals['_CANCELORDERREQUEST']._serialized_start=1734
+  _globals['_CANCELORDERREQUEST']._serialized_end=1879
+  _globals['_CANCELORDERRESPONSE']._serialized_start=1881
+  _globals['_CANCELORDERRESPONSE']._serialized_end=1951
+  _globals['_WATCHORDERREQUEST']._serialized_start=1953
+  _globals['_WATCHORDERREQUEST']._serialized_end=2008
+  _globals['_WATCHORDERRESPONSE']._serialized_start=2010
+  _globals['_WATCHORDERRESPONSE']._serialized_end=2079
+  _globals['_ORDERSERVICE']._serialized_start=2209
+  _globals['_ORDERSERVICE']._serialized_end=2898
 # @@protoc_insertion_point(module_scope)

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ordersaga.auth.v1 import scope_pb2 as ordersaga_dot_auth_dot_v1_dot_scope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ordersaga/product/v1/product.proto\x12\x14ordersaga.product.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x01\n\x07Product\x12\x1d\n\nproduct_id\x18\x01 \x01(\x03R\tproductId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n\x05price\x18\x03 \x01(\x03R\x05price\x12\x14\n\x05stock\x18\x04 \x01(\x03R\x05stock\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\"\x8d\x01\n\x14\x43reateProductRequest\x12*\n\x04name\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xc8\x01\x32\n^[^\\x00]*$R\x04name\x12$\n\x05price\x18\x02 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00R\x05price\x12#\n\x05stock\x18\x03 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\x94\xeb\xdc\x03(\x00R\x05stock\"P\n\x15\x43reateProductResponse\x12\x37\n\x07product\x18\x01 \x01(\x0b\x32\x1d.ordersaga.product.v1.ProductR\x07product\";\n\x11GetProductRequest\x12&\n\nproduct_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\tproductId\"M\n\x12GetProductResponse\x12\x37\n\x07product\x18\x01 \x01(\x0b\x32\x1d.ordersaga.product.v1.ProductR\x07product\"d\n\x13ListProductsRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\"y\n\x14ListProductsResponse\x12\x39\n\x08products\x18\x01 \x03(\x0b\x32\x1d.ordersaga.product.v1.ProductR\x08products\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x96\x01\n\x15RestockProductRequest\x12&\n\nproduct_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\tproductId\x12)\n\x08quantity\x18\x02 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\x94\xeb\xdc\x03(\x01R\x08quantity\x12*\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\"Q\n\x16RestockProductResponse\x12\x37\n\x07product\x18\x01 \x01(\x0b\x32\x1d.ordersaga.product.v1.ProductR\x07product2\xaf\x03\n\x0eProductService\x12h\n\rCreateProduct\x12*.ordersaga.product.v1.CreateProductRequest\x1a+.ordersaga.product.v1.CreateProductResponse\x12_\n\nGetProduct\x12\'.ordersaga.product.v1.GetProductRequest\x1a(.ordersaga.product.v1.GetProductResponse\x12\x65\n\x0cListProducts\x12).ordersaga.product.v1.ListProductsRequest\x1a*.ordersaga.product.v1.ListProductsResponse\x12k\n\x0eRestockProduct\x12+.ordersaga.product.v1.RestockProductRequest\x1a,.ordersaga.product.v1.RestockProductResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ordersaga/product/v1/product.proto\x12\x14ordersaga.product.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dordersaga/auth/v1/scope.proto\"\xe2\x01\n\x07Product\x12\x1d\n\nproduct_id\x18\x01 \x01(\x03R\tproductId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n\x05price\x18\x03 \x01(\x03R\x05price\x12\x14\n\x05stock\x18\x04 \x01(\x03R\x05stock\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\"\x8d\x01\n\x14\x43reateProductRequest\x12*\n\x04name\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xc8\x01\x32\n^[^\\x00]*$R\x04name\x12$\n\x05price\x18\x02 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00R\x05price\x12#\n\x05stock\x18\x03 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\x94\xeb\xdc\x03(\x00R\x05stock\"P\n\x15\x43reateProductResponse\x12\x37\n\x07product\x18\x01 \x01(\x0b\x32\x1d.ordersaga.product.v1.ProductR\x07product\";\n\x11GetProductRequest\x12&\n\nproduct_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\tproductId\"M\n\x12GetProductResponse\x12\x37\n\x07product\x18\x01 \x01(\x0b\x32\x1d.ordersaga.product.v1.ProductR\x07product\"d\n\x13ListProductsRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\"y\n\x14ListProductsResponse\x12\x39\n\x08products\x18\x01 \x03(\x0b\x32\x1d.ordersaga.product.v1.ProductR\x08products\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x96\x01\n\x15RestockProductRequest\x12&\n\nproduct_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\tproductId\x12)\n\x08quantity\x18\x02 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\x94\xeb\xdc\x03(\x01R\x08quantity\x12*\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\"Q\n\x16RestockProductResponse\x12\x37\n\x07product\x18\x01 \x01(\x0b\x32\x1d.ordersaga.product.v1.ProductR\x07product2\xfd\x03\n\x0eProductService\x12|\n\rCreateProduct\x12*.ordersaga.product.v1.CreateProductRequest\x1a+.ordersaga.product.v1.CreateProductResponse\"\x12\xaa\xcf\x18\x0eproducts:write\x12r\n\nGetProduct\x12\'.ordersaga.product.v1.GetProductRequest\x1a(.ordersaga.product.v1.GetProductResponse\"\x11\xaa\xcf\x18\rproducts:read\x12x\n\x0cListProducts\x12).ordersaga.product.v1.ListProductsRequest\x1a*.ordersaga.product.v1.ListProductsResponse\"\x11\xaa\xcf\x18\rproducts:read\x12\x7f\n\x0eRestockProduct\x12+.ordersaga.product.v1.RestockProductRequest\x1a,.ordersaga.product.v1.RestockProductResponse\"\x12\xaa\xcf\x18\x0eproducts:writeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,24 +52,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESTOCKPRODUCTREQUEST'].fields_by_name['quantity']._serialized_options = b'\272H\n\"\010\030\200\224\353\334\003(\001'
   _globals['_RESTOCKPRODUCTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_RESTOCKPRODUCTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
-  _globals['_PRODUCT']._serialized_start=123
-  _globals['_PRODUCT']._serialized_end=349
-  _globals['_CREATEPRODUCTREQUEST']._serialized_start=352
-  _globals['_CREATEPRODUCTREQUEST']._serialized_end=493
-  _globals['_CREATEPRODUCTRESPONSE']._serialized_start=495
-  _globals['_CREATEPRODUCTRESPONSE']._serialized_end=575
-  _globals['_GETPRODUCTREQUEST']._serialized_start=577
-  _globals['_GETPRODUCTREQUEST']._serialized_end=636
-  _globals['_GETPRODUCTRESPONSE']._serialized_start=638
-  _globals['_GETPRODUCTRESPONSE']._serialized_end=715
-  _globals['_LISTPRODUCTSREQUEST']._serialized_start=717
-  _globals['_LISTPRODUCTSREQUEST']._serialized_end=817
-  _globals['_LISTPRODUCTSRESPONSE']._serialized_start=819
-  _globals['_LISTPRODUCTSRESPONSE']._serialized_end=940
-  _globals['_RESTOCKPRODUCTREQUEST']._serialized_start=943
-  _globals['_RESTOCKPRODUCTREQUEST']._serialized_end=1093
-  _globals['_RESTOCKPRODUCTRESPONSE']._serialized_start=1095
-  _globals['_RESTOCKPRODUCTRESPONSE']._serialized_end=1176
-  _globals['_PRODUCTSERVICE']._serialized_start=1179
-  _globals['_PRODUCTSERVICE']._serialized_end=1610
+  _globals['_PRODUCTSERVICE'].methods_by_name['CreateProduct']._loaded_options = None
+  _globals['_PRODUCTSERVICE'].methods_by_name['CreateProduct']._serialized_options = b'\252\317\030\016products:write'
+  _globals['_PRODUCTSERVICE'].methods_by_name['GetProduct']._loaded_options = None
+  _globals['_PRODUCTSERVICE'].methods_by_name['GetProduct']._serialized_options = b'\252\317\030\rproducts:read'
+  _globals['_PRODUCTSERVICE'].methods_by_name['ListProducts']._loaded_options = None
+  _globals['_PRODUCTSERVICE'].methods_by_name['ListProducts']._serialized_options = b'\252\317\030\rproducts:read'
+  _globals['_PRODUCTSERVICE'].methods_by_name['RestockProduct']._loaded_options = None
+  _globals['_PRODUCTSERVICE'].methods_by_name['RestockProduct']._serialized_options = b'\252\317\030\016products:write'
+  _globals['_PRODUCT']._serialized_start=154
+  _globals['_PRODUCT']._serialized_end=380
+  _globals['_CREATEPRODUCTREQUEST']._serialized_start=383
+  _globals['_CREATEPRODUCTREQUEST']._serialized_end=524
+  _globals['_CREATEPRODUCTRESPONSE']._serialized_start=526
+  _globals['_CREATEPRODUCTRESPONSE']._serialized_end=606
+  _globals['_GETPRODUCTREQUEST']._serialized_start=608
+  _globals['_GETPRODUCTREQUEST']._serialized_end=667
+  _globals['_GETPRODUCTRESPONSE']._serialized_start=669
+  _globals['_GETPRODUCTRESPONSE']._serialized_end=746
+  _globals['_LISTPRODUCTSREQUEST']._serialized_start=748
+  _globals['_LISTPRODUCTSREQUEST']._serialized_end=848
+  _globals['_LISTPRODUCTSRESPONSE']._serialized_start=850
+  _globals['_LISTPRODUCTSRESPONSE']._serialized_end=971
+  _globals['_RESTOCKPRODUCTREQUEST']._serialized_start=974
+  _globals['_RESTOCKPRODUCTREQUEST']._serialized_end=1124
+  _globals['_RESTOCKPRODUCTRESPONSE']._serialized_start=1126
+  _globals['_RESTOCKPRODUCTRESPONSE']._serialized_end=1207
+  _globals['_PRODUCTSERVICE']._serialized_start=1210
+  _globals['_PRODUCTSERVICE']._serialized_end=1719
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 
 from sagakit.errors import AlreadyExists, Exhausted, InvalidArgument, NotFound, Refused, Unavailable, Violation
+from sagakit.rpc.gate import ALWAYS_OPEN
 from sagakit.rpc.guard import Calls, Context, Guard
 from sagakit.rpc.statuses import status_of
 from tests.support.rpc import connect, refusal
@@ -79,7 +80,7 @@ async def test_a_reason_belongs_to_the_package_of_the_service_that_was_called() 
     }
     books = grpc.method_handlers_generic_handler("library.v1.Books", methods)
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers((Guard(books, Calls()),))
+    server.add_generic_rpc_handlers((Guard(books, Calls(), ALWAYS_OPEN),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     with connect(f"127.0.0.1:{port}") as channel:

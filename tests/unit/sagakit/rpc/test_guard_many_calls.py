@@ -9,6 +9,7 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 
 from devstack.layout import free_port
+from sagakit.rpc.gate import ALWAYS_OPEN
 from sagakit.rpc.guard import Calls, Context, Guard
 from tests.support.echo import Echo, call
 from tests.support.rpc import refusal
@@ -50,7 +51,9 @@ async def test_a_call_too_many_may_be_tried_again_and_does_nothing() -> None:
         "Quiet": grpc.unary_stream_rpc_method_handler(stream, *codec),
     }
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers((Guard(grpc.method_handlers_generic_handler("echo", methods), Calls(most=2)),))
+    server.add_generic_rpc_handlers(
+        (Guard(grpc.method_handlers_generic_handler("echo", methods), Calls(most=2), ALWAYS_OPEN),)
+    )
     port = server.add_insecure_port(f"127.0.0.1:{free_port()}")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -91,7 +91,7 @@ class Slow:
         self.address = free_address()
         self.begun = asyncio.Semaphore(0)
         self.go_on = asyncio.Event()
-        self.server = RpcServer(ServiceSettings.model_construct(grpc_listen=self.address), [Api("slow", self._add)])
+        self.server = RpcServer(ServiceSettings.model_construct(grpc_listen=self.address), [Api("slow", self._add, {})])
 
     def _add(self, server: grpc.aio.Server) -> None:
         methods = {

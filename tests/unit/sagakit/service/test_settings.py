@@ -151,6 +151,7 @@ def test_no_password_is_ever_shown(
     ],
 )
 def test_an_address_is_written_as_it_was_read(monkeypatch: pytest.MonkeyPatch, text: str, host: str) -> None:
+    monkeypatch.setenv("AUTH_NONE_ACKNOWLEDGED", "yes")
     for name in ("GRPC_LISTEN", "METRICS_LISTEN"):
         monkeypatch.setenv(name, text)
     settings = read(ServiceSettings)

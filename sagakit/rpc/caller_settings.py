@@ -1,0 +1,96 @@
+"""Settings that say who may call: by the tokens of an issuer, or anyone."""
+
+import ipaddress
+from collections.abc import Iterator
+from functools import partial
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from sagakit.rpc.keys import FILE_FRESH_SECONDS, Keys, from_file, from_url, public_keys
+from sagakit.rpc.tokens import Tokens
+from sagakit.runtime.settings import Settings
+
+_WHO = ("auth_issuer", "auth_audience")
+_KEYS = ("auth_jwks_url", "auth_jwks_file")
+
+
+class CallerSettings(Settings):
+    """Whether callers need a token, and what it is held against."""
+
+    auth_mode: Literal["none", "jwt"] = Field(
+        default="none", description="jwt: callers need a token; none: they do not."
+    )
+    auth_none_acknowledged: Literal["yes", "no"] = Field(
+        default="no", description="yes lets a service that others can reach serve anyone."
+    )
+    auth_issuer: str | None = Field(default=None, description="The tokens' issuer, their claim iss.")
+    auth_audience: str | None = Field(default=None, description="Whom tokens must be for, one of their claim aud.")
+    auth_jwks_url: str | None = Field(default=None, description="Where the issuer publishes its keys, a JWK set.")
+    auth_jwks_file: str | None = Field(default=None, description="A file that holds them instead.")
+    auth_user_claim: str = Field(default="sub", description="The claim that holds the number of the user.")
+    auth_leeway_seconds: float = Field(default=10.0, ge=0, le=120, description="How far clocks may differ, in seconds.")
+
+    def problems(self) -> Iterator[str]:
+        """Yield a line for settings that contradict each other; it begins with a setting's name."""
+        yield from super().problems()
+        given = self.given((*_WHO, *_KEYS))
+        if self.auth_mode == "none":
+            if given:
+                yield f"AUTH_MODE: must be jwt, where {given[0]} is set (it is 'none')"
+            return
+        for name in _WHO:
+            if getattr(self, name) is None:
+                yield f"{name.upper()}: must be set too, where AUTH_MODE is jwt"
+        if len(self.given(_KEYS)) != 1:
+            yield "AUTH_JWKS_URL, AUTH_JWKS_FILE: one of them must be set, and not both, where AUTH_MODE is jwt"
+        if self.auth_jwks_url is not None and not _is_trustworthy(self.auth_jwks_url):
+            yield f"AUTH_JWKS_URL: must be an https:// address, except on loopback (it is {self.auth_jwks_url!r})"
+        if self.auth_jwks_file is not None:
+            yield from _file_problems(self.auth_jwks_file)
+
+    def tokens(self) -> Tokens | None:
+        """Return what verifies tokens; None where callers need none."""
+        if self.auth_mode == "none":
+            return None
+        if self.auth_jwks_file is not None:
+            keys = Keys(partial(from_file, self.auth_jwks_file), fresh_seconds=FILE_FRESH_SECONDS)
+        else:
+            keys = Keys(partial(from_url, self.auth_jwks_url or ""))
+        return Tokens(
+            keys,
+            issuer=self.auth_issuer or "",
+            audience=self.auth_audience or "",
+            user_claim=self.auth_user_claim,
+            leeway_seconds=self.auth_leeway_seconds,
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether ``host``, a name or an address without brackets, is this machine alone."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def _is_trustworthy(url: str) -> bool:
+    """Say whether what is read at ``url`` comes from who is named there."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (
+            parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+        )
+    except ValueError:
+        return False
+
+
+def _file_problems(path: str) -> Iterator[str]:
+    try:
+        public_keys(from_file(path))
+    except OSError as error:
+        yield f"AUTH_JWKS_FILE: cannot be read: {error.strerror} (it is {path!r})"
+    except ValueError as error:
+        yield f"AUTH_JWKS_FILE: {error} (it is {path!r})"
