@@ -21,6 +21,7 @@ WORKDIR /app
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/app:/app/gen PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 COPY gen/buf gen/buf
 COPY gen/ordersaga gen/ordersaga
+COPY gen/ordersaga_client gen/ordersaga_client
 COPY schemas schemas
 COPY ordersaga_cli ordersaga_cli
 COPY sagakit sagakit

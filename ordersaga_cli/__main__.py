@@ -14,6 +14,7 @@ _COMMANDS = {
     "claim": "claims",
     "schemas": "schemas",
     "status": "status",
+    "token": "tokens",
 }
 """Each command's module. It is imported only when needed, because Kafka's and the registry's clients load slowly."""
 

@@ -9,13 +9,14 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from ordersaga.orchestrator.v1.orchestrator_pb2_grpc import OrchestratorServiceStub
 from ordersaga.order.v1.order_pb2_grpc import OrderServiceStub
+from ordersaga_client import TokenError, token_from_environment, with_token
 
 from ordersaga_cli.line import Failed
-from ordersaga_cli.places import ORCHESTRATOR_SVC, ORDER_SVC, Place, secured
+from ordersaga_cli.places import ORCHESTRATOR_SVC, ORDER_SVC, Place, secured, token_file
 from ordersaga_cli.settings import CallSettings, read
+from sagakit.runtime.settings import is_loopback
 
 CALL_SECONDS = 10.0
-_LOOPBACK = ("127.", "localhost", "[::1]")
 _TLS_CAUSES = {
     "CERTIFICATE_VERIFY_FAILED": "its certificate is of no authority in GRPC_TLS_CA",
     "Hostname Verification Check failed": "its certificate is for another name",
@@ -30,6 +31,10 @@ _NEXT = {
     "REQUEST_ID_REUSED": "take another --request-id, or repeat the first order as it was",
     "TOO_LATE": "`ordersaga saga show` shows how far it is",
     "UNAVAILABLE": "try again in a moment",
+    "TOKEN_MISSING": "set ORDERSAGA_TOKEN or give --token-file",
+    "TOKEN_EXPIRED": "set ORDERSAGA_TOKEN or give --token-file",
+    "TOKEN_INVALID": "it must be of the services' issuer and for their audience",
+    "SCOPE_MISSING": "ask its issuer for that scope",
 }
 
 
@@ -60,6 +65,8 @@ def failing_in_words(place: Place, address: str) -> Iterator[None]:
     """Turn a failed call of ``place`` into a `Failed` with one sentence."""
     try:
         yield
+    except TokenError as error:
+        raise Failed(str(error)) from error
     except grpc.RpcError as error:
         raise Failed(_sentence(cast("grpc.Call", error), place, address)) from error
 
@@ -121,10 +128,23 @@ def _info(error: grpc.Call) -> str:
 def _channel(place: Place, address: str) -> grpc.Channel:
     """Open a channel: with TLS where ``GRPC_TLS_CA`` names the authority's certificate, else in clear text.
 
-    The stack that runs in this folder has an authority of its own, where it is closed.
+    The stack that runs in this folder has an authority of its own, where it is closed. Calls carry a token, where there
+    is one.
+
+    Raises:
+        Failed: a token would travel in clear text to another machine, or a setting is bad.
     """
-    options = [("grpc.enable_http_proxy", 0)] if address.startswith(_LOOPBACK) else []
+    try:
+        token = token_from_environment(token_file())
+    except TokenError as error:
+        raise Failed(str(error)) from error
+    here = is_loopback(address.rpartition(":")[0].strip("[]"))
+    options = [("grpc.enable_http_proxy", 0)] if here else []
     credentials = read(CallSettings, secured(place, address)).credentials()
-    if credentials is None:
-        return grpc.insecure_channel(address, options=options)
-    return grpc.secure_channel(address, credentials, options=options)
+    if credentials is not None:
+        return with_token(grpc.secure_channel(address, credentials, options=options), token)
+    if token and not here:
+        raise Failed(
+            f"no token is sent to {address} in clear text: name the authority of its certificate by GRPC_TLS_CA"
+        )
+    return with_token(grpc.insecure_channel(address, options=options), token)

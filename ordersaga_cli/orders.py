@@ -13,7 +13,7 @@ from rich.text import Text
 from ordersaga_cli import show
 from ordersaga_cli.calls import CALL_SECONDS, code_of, order_service, was_sent
 from ordersaga_cli.line import ID, LIMIT, Failed, Group, actor_option, json_option
-from ordersaga_cli.places import ORDER_SVC, address_option
+from ordersaga_cli.places import ORDER_SVC, service_option
 
 _PAGE = 500
 _STATUSES = [name.removeprefix("ORDER_STATUS_") for name in pb.OrderStatus.keys() if pb.OrderStatus.Value(name)]  # noqa: SIM118 - no dict
@@ -50,7 +50,7 @@ def order() -> None:
 @click.option("--request-id", default=lambda: str(uuid.uuid4()), help="A UUID; repeated, it never orders twice.")
 @click.option("--watch", "wait", is_flag=True, help="Wait until the order is final.")
 @json_option
-@address_option(ORDER_SVC)
+@service_option(ORDER_SVC)
 def create(
     *,
     user: int,
@@ -94,7 +94,7 @@ def create(
 )
 @click.argument("order_id", type=ID, metavar="ID")
 @json_option
-@address_option(ORDER_SVC)
+@service_option(ORDER_SVC)
 def get(*, order_id: int, as_json: bool, order_svc: str) -> None:
     """Show one order."""
     with order_service(order_svc) as orders:
@@ -113,7 +113,7 @@ def get(*, order_id: int, as_json: bool, order_svc: str) -> None:
 )
 @click.argument("order_id", type=ID, metavar="ID")
 @json_option
-@address_option(ORDER_SVC)
+@service_option(ORDER_SVC)
 def watch(*, order_id: int, as_json: bool, order_svc: str) -> None:
     """Watch an order until it is final."""
     _watch(order_svc, order_id, as_json=as_json)
@@ -127,7 +127,7 @@ def watch(*, order_id: int, as_json: bool, order_svc: str) -> None:
 @click.option("--reason", default="", help="Why, for the history.")
 @actor_option
 @json_option
-@address_option(ORDER_SVC)
+@service_option(ORDER_SVC)
 def cancel(*, order_id: int, reason: str, actor: str, as_json: bool, order_svc: str) -> None:
     """Ask that an order be cancelled."""
     request = pb.CancelOrderRequest(order_id=order_id, actor=actor, reason=reason)
@@ -154,7 +154,7 @@ def cancel(*, order_id: int, reason: str, actor: str, as_json: bool, order_svc: 
 )
 @click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most this many.")
 @json_option
-@address_option(ORDER_SVC)
+@service_option(ORDER_SVC)
 def list_(*, user: int | None, status: str | None, limit: int, as_json: bool, order_svc: str) -> None:
     """List orders, the newest first."""
     with order_service(order_svc) as orders:

@@ -13,6 +13,7 @@ from ordersaga_cli.line import Function
 
 Login = Literal["operators", "replay"]
 """Who the command line is to Kafka: somebody who looks, or somebody who sends dead letters again."""
+_TOKEN_FILE = "ordersaga_cli.token_file"  # noqa: S105 - the name under which click keeps it
 ROOT = Path(__file__).parents[1]
 """Where the services' packages lie; in an image only one."""
 
@@ -66,6 +67,31 @@ def address_option(place: Place, *, required: bool = True) -> Callable[[Function
         metavar=place.form,
         help=f"Where {place.name} is." + (f"  [default: {place.default}]" if place.default else ""),
     )
+
+
+def service_option(place: Place) -> Callable[[Function], Function]:
+    """Give a command the options for the address of a service of ours, and for the token that it may ask for."""
+
+    def keep(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+        ctx.meta[_TOKEN_FILE] = value
+
+    def decorate(function: Function) -> Function:
+        option = click.option(
+            "--token-file",
+            expose_value=False,
+            callback=keep,
+            metavar="FILE",
+            help="A file with a token, where the services ask for one.  [else env var: ORDERSAGA_TOKEN, and others]",
+        )
+        return address_option(place)(option(function))
+
+    return decorate
+
+
+def token_file() -> str | None:
+    """Return the file that the command's ``--token-file`` names."""
+    ctx = click.get_current_context(silent=True)
+    return ctx.meta.get(_TOKEN_FILE) if ctx else None
 
 
 def running(place: Place) -> str:

@@ -11,7 +11,7 @@ from ordersaga_cli import show
 from ordersaga_cli.calls import CALL_SECONDS, code_of, orchestrator, reason_of, text_of
 from ordersaga_cli.filters import Filter, filter_options
 from ordersaga_cli.line import ID, LIMIT, Group, actor_option, ask_first, json_option, yes_option
-from ordersaga_cli.places import ORCHESTRATOR_SVC, address_option
+from ordersaga_cli.places import ORCHESTRATOR_SVC, service_option
 from ordersaga_cli.saga_view import print_saga, print_sagas, saga_line
 
 _PAGE = 500
@@ -34,7 +34,7 @@ def saga() -> None:
 @filter_options
 @click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most this many.")
 @json_option
-@address_option(ORCHESTRATOR_SVC)
+@service_option(ORCHESTRATOR_SVC)
 def list_(
     *,
     asked: Filter,
@@ -61,7 +61,7 @@ def list_(
 @click.argument("order_id", type=ID, metavar="ID")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most this many events, the newest.")
 @json_option
-@address_option(ORCHESTRATOR_SVC)
+@service_option(ORCHESTRATOR_SVC)
 def show_(*, order_id: int, limit: int, as_json: bool, orchestrator_svc: str) -> None:
     """Show one saga: its state, what it waits for, and its history."""
     with orchestrator(orchestrator_svc) as sagas:
@@ -83,7 +83,7 @@ def show_(*, order_id: int, limit: int, as_json: bool, orchestrator_svc: str) ->
 @actor_option
 @yes_option
 @json_option
-@address_option(ORCHESTRATOR_SVC)
+@service_option(ORCHESTRATOR_SVC)
 def retry(
     *,
     order_ids: tuple[int, ...],
@@ -124,7 +124,7 @@ def retry(
 @actor_option
 @yes_option
 @json_option
-@address_option(ORCHESTRATOR_SVC)
+@service_option(ORCHESTRATOR_SVC)
 def cancel(
     *,
     order_ids: tuple[int, ...],
@@ -154,7 +154,7 @@ def cancel(
 )
 @filter_options
 @json_option
-@address_option(ORCHESTRATOR_SVC)
+@service_option(ORCHESTRATOR_SVC)
 def watch(
     *,
     asked: Filter,

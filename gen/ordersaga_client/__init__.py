@@ -1,4 +1,4 @@
-"""What a client of Order Saga should have beside the stubs: options for its channel, and orders placed once.
+"""What a client of Order Saga should have beside the stubs: options for its channel, tokens, and orders placed once.
 
 ::
 
@@ -11,5 +11,27 @@
 
 from ordersaga_client.channel import CHANNEL_OPTIONS, SERVICE_CONFIG
 from ordersaga_client.orders import place, watch, with_request_id
+from ordersaga_client.tokens import (
+    ClientCredentials,
+    Token,
+    TokenError,
+    metadata_of,
+    token_from_environment,
+    token_in_file,
+    with_token,
+)
 
-__all__ = ["CHANNEL_OPTIONS", "SERVICE_CONFIG", "place", "watch", "with_request_id"]
+__all__ = [
+    "CHANNEL_OPTIONS",
+    "SERVICE_CONFIG",
+    "ClientCredentials",
+    "Token",
+    "TokenError",
+    "metadata_of",
+    "place",
+    "token_from_environment",
+    "token_in_file",
+    "watch",
+    "with_request_id",
+    "with_token",
+]

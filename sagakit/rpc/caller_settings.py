@@ -1,6 +1,5 @@
 """Settings that say who may call: by the tokens of an issuer, or anyone."""
 
-import ipaddress
 from collections.abc import Iterator
 from functools import partial
 from typing import Literal
@@ -10,7 +9,7 @@ from pydantic import Field
 
 from sagakit.rpc.keys import FILE_FRESH_SECONDS, Keys, from_file, from_url, public_keys
 from sagakit.rpc.tokens import Tokens
-from sagakit.runtime.settings import Settings
+from sagakit.runtime.settings import Settings, is_loopback
 
 _WHO = ("auth_issuer", "auth_audience")
 _KEYS = ("auth_jwks_url", "auth_jwks_file")
@@ -65,15 +64,6 @@ class CallerSettings(Settings):
             user_claim=self.auth_user_claim,
             leeway_seconds=self.auth_leeway_seconds,
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether ``host``, a name or an address without brackets, is this machine alone."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _is_trustworthy(url: str) -> bool:

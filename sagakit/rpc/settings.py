@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-from sagakit.rpc.caller_settings import CallerSettings, is_loopback
-from sagakit.runtime.settings import Address, Listen
+from sagakit.rpc.caller_settings import CallerSettings
+from sagakit.runtime.settings import Address, Listen, is_loopback
 from sagakit.runtime.tls_files import TlsFile, TlsFiles, problems
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|[a-z][a-z0-9+.-]*://[^\s,]+")

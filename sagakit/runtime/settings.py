@@ -43,6 +43,15 @@ def is_ipv6(text: str) -> bool:
     return True
 
 
+def is_loopback(host: str) -> bool:
+    """Say whether ``host``, a name or an address without brackets, is this machine alone."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
 Address = Annotated[Listen, NoDecode, BeforeValidator(_listen)]
 """A ``host:port`` or ``[address]:port`` to listen on."""
 

@@ -22,6 +22,7 @@ NOWHERE = {
     "METRICS_TLS_CA": "",
     "METRICS_TLS_CERTIFICATE": "",
     "METRICS_TLS_KEY": "",
+    "ORDERSAGA_TOKEN": "",
 }
 """An environment that knows of no server."""
 

@@ -3,15 +3,17 @@
 import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, Self
 
 import grpc
 from ordersaga.delivery.v1 import delivery_pb2, delivery_pb2_grpc
 from ordersaga.orchestrator.v1 import orchestrator_pb2, orchestrator_pb2_grpc
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 from ordersaga.product.v1 import product_pb2, product_pb2_grpc
+from ordersaga_client import Token, with_token
 
-from devstack.services import NAMES
-from devstack.stack import Stack
+from devstack.security import Security
+from devstack.services import NAMES, Service
 from tests.support.rpc import code_of, connect
 from tests.support.wait import eventually
 
@@ -22,15 +24,31 @@ PRICE = 500
 _CALL_SECONDS = 10.0
 
 
+class Running(Protocol):
+    """What runs the services."""
+
+    security: Security
+
+    def service(self, name: str) -> Service:
+        """Return one by its name."""
+
+
 class Shop:
     """A client of all services. Each test makes products of its own, and so sees nobody else's stock."""
 
-    def __init__(self, stack: Stack) -> None:
-        self._channels = {name: connect(stack.service(name).grpc, stack.security) for name in NAMES}
+    def __init__(self, services: Running, token: Token | None = None) -> None:
+        channels = {name: connect(services.service(name).grpc, services.security) for name in NAMES}
+        self._channels = {name: with_token(channel, token) for name, channel in channels.items()}
         self.orders = order_pb2_grpc.OrderServiceStub(self._channels["order_svc"])
         self.products = product_pb2_grpc.ProductServiceStub(self._channels["product_svc"])
         self.deliveries = delivery_pb2_grpc.DeliveryServiceStub(self._channels["delivery_svc"])
         self.sagas = orchestrator_pb2_grpc.OrchestratorServiceStub(self._channels["orchestrator_svc"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def channel(self, service: str) -> grpc.Channel:
         return self._channels[service]

@@ -24,6 +24,7 @@ class Services:
 
     def __init__(self, **answers: object) -> None:
         self.requests: list[Any] = []
+        self.tokens: list[object] = []
         for method in _METHODS:
             setattr(self, method, self._unary(answers.get(method)))
         for method in ("WatchSagas", "WatchOrder"):
@@ -35,9 +36,13 @@ class Services:
         (request,) = self.requests
         return request
 
+    def _note(self, request: Message, context: grpc.ServicerContext) -> None:
+        self.requests.append(request)
+        self.tokens.append(dict(context.invocation_metadata()).get("authorization"))
+
     def _unary(self, answer: object) -> Callable[[Message, grpc.ServicerContext], Message]:
         def method(request: Message, context: grpc.ServicerContext) -> Message:
-            self.requests.append(request)
+            self._note(request, context)
             given = answer(request) if callable(answer) else answer
             if isinstance(given, Exception):
                 context.abort_with_status(rpc_status.to_status(status_of(given, "ordersaga")[1]))
@@ -49,8 +54,8 @@ class Services:
         return method
 
     def _stream(self, answers: object) -> Callable[[Message, grpc.ServicerContext], Iterator[Message]]:
-        def method(request: Message, _: grpc.ServicerContext) -> Iterator[Message]:
-            self.requests.append(request)
+        def method(request: Message, context: grpc.ServicerContext) -> Iterator[Message]:
+            self._note(request, context)
             assert isinstance(answers, list)
             yield from answers
 

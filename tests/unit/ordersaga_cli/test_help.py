@@ -29,7 +29,7 @@ def test_these_are_the_commands() -> None:
         "order create", "order get", "order watch", "order cancel", "order list",
         "saga list", "saga show", "saga retry", "saga cancel", "saga watch",
         "dlq list", "dlq show", "dlq replay", "dlq drop",
-        "topics", "claim", "schemas check", "schemas register", "status",
+        "topics", "claim", "schemas check", "schemas register", "status", "token",
     ]  # fmt: skip
 
 

@@ -485,7 +485,7 @@ class RetrySagaRequest(_message.Message):
     order_id: _builtins.int
     """Which order's saga. Required."""
     actor: _builtins.str
-    """Who does it, 1 to 100 characters, for the history. Required."""
+    """Who does it, 1 to 100 characters, for the history: beside whom the token names, where callers need one. Required."""
     reason: _builtins.str
     """Why, at most 500 characters. Optional."""
     def __init__(
@@ -539,7 +539,7 @@ class CancelSagaRequest(_message.Message):
     order_id: _builtins.int
     """Which order's saga. Required."""
     actor: _builtins.str
-    """Who does it, 1 to 100 characters, for the history. Required."""
+    """Who does it, 1 to 100 characters, for the history: beside whom the token names, where callers need one. Required."""
     reason: _builtins.str
     """Why, 1 to 500 characters. Required."""
     def __init__(
@@ -628,7 +628,7 @@ class RetrySagasRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     actor: _builtins.str
-    """Who does it, 1 to 100 characters, for the history. Required."""
+    """Who does it, 1 to 100 characters, for the history: beside whom the token names, where callers need one. Required."""
     reason: _builtins.str
     """Why, at most 500 characters. Optional."""
     limit: _builtins.int
@@ -692,7 +692,7 @@ class CancelSagasRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     actor: _builtins.str
-    """Who does it, 1 to 100 characters, for the history. Required."""
+    """Who does it, 1 to 100 characters, for the history: beside whom the token names, where callers need one. Required."""
     reason: _builtins.str
     """Why, 1 to 500 characters. Required."""
     limit: _builtins.int

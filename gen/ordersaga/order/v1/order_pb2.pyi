@@ -339,7 +339,7 @@ class ListOrdersRequest(_message.Message):
     page_token: _builtins.str
     """next_page_token of the page before; the filters must be the same. Empty: the first page."""
     user_id: _builtins.int
-    """Only orders of this user; 0: of any."""
+    """Only orders of this user; 0: of any that the caller may see."""
     status: Global___OrderStatus.ValueType
     """Only orders in this status."""
     def __init__(
@@ -398,7 +398,9 @@ class CancelOrderRequest(_message.Message):
     order_id: _builtins.int
     """Which order. Required."""
     actor: _builtins.str
-    """Who asks, at most 100 characters, for the saga's history. Empty: the order's user."""
+    """Who asks, at most 100 characters, for the saga's history. Empty: the order's user. Where callers need a token, the
+    history names the token's subject and issuer, and this is a part of the note.
+    """
     reason: _builtins.str
     """Why, at most 500 characters. Optional."""
     def __init__(

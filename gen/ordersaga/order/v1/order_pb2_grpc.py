@@ -35,6 +35,9 @@ class OrderServiceStub:
     CreateOrders only with a request_id, the same each time. Whether it was done is not known, and a second order without
     a request_id is a second order.
     The client package has this as a service config, gen/ordersaga_client/service_config.json.
+
+    Where callers need a token, one without the scope orders:any stands for one user. That caller's order for another user is
+    PERMISSION_DENIED, another user's order is NOT_FOUND, and lists show its own orders alone.
     """
 
     def __init__(self, channel):
@@ -85,6 +88,9 @@ class OrderServiceServicer:
     CreateOrders only with a request_id, the same each time. Whether it was done is not known, and a second order without
     a request_id is a second order.
     The client package has this as a service config, gen/ordersaga_client/service_config.json.
+
+    Where callers need a token, one without the scope orders:any stands for one user. That caller's order for another user is
+    PERMISSION_DENIED, another user's order is NOT_FOUND, and lists show its own orders alone.
     """
 
     def CreateOrder(self, request, context):
@@ -199,6 +205,9 @@ class OrderService:
     CreateOrders only with a request_id, the same each time. Whether it was done is not known, and a second order without
     a request_id is a second order.
     The client package has this as a service config, gen/ordersaga_client/service_config.json.
+
+    Where callers need a token, one without the scope orders:any stands for one user. That caller's order for another user is
+    PERMISSION_DENIED, another user's order is NOT_FOUND, and lists show its own orders alone.
     """
 
     @staticmethod

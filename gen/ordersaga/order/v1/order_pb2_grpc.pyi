@@ -36,6 +36,9 @@ class OrderServiceStub:
       CreateOrders only with a request_id, the same each time. Whether it was done is not known, and a second order without
       a request_id is a second order.
     The client package has this as a service config, gen/ordersaga_client/service_config.json.
+
+    Where callers need a token, one without the scope orders:any stands for one user. That caller's order for another user is
+    PERMISSION_DENIED, another user's order is NOT_FOUND, and lists show its own orders alone.
     """
 
     @_typing.overload
@@ -89,6 +92,9 @@ class OrderServiceAsyncStub(OrderServiceStub):
       CreateOrders only with a request_id, the same each time. Whether it was done is not known, and a second order without
       a request_id is a second order.
     The client package has this as a service config, gen/ordersaga_client/service_config.json.
+
+    Where callers need a token, one without the scope orders:any stands for one user. That caller's order for another user is
+    PERMISSION_DENIED, another user's order is NOT_FOUND, and lists show its own orders alone.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -138,6 +144,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
       CreateOrders only with a request_id, the same each time. Whether it was done is not known, and a second order without
       a request_id is a second order.
     The client package has this as a service config, gen/ordersaga_client/service_config.json.
+
+    Where callers need a token, one without the scope orders:any stands for one user. That caller's order for another user is
+    PERMISSION_DENIED, another user's order is NOT_FOUND, and lists show its own orders alone.
     """
 
     @_abc_1.abstractmethod
