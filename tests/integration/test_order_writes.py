@@ -164,6 +164,18 @@ async def test_the_cancel_of_an_order_that_is_not_there_is_refused(desk: Desk) -
     assert await desk.said() == []
 
 
+async def test_the_cancel_of_another_users_order_is_refused_as_if_there_were_none(desk: Desk) -> None:
+    order = await desk.intake.take(WANTED)
+    for ended in (False, True):
+        if ended:
+            await desk.ends(order)
+        with pytest.raises(NotFound, match=f"there is no order {order.order_id}"):
+            await desk.cancelling.request(
+                order.order_id, actor="Ada", note="", traceparent=None, only_of=order.user_id + 1
+            )
+    assert await desk.said() == [order_created(order)]
+
+
 async def test_a_cancel_that_meets_an_end_waits_for_it_and_is_refused(desk: Desk) -> None:
     order = await desk.intake.take(WANTED)
 

@@ -1,5 +1,6 @@
 """Every mutant by its name: small wrong changes of the source, each with the test that must notice it."""
 
+from tests.mutants.callers import CALLERS
 from tests.mutants.going_back import GOING_BACK
 from tests.mutants.kit import KIT
 from tests.mutants.mutant import Mutant
@@ -11,4 +12,5 @@ from tests.mutants.untrusted import UNTRUSTED
 
 MUTANTS: dict[str, Mutant] = {
     **KIT, **GOING_BACK, **SAGA, **ORDERS, **PRODUCTS, **DELIVERIES, **ORCHESTRATOR, **TLS, **UNTRUSTED, **SECURITY,
+    **CALLERS,
 }  # fmt: skip
