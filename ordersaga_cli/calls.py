@@ -1,8 +1,8 @@
 """gRPC calls: channels, and one sentence for each failure that says what to do next."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import TypeVar, cast
 
 import grpc
 from google.rpc import error_details_pb2
@@ -16,6 +16,7 @@ from ordersaga_cli.places import ORCHESTRATOR_SVC, ORDER_SVC, Place, secured, to
 from ordersaga_cli.settings import CallSettings, read
 from sagakit.runtime.settings import is_loopback
 
+Answer = TypeVar("Answer")
 CALL_SECONDS = 10.0
 _TLS_CAUSES = {
     "CERTIFICATE_VERIFY_FAILED": "its certificate is of no authority in GRPC_TLS_CA",
@@ -69,6 +70,25 @@ def failing_in_words(place: Place, address: str) -> Iterator[None]:
         raise Failed(str(error)) from error
     except grpc.RpcError as error:
         raise Failed(_sentence(cast("grpc.Call", error), place, address)) from error
+
+
+def renewed(stream: Callable[[], Iterator[Answer]]) -> Iterator[Answer]:
+    """Yield what ``stream`` does, and begin it again where its token has expired meanwhile.
+
+    Raises:
+        grpc.RpcError: it ends otherwise, or there is no other token.
+    """
+    while True:
+        read = False
+        try:
+            for answer in stream():
+                read = True
+                yield answer
+        except grpc.RpcError as error:
+            if not read or reason_of(error) != "TOKEN_EXPIRED":
+                raise
+        else:
+            return
 
 
 def reason_of(error: grpc.RpcError) -> str:

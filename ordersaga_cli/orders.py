@@ -11,7 +11,7 @@ from ordersaga.order.v1.order_pb2_grpc import OrderServiceStub
 from rich.text import Text
 
 from ordersaga_cli import show
-from ordersaga_cli.calls import CALL_SECONDS, code_of, order_service, was_sent
+from ordersaga_cli.calls import CALL_SECONDS, code_of, order_service, renewed, was_sent
 from ordersaga_cli.line import ID, LIMIT, Failed, Group, actor_option, json_option
 from ordersaga_cli.places import ORDER_SVC, service_option
 
@@ -214,7 +214,7 @@ def _watch(address: str, order_id: int, *, as_json: bool) -> pb.Order:
 
 def _updates(address: str, order_id: int) -> Iterator[pb.WatchOrderResponse]:
     with order_service(address) as orders:
-        yield from orders.WatchOrder(pb.WatchOrderRequest(order_id=order_id))
+        yield from renewed(lambda: orders.WatchOrder(pb.WatchOrderRequest(order_id=order_id)))
 
 
 def _line(one: pb.Order) -> str:

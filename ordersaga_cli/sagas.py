@@ -8,7 +8,7 @@ from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from ordersaga.orchestrator.v1.orchestrator_pb2_grpc import OrchestratorServiceStub
 
 from ordersaga_cli import show
-from ordersaga_cli.calls import CALL_SECONDS, code_of, orchestrator, reason_of, text_of
+from ordersaga_cli.calls import CALL_SECONDS, code_of, orchestrator, reason_of, renewed, text_of
 from ordersaga_cli.filters import Filter, filter_options
 from ordersaga_cli.line import ID, LIMIT, Group, actor_option, ask_first, json_option, yes_option
 from ordersaga_cli.places import ORCHESTRATOR_SVC, service_option
@@ -165,7 +165,7 @@ def watch(
     request = pb.WatchSagasRequest(filter=asked.proto() if asked else None)
     try:
         with orchestrator(orchestrator_svc) as sagas:
-            for update in sagas.WatchSagas(request):
+            for update in renewed(lambda: sagas.WatchSagas(request)):
                 if as_json:
                     show.document(update, line=True)
                 else:

@@ -66,28 +66,30 @@ def place(
 def watch(orders: OrderServiceStub, order_id: int, *, timeout: float | None = None) -> Iterator[Order]:
     """Yield an order as it is now and after each change, until it is final.
 
-    A stream that ends early, because the service stops or the network does, is begun again.
+    A stream that ends early, because the service stops or the network does, is begun again. So is one whose token has
+    expired meanwhile, with the token of that moment.
 
     Raises:
         grpc.RpcError: NOT_FOUND, there is no such order; DEADLINE_EXCEEDED, ``timeout`` seconds have passed.
     """
     ends = None if timeout is None else time.monotonic() + timeout
     told = Order()
-    failures = 0
+    failures, read = 0, False
     while told.status not in _FINAL:
         try:
             left = None if ends is None else ends - time.monotonic()
             for update in orders.WatchOrder(WatchOrderRequest(order_id=order_id), timeout=left):
-                failures = 0
+                failures, read = 0, True
                 if update.order != told:
                     told = update.order
                     yield told
         except grpc.RpcError as error:
-            wait = _wait(error, failures, _PASSING)
+            expired = read and cast("grpc.Call", error).code() is grpc.StatusCode.UNAUTHENTICATED
+            wait = 0.0 if expired else _wait(error, failures, _PASSING)
             if wait is None:
                 raise
             time.sleep(wait)
-            failures += 1
+            failures, read = failures + 1, False
 
 
 def _wait(error: grpc.RpcError, failures: int, passing: set[grpc.StatusCode]) -> float | None:

@@ -173,7 +173,7 @@ class Keys:
             _FETCHES.labels("done").inc()
             if _shown(keys) != _shown(self._keys):
                 self._keys, self.version = keys, self.version + 1
-                log.info("the issuer's keys", ids=sorted({str(kid) for kid, _ in keys}))
+                log.info("the issuer's keys", ids=sorted(kid for kid, _ in keys if kid))
             now = self._clock()
             self._stale_at, self._next_read = now + self._fresh, now + min(_READ_APART_SECONDS, self._fresh)
         finally:

@@ -16,8 +16,9 @@ from ordersaga.product.v1 import product_pb2
 
 from devstack.services import NAMES
 from devstack.stack import Stack
+from ordersaga_cli.tokens import OPERATOR
 from sagakit.rpc import local_issuer
-from tests.support.closed import OPERATOR, Closed, closed
+from tests.support.closed import Closed, closed
 from tests.support.issuer import ISSUER, Issuer, assembled, good_claims, signed
 from tests.support.rpc import Refusal, code_of, connect, refusal, refusal_in
 from tests.support.shop import COMPLETED, PRICE, Shop, new_user

@@ -6,11 +6,9 @@ from contextlib import contextmanager
 
 from devstack.services import NAMES, Service
 from devstack.stack import Stack
+from ordersaga_cli.tokens import OPERATOR, USER
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer, issuing
 from tests.support.shop import Shop
-
-USER = ("orders:read", "orders:write", "products:read")
-OPERATOR = (*USER, "orders:any", "products:write", "deliveries:read", "sagas:read", "sagas:operate")
 
 
 class Closed:

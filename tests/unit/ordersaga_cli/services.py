@@ -20,7 +20,10 @@ _METHODS = (
 
 
 class Services:
-    """Answers each call by what ``answers`` has for its method: a message, a list of them, an error, or a function."""
+    """Answers each call by what ``answers`` has for its method: a message, a list of them, an error, or a function.
+
+    A list of lists has one for each stream that is begun; a stream may end by an error.
+    """
 
     def __init__(self, **answers: object) -> None:
         self.requests: list[Any] = []
@@ -57,7 +60,11 @@ class Services:
         def method(request: Message, context: grpc.ServicerContext) -> Iterator[Message]:
             self._note(request, context)
             assert isinstance(answers, list)
-            yield from answers
+            streams = answers if answers and isinstance(answers[0], list) else [answers]
+            for answer in streams[min(len(self.requests), len(streams)) - 1]:
+                if isinstance(answer, Exception):
+                    context.abort_with_status(rpc_status.to_status(status_of(answer, "ordersaga")[1]))
+                yield answer
 
         return method
 

@@ -105,3 +105,15 @@ def test_a_file_without_a_token_and_half_an_issuer_are_one_sentence(tmp_path: Pa
     half = typed("order get 42", {**at("127.0.0.1:9"), "ORDERSAGA_OIDC_CLIENT_ID": "x"})
     assert missing.err == f"ordersaga: {tmp_path}/none cannot be read: No such file or directory\n"
     assert half.err == "ordersaga: ORDERSAGA_OIDC_TOKEN_URL, ORDERSAGA_OIDC_CLIENT_SECRET: must be set too\n"
+
+
+def test_a_watch_goes_on_with_another_token_and_ends_where_there_is_none() -> None:
+    """The service ends each stream after one saga; the second has none, as its token had expired before."""
+    expired = Unauthenticated("TOKEN_EXPIRED", "the token has expired")
+    update = orchestrator_pb2.WatchSagasResponse(saga=orchestrator_pb2.Saga(order_id=42))
+    for streams, asked in (([[update, expired], [expired]], 2), ([[expired]], 1)):
+        services = Services(WatchSagas=streams)
+        with serving(services) as address:
+            done = typed("saga watch --json", {**at(address), "ORDERSAGA_TOKEN": "one"})
+        assert (done.code, len(done.jsons), len(services.tokens)) == (1, asked - 1, asked)
+        assert "TOKEN_EXPIRED" in done.err

@@ -12,7 +12,7 @@ import grpc
 import pytest
 from ordersaga.order.v1 import order_pb2 as pb
 from ordersaga.order.v1 import order_pb2_grpc
-from ordersaga_client import ClientCredentials, TokenError, token_from_environment, with_token
+from ordersaga_client import ClientCredentials, TokenError, token_from_environment, watch, with_token
 
 from tests.support.served import served
 
@@ -185,3 +185,34 @@ def test_half_of_the_settings_name_the_other_half(monkeypatch: pytest.MonkeyPatc
 def test_a_secret_is_not_sent_in_clear_text(url: str) -> None:
     with pytest.raises(TokenError, match="https"):
         ClientCredentials(url, "id", "secret")
+
+
+class Expiring(Orders):
+    """Ends each stream by the expiry of its token, until a token is ``good``."""
+
+    def WatchOrder(self, _: object, context: grpc.ServicerContext) -> Iterator[pb.WatchOrderResponse]:  # noqa: N802
+        self._note(context)
+        if self.tokens[-1] == "Bearer good":
+            yield pb.WatchOrderResponse(order=pb.Order(order_id=1, status=pb.ORDER_STATUS_COMPLETED))
+        elif self.tokens[-1] == "Bearer short":
+            yield pb.WatchOrderResponse(order=pb.Order(order_id=1, status=pb.ORDER_STATUS_PENDING))
+        if self.tokens[-1] != "Bearer good":
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "the token has expired")
+
+
+def watched(servicer: Expiring, *tokens: str) -> list[pb.OrderStatus.ValueType]:
+    given = iter(tokens)
+    with served(servicer) as address, with_token(grpc.insecure_channel(address), lambda: next(given)) as channel:
+        return [order.status for order in watch(order_pb2_grpc.OrderServiceStub(channel), 1, timeout=30)]
+
+
+def test_a_watch_whose_token_expires_goes_on_with_another() -> None:
+    servicer = Expiring()  # type: ignore[abstract] # the other methods are not called
+    assert watched(servicer, "short", "short", "good") == [pb.ORDER_STATUS_PENDING, pb.ORDER_STATUS_COMPLETED]
+
+
+def test_a_watch_whose_token_is_no_good_ends() -> None:
+    servicer = Expiring()  # type: ignore[abstract] # the other methods are not called
+    with pytest.raises(grpc.RpcError):
+        watched(servicer, "short", "bad", "good")
+    assert servicer.tokens == ["Bearer short", "Bearer bad"]
