@@ -64,9 +64,16 @@ CALLERS = {
     ),
     "read-before-known": Mutant(
         "sagakit/rpc/guard.py",
-        "            await enter(context)\n            await _admit(request, context)\n",
-        "            await _admit(request, context)\n            await enter(context)\n",
+        "            await _enter(enter, context, calls)\n            _spend(request, context, calls)\n"
+        "            await _admit(request, context)\n",
+        "            await _admit(request, context)\n            await _enter(enter, context, calls)\n",
         f"{_GATE}::test_a_bad_request_of_an_unknown_caller_is_not_even_read",
+    ),
+    "subjects-share-an-address": Mutant(
+        "sagakit/rpc/guard.py",
+        'return f"subject {subject}" if subject else address_of(context.peer())',
+        "return address_of(context.peer())",
+        f"{_GATE}::test_each_subject_has_a_share_of_its_own_and_who_shows_no_token_has_that_of_the_address",
     ),
     "actor-by-the-request": Mutant(
         "sagakit/rpc/callers.py",

@@ -57,6 +57,8 @@ class Asked:
     async def run(self, work: Callable[[Any], Any]) -> Any:
         return work(None)
 
+    scan = run
+
     async def take(self, request: NewOrder) -> Order:
         self.taken.append(request)
         return HERS

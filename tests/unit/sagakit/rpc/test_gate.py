@@ -165,6 +165,27 @@ async def test_without_tokens_everybody_is_anyone() -> None:
     assert seen[0].may("whatever")
 
 
+async def test_each_subject_has_a_share_of_its_own_and_who_shows_no_token_has_that_of_the_address(
+    issuer: Issuer,
+) -> None:
+    exhausted = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    async def until_refused(channel: grpc.aio.Channel, token: str) -> tuple[int, grpc.StatusCode]:
+        for made in range(100):
+            try:
+                await call(channel)(Message(), **with_token(token))
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAUTHENTICATED:
+                    return made, error.code()
+        return 100, grpc.StatusCode.OK
+
+    async with closed(issuer, grpc_caller_calls_per_second=0.01, grpc_caller_streams=1) as (_, channel):
+        for token in ("forged", issuer.token("7", "echo:call"), issuer.token("8", "echo:call")):
+            assert await until_refused(channel, token) == (1, exhausted), token
+        again = issuer.token("7", "echo:call", jti="another token of the same caller")
+        assert await until_refused(channel, again) == (0, exhausted)
+
+
 async def test_refusals_are_counted_and_a_crowd_of_them_writes_a_line_a_second(
     issuer: Issuer, capsys: pytest.CaptureFixture[str]
 ) -> None:
