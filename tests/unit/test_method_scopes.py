@@ -1,5 +1,7 @@
 """What each call of the four services asks of its caller: the table in the contracts, read once more as a whole."""
 
+import re
+
 from ordersaga.auth.v1.scope_pb2 import scope
 from ordersaga.delivery.v1 import delivery_pb2
 from ordersaga.orchestrator.v1 import orchestrator_pb2
@@ -27,6 +29,12 @@ def test_each_method_asks_for_the_scope_that_it_should() -> None:
             for method, asked in scopes_of(service, scope).items():
                 found.setdefault(asked, set()).add(method)
     assert found == TABLE
+
+
+def test_the_page_on_security_has_the_same_table() -> None:
+    rows = re.findall(r"^\| `(\w+:\w+)` \| (.+) \|$", (ROOT / "docs/security.md").read_text(), re.MULTILINE)
+    found = {scope: set(re.findall(r"`([A-Z]\w+)`", what)) for scope, what in rows}
+    assert found == {**TABLE, "orders:any": set()}
 
 
 def test_the_contract_and_the_page_on_security_explain_each_scope() -> None:
