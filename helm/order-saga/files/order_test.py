@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import grpc
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
@@ -16,6 +17,14 @@ CASES = {
 SECONDS = 120
 
 
+def channel(address: str) -> grpc.Channel:
+    """Open a channel, by TLS and with a certificate of its own where these are given."""
+    files = [os.environ.get(f"GRPC_TLS_{part}") for part in ("CA", "KEY", "CERTIFICATE")]
+    if not all(files):
+        return grpc.insecure_channel(address)
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(*(Path(str(file)).read_bytes() for file in files)))
+
+
 def run(case: str) -> str:
     """Run one case; return how it ended, for people.
 
@@ -24,8 +33,8 @@ def run(case: str) -> str:
     """
     address, *wanted = CASES[case]
     with (
-        grpc.insecure_channel(os.environ["ORDER_SVC_ADDRESS"]) as to_orders,
-        grpc.insecure_channel(os.environ["PRODUCT_SVC_ADDRESS"]) as to_products,
+        channel(os.environ["ORDER_SVC_ADDRESS"]) as to_orders,
+        channel(os.environ["PRODUCT_SVC_ADDRESS"]) as to_products,
     ):
         orders, products = order_pb2_grpc.OrderServiceStub(to_orders), product_pb2_grpc.ProductServiceStub(to_products)
         new = product_pb2.CreateProductRequest(name="for helm test", price=1200, stock=STOCK)

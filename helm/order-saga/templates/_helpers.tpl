@@ -137,3 +137,19 @@ env:
 {{- define "osaga.passwords" -}}
 {{ .Values.postgres.passwordsSecret | default (include "osaga.name" (dict "root" . "part" "postgres")) }}
 {{- end }}
+
+{{/* What mounts the secret with a part's certificate into a container; nothing for an empty name. */}}
+{{- define "osaga.tlsMount" -}}
+{{- with . }}
+volumeMounts:
+  - {name: tls, mountPath: /tls, readOnly: true} # a folder, not single files: these would stay as they are
+{{- end }}
+{{- end }}
+
+{{- define "osaga.tlsVolume" -}}
+{{- with . }}
+volumes:
+  - name: tls
+    secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- end }}

@@ -5,6 +5,7 @@ from itertools import chain
 import pytest
 
 from tests.unit.chart.rendering import SERVICES, objects, pod_specs, variables
+from tools.chart import misfits
 from tools.chart_readme import CHART
 
 PRODUCTION = ("--values", str(CHART / "values" / "production.yaml"))
@@ -39,13 +40,55 @@ def test_a_service_listens_on_50051_is_probed_by_grpc_and_migrates_first(service
     assert [port["port"] for port in ports] == [50051, 9101]
 
 
+SECURED = {"serviceDefaults.tls.secretName": "*-tls"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_with_a_certificate_speaks_tls_and_is_probed_in_the_clear(service: str) -> None:
+    found = objects(values=SECURED)
+    spec = found["Deployment", f"demo-{service}"]["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    read = variables(container)
+    assert spec["volumes"][0]["secret"]["secretName"] == service.replace("svc", "tls")
+    assert container["volumeMounts"] == [{"name": "tls", "mountPath": "/tls", "readOnly": True}]
+    for what in ("GRPC", "METRICS"):
+        files = [read[f"{what}_TLS_{part}"] for part in ("CERTIFICATE", "KEY", "CA")]
+        assert files == ["/tls/tls.crt", "/tls/tls.key", "/tls/ca.crt"]
+    assert read["HEALTH_LISTEN"] == "[::]:50052"
+    probes = [container[f"{probe}Probe"]["grpc"]["port"] for probe in ("startup", "liveness", "readiness")]
+    assert probes == [50052] * 3
+    ports = found["Service", f"demo-{service}"]["spec"]["ports"]
+    assert [(port["port"], port.get("appProtocol")) for port in ports] == [(50051, None), (9101, None)]
+
+
+def test_who_calls_a_service_with_a_certificate_does_so_by_tls() -> None:
+    found = objects(values=SECURED | {"serviceMonitor.enabled": True})
+    for case in ("completes", "is-undone"):
+        spec = found["Pod", f"demo-test-{case}"]["spec"]
+        assert variables(spec["containers"][0])["GRPC_TLS_CA"] == "/tls/ca.crt"
+        assert spec["volumes"][0]["secret"]["secretName"] == "order-tls"
+    (endpoint,) = found["ServiceMonitor", "demo-order-saga"]["spec"]["endpoints"]
+    assert (endpoint["scheme"], endpoint["tlsConfig"]["serverName"]) == ("https", "localhost")
+
+
+def test_what_is_made_for_tls_is_as_kubernetes_has_it() -> None:
+    found = objects(values=SECURED)
+    assert [line for document in found.values() for line in misfits(document)] == []
+
+
+def test_without_a_certificate_nothing_of_tls_is_made() -> None:
+    for name, spec in pod_specs(objects()).items():
+        for container in spec["containers"]:
+            assert not [one for one in variables(container) if "_TLS_" in one or one == "HEALTH_LISTEN"], name
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_command_line_in_a_pod_finds_the_services_and_shows_the_pod_s_own_status(service: str) -> None:
     (container,) = pod_specs(objects())[f"demo-{service}"]["containers"]
     found = variables(container)
     assert found["ORDER_SVC_ADDRESS"] == "demo-order-svc:50051"
     assert found["ORCHESTRATOR_SVC_ADDRESS"] == "demo-orchestrator-svc:50051"
-    assert found["ORDERSAGA_METRICS"] == "127.0.0.1:9101"
+    assert found["ORDERSAGA_METRICS"] == "localhost:9101"
 
 
 def test_each_service_has_a_database_and_a_password_of_its_own() -> None:
