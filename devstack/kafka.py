@@ -23,7 +23,7 @@ from devstack.state import State
 from sagakit.kafka.settings import KafkaSettings
 from sagakit.runtime.settings import read
 
-_READY_SECONDS = 60
+_READY_SECONDS = 120
 _STOP_SECONDS = 30
 _HEARTBEATS = 4
 """How many heartbeats a member sends within the session time-out."""

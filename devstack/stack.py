@@ -70,6 +70,11 @@ class Stack:
         return cls(Layout.fresh(data_dir, session_seconds=session_seconds, **shape))
 
     @property
+    def folder(self) -> Path:
+        """Where the state file is, and all that the stack writes."""
+        return self._layout.data
+
+    @property
     def bootstrap(self) -> str:
         """Kafka's address."""
         return self.kafka.bootstrap

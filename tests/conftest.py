@@ -4,6 +4,7 @@ The first test that needs one brings it up; a run in lanes (`tools.lanes`) has o
 `make mutants`, whose runs are many and short, lends them one instead.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,11 @@ from tests.support.leftovers import stop_leftovers
 from tests.support.lent import lent_stack
 from tests.support.mend import mend
 from tests.support.shop import Shop
+from tests.support.trust import remember
 from tools.lanes import unit
 
+SECURE = bool(os.environ.get("SECURE"))
+"""Whether the stack is closed: ``make test SECURE=1 ARGS=tests/e2e``."""
 FIRST_START_SECONDS = 1200
 """The first start ever downloads Kafka and the registry."""
 
@@ -50,23 +54,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The running servers and services."""
-    yield from _running(tmp_path_factory.mktemp("stack"), secure=False)
+    yield from _running(tmp_path_factory.mktemp("stack"), secure=SECURE)
 
 
 @pytest.fixture(scope="session")
-def closed_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Servers and services of their own, which were started with SECURE=1."""
+def closed_stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Servers and services of their own, which were started with SECURE=1; all tests' own where all are run so."""
+    if SECURE:
+        yield request.getfixturevalue("stack")
+        return
     yield from _running(tmp_path_factory.mktemp("closed"), secure=True)
 
 
 def _running(folder: Path, *, secure: bool) -> Iterator[Stack]:
     if (lent := lent_stack()) and lent.security.on == secure:
+        remember(lent)
         yield lent
         return
     running = Stack.fresh(folder, secure=secure)
     running.postgres.remove()  # as root its data lie elsewhere, and may be left from a run that was killed
     try:
         running.up()
+        remember(running)
         yield running
     finally:
         running.down()

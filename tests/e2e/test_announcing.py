@@ -7,6 +7,7 @@ from ordersaga.order.v1 import order_pb2
 
 from devstack.stack import Stack
 from sagakit.dead_letters.box import DeadLetterBox
+from tests.support import trust
 from tests.support.metrics import metric
 from tests.support.shop import CANCELLED, COMPLETED, PENDING, Shop
 from tests.support.sql import count, query
@@ -74,7 +75,7 @@ def test_an_order_whose_id_was_given_before_is_one_dead_letter_however_often_it_
     def parked(times: int) -> None:
         assert metric(metrics, "sagakit_dead_letters_total", reason="REUSED_ID") == before + times
 
-    with DeadLetterBox({"bootstrap.servers": stack.bootstrap}, "orchestrator_svc") as box:
+    with DeadLetterBox(trust.kafka(stack.bootstrap), "orchestrator_svc") as box:
         for times in (1, 2, 3):
             eventually(lambda times=times: parked(times), 60)  # type: ignore[misc] # bound now
             query(dsn, other, order.order_id)

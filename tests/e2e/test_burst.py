@@ -9,6 +9,7 @@ import pytest
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 
 from devstack.stack import Stack
+from tests.support import trust
 from tests.support.shop import PRICE, Shop
 
 CALLS = 4000
@@ -38,9 +39,7 @@ async def test_every_call_of_a_burst_is_answered_or_may_try_again(stack: Stack, 
     async with AsyncExitStack() as opened:
         channels = [
             await opened.enter_async_context(
-                grpc.aio.insecure_channel(
-                    stack.service("order_svc").grpc, options=[("grpc.use_local_subchannel_pool", 1)]
-                )
+                trust.aio_channel(stack.service("order_svc").grpc, [("grpc.use_local_subchannel_pool", 1)])
             )
             for _ in range(CHANNELS)
         ]

@@ -4,11 +4,11 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import grpc
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 from ordersaga_client import CHANNEL_OPTIONS, place, watch
 
 from devstack.stack import Stack
+from tests.support import trust
 from tests.support.shop import COMPLETED, PRICE, Shop
 from tests.support.sql import count
 
@@ -23,7 +23,7 @@ def test_orders_are_placed_once_each_though_the_service_is_killed_under_them(bre
     half_way = threading.Barrier(CLIENTS + 1)
 
     def order_on(_: int) -> list[order_pb2.Order]:
-        with grpc.insecure_channel(service.grpc, options=CHANNEL_OPTIONS) as channel:
+        with trust.channel(service.grpc, CHANNEL_OPTIONS) as channel:
             stub = order_pb2_grpc.OrderServiceStub(channel)
             placed = []
             for turn in range(EACH):

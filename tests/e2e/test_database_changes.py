@@ -13,6 +13,7 @@ from psycopg.sql import SQL, Identifier
 
 from devstack.services import NAMES
 from devstack.stack import Stack
+from tests.support import trust
 from tests.support.metrics import metric
 from tests.support.rpc import refusal
 from tests.support.shop import COMPLETED, Shop
@@ -104,7 +105,7 @@ def set_read_only(stack: Stack, service: str, *, on: bool) -> None:
 
 
 def is_ready(stack: Stack, service: str) -> bool:
-    with grpc.insecure_channel(stack.service(service).grpc) as channel:
+    with trust.channel(stack.service(service).grpc) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
         answer = health.Check(health_pb2.HealthCheckRequest(), timeout=5)
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

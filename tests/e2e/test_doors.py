@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from devstack.services import NAMES
 from devstack.stack import Stack
+from tests.support import trust
 from tests.support.rpc import refusal
 from tests.support.shop import Shop
 
@@ -57,7 +58,8 @@ def test_a_service_shows_a_stranger_what_it_can_do(shop: Shop, service: str) -> 
 @pytest.mark.parametrize("service", NAMES)
 def test_a_service_shows_its_metrics(stack: Stack, service: str) -> None:
     address = stack.service(service).metrics
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
+    url, context = trust.page(address)
+    with urllib.request.urlopen(url, timeout=5, context=context) as answer:  # noqa: S310 - an HTTP URL
         text = answer.read().decode()
     assert "sagakit_ready 1.0" in text
     assert "sagakit_messages_consumed_total" in text

@@ -18,6 +18,7 @@ from ordersaga.order.v1 import order_pb2
 
 from devstack.services import NAMES
 from devstack.stack import Stack
+from tests.support import trust
 from tests.support.going_back import Earlier
 from tests.support.kafka import Tape, committed, ends, send
 from tests.support.registry import encode
@@ -119,7 +120,7 @@ def delete_what_was_answered(bootstrap: str) -> None:
     """Have Kafka delete the participants' answers so far, as a topic's retention does."""
     topics = (ProductDecreased.TOPIC, DeliveryCreated.TOPIC)
     found = [(topic, number, end) for topic in topics for number, end in enumerate(ends(bootstrap, topic, PARTITIONS))]
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient(trust.kafka(bootstrap))
     for future in admin.delete_records([TopicPartition(*one) for one in found]).values():
         future.result(15)
 

@@ -13,6 +13,7 @@ from ordersaga.order.v1 import order_pb2
 
 from devstack.stack import Stack
 from sagakit.records import Record
+from tests.support import trust
 from tests.support.declared import TOPICS, completed, refused
 from tests.support.kafka import Tape, headers, taped
 from tests.support.shop import PRICE, Shop
@@ -29,7 +30,7 @@ def tape(stack: Stack) -> Iterator[Tape]:
 
 @pytest.fixture
 def decode(stack: Stack) -> Iterator[AvroDeserializer]:
-    with SchemaRegistryClient({"url": stack.registry_url}) as client:
+    with SchemaRegistryClient(trust.registry(stack.registry_url)) as client:
         yield AvroDeserializer(client, conf={"subject.name.strategy": topic_record_subject_name_strategy})
 
 

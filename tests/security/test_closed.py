@@ -53,8 +53,7 @@ def test_no_password_stands_in_a_log(closed_stack: Stack) -> None:
 
 def line(stack: Stack, *arguments: object) -> Typed:
     """Type a line to the stack that runs in its folder; nothing but the folder is known."""
-    folder = stack.security.ca.parent.parent
-    return typed(arguments, {"DEVSTACK_DATA": str(folder)})
+    return typed(arguments, {"DEVSTACK_DATA": str(stack.folder)})
 
 
 def test_the_command_line_takes_its_logins_from_the_running_stack(closed_stack: Stack, closed_shop: Shop) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
+from tests.support import trust
 from tests.support.wait import eventually
 
 
@@ -16,7 +17,7 @@ class Tape:
     def __init__(self, bootstrap: str, topics: Sequence[str]) -> None:
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **trust.kafka(bootstrap),
                 "group.id": "never-joined",
                 "enable.auto.commit": False,
                 "enable.partition.eof": False,
@@ -95,7 +96,7 @@ def send(  # noqa: PLR0913 - a message has so many parts
 ) -> None:
     """Write one message, to a partition by its key where none is given, and see that Kafka has it."""
     failures: list[object] = []
-    producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random"})
+    producer = Producer({**trust.kafka(bootstrap), "partitioner": "murmur2_random"})
     producer.produce(
         topic,
         key=key,
@@ -113,7 +114,7 @@ def create_topic(bootstrap: str, name: str, partitions: int = 1, config: dict[st
 
     A partition that is still being made anew may acknowledge what it then loses.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient(trust.kafka(bootstrap))
     admin.create_topics([NewTopic(name, partitions, 1, config=config or {})])[name].result(15)
 
     def led() -> None:
@@ -133,7 +134,7 @@ def create_topic(bootstrap: str, name: str, partitions: int = 1, config: dict[st
 
 def delete_topics(bootstrap: str, *names: str) -> None:
     """Remove topics, and wait until the broker has: what is sent to one made anew might still go to the old one."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})  # it has to live until its futures are done
+    admin = AdminClient(trust.kafka(bootstrap))  # it has to live until its futures are done
     for future in admin.delete_topics(list(names)).values():
         future.result(15)
 
@@ -153,7 +154,7 @@ def empty_topic(bootstrap: str, name: str, partitions: int = 1) -> None:
 
 def committed(bootstrap: str, group: str, topic: str, partitions: int = 1) -> list[int]:
     """Return a group's committed offsets by partition; negative where it has none."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    consumer = Consumer({**trust.kafka(bootstrap), "group.id": group})
     try:
         asked = [TopicPartition(topic, number) for number in range(partitions)]
         return [found.offset for found in consumer.committed(asked, timeout=10)]
@@ -163,7 +164,7 @@ def committed(bootstrap: str, group: str, topic: str, partitions: int = 1) -> li
 
 def ends(bootstrap: str, topic: str, partitions: int) -> list[int]:
     """Return where each partition of a topic ends."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "never-joined"})
+    consumer = Consumer({**trust.kafka(bootstrap), "group.id": "never-joined"})
     try:
         asked = [TopicPartition(topic, number) for number in range(partitions)]
         return [consumer.get_watermark_offsets(one, timeout=10)[1] for one in asked]

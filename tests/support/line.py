@@ -66,6 +66,7 @@ class Line:
             "ORCHESTRATOR_SVC_ADDRESS": stack.service("orchestrator_svc").grpc,
             "KAFKA_BOOTSTRAP_SERVERS": stack.bootstrap,
             "SCHEMA_REGISTRY_URL": stack.registry_url,
+            "DEVSTACK_DATA": str(stack.folder) if stack.security.on else NOWHERE["DEVSTACK_DATA"],
         }
 
     def __call__(self, *arguments: object) -> Typed:

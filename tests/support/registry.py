@@ -8,12 +8,13 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from sagakit.avro.codec import Codec
 from sagakit.messages import Encoded, Outgoing
 from sagakit.records import Record
+from tests.support import trust
 
 
 @contextmanager
 def registry_client(url: str) -> Iterator[SchemaRegistryClient]:
     """Open a client that caches nothing across tests."""
-    with SchemaRegistryClient({"url": url}) as client:
+    with SchemaRegistryClient(trust.registry(url)) as client:
         yield client
 
 

@@ -10,9 +10,9 @@ from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-from devstack.security import Security
+from tests.support import trust
 
-_OPTIONS = [
+_OPTIONS: list[tuple[str, object]] = [
     # A test that stops a server wants to know when it is back, not twenty seconds later.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 300),
@@ -21,12 +21,9 @@ _OPTIONS = [
 ]
 
 
-def connect(address: str, security: Security | None = None) -> grpc.Channel:
-    """Open a channel that is quick to reconnect; with TLS where the stack of ``security`` is closed."""
-    if security is None or not security.on:
-        return grpc.insecure_channel(address, options=_OPTIONS)
-    trust = grpc.ssl_channel_credentials(security.ca.read_bytes())
-    return grpc.secure_channel(address, trust, options=_OPTIONS)
+def connect(address: str) -> grpc.Channel:
+    """Open a channel that is quick to reconnect."""
+    return trust.channel(address, _OPTIONS)
 
 
 @dataclass(frozen=True)

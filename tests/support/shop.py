@@ -12,7 +12,6 @@ from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 from ordersaga.product.v1 import product_pb2, product_pb2_grpc
 from ordersaga_client import Token, with_token
 
-from devstack.security import Security
 from devstack.services import NAMES, Service
 from tests.support.rpc import code_of, connect
 from tests.support.wait import eventually
@@ -27,8 +26,6 @@ _CALL_SECONDS = 10.0
 class Running(Protocol):
     """What runs the services."""
 
-    security: Security
-
     def service(self, name: str) -> Service:
         """Return one by its name."""
 
@@ -37,7 +34,7 @@ class Shop:
     """A client of all services. Each test makes products of its own, and so sees nobody else's stock."""
 
     def __init__(self, services: Running, token: Token | None = None) -> None:
-        channels = {name: connect(services.service(name).grpc, services.security) for name in NAMES}
+        channels = {name: connect(services.service(name).grpc) for name in NAMES}
         self._channels = {name: with_token(channel, token) for name, channel in channels.items()}
         self.orders = order_pb2_grpc.OrderServiceStub(self._channels["order_svc"])
         self.products = product_pb2_grpc.ProductServiceStub(self._channels["product_svc"])
