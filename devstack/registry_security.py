@@ -19,8 +19,8 @@ def write_properties(security: Security, file: Path, port: int) -> None:
     lines = {
         "quarkus.http.insecure-requests": "disabled",
         "quarkus.http.ssl-port": str(port),
-        "quarkus.http.ssl.certificate.files": str(certificate),
-        "quarkus.http.ssl.certificate.key-files": str(key),
+        "quarkus.http.ssl.certificate.files": _one_of_a_list(certificate),
+        "quarkus.http.ssl.certificate.key-files": _one_of_a_list(key),
         "quarkus.http.auth.basic": "true",
         f"{users}.plain-text": "true",
         **{f"{users}.users.{name}": security.password(name) for name in roles},
@@ -33,4 +33,14 @@ def write_properties(security: Security, file: Path, port: int) -> None:
         "apicurio.kafka.common.ssl.truststore.location": str(security.ca),
     }
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_private(file, "".join(f"{name}={value}\n" for name, value in lines.items()))
+    write_private(file, "".join(f"{name}={_escaped(value)}\n" for name, value in lines.items()))
+
+
+def _one_of_a_list(file: Path) -> str:
+    """Return the path as the only one of a list, in which a comma would begin another one."""
+    return str(file).replace("\\", "\\\\").replace(",", "\\,")
+
+
+def _escaped(value: str) -> str:
+    """Return a value as Java reads it from a file of properties."""
+    return value.replace("\\", "\\\\")
