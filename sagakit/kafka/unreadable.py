@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from sagakit.errors import Unavailable
-from sagakit.kafka.consumed import READING, Place, source
+from sagakit.kafka.consumed import NEVER_JOINED, READING, Place, source
 
 _CODES = {
     KafkaError._BAD_COMPRESSION,  # noqa: SLF001 - its public name
@@ -29,7 +29,7 @@ _ANSWER_SECONDS = 20.0
 _ENOUGH_SECONDS = 5.0
 _PROPERTIES: dict[str, str | int | float | bool] = {
     **READING,
-    "group.id": "never-joined",
+    "group.id": NEVER_JOINED,
     "enable.auto.commit": False,
     "enable.partition.eof": True,
     "allow.auto.create.topics": False,
