@@ -14,7 +14,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 from ordersaga.auth.v1.scope_pb2 import scope
 from prometheus_client import REGISTRY
 
-from sagakit.rpc import callers
+from sagakit.rpc import callers, gate
 from sagakit.rpc.reflection import NAMES
 from sagakit.rpc.scopes import MethodWithoutScope, scopes_of
 from tests.support.echo import Echo, call
@@ -187,8 +187,9 @@ async def test_each_subject_has_a_share_of_its_own_and_who_shows_no_token_has_th
 
 
 async def test_refusals_are_counted_and_a_crowd_of_them_writes_a_line_a_second(
-    issuer: Issuer, capsys: pytest.CaptureFixture[str]
+    issuer: Issuer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(gate, "_lines", gate._Lines())  # noqa: SLF001 - as in a process that has refused nobody yet
     name, labels = "sagakit_rpc_callers_refused_total", {"reason": "TOKEN_INVALID"}
     before = REGISTRY.get_sample_value(name, labels) or 0
     async with closed(issuer) as (_, channel):
