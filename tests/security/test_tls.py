@@ -9,13 +9,13 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
 import pytest
-from ordersaga.order.v1 import order_pb2
+from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 
 from devstack.layout import ROOT
 from devstack.stack import Stack
@@ -64,7 +64,7 @@ STRANGERS: dict[str, tuple[Pair | None, Authority, grpc.StatusCode, str]] = {
 def test_a_stranger_places_no_order(service: Secured, shop: Shop, stranger: str) -> None:
     own, believed, code, reason = STRANGERS[stranger]
     user = new_user()
-    with service.channel(own, believed) as channel:
+    with service.channel(own, believed.certificate) as channel:
         refused = refusal(lambda: service.orders(channel).CreateOrder(order(shop.product(), user), timeout=10))
     assert (refused.code, refused.reason) == (code, reason)
     assert count(service.dsn, ORDERS, user) == 0
@@ -77,37 +77,51 @@ def test_a_call_in_the_clear_places_no_order(service: Secured, shop: Shop) -> No
 
 
 class Load:
-    """Clients that place orders over connections of their own, one order after the other, without ever trying again."""
+    """Clients that place orders, one after the other, without ever trying again.
 
-    def __init__(self, service: Secured, product: int) -> None:
+    Each goes on with another certificate when ``give`` is called, which takes another connection.
+    """
+
+    def __init__(self, service: Secured, product: int, own: Pair, believed: bytes) -> None:
         self._service, self._product, self.user = service, product, new_user()
+        self._own, self._believed = own, believed
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(CLIENTS)
         self._clients = [self._pool.submit(self._run) for _ in range(CLIENTS)]
 
+    def give(self, own: Pair) -> None:
+        """Give the clients another certificate."""
+        self._own = own
+
     def _run(self) -> "Counter[str]":
         codes = Counter[str]()
-        with self._service.channel(SHOP_WINDOW) as channel:
-            orders = self._service.orders(channel)
-            while not self._stopping.is_set():
-                try:
-                    orders.CreateOrder(order(self._product, self.user), timeout=20)
-                except grpc.RpcError as error:
-                    codes[code_of(error).name] += 1
-                else:
-                    codes["OK"] += 1
+        while not self._stopping.is_set():
+            own = self._own
+            with self._service.channel(own, self._believed) as channel:
+                orders = self._service.orders(channel)
+                while own is self._own and not self._stopping.is_set():
+                    codes[self._place(orders)] += 1
         return codes
 
-    def stop(self) -> "Counter[str]":
-        """Return how often calls ended how."""
+    def _place(self, orders: order_pb2_grpc.OrderServiceStub) -> str:
+        try:
+            orders.CreateOrder(order(self._product, self.user), timeout=20)
+        except grpc.RpcError as error:
+            return str(code_of(error).name)
+        return "OK"
+
+    def must_have_lost_nothing(self) -> None:
+        """Stop, and see that each call was answered, and its order stored."""
         self._stopping.set()
         codes = sum((client.result() for client in self._clients), Counter[str]())
         self._pool.shutdown()
-        return codes
+        assert codes["OK"] > 100
+        assert set(codes) == {"OK"}, codes
+        assert count(self._service.dsn, ORDERS, self.user) == codes["OK"]
 
 
 def test_certificates_are_renewed_under_load_and_no_call_is_lost(service: Secured, shop: Shop) -> None:
-    load = Load(service, shop.product(stock=100_000))
+    load = Load(service, shop.product(stock=100_000), SHOP_WINDOW, OURS.certificate)
     first = shown(service)
     for _ in range(3):
         time.sleep(1.5 * AGE_SECONDS)
@@ -117,11 +131,29 @@ def test_certificates_are_renewed_under_load_and_no_call_is_lost(service: Secure
         renewed.write(service.folder)
         assert shown(service) == renewed.serial != first
     time.sleep(1.5 * AGE_SECONDS)  # until each client has come over a new connection
-    codes = load.stop()
-    assert codes["OK"] > 100
-    assert set(codes) == {"OK"}, codes
-    assert count(service.dsn, ORDERS, load.user) == codes["OK"]
+    load.must_have_lost_nothing()
     assert len(service.lines("changed TLS files taken")) >= 3
+
+
+def test_an_authority_is_replaced_step_by_step_under_load_and_no_call_is_lost(service: Secured, shop: Shop) -> None:
+    following, ca = Authority("following"), service.folder / "ca.crt"
+    both = OURS.certificate + following.certificate
+    load = Load(service, shop.product(stock=100_000), SHOP_WINDOW, both)
+    steps: list[Callable[[], object]] = [
+        lambda: ca.write_bytes(both),
+        lambda: following.sign("127.0.0.1").write(service.folder),
+        lambda: load.give(following.sign("window.shop")),
+        lambda: ca.write_bytes(following.certificate),
+    ]
+    for step in steps:
+        step()
+        time.sleep(1.5 * AGE_SECONDS)
+    load.must_have_lost_nothing()
+    with service.channel(SHOP_WINDOW, both) as former:
+        refused = refusal(lambda: service.orders(former).CreateOrder(order(1, new_user()), timeout=10))
+    assert refused.code is grpc.StatusCode.UNAVAILABLE
+    OURS.sign("127.0.0.1", "localhost").write(service.folder)  # as the other tests have it
+    ca.write_bytes(OURS.certificate)
 
 
 def shown(service: Secured) -> int:

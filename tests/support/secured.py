@@ -65,10 +65,10 @@ class Secured:
                 process.kill()
                 process.wait()
 
-    def channel(self, own: Pair | None, believed: Authority | None = None) -> grpc.Channel:
-        """Open a channel with a certificate of one's own to what shows one of ``believed``."""
+    def channel(self, own: Pair | None, believed: bytes | None = None) -> grpc.Channel:
+        """Open a channel with a certificate of one's own to what shows one of the authorities ``believed``, in PEM."""
         chain = (own.key, own.certificate) if own else ()
-        credentials = grpc.ssl_channel_credentials((believed or self.authority).certificate, *chain)
+        credentials = grpc.ssl_channel_credentials(believed or self.authority.certificate, *chain)
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
         return grpc.secure_channel(str(self.grpc), credentials, options=options)
 
