@@ -33,6 +33,8 @@ _LIBPQ = {
     "tcp_user_timeout": "30000",
 }
 """Our defaults. The caller may set others, in the address or by libpq's variables."""
+_TLS_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir")
+_SECURED = {"require", "verify-ca", "verify-full"}
 _VARIABLES = {"connect_timeout": "PGCONNECT_TIMEOUT", "target_session_attrs": "PGTARGETSESSIONATTRS"}
 
 _FORMS = {
@@ -103,7 +105,7 @@ class DatabaseAddress:
         """Read a URL or a string of keywords and values, one host or several.
 
         Raises:
-            ValueError: libpq cannot read it, it names no database, or a port is not a port.
+            ValueError: libpq cannot read it, it names no database, a port is not a port, or TLS is half set.
         """
         conninfo = _ANY_DRIVER.sub("postgresql://", text.strip())
         try:
@@ -114,6 +116,7 @@ class DatabaseAddress:
         if not (given.get("dbname") or given.get("service") or os.environ.keys() & {"PGDATABASE", "PGSERVICE"}):
             raise ValueError("must be postgresql://user:password@host:port/database; it names no database")
         _check_hosts(_several(given, "host") or _several(given, "hostaddr"), _several(given, "port"))
+        _check_tls(given)
         return cls(conninfo)
 
     @property
@@ -171,6 +174,17 @@ def _check_hosts(hosts: list[str], ports: list[str]) -> None:
             raise ValueError(f"must have a port of 1 to {_HIGHEST_PORT}, and a / of its password written as %2F")
     if len(ports) > 1 and len(ports) != len(hosts):
         raise ValueError(f"must have one port, or one for each host; it has {len(ports)} for {len(hosts)}")
+
+
+def _check_tls(given: Mapping[str, object]) -> None:
+    """Refuse files of TLS beside a mode in which libpq would go on in the clear where the server has no TLS."""
+    files = [name for name in _TLS_FILES if given.get(name) and given[name] != "system"]  # that is a mode of its own
+    if files and not (given.get("service") or "PGSERVICE" in os.environ):  # where its file may set the mode
+        mode = given.get("sslmode") or os.environ.get("PGSSLMODE", "prefer")
+        if mode not in _SECURED:
+            raise ValueError(
+                f"must have sslmode=verify-full, where it has {files[0]}; with {mode} it may go in the clear"
+            )
 
 
 def _apply(info: psycopg.ConnectionInfo, settings: Mapping[str, str]) -> bytes:

@@ -8,7 +8,7 @@ from sagakit.postgres.address import DatabaseAddress
 
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PGDATABASE", "PGSERVICE", "PGCONNECT_TIMEOUT", "PGTARGETSESSIONATTRS"):
+    for name in ("PGDATABASE", "PGSERVICE", "PGCONNECT_TIMEOUT", "PGTARGETSESSIONATTRS", "PGSSLMODE"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -30,6 +30,10 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ("postgresql://h/db?target_session_attrs=primary", {"target_session_attrs": "primary"}),
         ("host=h1,h2 port=1,2 dbname=db user=u password='p w'", {"host": "h1,h2", "password": "p w", "dbname": "db"}),
         ("postgresql://?service=orders", {"service": "orders"}),
+        ("postgresql://h/db?sslmode=verify-full&sslrootcert=ca.crt", {"sslmode": "verify-full"}),
+        ("postgresql://h/db?sslmode=require&sslcert=tls.crt&sslkey=tls.key", {"sslcert": "tls.crt"}),
+        ("postgresql://h/db?sslrootcert=system", {"sslrootcert": "system"}),
+        ("postgresql://?service=orders&sslrootcert=ca.crt", {"sslrootcert": "ca.crt"}),
     ],
 )
 def test_what_libpq_takes_is_taken_as_it_is(text: str, parts: dict[str, str]) -> None:
@@ -50,6 +54,12 @@ def test_what_libpq_takes_is_taken_as_it_is(text: str, parts: dict[str, str]) ->
         ("postgresql://u:ge@heim@h/db", "%40"),
         ("postgresql://u:geheim%zz@h/db", "percent-encoded"),
         ("postgresql://u:geheim@h/db?sslmod=require", "query parameter"),
+        ("postgresql://u:geheim@h/db?sslrootcert=ca.crt", "must have sslmode=verify-full, where it has sslrootcert"),
+        (
+            "postgresql://u:geheim@h/db?sslmode=prefer&sslcert=tls.crt&sslkey=tls.key",
+            "where it has sslcert; with prefer",
+        ),
+        ("postgresql://u:geheim@h/db?sslmode=disable&sslkey=tls.key", "where it has sslkey; with disable"),
         ("host=h password=ge heim", "missing"),
         ("postgresql://u:geheim@[::1/db", "end of string"),
         ('host=h password="ge"heim" dbname', "missing"),
@@ -61,6 +71,15 @@ def test_what_libpq_does_not_take_is_reported_in_a_line_without_the_password(tex
     assert problem in str(caught.value)
     assert "heim" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_variable_of_libpqs_may_set_the_mode_of_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "postgresql://h/db?sslrootcert=ca.crt"
+    monkeypatch.setenv("PGSSLMODE", "allow")
+    with pytest.raises(ValueError, match="with allow it may go in the clear"):
+        DatabaseAddress.parse(address)
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    assert DatabaseAddress.parse(address).conninfo == address
 
 
 def test_an_address_shows_no_password() -> None:
