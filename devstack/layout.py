@@ -186,10 +186,11 @@ def must_be_free(port: int, what: str, variable: str, progress: Callable[[str], 
     Raises:
         DevstackError: it is in use; the text names who holds it, where that is known, and the ``variable`` to change.
     """
-    began = time.monotonic()
+    holder, since = holder_of(port), time.monotonic()
     while not is_free(port):
-        holder = holder_of(port)
-        if time.monotonic() - began >= holder.seconds:
+        if (present := holder_of(port)) != holder:  # a connection that ends is another holder: a closed connection
+            holder, since = present, time.monotonic()
+        if time.monotonic() - since >= holder.seconds:
             text = f"port {port} for {what} is in use{holder.words}; stop that, or choose another port: {variable}=…"
             raise DevstackError(text)
         progress(f"waiting for port {port}, in use{holder.words}")

@@ -11,6 +11,7 @@ import pytest
 
 from devstack.errors import DevstackError
 from devstack.layout import free_port, is_free, must_be_free
+from devstack.port_holders import Holder
 
 Ends = tuple[socket.socket, socket.socket]
 
@@ -73,6 +74,17 @@ def test_the_port_of_a_closed_connection_is_waited_for_as_long_as_the_system_kee
     with pytest.raises(DevstackError, match="in use by a connection that was closed a moment ago"):
         must_be_free(port, "a test", "TEST_PORT", told.append)
     assert time.monotonic() - began >= 1.0
+
+
+def test_a_connection_that_has_gone_between_two_looks_is_no_reason_to_refuse(
+    monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    closed, gone = Holder(" by a connection that was closed a moment ago", 65.0), Holder("", 0.3)
+    monkeypatch.setattr("devstack.layout._LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("devstack.layout.holder_of", lambda _: gone if len(told) >= 3 else closed)
+    monkeypatch.setattr("devstack.layout.is_free", lambda _: len(told) == 4)
+    must_be_free(50052, "a test", "TEST_PORT", told.append)
+    assert told[-1] == "waiting for port 50052, in use"
 
 
 def test_nobody_waits_for_a_program_that_listens(told: list[str]) -> None:
