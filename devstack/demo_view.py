@@ -148,7 +148,8 @@ def closing(console: Console, stack: Stack, *, stopped: bool) -> None:
         console.print("The stack is still running: `make status`, `make logs`, and `make down` to stop it. Try:")
     console.print()
     orders, sagas = stack.service("order_svc").grpc, stack.service("orchestrator_svc").grpc
-    trust = f"-cacert {stack.security.ca}" if stack.security.on else "-plaintext"
+    token = f'-H "authorization: Bearer $(cat {stack.security.operator_token})"'
+    trust = f"-cacert {stack.security.ca} {token}" if stack.security.on else "-plaintext"
     seed = json.dumps({"userId": 1, "productId": 1, "quantity": 1, "price": 10000}, separators=(",", ":"))
     which = '{"orderId":1}'
     for data, address, method in (

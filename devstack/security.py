@@ -1,4 +1,4 @@
-"""What closes a stack (``SECURE=1``): its authority, a certificate for each server, a login for each client.
+"""What closes a stack (``SECURE=1``): an authority, certificates for servers, logins for clients, tokens for callers.
 
 All of it lies in one folder, made at the start. A stack that is secure stays so until it is started without: the state
 file says which it is.
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.certificates import Authority, Pair
+from devstack.issuer import Issuer
 from devstack.layout import MANIFESTS, Layout
 from devstack.secrets import Secret, write_private
 from devstack.state import State
@@ -31,6 +32,7 @@ class Security:
         """Keep them below ``layout.data``."""
         self._folder, self._state = layout.data / "security", state
         self._authority, self._passwords = Authority(self._folder), Secret(self._folder / "passwords")
+        self._issuer = Issuer(self._folder)
 
     @property
     def on(self) -> bool:
@@ -42,6 +44,11 @@ class Security:
         """The certificate that clients have to trust."""
         return self._authority.certificate
 
+    @property
+    def operator_token(self) -> Path:
+        """The file with the token that may do everything."""
+        return self._issuer.operator_token
+
     def begin(self) -> None:
         """Make what is missing, and note in the state file where things are that people need."""
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +59,9 @@ class Security:
             trust = {"GRPC_TLS_CA": str(self.ca), "METRICS_TLS_CA": str(self.ca)}
             lines = {**trust, **self.kafka_login(login), **self._registry_settings(OPERATORS)}
             write_private(self._lent(login), "".join(map(_line, lines.items())))
-        record = {"ca": str(self.ca), **{login: str(self._lent(login)) for login in _LENT}}
+        self._issuer.begin()
+        tokens = {"user_token": str(self._issuer.user_token), "operator_token": str(self.operator_token)}
+        record = {"ca": str(self.ca), **tokens, **{login: str(self._lent(login)) for login in _LENT}}
         self._state.put(_RECORD, service=False, record=record)
 
     def end(self) -> None:
@@ -82,12 +91,13 @@ class Security:
         return {**self.kafka_login(login), **self._registry_settings(login)} if self.on else {}
 
     def service_settings(self, service: str) -> Mapping[str, str]:
-        """Return the settings of a service, its own TLS included; none in an open stack."""
+        """Return the settings of a service, its own TLS and its callers included; none in an open stack."""
         if not self.on:
             return {}
         certificate, key = self.pair(service)
         return {
             **self.settings(service),
+            **self._issuer.settings(),
             **{f"{server}_TLS_CERTIFICATE": str(certificate) for server in ("GRPC", "METRICS")},
             **{f"{server}_TLS_KEY": str(key) for server in ("GRPC", "METRICS")},
         }

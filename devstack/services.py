@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from ordersaga_client import token_in_file, with_token
 
 from devstack.layout import MANIFESTS, ROOT, Layout, choose_port, grpc_variable, metrics_variable
 from devstack.processes import ManagedProcess
@@ -187,10 +188,11 @@ class Service(Server):
 
 
 def channel_to(address: str, security: Security) -> grpc.Channel:
-    """Open a channel to a service, with TLS where the stack is closed."""
+    """Open a channel to a service; with TLS, and the token that may do everything, where the stack is closed."""
     if not security.on:
         return grpc.insecure_channel(address)
-    return grpc.secure_channel(address, grpc.ssl_channel_credentials(security.ca.read_bytes()))
+    channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(security.ca.read_bytes()))
+    return with_token(channel, token_in_file(str(security.operator_token)))
 
 
 def _fingerprint(module: str) -> str:

@@ -9,10 +9,10 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from ordersaga.orchestrator.v1.orchestrator_pb2_grpc import OrchestratorServiceStub
 from ordersaga.order.v1.order_pb2_grpc import OrderServiceStub
-from ordersaga_client import TokenError, token_from_environment, with_token
+from ordersaga_client import TokenError, token_from_environment, token_in_file, with_token
 
 from ordersaga_cli.line import Failed
-from ordersaga_cli.places import ORCHESTRATOR_SVC, ORDER_SVC, Place, secured, token_file
+from ordersaga_cli.places import ORCHESTRATOR_SVC, ORDER_SVC, Place, lent_token, secured, token_file
 from ordersaga_cli.settings import CallSettings, read
 from sagakit.runtime.settings import is_loopback
 
@@ -155,7 +155,8 @@ def _channel(place: Place, address: str) -> grpc.Channel:
         Failed: a token would travel in clear text to another machine, or a setting is bad.
     """
     try:
-        token = token_from_environment(token_file())
+        lent = lent_token(place, address)
+        token = token_from_environment(token_file()) or (token_in_file(str(lent)) if lent else None)
     except TokenError as error:
         raise Failed(str(error)) from error
     here = is_loopback(address.rpartition(":")[0].strip("[]"))

@@ -114,10 +114,19 @@ def secured(place: Place, address: str, login: Login = "operators") -> Path | No
 
     Return None where the stack is open, or ``address`` is not that of its ``place``: no other server gets passwords.
     """
+    return _lent(place, address, login)
+
+
+def lent_token(place: Place, address: str) -> Path | None:
+    """Return the file with an operator's token for the stack that runs in this folder, as `secured` does."""
+    return _lent(place, address, "operator_token")
+
+
+def _lent(place: Place, address: str, what: str) -> Path | None:
     if not address or address != running(place):
         return None
     try:
-        return Path(_state()["security"][login])
+        return Path(_state()["security"][what])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

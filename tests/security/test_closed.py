@@ -5,12 +5,14 @@ import json
 import grpc
 import pytest
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
+from ordersaga_client import token_in_file
 
 from devstack.services import NAMES
 from devstack.stack import Stack
+from tests.support import trust
 from tests.support.line import Typed, typed
 from tests.support.logins import client_of, write
-from tests.support.rpc import code_of
+from tests.support.rpc import code_of, refusal
 from tests.support.shop import CANCELLED, COMPLETED, Shop
 from tests.support.wait import eventually
 
@@ -41,6 +43,24 @@ def test_a_service_does_not_answer_without_tls(closed_stack: Stack) -> None:
             with pytest.raises(grpc.RpcError) as refused:
                 orders.GetOrder(request, timeout=5)
         assert code_of(refused.value) is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_service_does_not_answer_without_a_token(closed_stack: Stack) -> None:
+    with trust.channel(closed_stack.service("order_svc").grpc) as channel:
+        orders = order_pb2_grpc.OrderServiceStub(channel)
+        refused = refusal(lambda: orders.GetOrder(order_pb2.GetOrderRequest(order_id=1), timeout=5))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_MISSING")
+
+
+def test_the_user_s_token_places_the_user_s_orders_and_restocks_nothing(closed_stack: Stack) -> None:
+    file = closed_stack.security.ca.with_name("user.token")
+    with Shop(closed_stack, token_in_file(str(file))) as user, Shop(closed_stack) as operator:
+        product = operator.product()
+        assert user.final(user.place(product)).status == COMPLETED
+        for_another = refusal(lambda: user.place(product, user_id=2))
+        restock = refusal(user.product)
+    assert (for_another.code, for_another.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ANOTHER_USER")
+    assert (restock.code, restock.reason) == (grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING")
 
 
 def test_no_password_stands_in_a_log(closed_stack: Stack) -> None:

@@ -42,6 +42,7 @@ def closed(stack: Stack) -> Iterator[Closed]:
             "AUTH_ISSUER": ISSUER,
             "AUTH_AUDIENCE": AUDIENCE,
             "AUTH_JWKS_URL": issuer.url,
+            "AUTH_JWKS_FILE": "",  # which a closed stack has
             "AUTH_LEEWAY_SECONDS": "0",
         }
         services = {name: stack.replica(name) for name in NAMES}

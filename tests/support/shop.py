@@ -13,6 +13,7 @@ from ordersaga.product.v1 import product_pb2, product_pb2_grpc
 from ordersaga_client import Token, with_token
 
 from devstack.services import NAMES, Service
+from tests.support import trust
 from tests.support.rpc import code_of, connect
 from tests.support.wait import eventually
 
@@ -34,8 +35,10 @@ class Shop:
     """A client of all services. Each test makes products of its own, and so sees nobody else's stock."""
 
     def __init__(self, services: Running, token: Token | None = None) -> None:
-        channels = {name: connect(services.service(name).grpc) for name in NAMES}
-        self._channels = {name: with_token(channel, token) for name, channel in channels.items()}
+        addresses = {name: services.service(name).grpc for name in NAMES}
+        self._channels = {
+            name: with_token(connect(address), token or trust.token(address)) for name, address in addresses.items()
+        }
         self.orders = order_pb2_grpc.OrderServiceStub(self._channels["order_svc"])
         self.products = product_pb2_grpc.ProductServiceStub(self._channels["product_svc"])
         self.deliveries = delivery_pb2_grpc.DeliveryServiceStub(self._channels["delivery_svc"])

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 
 import grpc
+from ordersaga_client import Token, token_in_file
 
 from devstack.security import DEPLOYER
 from devstack.services import Service
@@ -60,6 +61,14 @@ def aio_channel(address: str, options: list[tuple[str, object]]) -> grpc.aio.Cha
     if authority is None:
         return grpc.aio.insecure_channel(address, options=options)
     return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(authority), options=options)
+
+
+def token(address: str) -> Token | None:
+    """Return the token of an operator for the service at ``address``; None where it asks for none."""
+    for stack in _closed:
+        if address in set(_addresses(stack)):
+            return token_in_file(str(stack.security.operator_token))
+    return None
 
 
 def page(address: str) -> tuple[str, ssl.SSLContext | None]:

@@ -1,5 +1,6 @@
 """What closes a stack: certificates, passwords, and what the state file and the command line know of them."""
 
+import asyncio
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from devstack.security import PRINCIPALS, Security
 from devstack.services import NAMES
 from devstack.stack import Stack
 from devstack.state import State
+from sagakit.rpc.caller_settings import CallerSettings
 
 SLEEP = ("-c", "import time; time.sleep(60)")
 
@@ -111,10 +113,25 @@ def test_the_state_file_says_whether_a_stack_is_closed_and_where_its_things_are(
     security.begin()
     assert Security(layout, State(layout.data / "state.json")).on
     record = state.as_dict()["security"]
-    assert set(record) == {"ca", "operators", "replay"}
+    assert set(record) == {"ca", "user_token", "operator_token", "operators", "replay"}
     assert all(Path(file).is_file() for file in record.values())
     security.end()
     assert "security" not in State(layout.data / "state.json").as_dict()
+
+
+def test_the_tokens_are_taken_by_what_the_services_are_told(layout: Layout) -> None:
+    security = Security(layout, State(layout.data / "state.json"))
+    security.begin()
+    record = State(layout.data / "state.json").as_dict()["security"]
+    told = {name.lower(): value for name, value in security.service_settings("order_svc").items()}
+    tokens = CallerSettings.model_validate(told).tokens()
+    assert tokens is not None
+    shown = {name: Path(record[name]) for name in ("user_token", "operator_token")}
+    user, operator = (asyncio.run(tokens.caller_of(file.read_text())) for file in shown.values())
+    assert (user.subject, operator.subject) == ("1", "operator")
+    assert user.scopes == {"orders:read", "orders:write", "products:read"}
+    assert operator.scopes > user.scopes | {"orders:any", "sagas:operate", "products:write", "deliveries:read"}
+    assert all(map(is_private, shown.values()))
 
 
 def test_a_service_s_settings_have_its_own_login_and_certificate(layout: Layout) -> None:
