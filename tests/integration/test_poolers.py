@@ -120,7 +120,7 @@ def test_what_the_code_relies_on_is_set_behind_a_pooler_as_well(debian: Debian15
 def test_a_replica_works_behind_a_pooler_as_it_is_delivered(stack: Stack) -> None:
     database = conninfo_to_dict(stack.service("order_svc").dsn)
     login = str(database["user"]), str(database["password"])
-    with pgbouncer("127.0.0.1", int(str(database["port"])), *login) as pooler:
+    with pgbouncer("127.0.0.1", int(str(database["port"])), *login, str(database["dbname"])) as pooler:
         url = f"postgresql://{':'.join(login)}@{pooler}/{database['dbname']}"
         with by_hand("order_svc", url, stack=stack) as replica, grpc.insecure_channel(replica.grpc) as channel:
             use(OrderServiceStub(channel))

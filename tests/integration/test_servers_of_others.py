@@ -20,6 +20,7 @@ def test_the_login_that_is_given_makes_the_databases_once_and_owns_them(
     login, database = (f"scratch_{uuid.uuid4().hex[:12]}" for _ in range(2))
     with psycopg.connect(stack.postgres.dsn("postgres"), autocommit=True) as admin:
         admin.execute(f"CREATE ROLE {login} LOGIN CREATEDB PASSWORD 'theirs'".encode())
+        admin.execute(f"GRANT CONNECT ON DATABASE postgres TO {login}".encode())  # others' servers let everybody
     given = make_conninfo(stack.postgres.dsn("postgres"), user=login, password="theirs", dbname="postgres")  # noqa: S106
     monkeypatch.setenv("DATABASE_URL", given)
     layout = replace(Layout.fresh(tmp_path), uses_environment=True)

@@ -68,10 +68,12 @@ def postgres_15(settings: Mapping[str, str] | None = None) -> Iterator[Debian15]
 
 
 @contextmanager
-def pgbouncer(target: str, port: int, user: str, password: str, **settings: str) -> Iterator[str]:
+def pgbouncer(
+    target: str, port: int, user: str, password: str, database: str = "postgres", **settings: str
+) -> Iterator[str]:
     """Run PgBouncer before the server at ``target``, set as Debian delivers it but for ``settings``; yield its address.
 
-    The address, ``host:port``, takes every database, and the login that is given.
+    The address, ``host:port``, takes every database, and the login that is given, which may connect to ``database``.
     """
     if not _POOLER.exists():
         pytest.skip("PgBouncer is not installed: apt-get install pgbouncer")
@@ -89,7 +91,7 @@ def pgbouncer(target: str, port: int, user: str, password: str, **settings: str)
         (folder / "users").write_text(f'"{user}" "{password}"\n')
         (folder / "ini").write_text(f"[databases]\n* = host={target} port={port}\n[pgbouncer]\n{pooler}\n")
         with _running([str(_POOLER), str(folder / "ini")], folder / "log"):
-            _until_it_answers(f"postgresql://{user}:{password}@127.0.0.1:{own}/postgres")
+            _until_it_answers(f"postgresql://{user}:{password}@127.0.0.1:{own}/{database}")
             yield f"127.0.0.1:{own}"
 
 
