@@ -76,6 +76,8 @@ format: venv-dev ## rewrite the Python and proto files in the project's style
 
 ##@ Kubernetes
 .PHONY: images test-cluster
+# The images of the release before are built in another folder.
+override export IMAGE_BUILDER := $(patsubst ./%,$(CURDIR)/%,$(IMAGE_BUILDER))
 images: ## build the services' images with docker or buildah, and load them into minikube or kind; TAG=1.2.3
 	@tools/images.sh
 

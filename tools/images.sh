@@ -4,8 +4,9 @@
 # With the argument `tag` it only says which tag that is.
 #
 #   TAG             the images' tag; else the chart's appVersion
-#   IMAGE_BUILDER   a command that is run as: COMMAND NAME CONTEXT OPTION..., and builds and loads an image; else docker
-#                   or buildah builds, and where kubectl's context is minikube's or kind's, that loads
+#   CONTEXT         the cluster's context; else kubectl's current one
+#   IMAGE_BUILDER   a command that is run as: COMMAND NAME FOLDER OPTION..., and builds and loads an image; else docker
+#                   or buildah builds, and where the context is minikube's or kind's, that loads
 set -eu
 cd "$(dirname "$0")/.."
 tag=${TAG:-$(sed -n 's/^appVersion: *\([^ ]*\).*/\1/p' helm/order-saga/Chart.yaml)}
@@ -31,10 +32,11 @@ else
 fi
 
 load() { # load NAME
-    case $(kubectl config current-context 2>/dev/null || true) in
+    context=${CONTEXT:-$(kubectl config current-context 2>/dev/null || true)}
+    case $context in
     minikube) in_archive "$1" minikube image load ;;
-    kind-*) in_archive "$1" kind load image-archive ;;
-    *) echo "order-saga: built $1; it is not given to any cluster, because kubectl's context is not minikube's or kind's" >&2 ;;
+    kind-*) in_archive "$1" kind load image-archive --name "${context#kind-}" ;;
+    *) echo "order-saga: built $1; it is not given to any cluster, because the context '$context' is not minikube's or kind's" >&2 ;;
     esac
 }
 
