@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from tools.paths import ROOT
 
 CONTEXT = os.environ.get("CONTEXT", "")
 """kubectl's context; empty for the current one."""
+KUBECTL = ("kubectl", *(("--context", CONTEXT) if CONTEXT else ()))
 SERVICES = tuple(name.replace("_", "-") for name in found(ROOT))
 NAME = "demo"
 
@@ -53,8 +56,17 @@ class Release:
         self.kubectl("delete", "namespace", self.namespace, "--timeout=180s", check=False)
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        context = ("--context", CONTEXT) if CONTEXT else ()
-        return run("kubectl", *context, "--namespace", self.namespace, *arguments, stdin=stdin, check=check)
+        return run(*KUBECTL, "--namespace", self.namespace, *arguments, stdin=stdin, check=check)
+
+    @contextmanager
+    def beside(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+        """Let a kubectl command go on meanwhile, whose output can be read."""
+        command = [*KUBECTL, "--namespace", self.namespace, *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                yield process
+            finally:
+                process.terminate()
 
     def helm(self, *arguments: str, check: bool = True) -> str:
         context = ("--kube-context", CONTEXT) if CONTEXT else ()

@@ -2,15 +2,14 @@
 
 import json
 import re
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import grpc
 import pytest
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 
-from tests.cluster.release import NAME, SERVICES, Load, Release, tag
+from tests.cluster.release import NAME, SERVICES, Load, Release, is_ready, tag
 from tests.support.wait import eventually
 
 ORDERS = 500
@@ -20,15 +19,11 @@ pytestmark = pytest.mark.timeout(1200)
 @contextmanager
 def forwarded(release: Release, service: str, port: int) -> Iterator[str]:
     """Let ``kubectl port-forward`` listen on a free port meanwhile; yield its address."""
-    command = ["kubectl", "--namespace", release.namespace, "port-forward", f"service/{NAME}-{service}", f":{port}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with release.beside("port-forward", f"service/{NAME}-{service}", f":{port}") as process:
         assert process.stdout
         address = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
         assert address
-        try:
-            yield address[0]
-        finally:
-            process.terminate()
+        yield address[0]
 
 
 def fingerprint(release: Release) -> dict[str, object]:
@@ -65,6 +60,21 @@ def test_an_order_through_a_forwarded_port_is_pending_and_then_completed(release
 def test_an_operator_finds_the_command_line_in_the_cluster(release: Release) -> None:
     output = release.kubectl("exec", f"deployment/{NAME}-orchestrator-svc", "--", "ordersaga", "saga", "list", "--json")
     assert "SAGA_STATUS_COMPLETED" in {saga["status"] for saga in json.loads(output)["sagas"]}
+
+
+def test_services_whose_pods_are_deleted_stop_in_order(release: Release) -> None:
+    pods = {service: release.pods(service)[0]["metadata"]["name"] for service in SERVICES}
+    with ExitStack() as stack:
+        logs = {name: stack.enter_context(release.beside("logs", "--follow", name)) for name in pods.values()}
+        release.kubectl("delete", "pod", *pods.values(), "--timeout=40s")  # what has not stopped after 45 is killed
+        said = {service: logs[pods[service]].communicate(timeout=30)[0].splitlines() for service in SERVICES}
+    last = {service: json.loads(lines[-1])["event"] for service, lines in said.items()}
+    assert last == dict.fromkeys(SERVICES, "stopped")
+
+    def ready_again() -> None:
+        assert all(any(is_ready(pod) for pod in release.pods(service)) for service in SERVICES)
+
+    eventually(ready_again, 300, every=1)
 
 
 def test_an_upgrade_with_the_same_values_changes_nothing(release: Release) -> None:

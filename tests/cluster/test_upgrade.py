@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.release import NAME, Load, Release, run, tag
+from tests.cluster.release import KUBECTL, NAME, Load, Release, run, tag
 from tests.upgrade.version import checkout
 from tools.chart_readme import CHART
 
@@ -126,7 +126,7 @@ def test_a_volume_is_grown_by_the_commands_that_the_refusal_names(present: Relea
     commands = re.findall(r"^ +(kubectl .+)$", refused, re.MULTILINE)
     assert len(commands) == 2
     for command in commands:
-        run("sh", "-c", command)
+        run("sh", "-c", command.replace("kubectl", " ".join(KUBECTL), 1))
     present.upgrade("--set", "kafka.storage.size=2Gi")
     assert {pod["metadata"]["uid"] for pod in present.pods("kafka")} == pods  # they were never stopped
     (claim,) = present.get("pvc", "--field-selector", f"metadata.name=data-{NAME}-kafka-0")
