@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from sagakit.errors import Exhausted
 
 _MOST_CALLERS = 10_000
-"""Callers whose buckets are remembered while they are not full; above that the one who called first is forgotten."""
+"""Callers whose buckets are remembered while they are not full; above that, the one silent for longest is forgotten."""
 _ROUNDING = 1e-9
 """In seconds: what the sum of many fractions may be off by."""
 _STREAMS_RETRY_SECONDS = 30.0
@@ -45,10 +45,11 @@ class Quotas:
             Exhausted: there are not so many in it; nothing is taken.
         """
         now = self._clock()
-        full_at = max(self._full_at.pop(caller, now), now) + min(tokens, self._burst) * self._per_token
+        before = max(self._full_at.pop(caller, now), now)
+        full_at = before + min(tokens, self._burst) * self._per_token
         late = full_at - now - self._burst * self._per_token
         if late > _ROUNDING:
-            self._full_at[caller] = full_at - min(tokens, self._burst) * self._per_token
+            self._full_at[caller] = before
             raise Exhausted(
                 "TOO_MANY_CALLS_OF_ONE_CALLER",
                 f"you may make {1 / self._per_token:g} calls a second, and {self._burst} at once; nothing was done, "
