@@ -62,7 +62,7 @@ class Authority:
         certificate = (
             _begun(name, name, key.public_key(), _AUTHORITY_DAYS)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_usage(signs=True), critical=True)
+            .add_extension(usage(signs=True), critical=True)
             .sign(key, hashes.SHA256())
         )
         _write(self._pair, certificate, key)
@@ -78,7 +78,7 @@ class Authority:
         certificate = (
             _begun(_named(name), authority.subject, key.public_key(), _DAYS)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(signs=False), critical=True)
+            .add_extension(usage(signs=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(both), critical=False)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()), critical=False)
@@ -102,7 +102,11 @@ def _begun(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
     )
 
 
-def _usage(*, signs: bool) -> x509.KeyUsage:
+def usage(*, signs: bool) -> x509.KeyUsage:
+    """Return what a key is for: an authority's ``signs``, any other proves who has it.
+
+    Python 3.13 believes no authority whose certificate does not say so.
+    """
     return x509.KeyUsage(
         digital_signature=not signs,
         key_cert_sign=signs,

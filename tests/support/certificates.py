@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from devstack.certificates import usage
 from sagakit.runtime.settings import Listen
 
 _DAY = timedelta(days=1)
@@ -45,6 +46,7 @@ class Authority:
         self._name = _named(name)
         basic = x509.BasicConstraints(ca=True, path_length=None)
         builder = _builder(self._name, self._name, self._key, self._key).add_extension(basic, critical=True)
+        builder = builder.add_extension(usage(signs=True), critical=True)
         self.certificate = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
         """In PEM form."""
 
