@@ -119,12 +119,12 @@ class ManagedProcess:
 
     def _process(self) -> psutil.Process | None:
         record = self.record
-        if not record.get("pid"):
+        if not record.get("pid") or not record.get("created"):
             return None
         try:
             process = psutil.Process(record["pid"])
             _reap(process.pid)
-            same = abs(_since_boot(process) - record.get("created", 0.0)) < _CLOCK_SECONDS
+            same = abs(_since_boot(process) - record["created"]) < _CLOCK_SECONDS
             alive = process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return None

@@ -32,9 +32,13 @@ class State:
 
     def get(self, name: str) -> dict[str, Any]:
         """Return the record of a server, or of a service by its name; empty where there is none."""
-        services = self._records.get("services", {})
-        found = self._records.get(name) or services.get(name) or {}
-        return dict(found)
+        found = self._records.get(name) or self._services().get(name)
+        return dict(found) if isinstance(found, dict) else {}
+
+    @property
+    def names(self) -> list[str]:
+        """All that has a record: the servers, then the services."""
+        return [*(name for name in self._records if name != "services"), *self._services()]
 
     def put(self, name: str, *, service: bool, record: dict[str, Any]) -> None:
         """Store a record; the file is replaced as a whole, so that no reader sees half of it.
@@ -58,6 +62,10 @@ class State:
         with self._lock:
             if self._records.pop(name, None) is not None:
                 self._write()
+
+    def _services(self) -> dict[str, Any]:
+        services = self._records.get("services")
+        return services if isinstance(services, dict) else {}
 
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

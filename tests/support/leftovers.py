@@ -12,7 +12,6 @@ def stop_leftovers(folder: Path) -> None:
     """Kill whatever still runs of the stacks below ``folder``, and remove their databases that lie elsewhere."""
     for file in folder.rglob("state.json"):
         state = State(file)
-        records = state.as_dict()
-        for name in [*records, *records.get("services", {})]:
+        for name in state.names:
             ManagedProcess(state, name, file).kill()
         shutil.rmtree(Layout.fresh(file.parent).outside, ignore_errors=True)

@@ -73,6 +73,13 @@ def test_a_pid_that_another_process_has_got_since_is_not_taken_for_it(process: M
     process.stop(1)  # and above all not stopped
 
 
+def test_a_record_without_a_start_is_not_taken_for_the_process_that_began_with_the_machine(
+    process: ManagedProcess, state: State
+) -> None:
+    state.put("kafka", service=False, record={"pid": 1})
+    assert process.pid is None
+
+
 def test_a_process_that_will_not_stop_is_killed(process: ManagedProcess) -> None:
     launch(process, STUBBORN)
     process.wait_until(lambda: process.log.read_text() != "", 10)

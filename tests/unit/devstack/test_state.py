@@ -27,6 +27,12 @@ def test_a_broken_file_counts_as_nothing_running(tmp_path: Path, content: str) -
     assert State(tmp_path / "state.json").get("kafka") == {}
 
 
+@pytest.mark.parametrize("content", ['{"kafka": 5}', '{"services": 5}', '{"services": {"kafka": "text"}}'])
+def test_a_record_that_is_none_counts_as_nothing_running(tmp_path: Path, content: str) -> None:
+    (tmp_path / "state.json").write_text(content)
+    assert State(tmp_path / "state.json").get("kafka") == {}
+
+
 def test_another_process_s_changes_are_seen_after_a_reload(tmp_path: Path) -> None:
     ours, theirs = State(tmp_path / "state.json"), State(tmp_path / "state.json")
     theirs.put("kafka", service=False, record={"pid": 7})
