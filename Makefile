@@ -90,7 +90,7 @@ test-cluster: venv-dev ## install, use, upgrade, break and remove the chart on a
 	@python -m pytest tests/cluster $(ARGS)
 
 ##@ Contracts and packages
-.PHONY: gen lock wheel clean
+.PHONY: gen lock wheel sbom clean
 gen: venv-dev ## generate gen/ from proto/ and schemas/, who may read and write which topic, and the chart's README
 	@python -m tools.generate
 	@python -m tools.access
@@ -100,6 +100,11 @@ wheel: venv-dev ## build the wheels sagakit and ordersaga-client into dist/
 	@python -m build --wheel --no-isolation --outdir dist gen
 	@python -m build --wheel --no-isolation --outdir dist sagakit
 	@rm -rf gen/build sagakit/build sagakit.egg-info
+
+sbom: venv-dev ## list what the images and the wheels are run with, for a scanner: dist/order-saga.cdx.json (CycloneDX)
+	@mkdir -p dist
+	@PYTHONWARNINGS=ignore cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --output-reproducible \
+	  --output-file dist/order-saga.cdx.json
 
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
