@@ -1,8 +1,10 @@
 """What the services count by themselves: messages and transactions, read from their metrics."""
 
+import ssl
 import urllib.request
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -30,7 +32,7 @@ def counts(stack: Stack) -> dict[str, Counts]:
     found = {}
     for part in stack.parts:
         if isinstance(part, Service) and part.pid is not None:
-            served = _metrics(part.metrics)
+            served = _metrics(part.metrics, stack.security.ca if stack.security.on else None)
             found[part.name] = Counts(served["sagakit_batch_messages_sum"], served["sagakit_batch_messages_count"])
             if part.module == "order_svc":
                 name = part.name.replace(part.module, CREATES)
@@ -49,8 +51,10 @@ def per_transaction(before: Mapping[str, Counts], after: Mapping[str, Counts]) -
     return {name: messages[name] / max(1, transactions[name]) for name in messages}
 
 
-def _metrics(address: str) -> dict[str, float]:
-    with urllib.request.urlopen(f"http://{address}/metrics") as answer:
+def _metrics(address: str, authority: Path | None) -> dict[str, float]:
+    trust = ssl.create_default_context(cafile=authority) if authority else None
+    url = f"{'https' if trust else 'http'}://{address}/metrics"
+    with urllib.request.urlopen(url, context=trust) as answer:  # noqa: S310 - a service of this stack
         text = answer.read().decode()
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(text):

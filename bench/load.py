@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ordersaga.order.v1 import order_pb2
 
-from bench.http2 import Answer, Connection, Method
+from bench.http2 import OPEN, Access, Answer, Connection, Method
 
 _CREATE = Method("/ordersaga.order.v1.OrderService/CreateOrder")
 _WATCH = Method("/ordersaga.order.v1.OrderService/WatchOrder")
@@ -56,14 +56,22 @@ class _Flow(NamedTuple):
 class Caller:
     """One process's connections to order_svc, or to its replicas."""
 
-    def __init__(self, addresses: Sequence[str], products: Sequence[int], price: int, *, seed: int = 1) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        products: Sequence[int],
+        price: int,
+        *,
+        seed: int = 1,
+        access: Access = OPEN,
+    ) -> None:
         """Order one piece of ``products`` at random, at ``price``, from the order_svc at ``addresses``, host:port.
 
-        Calls are spread evenly over the replicas.
+        Calls are spread evenly over the replicas. ``access`` is what these ask of a caller.
         """
         self.address = addresses[0]
         """One of them."""
-        self._addresses = addresses
+        self._addresses, self._access = addresses, access
         self._connections: list[Connection] = []
         self._selector: selectors.BaseSelector
         self._random = random.Random(seed)  # noqa: S311 - no secret
@@ -136,7 +144,8 @@ class Caller:
         pairs = [self._addresses[place % len(self._addresses)].rsplit(":", 1) for place in range(_CONNECTIONS)]
         with ExitStack() as held:
             self._selector = held.enter_context(selectors.DefaultSelector())
-            self._connections = [held.enter_context(closing(Connection(host, int(port)))) for host, port in pairs]
+            made = [Connection(host, int(port), self._access) for host, port in pairs]
+            self._connections = [held.enter_context(closing(connection)) for connection in made]
             for connection in self._connections:
                 self._selector.register(connection.socket, selectors.EVENT_READ, connection)
             yield Load(began=time.perf_counter())

@@ -1,6 +1,7 @@
 """A stack of its own under load: one round of each kind of load."""
 
 import os
+import ssl
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,9 +14,10 @@ from ordersaga.product.v1 import product_pb2, product_pb2_grpc
 
 from bench.counts import Counts, counts, per_transaction
 from bench.figures import Figures, times
+from bench.http2 import OPEN, Access
 from bench.load import Caller, Load
 from bench.usage import LOAD, Usage, services_of, usage
-from devstack.services import NAMES
+from devstack.services import NAMES, channel_to
 from devstack.stack import Stack
 
 PRICE = 500
@@ -37,11 +39,15 @@ class Rig:
     def __init__(self, stack: Stack) -> None:
         """Order ten products, with more in stock than anybody can order."""
         self.stack = stack
-        with grpc.insecure_channel(stack.service("product_svc").grpc) as channel:
+        with channel_to(stack.service("product_svc").grpc, stack.security) as channel:
             stub = product_pb2_grpc.ProductServiceStub(channel)
             request = product_pb2.CreateProductRequest(name="A thing to measure with", price=PRICE, stock=_STOCK)
             self.products = [stub.CreateProduct(request).product.product_id for _ in range(_PRODUCTS)]
-        self.caller = Caller([stack.service("order_svc").grpc], self.products, PRICE)
+        self.caller = self.caller_with(access_to(stack))
+
+    def caller_with(self, access: Access) -> Caller:
+        """Return who orders from order_svc while that asks ``access`` of its callers."""
+        return Caller([self.stack.service("order_svc").grpc], self.products, PRICE, access=access)
 
     def warm_up(self, seconds: float, caller: Caller | None = None) -> None:
         """Have everything run hot: Kafka's compiler takes a minute of load until it is done."""
@@ -103,11 +109,20 @@ class Rig:
                 time.sleep(_LOOK_SECONDS)
 
 
+def access_to(stack: Stack) -> Access:
+    """Return what the services of ``stack`` ask of a caller who may do everything."""
+    if not stack.security.on:
+        return OPEN
+    trust = ssl.create_default_context(cafile=stack.security.ca)
+    trust.set_alpn_protocols(["h2"])
+    return Access(stack.security.operator_token.read_text().strip(), trust)
+
+
 @contextmanager
-def rig(warm_up_seconds: float) -> Iterator[Rig]:
-    """Bring a stack up in a folder of its own, warm it up, and remove all of it in the end."""
+def rig(warm_up_seconds: float, *, secure: bool = False) -> Iterator[Rig]:
+    """Bring a stack up in a folder of its own, closed or not, warm it up, and remove all of it in the end."""
     with tempfile.TemporaryDirectory(prefix="order-saga-bench-") as folder:
-        stack = Stack.fresh(Path(folder) / "stack", session_seconds=_SESSION_SECONDS)
+        stack = Stack.fresh(Path(folder) / "stack", session_seconds=_SESSION_SECONDS, secure=secure)
         os.environ["GRPC_MAX_CONNECTION_AGE_SECONDS"] = "86400"  # the load's own connections do not renew themselves
         try:
             stack.up()

@@ -20,11 +20,16 @@ def has_ipv6() -> bool:
 
 
 @contextmanager
-def served(orders: order_pb2_grpc.OrderServiceServicer, options: Sequence[tuple[str, int]] = ()) -> Iterator[str]:
+def served(
+    orders: order_pb2_grpc.OrderServiceServicer,
+    options: Sequence[tuple[str, int]] = (),
+    credentials: grpc.ServerCredentials | None = None,
+) -> Iterator[str]:
     """Serve ``orders`` on a free port, with gRPC's ``options``; yield the address, host:port."""
     server = grpc.server(ThreadPoolExecutor(8), options=options)
     order_pb2_grpc.add_OrderServiceServicer_to_server(orders, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    address = "127.0.0.1:0"
+    port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     server.start()
     try:
         yield f"127.0.0.1:{port}"

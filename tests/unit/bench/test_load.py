@@ -1,13 +1,17 @@
 """The load generator, against a real gRPC server that knows how each call will be answered."""
 
+import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import pytest
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 
+from bench.http2 import Access
 from bench.load import Caller
+from devstack.certificates import Authority
 from tests.support.served import served
 
 OK, UNAVAILABLE = 0, 14
@@ -20,6 +24,7 @@ class Till(order_pb2_grpc.OrderServiceServicer):
     def __init__(self) -> None:
         self.orders: list[order_pb2.CreateOrderRequest] = []
         self.watched: list[int] = []
+        self.tokens: set[object] = set()
 
     def CreateOrder(  # noqa: N802 - the contract's name
         self, request: order_pb2.CreateOrderRequest, context: grpc.ServicerContext
@@ -27,6 +32,7 @@ class Till(order_pb2_grpc.OrderServiceServicer):
         if request.product_id == 2:
             context.abort(grpc.StatusCode.UNAVAILABLE, "closed")
         self.orders.append(request)
+        self.tokens.add(dict(context.invocation_metadata()).get("authorization"))
         return order_pb2.CreateOrderResponse(order=order_pb2.Order(order_id=len(self.orders), address=LONG))
 
     def WatchOrder(  # noqa: N802 - the same
@@ -93,6 +99,20 @@ def test_a_server_that_gives_up_silent_connections_serves_the_next_load(till: Ti
         for _ in range(2):
             assert caller.closed(4, at_most=20).answers[OK] == 20
             time.sleep(1)
+
+
+@pytest.mark.parametrize("size", [100, 119, 120, 121, 700])
+def test_a_token_goes_with_each_call_over_tls(till: Till, tmp_path: Path, size: int) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = (file.read_bytes() for file in authority.issue("order_svc"))
+    token = "x" * size
+    trust = ssl.create_default_context(cafile=authority.certificate)
+    trust.set_alpn_protocols(["h2"])
+    with served(till, credentials=grpc.ssl_server_credentials([(key, certificate)])) as address:
+        load = Caller([address], [7], 500, access=Access(token, trust)).closed(64, at_most=500, watch_every=10)
+    assert load.answers == {OK: 500}
+    assert len(load.completions) == 50
+    assert till.tokens == {f"Bearer {token}"}
 
 
 def test_a_server_that_is_gone_is_reported() -> None:
