@@ -6,21 +6,14 @@ certificate counts for anything. So logins can be made before anybody can log in
 
 from pathlib import Path
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import (
-    AdminClient,
-    ScramCredentialInfo,
-    ScramMechanism,
-    UserScramCredentialAlteration,
-    UserScramCredentialUpsertion,
-)
+from confluent_kafka.admin import AdminClient
 
 from devstack.errors import DevstackError
 from devstack.secrets import write_private
 from devstack.security import BROKER, DEPLOYER, PRINCIPALS, Security
+from sagakit.errors import Unavailable
+from sagakit.service import logins
 
-_ITERATIONS = 4096
-_SECONDS = 30
 _KEYS, _TRUST = "keys.pem", "trust.pem"
 OPEN = """\
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
@@ -72,14 +65,12 @@ def as_broker(security: Security, brokers: str) -> dict[str, str | int | float |
 
 
 def make_logins(security: Security, brokers: str) -> None:
-    """Give every principal the password that it should have."""
-    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, _ITERATIONS)
-    wanted: list[UserScramCredentialAlteration] = [
-        UserScramCredentialUpsertion(name, info, security.password(name).encode()) for name in PRINCIPALS
-    ]
-    admin = AdminClient(as_broker(security, brokers))
+    """Give every principal the password that it should have.
+
+    Raises:
+        DevstackError: the brokers refuse, or do not answer.
+    """
     try:
-        for future in admin.alter_user_scram_credentials(wanted, request_timeout=_SECONDS).values():
-            future.result()
-    except KafkaException as error:
-        raise DevstackError(f"Kafka's logins cannot be made: {error.args[0].str()}") from error
+        logins.apply(AdminClient(as_broker(security, brokers)), {name: security.password(name) for name in PRINCIPALS})
+    except (Unavailable, logins.LoginsRefused) as error:
+        raise DevstackError(str(error)) from error

@@ -2,14 +2,15 @@
 
 It is a deployment's job, and safe to repeat; services themselves register nothing. The folder holds ``topics.yaml``
 and, in a folder named after each topic, the Avro record types that are allowed on it. With ``--acls`` Kafka's ACLs are
-made what ``access.yaml`` there grants to each service.
+made what ``access.yaml`` there grants to each service, and with ``--logins`` whoever has a password can log in with it.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from confluent_kafka import KafkaError, KafkaException
@@ -28,7 +29,7 @@ from sagakit.kafka.settings import KafkaSettings
 from sagakit.runtime import logs
 from sagakit.runtime.settings import read as read_settings
 from sagakit.runtime.waiting import wait_until_up
-from sagakit.service import access, acls
+from sagakit.service import access, acls, logins
 
 log = logs.logger("deploy")
 
@@ -168,33 +169,49 @@ def grant_access(admin: AdminClient, folder: Path) -> None:
     acls.apply(admin, access.grants(services, registry), access.principals(services))
 
 
+class Otherwise(NamedTuple):
+    """In what a deployment differs from its contracts; None keeps to them."""
+
+    replicas: int | None = None
+    """Of each topic."""
+    dead_letter_days: float | None = None
+    """How long dead letters are kept."""
+
+
+AS_THEY_SAY = Otherwise()
+"""A deployment that keeps to its contracts."""
+
+
 def deploy(
     read: DeploySettings,
     folder: Path,
-    replicas: int | None = None,
-    dead_letter_days: float | None = None,
+    otherwise: Otherwise = AS_THEY_SAY,
     *,
     with_acls: bool = False,
+    passwords: Mapping[str, str] | None = None,
 ) -> None:
     """Create topics and register schemas; wait up to five minutes for servers that are still starting.
 
-    ``replicas`` and ``dead_letter_days``, how long dead letters are kept, override what the contracts say.
-    ``with_acls`` says whether Kafka's ACLs are made as well, before the registry is needed, which may need them itself.
+    ``with_acls`` says whether Kafka's ACLs are made as well, and ``passwords`` has who shall be able to log in. Both
+    are done before the registry is needed, which may need them itself. Whoever can log in has its rights by then.
 
     Raises:
         Unavailable: the servers did not come up.
         SchemaRegistryError: a schema is refused.
         AclsRefused: the brokers keep no ACLs, or do not let us change them.
+        LoginsRefused: they do not let us make logins.
     """
     admin = AdminClient(read.kafka_client())
     with SchemaRegistryClient(read.registry_client()) as registry:
 
         def attempt() -> None:
-            letters = dead_letter_topics_of(folder, replicas, dead_letter_days)
-            create_topics(admin, topics_of(folder, replicas) + letters)
+            letters = dead_letter_topics_of(folder, otherwise.replicas, otherwise.dead_letter_days)
+            create_topics(admin, topics_of(folder, otherwise.replicas) + letters)
             keep_settings(admin, letters)
             if with_acls:
                 grant_access(admin, folder)
+            if passwords:
+                logins.apply(admin, passwords)
             register_schemas(registry, folder)
 
         wait_until_up(attempt, Unavailable, log)
@@ -209,6 +226,9 @@ def main() -> None:
         "--dead-letter-days", type=_days, metavar="N", help="how long dead letters are kept, instead of the contracts'"
     )
     parser.add_argument("--acls", action="store_true", help="make Kafka's ACLs as well: who may read and write what")
+    parser.add_argument(
+        "--logins", type=_passwords, metavar="FOLDER", help="make Kafka's logins: a file for each, with its password"
+    )
     arguments = parser.parse_args()
     folder = arguments.folder
     if not (folder / "topics.yaml").is_file():
@@ -216,9 +236,22 @@ def main() -> None:
     read = read_settings(DeploySettings)
     logs.configure("deploy", "INFO", "auto")
     try:
-        deploy(read, folder, arguments.replication_factor, arguments.dead_letter_days, with_acls=arguments.acls)
-    except (Unavailable, SchemaRegistryError, acls.AclsRefused) as error:
+        deploy(
+            read,
+            folder,
+            Otherwise(arguments.replication_factor, arguments.dead_letter_days),
+            with_acls=arguments.acls,
+            passwords=arguments.logins,
+        )
+    except (Unavailable, SchemaRegistryError, acls.AclsRefused, logins.LoginsRefused) as error:
         sys.exit(f"not deployed: {error}")
+
+
+def _passwords(text: str) -> dict[str, str]:
+    try:
+        return logins.read_passwords(Path(text))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _days(text: str) -> float:

@@ -16,7 +16,7 @@ from ordersaga.messages import RECORDS, OrderCreated
 
 from devstack.services import NAMES
 from devstack.stack import Stack
-from sagakit.service.deploy import DeploySettings, deploy
+from sagakit.service.deploy import DeploySettings, Otherwise, deploy
 from tests.support.declared import TOPICS
 from tests.support.kafka import create_topic, delete_topics
 from tests.support.registry import registry_client
@@ -112,7 +112,7 @@ def test_dead_letter_topics_that_exist_get_their_settings_and_keep_those_that_an
     addresses = {"kafka_bootstrap_servers": stack.bootstrap, "schema_registry_url": stack.registry_url}
     read = DeploySettings.model_validate(addresses)
     for days, kept in ((None, "1209600000"), (2.0, "172800000"), (None, "1209600000")):
-        deploy(read, tmp_path, dead_letter_days=days)
+        deploy(read, tmp_path, Otherwise(dead_letter_days=days))
         config = config_of(admin, ResourceType.TOPIC, f"{group}.dlq")
         assert (config["cleanup.policy"], config["retention.ms"]) == ("compact,delete", kept)
         assert (config["message.timestamp.type"], config["min.compaction.lag.ms"]) == ("LogAppendTime", "7")
