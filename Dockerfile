@@ -2,7 +2,7 @@
 #
 # All share every layer but the last, which holds the service's own package. The shared ones also hold the command
 # line `ordersaga` and the contracts in schemas/, so that any of the images can deploy topics and schemas and be looked
-# into: kubectl exec deploy/demo-orchestrator-svc -- ordersaga saga list --stuck
+# into: kubectl exec deploy/demo-operators -- ordersaga saga list --stuck
 ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim AS dependencies

@@ -1,7 +1,7 @@
 """The chart's part of ``make lint``: helm's own rules, and every object of every values file as Kubernetes has it.
 
 The objects are held against the API's schemas by kubernetes-validate, which brings them along; kubeconform would have
-to fetch them. Custom resources (KEDA's, the Prometheus operator's) have none there.
+to fetch them. Custom resources (KEDA's, cert-manager's, the Prometheus operator's) have none there.
 """
 
 import subprocess
@@ -16,7 +16,7 @@ from tools.chart_readme import CHART, README, SCHEMA, readme, schema
 
 KUBERNETES = ("1.30", "1.33", "1.37")
 """The versions that the objects have to fit: the oldest that the chart takes, the one it is run on, the newest."""
-_CUSTOM = {"ScaledObject", "ServiceMonitor"}
+_CUSTOM = {"Certificate", "ScaledObject", "ServiceMonitor", "TriggerAuthentication"}
 
 
 def main() -> int:

@@ -1,4 +1,8 @@
-"""What `helm test` runs: it orders a product made for that, and sees how the order ends. An argument names the case."""
+"""What `helm test` runs: it orders a product made for that, and sees how the order ends. An argument names the case.
+
+Where callers need a token it first sees that they are refused without one. It orders with the token that it is given;
+where it is given none, that is all that it sees.
+"""
 
 import os
 import sys
@@ -7,6 +11,7 @@ from pathlib import Path
 import grpc
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 from ordersaga.product.v1 import product_pb2, product_pb2_grpc
+from ordersaga_client import with_token
 
 STOCK = 10
 CASES = {
@@ -15,14 +20,36 @@ CASES = {
 }
 """By case: the address, and the status, the reason and the stock in the end."""
 SECONDS = 120
+TOKEN = os.environ.get("ORDERSAGA_TOKEN", "").strip()
 
 
-def channel(address: str) -> grpc.Channel:
-    """Open a channel, by TLS and with a certificate of its own where these are given."""
-    files = [os.environ.get(f"GRPC_TLS_{part}") for part in ("CA", "KEY", "CERTIFICATE")]
-    if not all(files):
-        return grpc.insecure_channel(address)
-    return grpc.secure_channel(address, grpc.ssl_channel_credentials(*(Path(str(file)).read_bytes() for file in files)))
+def channel(service: str, token: str) -> grpc.Channel:
+    """Open a channel to a service by TLS, with a certificate to show where one is wanted, and a token where given."""
+    files = [Path(os.environ[f"GRPC_TLS_{part}"]).read_bytes() for part in ("CA", "KEY", "CERTIFICATE")]
+    secured = grpc.secure_channel(os.environ[f"{service}_SVC_ADDRESS"], grpc.ssl_channel_credentials(*files))
+    return with_token(secured, (lambda: token) if token else None)
+
+
+def must_refuse_strangers() -> None:
+    """Call without a token.
+
+    Raises:
+        SystemExit: a service answers.
+    """
+    with channel("ORDER", "") as to_orders, channel("PRODUCT", "") as to_products:
+        orders, products = order_pb2_grpc.OrderServiceStub(to_orders), product_pb2_grpc.ProductServiceStub(to_products)
+        for call, request in (
+            (orders.ListOrders, order_pb2.ListOrdersRequest()),
+            (products.ListProducts, product_pb2.ListProductsRequest()),
+        ):
+            try:
+                call(request, timeout=SECONDS, wait_for_ready=True)
+            except grpc.RpcError as error:
+                if error.code() != grpc.StatusCode.UNAUTHENTICATED:
+                    raise
+            else:
+                sys.exit("not as it should be: a caller without a token is answered")
+    print("who has no token is refused")
 
 
 def run(case: str) -> str:
@@ -32,10 +59,7 @@ def run(case: str) -> str:
         SystemExit: it ended otherwise than it should.
     """
     address, *wanted = CASES[case]
-    with (
-        channel(os.environ["ORDER_SVC_ADDRESS"]) as to_orders,
-        channel(os.environ["PRODUCT_SVC_ADDRESS"]) as to_products,
-    ):
+    with channel("ORDER", TOKEN) as to_orders, channel("PRODUCT", TOKEN) as to_products:
         orders, products = order_pb2_grpc.OrderServiceStub(to_orders), product_pb2_grpc.ProductServiceStub(to_products)
         new = product_pb2.CreateProductRequest(name="for helm test", price=1200, stock=STOCK)
         product_id = products.CreateProduct(new, timeout=SECONDS, wait_for_ready=True).product.product_id
@@ -53,4 +77,7 @@ def run(case: str) -> str:
 
 
 if __name__ == "__main__":
-    print(run(sys.argv[1]))
+    if os.environ["AUTH_MODE"] == "jwt":
+        must_refuse_strangers()
+    if os.environ["AUTH_MODE"] == "none" or TOKEN:
+        print(run(sys.argv[1]))

@@ -23,6 +23,9 @@
 {{- if eq .name "KAFKA_CONTROLLER_QUORUM_VOTERS" }}
 {{- $_ := set $has "nodes" (splitList "," .value | len) }}
 {{- end }}
+{{- if eq .name "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP" }}
+{{- $_ := set $has "open" (contains "PLAINTEXT" .value) }}
+{{- end }}
 {{- end }}
 {{- else if .claims }}
 {{- $claim := first .claims }}
@@ -42,6 +45,13 @@
   (printf "%s delete job --selector app.kubernetes.io/instance=%s,app.kubernetes.io/component=contracts" $kubectl .root.Release.Name)
   "then this command again, and when Kafka is ready"
   (printf "%s rollout restart deployment --selector app.kubernetes.io/instance=%s" $kubectl .root.Release.Name))) }}
+{{- end }}
+{{- if and $has.open (gt (int $has.nodes) 1) }}
+{{- fail (join "\n" (list
+  (printf "\n\nThe nodes of %s were made by an earlier version, and talk in the clear. This one's do not, so they change all together." $name)
+  "Nothing was changed. While Kafka is away, orders are accepted and wait; its volumes stay, and nothing in them is lost:"
+  (printf "%s delete statefulset %s" $kubectl $name)
+  "then this command again.")) }}
 {{- end }}
 {{- $size := include "osaga.bytes" $wanted.storage.size | int64 }}
 {{- $old := include "osaga.bytes" $has.size | int64 }}

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -13,6 +13,14 @@ from tools.paths import ROOT
 
 Objects = dict[tuple[str, str], dict[str, Any]]
 SERVICES = tuple(name.replace("_", "-") for name in found(ROOT))
+PRODUCTION = ("--values", str(CHART / "values" / "production.yaml"))
+TOKENS: dict[str, object] = {
+    "auth.mode": "jwt",
+    "auth.issuer": "https://issuer.example",
+    "auth.audience": "the-shop",
+    "auth.jwksUrl": "https://issuer.example/keys",
+}
+"""The values by which callers need a token."""
 
 
 def template(*options: str, name: str = "demo") -> "subprocess.CompletedProcess[str]":
@@ -39,6 +47,26 @@ def pod_specs(rendered: Objects) -> dict[str, dict[str, Any]]:
     return specs | {name: one["spec"] for (kind, name), one in rendered.items() if kind == "Pod"}
 
 
+def job(rendered: Objects) -> dict[str, Any]:
+    """Return the specification of the job's pod."""
+    (found,) = (one for (kind, _), one in rendered.items() if kind == "Job")
+    spec: dict[str, Any] = found["spec"]["template"]["spec"]
+    return spec
+
+
+def containers(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a pod's containers, those that run first included."""
+    yield from spec.get("initContainers", [])
+    yield from spec["containers"]
+
+
 def variables(container: dict[str, Any]) -> dict[str, Any]:
     """Return a container's variables."""
-    return {one["name"]: one.get("value", one.get("valueFrom")) for one in container["env"]}
+    return {one["name"]: one.get("value", one.get("valueFrom")) for one in container.get("env", [])}
+
+
+def secret_keys(container: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return the passwords that a container gets, each by its secret and its key."""
+    given = variables(container).values()
+    read = [value["secretKeyRef"] for value in given if isinstance(value, dict) and "secretKeyRef" in value]
+    return {(one["name"], one["key"]) for one in read}

@@ -1,29 +1,99 @@
 """Who may call the services of a release: anyone, which is said, or whoever has a token."""
 
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
 import pytest
+import yaml
 
+from sagakit.rpc import local_issuer
 from sagakit.service.settings import ServiceSettings
-from tests.unit.chart.rendering import SERVICES, objects, pod_specs, variables
+from tests.unit.chart.rendering import SERVICES, TOKENS, objects, pod_specs, template, variables
+from tests.unit.chart.running import environment, lay_out
+from tools.chart_readme import CHART
 
-TOKENS = {
-    "auth.mode": "jwt",
-    "auth.issuer": "https://issuer.example",
-    "auth.audience": "the-shop",
-    "auth.jwksUrl": "https://issuer.example/keys",
-}
+KEYS = {name: value for name, value in TOKENS.items() if name != "auth.jwksUrl"} | {"auth.jwksSecret": "issuer-keys"}
 
 
-@pytest.mark.parametrize("values", [{}, TOKENS], ids=["none", "jwt"])
+@pytest.mark.parametrize("values", [{}, TOKENS, KEYS], ids=["none", "jwt", "keys-in-a-secret"])
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_services_take_the_settings_that_they_get(
-    monkeypatch: pytest.MonkeyPatch, service: str, values: dict[str, object]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, service: str, values: dict[str, object]
 ) -> None:
-    (container,) = pod_specs(objects(values=values))[f"demo-{service}"]["containers"]
+    rendered = objects(values=values)
+    spec = pod_specs(rendered)[f"demo-{service}"]
+    lay_out(rendered, spec, tmp_path)
+    (tmp_path / "jwks").mkdir()
+    (tmp_path / "jwks" / "jwks.json").write_text(local_issuer.published(local_issuer.make_key()))
     for name in ServiceSettings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    given = {name: value for name, value in variables(container).items() if isinstance(value, str)}
-    for name, value in (given | {"DATABASE_URL": "postgresql://u:p@h/d"}).items():
+    for name, value in environment(rendered, spec["containers"][0], tmp_path).items():
         monkeypatch.setenv(name, value)
     settings = ServiceSettings()  # type: ignore[call-arg] # from the environment
     assert (settings.auth_mode, settings.serves_anyone) == (values.get("auth.mode", "none"), not values)
     assert settings.auth_issuer == values.get("auth.issuer")
+    assert not settings.sends_tokens_in_clear
+
+
+def test_keys_in_a_secret_are_mounted_as_a_folder_so_that_they_are_read_again() -> None:
+    spec = pod_specs(objects(values=KEYS))["demo-order-svc"]
+    (mounted,) = (one for one in spec["containers"][0]["volumeMounts"] if one["name"] == "jwks")
+    assert "subPath" not in mounted
+    assert [one["secret"]["secretName"] for one in spec["volumes"] if one["name"] == "jwks"] == ["issuer-keys"]
+
+
+@pytest.mark.parametrize("kind", ["NodePort", "LoadBalancer"])
+def test_services_that_others_can_reach_serve_nobody_without_a_token(kind: str) -> None:
+    refused = template("--set", f"services.order.serviceType={kind}")
+    assert refused.returncode != 0
+    assert f"services.order.serviceType is {kind}" in refused.stderr
+    assert "Set auth.mode=jwt" in refused.stderr
+    made = objects(values={**TOKENS, "services.order.serviceType": kind})
+    assert made["Service", "demo-order-svc"]["spec"]["type"] == kind
+    assert made["Service", "demo-product-svc"]["spec"]["type"] == "ClusterIP"
+
+
+def test_helm_test_has_the_token_that_it_is_given_and_none_else() -> None:
+    without = variables(pod_specs(objects(values=TOKENS))["demo-test-completes"]["containers"][0])
+    assert (without["AUTH_MODE"], without.get("ORDERSAGA_TOKEN")) == ("jwt", None)
+    given = {**TOKENS, "auth.test.tokenSecret": "a-token"}
+    with_one = variables(pod_specs(objects(values=given))["demo-test-completes"]["containers"][0])
+    assert with_one["ORDERSAGA_TOKEN"] == {"secretKeyRef": {"name": "a-token", "key": "token"}}
+
+
+PROBE = """
+notes: {{ tpl (.Files.Get "NOTES.txt") . | toJson }}
+"""
+"""Only ``helm install`` prints the notes, and it asks a cluster."""
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """What ``helm install`` says in the end, by the values that it is given."""
+    copy = tmp_path_factory.mktemp("chart") / "order-saga"
+    shutil.copytree(CHART, copy)
+    (copy / "templates" / "NOTES.txt").rename(copy / "NOTES.txt")
+    (copy / "templates" / "probe.yaml").write_text(PROBE)
+
+    def said(values: Mapping[str, object]) -> str:
+        given = [f"--set-json={name}={json.dumps(value)}" for name, value in values.items()]
+        command = ["helm", "template", "demo", str(copy), "--show-only=templates/probe.yaml", *given]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return str(yaml.safe_load(done.stdout)["notes"])
+
+    return said
+
+
+def test_the_notes_say_plainly_when_anyone_may_call(notes: Callable[..., str]) -> None:
+    assert "CALLERS NEED NO TOKEN" in notes({})
+    assert "CALLERS NEED NO TOKEN" not in notes(TOKENS)
+    assert "Callers need a token of https://issuer.example for the-shop" in notes(TOKENS)
+
+
+def test_the_notes_say_what_renews_certificates_and_what_enforces_policies(notes: Callable[..., str]) -> None:
+    assert "upgrade once a year" in notes({})
+    assert "upgrade once a year" not in notes({"tls.existingSecrets": "*-tls"})
+    assert "the cluster's CNI enforces them" in notes({})

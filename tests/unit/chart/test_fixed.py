@@ -112,6 +112,17 @@ def test_the_quorum_of_kafka_does_not_change_over_volumes_that_hold_another(
     assert "delete pod --selector app.kubernetes.io/instance=demo,app.kubernetes.io/component=registry" in text
 
 
+@pytest.mark.parametrize(("nodes", "refused"), [(1, False), (3, True)])
+def test_nodes_that_talk_in_the_clear_are_closed_all_together(chart: Path, nodes: int, refused: bool) -> None:
+    open_ = live("kafka", nodes=nodes)
+    for one in open_["spec"]["template"]["spec"]["containers"][0]["env"]:
+        if one["name"] == "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":
+            one["value"] = "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT"  # as the version before had it
+    text = upgrade(chart, "kafka", f"--set=kafka.nodes={nodes}", set=open_)
+    assert ("kubectl --namespace shop delete statefulset demo-kafka\n" in text) is refused
+    assert bool(text) is refused
+
+
 def test_a_kafka_that_is_scaled_to_nothing_for_a_while_may_be_upgraded(chart: Path) -> None:
     there = live("kafka", nodes=3)
     there["spec"]["replicas"] = 0

@@ -4,11 +4,7 @@ from itertools import chain
 
 import pytest
 
-from tests.unit.chart.rendering import SERVICES, objects, pod_specs, variables
-from tools.chart import misfits
-from tools.chart_readme import CHART
-
-PRODUCTION = ("--values", str(CHART / "values" / "production.yaml"))
+from tests.unit.chart.rendering import PRODUCTION, SERVICES, objects, pod_specs, variables
 
 
 @pytest.mark.parametrize("options", [(), PRODUCTION], ids=["minikube", "production"])
@@ -29,78 +25,78 @@ def test_every_pod_keeps_to_the_restricted_standard(options: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_listens_on_50051_is_probed_by_grpc_and_migrates_first(service: str) -> None:
+def test_a_service_listens_on_50051_by_tls_is_probed_in_the_clear_and_migrates_first(service: str) -> None:
     found = objects()
     spec = found["Deployment", f"demo-{service}"]["spec"]["template"]["spec"]
     container = spec["containers"][0]
-    assert container["readinessProbe"]["grpc"] == {"port": 50051}
-    assert container["livenessProbe"]["grpc"] == {"port": 50051, "service": "liveness"}
+    read = variables(container)
+    assert [read[f"{what}_LISTEN"] for what in ("GRPC", "HEALTH", "METRICS")] == [
+        "[::]:50051",
+        "[::]:50052",
+        "[::]:9101",
+    ]
+    assert container["readinessProbe"]["grpc"] == {"port": 50052}
+    assert container["livenessProbe"]["grpc"] == {"port": 50052, "service": "liveness"}
     assert spec["initContainers"][0]["args"] == ["migrate"]
     ports = found["Service", f"demo-{service}"]["spec"]["ports"]
     assert [port["port"] for port in ports] == [50051, 9101]
-
-
-SECURED = {"serviceDefaults.tls.secretName": "*-tls"}
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_service_with_a_certificate_speaks_tls_and_is_probed_in_the_clear(service: str) -> None:
-    found = objects(values=SECURED)
-    spec = found["Deployment", f"demo-{service}"]["spec"]["template"]["spec"]
-    (container,) = spec["containers"]
-    read = variables(container)
-    assert spec["volumes"][0]["secret"]["secretName"] == service.replace("svc", "tls")
-    assert container["volumeMounts"] == [{"name": "tls", "mountPath": "/tls", "readOnly": True}]
     for what in ("GRPC", "METRICS"):
-        files = [read[f"{what}_TLS_{part}"] for part in ("CERTIFICATE", "KEY", "CA")]
-        assert files == ["/tls/tls.crt", "/tls/tls.key", "/tls/ca.crt"]
-    assert read["HEALTH_LISTEN"] == "[::]:50052"
-    probes = [container[f"{probe}Probe"]["grpc"]["port"] for probe in ("startup", "liveness", "readiness")]
-    assert probes == [50052] * 3
-    ports = found["Service", f"demo-{service}"]["spec"]["ports"]
-    assert [(port["port"], port.get("appProtocol")) for port in ports] == [(50051, None), (9101, None)]
+        assert [read[f"{what}_TLS_{part}"] for part in ("CERTIFICATE", "KEY")] == ["/tls/tls.crt", "/tls/tls.key"]
+    (mounted,) = container["volumeMounts"]
+    assert mounted == {"name": "tls", "mountPath": "/tls", "readOnly": True}, "a folder: a file would stay as it is"
 
 
-def test_who_calls_a_service_with_a_certificate_does_so_by_tls() -> None:
-    found = objects(values=SECURED | {"serviceMonitor.enabled": True})
-    for case in ("completes", "is-undone"):
-        spec = found["Pod", f"demo-test-{case}"]["spec"]
-        assert variables(spec["containers"][0])["GRPC_TLS_CA"] == "/tls/ca.crt"
-        assert spec["volumes"][0]["secret"]["secretName"] == "order-tls"
+@pytest.mark.parametrize("case", ["completes", "is-undone"])
+def test_who_calls_a_service_does_so_by_tls(case: str) -> None:
+    found = objects(values={"serviceMonitor.enabled": True})
+    read = variables(found["Pod", f"demo-test-{case}"]["spec"]["containers"][0])
+    assert (read["ORDER_SVC_ADDRESS"], read["GRPC_TLS_CA"]) == ("demo-order-svc:50051", "/tls/ca.crt")
     (endpoint,) = found["ServiceMonitor", "demo-order-saga"]["spec"]["endpoints"]
     assert (endpoint["scheme"], endpoint["tlsConfig"]["serverName"]) == ("https", "localhost")
 
 
-def test_what_is_made_for_tls_is_as_kubernetes_has_it() -> None:
-    found = objects(values=SECURED)
-    assert [line for document in found.values() for line in misfits(document)] == []
-
-
-def test_without_a_certificate_nothing_of_tls_is_made() -> None:
-    for name, spec in pod_specs(objects()).items():
-        for container in spec["containers"]:
-            assert not [one for one in variables(container) if "_TLS_" in one or one == "HEALTH_LISTEN"], name
-
-
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_command_line_in_a_pod_finds_the_services_and_shows_the_pod_s_own_status(service: str) -> None:
+def test_the_command_line_in_a_service_s_pod_shows_the_pod_s_own_status(service: str) -> None:
     (container,) = pod_specs(objects())[f"demo-{service}"]["containers"]
-    found = variables(container)
-    assert found["ORDER_SVC_ADDRESS"] == "demo-order-svc:50051"
-    assert found["ORCHESTRATOR_SVC_ADDRESS"] == "demo-orchestrator-svc:50051"
-    assert found["ORDERSAGA_METRICS"] == "localhost:9101"
+    read = variables(container)
+    assert (read["ORDERSAGA_METRICS"], read["METRICS_TLS_CA"]) == ("localhost:9101", "/tls/ca.crt")
 
 
-def test_each_service_has_a_database_and_a_password_of_its_own() -> None:
-    found = objects()
-    specs = pod_specs(found)
-    taken = {}
-    for service in SERVICES:
-        read = variables(specs[f"demo-{service}"]["containers"][0])
-        taken[read["DATABASE_URL"]] = read["DATABASE_PASSWORD"]["secretKeyRef"]["key"]
-    assert len(taken) == len(set(taken.values())) == len(SERVICES)
-    passwords = found["Secret", "demo-postgres"]["data"]
-    assert len(set(passwords.values())) == len(passwords) == len(SERVICES) + 1
+def test_operators_have_the_command_line_with_their_logins_and_that_of_the_replay_beside_it() -> None:
+    look, replay = (variables(one) for one in pod_specs(objects())["demo-operators"]["containers"])
+    assert (look["KAFKA_SASL_USERNAME"], replay["KAFKA_SASL_USERNAME"]) == ("operators", "replay")
+    for read in (look, replay):
+        assert read["ORDER_SVC_ADDRESS"] == "demo-order-svc:50051"
+        assert read["ORCHESTRATOR_SVC_ADDRESS"] == "demo-orchestrator-svc:50051"
+        assert read["SCHEMA_REGISTRY_USERNAME"] == "operators"
+
+
+def test_keda_looks_as_the_operators_by_tls() -> None:
+    found = objects(values={"services.product.autoscaling.by": "lag"})
+    (trigger,) = found["ScaledObject", "demo-product-svc"]["spec"]["triggers"]
+    asked = found["TriggerAuthentication", trigger["authenticationRef"]["name"]]["spec"]["secretTargetRef"]
+    assert {one["parameter"]: (one["name"], one["key"]) for one in asked} == {
+        **{name: ("demo-keda", name) for name in ("sasl", "tls", "username")},
+        "password": ("demo-operators-login", "kafka"),
+        "ca": ("demo-operators-tls", "ca.crt"),
+    }
+    assert found["Secret", "demo-keda"]["stringData"] == {
+        "sasl": "scram_sha512",
+        "tls": "enable",
+        "username": "operators",
+    }
+
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+
+
+def test_images_are_pinned_where_their_digests_are_given() -> None:
+    values = {"image.digests": {"order": DIGEST}, "kafka.image": f"apache/kafka:4.4.0@{DIGEST}"}
+    specs = pod_specs(objects(values=values))
+    images = {name: spec["containers"][0]["image"] for name, spec in specs.items()}
+    assert images["demo-order-svc"] == images["demo-operators"] == f"order-saga/order-svc:0.1.0@{DIGEST}"
+    assert images["demo-product-svc"] == "order-saga/product-svc:0.1.0"
+    assert images["demo-kafka"] == f"apache/kafka:4.4.0@{DIGEST}"
 
 
 def test_the_cluster_id_is_the_same_each_time_and_another_for_another_release() -> None:
@@ -121,19 +117,16 @@ def test_three_nodes_are_one_quorum_and_keep_three_copies_of_which_two_are_in_sy
     )
     assert (read["KAFKA_DEFAULT_REPLICATION_FACTOR"], read["KAFKA_MIN_INSYNC_REPLICAS"]) == ("3", "2")
     (job,) = (one for (kind, _), one in found.items() if kind == "Job")
-    assert job["spec"]["template"]["spec"]["containers"][0]["args"] == [
-        "--replication-factor",
-        "3",
-        "--dead-letter-days",
-        "14",
-    ]
+    arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert arguments[:4] == ["--replication-factor", "3", "--dead-letter-days", "14"]
 
 
 def test_the_job_keeps_its_name_until_it_has_something_else_to_do() -> None:
-    def name(values: dict[str, object] | None = None) -> str:
-        return next(name for kind, name in objects(values=values) if kind == "Job")
+    def name(values: dict[str, object]) -> str:
+        kept = {"logins.existingSecrets": "*-login"}  # without a cluster, none would be kept
+        return next(name for kind, name in objects(values=kept | values) if kind == "Job")
 
-    assert name() == name({"services.order.replicas": 2}) != name({"image.tag": "2.0.0"})
+    assert name({}) == name({"services.order.replicas": 2}) != name({"image.tag": "2.0.0"})
 
 
 def test_what_is_switched_off_is_not_made_and_its_external_address_is_used() -> None:
@@ -166,13 +159,6 @@ def test_a_service_that_is_scaled_by_load_has_no_number_of_replicas(by: str, kin
     assert (kind, "demo-product-svc") in found
     assert "replicas" not in found["Deployment", "demo-product-svc"]["spec"]
     assert "replicas" in found["Deployment", "demo-order-svc"]["spec"]
-
-
-def test_only_those_who_have_to_reach_a_database_do() -> None:
-    rule = objects()["NetworkPolicy", "demo-postgres"]["spec"]["ingress"][0]
-    (who,) = rule["from"][0]["podSelector"]["matchExpressions"]
-    assert rule["ports"] == [{"port": 5432}]
-    assert set(who["values"]) == set(SERVICES)
 
 
 def test_options_that_are_off_make_nothing() -> None:

@@ -32,6 +32,18 @@ REFUSED = {
         "auth.mode is none: auth.issuer has no meaning",
     ),
     "keys-from-anywhere": ("auth.jwksUrl=http://issuer.example/keys", "jwksUrl"),
+    "no-keys": ("auth.mode=jwt,auth.issuer=i,auth.audience=a", "either auth.jwksUrl or auth.jwksSecret must be given"),
+    "keys-twice": (
+        "auth.mode=jwt,auth.issuer=i,auth.audience=a,auth.jwksUrl=https://i/keys,auth.jwksSecret=keys",
+        "either auth.jwksUrl or auth.jwksSecret must be given, and not both",
+    ),
+    "certificates-twice": ("tls.existingSecrets=*-tls,tls.issuerRef.name=ours", "give one of them"),
+    "no-issuer": ("tls.issuerRef.kind=Issuer", "tls.issuerRef.name must name cert-manager's issuer"),
+    "one-certificate-for-all": ("tls.existingSecrets=shop-tls", "existingSecrets"),
+    "no-digest": ("image.digests.order=latest", "order"),
+    "a-digest-of-nobody": ("image.digests.ordr=" + "sha256:" + "0" * 64, "there is no service of that name"),
+    "no-such-service-type": ("services.order.serviceType=ExternalName", "serviceType"),
+    "passwords-of-an-earlier-version": ("postgres.passwordsSecret=mine", "is now logins.existingSecrets"),
     "min-above-max": ("services.order.autoscaling.min=7", "services.order.autoscaling.min must not be above"),
 }
 

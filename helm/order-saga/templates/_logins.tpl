@@ -1,0 +1,68 @@
+{{/* Logins: who has one at which server, in which secret its passwords lie, and when they have changed. */}}
+
+{{/* By noun: the keys of its secret, which are the servers. As JSON. */}}
+{{- define "osaga.logins" -}}
+{{- $kafka := ternary (list "kafka") list .Values.kafka.enabled }}
+{{- $registry := ternary (list "registry") list .Values.registry.enabled }}
+{{- $database := ternary (list "database" "owner") list .Values.postgres.enabled }}
+{{- $who := dict "operators" (concat $kafka $registry) "replay" $kafka "deployer" $registry }}
+{{- range $noun, $_ := .Values.services }}{{ $_ := set $who $noun (concat $kafka $registry $database) }}{{ end }}
+{{- if .Values.registry.enabled }}{{ $_ := set $who "registry" $kafka }}{{ end }}
+{{- if .Values.postgres.enabled }}{{ $_ := set $who "postgres" (list "superuser") }}{{ end }}
+{{- range $noun, $keys := $who }}
+{{- if not $keys }}{{ $_ := unset $who $noun }}{{ end }}
+{{- end }}
+{{- toJson $who }}
+{{- end }}
+
+{{/* Who they are to Kafka and to the registry: dict "noun" "order" */}}
+{{- define "osaga.principal" -}}
+{{ has .noun (list "operators" "replay" "deployer" "registry") | ternary .noun (printf "%s_svc" .noun) }}
+{{- end }}
+
+{{/* The secret with the passwords of a noun: dict "root" $ "noun" "order" */}}
+{{- define "osaga.loginSecret" -}}
+{{ .root.Values.logins.existingSecrets | default (printf "%s-*-login" .root.Release.Name) | replace "*" .noun }}
+{{- end }}
+
+{{/*
+A password in base64: dict "root" $ "noun" "order" "key" "kafka". It is what the cluster has, else made up once and noted
+among the values, which all templates share, so that all of them see the same one.
+*/}}
+{{- define "osaga.password" -}}
+{{- $values := .root.Values }}
+{{- if not (hasKey $values "made") }}{{ $_ := set $values "made" dict }}{{ end }}
+{{- $place := printf "%s/%s" .noun .key }}
+{{- if not (hasKey $values.made $place) }}
+{{- $kept := (lookup "v1" "Secret" .root.Release.Namespace (include "osaga.loginSecret" .)).data | default dict }}
+{{- $_ := set $values.made $place (index $kept .key | default (randAlphaNum 32 | b64enc)) }}
+{{- end }}
+{{- index $values.made $place }}
+{{- end }}
+
+{{/*
+The annotation that rolls a pod when passwords that it reads at its start have changed:
+dict "root" $ "reads" (list "order/kafka" ...). Secrets of others are told apart by their versions, as the hash of a
+password that somebody thought up could be guessed.
+*/}}
+{{- define "osaga.loginsRead" -}}
+{{- $seen := list }}
+{{- range $place := .reads }}
+{{- $parts := splitList "/" $place }}
+{{- $here := dict "root" $.root "noun" (first $parts) "key" (last $parts) }}
+{{- if $.root.Values.logins.existingSecrets }}
+{{- $found := lookup "v1" "Secret" $.root.Release.Namespace (include "osaga.loginSecret" $here) }}
+{{- $seen = append $seen (dig "metadata" "resourceVersion" "" $found) }}
+{{- else if has $here.key (index (include "osaga.logins" $.root | fromJson) $here.noun | default list) }}
+{{- $seen = append $seen (include "osaga.password" $here) }}
+{{- end }}
+{{- end -}}
+order-saga/logins: {{ join " " $seen | sha256sum | trunc 16 | quote }}
+{{- end }}
+
+{{/* A variable that holds a password: dict "root" $ "noun" "order" "key" "kafka" "variable" "KAFKA_SASL_PASSWORD" */}}
+{{- define "osaga.passwordVariable" -}}
+- name: {{ .variable }}
+  valueFrom:
+    secretKeyRef: {name: {{ include "osaga.loginSecret" . }}, key: {{ .key }}}
+{{- end }}

@@ -1,0 +1,67 @@
+{{/* Certificates: who has one, for which names, and in which secret it lies. */}}
+
+{{/* By noun: the part that shows it, and the subject, which is who it is to Kafka. As JSON. */}}
+{{- define "osaga.certified" -}}
+{{- $who := dict "operators" (dict "part" "operators" "subject" "operators") }}
+{{- range $noun, $_ := .Values.services }}
+{{- $_ := set $who $noun (dict "part" (printf "%s-svc" $noun) "subject" (printf "%s_svc" $noun)) }}
+{{- end }}
+{{- if .Values.kafka.enabled }}
+{{- $_ := set $who "kafka" (dict "part" "kafka" "subject" "broker") }}
+{{- $_ := set $who "deployer" (dict "part" "contracts" "subject" "deployer") }}
+{{- end }}
+{{- range $part := list "registry" "postgres" }}
+{{- if (index $.Values $part).enabled }}{{ $_ := set $who $part (dict "part" $part "subject" $part) }}{{ end }}
+{{- end }}
+{{- toJson $who }}
+{{- end }}
+
+{{/* The host names of a part, as JSON: dict "root" $ "part" "kafka" */}}
+{{- define "osaga.hosts" -}}
+{{- $short := list (include "osaga.name" .) }}
+{{- if eq .part "kafka" }}
+{{- $nodes := printf "%s-nodes" (include "osaga.name" .) }}
+{{- $short = append $short $nodes }}
+{{- range $id := until (int .root.Values.kafka.nodes) }}
+{{- $short = append $short (printf "%s-kafka-%d.%s" $.root.Release.Name $id $nodes) }}
+{{- end }}
+{{- end }}
+{{- $all := list "localhost" }}
+{{- range $name := $short }}
+{{- $within := printf "%s.%s" $name $.root.Release.Namespace }}
+{{- $all = concat $all (list $name $within (printf "%s.svc" $within) (printf "%s.svc.cluster.local" $within)) }}
+{{- end }}
+{{- toJson $all }}
+{{- end }}
+
+{{/* The secret with the certificate of a noun: dict "root" $ "noun" "order" */}}
+{{- define "osaga.tlsSecret" -}}
+{{ .root.Values.tls.existingSecrets | default (printf "%s-*-tls" .root.Release.Name) | replace "*" .noun }}
+{{- end }}
+
+{{/* A P-256 key as sprig writes it (SEC 1), in the form that Kafka reads (PKCS #8): the same numbers in another frame. */}}
+{{- define "osaga.pkcs8" -}}
+{{- $sec1 := regexReplaceAll "-----[A-Z ]+-----|\\s" . "" | b64dec }}
+{{- $numbers := printf "%s%s" (substr 7 39 $sec1) (substr 51 121 $sec1) | b64enc }}
+{{- $frame := "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg" -}}
+-----BEGIN PRIVATE KEY-----
+{{ regexReplaceAll "(.{64})" (printf "%s%s" $frame $numbers) "$1\n" | trimSuffix "\n" }}
+-----END PRIVATE KEY-----
+{{ end }}
+
+{{/* What mounts a noun's certificate at /tls, and the authorities of external servers, into a container. */}}
+{{- define "osaga.tlsMounts" -}}
+- {name: tls, mountPath: /tls, readOnly: true} # folders, not single files: these would stay as they are
+{{- if .root.Values.tls.authoritiesSecret }}
+- {name: authorities, mountPath: /authorities, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "osaga.tlsVolumes" -}}
+- name: tls
+  secret: {secretName: {{ include "osaga.tlsSecret" . }}, defaultMode: 0440}
+{{- with .root.Values.tls.authoritiesSecret }}
+- name: authorities
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
+{{- end }}

@@ -1,0 +1,46 @@
+"""What a container of the chart finds when it runs: its variables, with passwords, and the files of its secrets."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from tests.unit.chart.rendering import Objects, variables
+
+
+def data_of(rendered: Objects, secret: str) -> dict[str, bytes]:
+    """Return what stands in a secret of the chart's, by key."""
+    return {key: base64.b64decode(value) for key, value in rendered["Secret", secret]["data"].items()}
+
+
+def tls_secret(spec: dict[str, Any]) -> str:
+    """Return the secret that a pod mounts at ``/tls``."""
+    (found,) = (one["secret"]["secretName"] for one in spec["volumes"] if one["name"] == "tls")
+    return str(found)
+
+
+def lay_out(rendered: Objects, spec: dict[str, Any], folder: Path) -> None:
+    """Write the files of ``/tls`` below ``folder``, as the container would find them."""
+    (folder / "tls").mkdir(parents=True, exist_ok=True)
+    for name, content in data_of(rendered, tls_secret(spec)).items():
+        (folder / "tls" / name).write_bytes(content)
+
+
+def environment(rendered: Objects, container: dict[str, Any], folder: Path) -> dict[str, str]:
+    """Return the container's variables, with the passwords of the chart's secrets, and paths below ``folder``."""
+    found: dict[str, str] = {}
+    for name, value in variables(container).items():
+        if isinstance(value, dict):
+            of = value.get("secretKeyRef", {})
+            found[name] = data_of(rendered, of["name"])[of["key"]].decode() if of else "0"
+        else:
+            found[name] = (
+                _filled_in(value, found).replace("/tls/", f"{folder}/tls/").replace("/jwks/", f"{folder}/jwks/")
+            )
+    return found
+
+
+def _filled_in(value: str, known: dict[str, str]) -> str:
+    """Return a variable's value with the variables before it that it names."""
+    for name, text in known.items():
+        value = value.replace(f"$({name})", text)
+    return value
