@@ -1,7 +1,9 @@
 """One installation of the chart, by the commands that its users type."""
 
+import base64
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -86,6 +88,25 @@ class Release:
         found: list[dict[str, Any]] = json.loads(self.kubectl("get", *arguments, "--output", "json"))["items"]
         return found
 
+    def secret(self, name: str) -> dict[str, bytes]:
+        """Return what stands in a secret, by key."""
+        (found,) = self.get("secrets", "--field-selector", f"metadata.name={name}")
+        return {key: base64.b64decode(value) for key, value in found["data"].items()}
+
+    @property
+    def authority(self) -> bytes:
+        """The certificate that whoever calls has to trust, in PEM form."""
+        return self.secret(f"{NAME}-operators-tls")["ca.crt"]
+
+    @contextmanager
+    def forwarded(self, service: str, port: int) -> Iterator[str]:
+        """Let ``kubectl port-forward`` listen on a free port meanwhile; yield its address."""
+        with self.beside("port-forward", f"service/{NAME}-{service}", f":{port}") as process:
+            assert process.stdout
+            address = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
+            assert address
+            yield address[0]
+
     def pods(self, part: str = "") -> list[dict[str, Any]]:
         """Return the pods, of one part or all."""
         chosen = "app.kubernetes.io/instance=" + NAME + (f",app.kubernetes.io/component={part}" if part else "")
@@ -99,6 +120,15 @@ class Release:
             containers = status.get("containerStatuses", []) + status.get("initContainerStatuses", [])
             found[pod["metadata"]["name"]] = sum(one["restartCount"] for one in containers)
         return {name: count for name, count in found.items() if count}
+
+    def started(self, part: str) -> dict[str, str]:
+        """Return since when each container of a part runs, by the pod's name and the container's."""
+        return {
+            f"{pod['metadata']['name']} {one['name']}": one["state"]["running"]["startedAt"]
+            for pod in self.pods(part)
+            for one in pod["status"].get("containerStatuses", [])
+            if "running" in one["state"]
+        }
 
     def remove_pod(self, part: str) -> None:
         """Delete the pods of a part, and wait until new ones are ready."""
@@ -144,9 +174,21 @@ class Load:
             "command": ["python", "-c", (Path(__file__).parent / "load.py").read_text()],
             "env": [{"name": key, "value": value} for key, value in variables.items()],
             "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            "volumeMounts": [{"name": "tls", "mountPath": "/tls"}],
         }
         security = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-        pod = {"restartPolicy": "Never", "containers": [container], "securityContext": security}
+        # It is optional, as the release before has none: what it is upgraded to has.
+        authority = {
+            "secretName": f"{NAME}-operators-tls",
+            "items": [{"key": "ca.crt", "path": "ca.crt"}],
+            "optional": True,
+        }
+        pod = {
+            "restartPolicy": "Never",
+            "containers": [container],
+            "securityContext": security,
+            "volumes": [{"name": "tls", "secret": authority}],
+        }
         job = {
             "apiVersion": "batch/v1",
             "kind": "Job",

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import grpc
 import pytest
@@ -13,17 +13,9 @@ from tests.cluster.release import NAME, SERVICES, Load, Release, is_ready, tag
 from tests.support.wait import eventually
 
 ORDERS = 500
+NOUNS = tuple(service.removesuffix("-svc") for service in SERVICES)
+OURS = f"app.kubernetes.io/instance={NAME}"
 pytestmark = pytest.mark.timeout(1200)
-
-
-@contextmanager
-def forwarded(release: Release, service: str, port: int) -> Iterator[str]:
-    """Let ``kubectl port-forward`` listen on a free port meanwhile; yield its address."""
-    with release.beside("port-forward", f"service/{NAME}-{service}", f":{port}") as process:
-        assert process.stdout
-        address = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
-        assert address
-        yield address[0]
 
 
 def fingerprint(release: Release) -> dict[str, object]:
@@ -32,7 +24,7 @@ def fingerprint(release: Release) -> dict[str, object]:
     return {
         "generations": {f"{o['kind']}/{o['metadata']['name']}": o["metadata"]["generation"] for o in objects},
         "pods": sorted(pod["metadata"]["uid"] for pod in release.pods()),
-        "passwords": release.get("secrets", "--field-selector", f"metadata.name={NAME}-postgres")[0]["data"],
+        "secrets": {one["metadata"]["name"]: one["data"] for one in release.get("secrets", "--selector", OURS)},
     }
 
 
@@ -48,7 +40,8 @@ def test_its_own_tests_pass(release: Release) -> None:
 
 
 def test_an_order_through_a_forwarded_port_is_pending_and_then_completed(release: Release) -> None:
-    with forwarded(release, "order-svc", 50051) as address, grpc.insecure_channel(address) as channel:
+    trusted = grpc.ssl_channel_credentials(release.authority)
+    with release.forwarded("order-svc", 50051) as address, grpc.secure_channel(address, trusted) as channel:
         orders = order_pb2_grpc.OrderServiceStub(channel)
         wanted = order_pb2.CreateOrderRequest(user_id=1, product_id=1, quantity=1, price=10_000)
         order = orders.CreateOrder(wanted, timeout=20).order
@@ -57,9 +50,17 @@ def test_an_order_through_a_forwarded_port_is_pending_and_then_completed(release
         assert last.order.status == order_pb2.ORDER_STATUS_COMPLETED
 
 
+def operator(release: Release, *command: str) -> str:
+    """Run the command line where operators do."""
+    return release.kubectl("exec", f"deployment/{NAME}-operators", "--", "ordersaga", *command)
+
+
 def test_an_operator_finds_the_command_line_in_the_cluster(release: Release) -> None:
-    output = release.kubectl("exec", f"deployment/{NAME}-orchestrator-svc", "--", "ordersaga", "saga", "list", "--json")
+    output = operator(release, "saga", "list", "--json")
     assert "SAGA_STATUS_COMPLETED" in {saga["status"] for saga in json.loads(output)["sagas"]}
+    assert "order-created" in operator(release, "topics")
+    assert json.loads(operator(release, "dlq", "list", "--json")) is not None
+    assert "ready" in release.kubectl("exec", f"deployment/{NAME}-product-svc", "--", "ordersaga", "status")
 
 
 def test_services_whose_pods_are_deleted_stop_in_order(release: Release) -> None:
@@ -100,11 +101,37 @@ def scale_out_and_in(release: Release) -> None:
     release.scale(1)
 
 
+def renew_certificates(release: Release) -> None:
+    """Have every certificate made anew, as the docs say, and wait until Kafka has taken its own."""
+    begun = release.started("kafka")
+    parts = (*NOUNS, "kafka", "registry", "postgres", "deployer", "operators")
+    release.kubectl("delete", "secret", *(f"{NAME}-{part}-tls" for part in parts))
+    release.upgrade()
+
+    def taken() -> None:
+        assert release.started("kafka") != begun
+        assert all(is_ready(pod) for pod in release.pods("kafka"))
+
+    eventually(taken, 240, every=1)
+
+
+def change_passwords(release: Release) -> None:
+    """Have the passwords of every part made anew, as the docs say."""
+    parts = (*NOUNS, "registry", "postgres", "deployer", "operators", "replay")
+    before = release.secret(f"{NAME}-order-login")
+    release.kubectl("delete", "secret", *(f"{NAME}-{part}-login" for part in parts))
+    release.upgrade()
+    after = release.secret(f"{NAME}-order-login")
+    assert all(before[key] != after[key] for key in before)
+
+
 FAULTS: dict[str, Callable[[Release], None]] = {
     **{f"{part}-deleted": replace(part) for part in (*SERVICES, "kafka", "postgres", "registry")},
     "upgrade": upgrade_to_another_tag,
     "rollback": roll_back,
     "scaled": scale_out_and_in,
+    "certificates-renewed": renew_certificates,
+    "passwords-changed": change_passwords,
 }
 
 
@@ -137,5 +164,5 @@ def test_what_is_left_when_it_is_removed_are_the_volumes_it_named_and_it_goes_on
     release.install()
     assert release.kubectl("exec", f"{NAME}-kafka-0", "--", "cat", "/var/lib/kafka/data/log/meta.properties") == cluster
     release.helm("test", NAME, "--timeout", "5m")
-    output = release.kubectl("exec", f"deployment/{NAME}-order-svc", "--", "ordersaga", "order", "get", "1", "--json")
+    output = operator(release, "order", "get", "1", "--json")
     assert json.loads(output)["order"]["status"] == "ORDER_STATUS_COMPLETED"

@@ -2,7 +2,7 @@
 # its certificate at its start alone. Nodes end one after the other, two minutes apart.
 umask 077
 kept=/secured/keys.pem # a key and its certificate in one file, as Kafka wants them
-present() { cat /tls/tls.key /tls/tls.crt; }
+present() { cat /tls/tls.key; echo; cat /tls/tls.crt; }
 present >"$kept"
 /etc/kafka/docker/run &
 kafka=$!

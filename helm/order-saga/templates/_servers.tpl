@@ -18,12 +18,12 @@ https://{{ .Release.Name }}-registry:8443/apis/ccompat/v7
 {{- end }}
 {{- end }}
 
-{{/* The secrets with the settings of external servers, of which the parts in "of" are used: dict "root" $ "of" (list "kafka") */}}
+{{/* The secrets with a noun's settings of external servers, of those in "of": dict "root" $ "noun" "order" "of" (list "kafka") */}}
 {{- define "osaga.externalSettings" -}}
 {{- $secrets := list }}
 {{- range $part := .of }}
 {{- $own := index $.root.Values $part }}
-{{- if and (not $own.enabled) $own.external.settingsSecret }}{{ $secrets = append $secrets $own.external.settingsSecret }}{{ end }}
+{{- if and (not $own.enabled) $own.external.settingsSecret }}{{ $secrets = append $secrets ($own.external.settingsSecret | replace "*" $.noun) }}{{ end }}
 {{- end }}
 {{- with $secrets }}
 envFrom:

@@ -147,6 +147,22 @@ def test_settings_and_secrets_of_external_servers_reach_the_services() -> None:
     assert container["envFrom"] == [{"secretRef": {"name": "registry-login"}}]
 
 
+def test_each_logs_in_to_external_servers_as_itself_where_its_secret_has_an_asterisk() -> None:
+    there = {"kafka.enabled": False, "kafka.external.bootstrapServers": "broker.example:9092"}
+    found = objects(*PRODUCTION, values={**there, "kafka.external.settingsSecret": "kafka-*"})
+    secrets = {
+        one["name"]: one["envFrom"][0]["secretRef"]["name"]
+        for spec in pod_specs(found).values()
+        for one in spec["containers"]
+        if "envFrom" in one
+    }
+    assert secrets == {
+        **{service: f"kafka-{service.removesuffix('-svc')}" for service in SERVICES},
+        **{name: f"kafka-{name}" for name in ("operators", "replay")},
+        "deploy": "kafka-deployer",
+    }
+
+
 def test_a_service_has_the_defaults_where_its_own_entry_says_nothing_else() -> None:
     made = objects(values={"serviceDefaults.replicas": 3, "services.order.replicas": 0})
     replicas = {service: made["Deployment", f"demo-{service}"]["spec"]["replicas"] for service in SERVICES}

@@ -69,7 +69,8 @@ def test_a_name_of_an_earlier_version_is_refused_with_the_name_that_it_has_now(n
 def test_an_earlier_versions_defaults_are_refused_by_their_names_as_well() -> None:
     """As ``helm upgrade --reuse-values`` brings them: in place of this version's."""
     brought = ",".join(f"{name}.replicas=1" for name in FORMER)
-    done = template("--set", f"services=null,serviceDefaults=null,{brought}")
+    new = "services=null,serviceDefaults=null,tls=null,logins=null,auth=null,image.digests=null"
+    done = template("--set", f"{new},postgres.passwordsSecret=,{brought}")
     assert done.returncode != 0
     assert all(f"{name} " in done.stderr for name in FORMER)
     assert "Do not give --reuse-values" in done.stderr

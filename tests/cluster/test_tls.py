@@ -1,0 +1,123 @@
+"""TLS on a real cluster: whose secret is mounted where, what speaks in the clear, and certificates that change."""
+
+import socket
+import ssl
+import struct
+from collections.abc import Iterator
+
+import grpc
+import pytest
+from cryptography import x509
+from ordersaga.order.v1 import order_pb2, order_pb2_grpc
+
+from tests.cluster.release import NAME, SERVICES, Release
+from tests.support.wait import eventually
+
+NOUNS = tuple(service.removesuffix("-svc") for service in SERVICES)
+TAKEN_SECONDS = 240
+"""kubelet brings a changed secret to a pod within a minute or two."""
+_SSL_REQUEST = 80_877_103
+"""What a client of PostgreSQL sends first to ask for TLS, by its protocol."""
+pytestmark = pytest.mark.timeout(900)
+
+
+def mounted_at_tls(release: Release, part: str) -> set[str]:
+    """Return the secrets that the pods of a part mount at ``/tls``."""
+    return {
+        volume["secret"]["secretName"]
+        for pod in release.pods(part)
+        for volume in pod["spec"]["volumes"]
+        if volume["name"] == "tls"
+    }
+
+
+def serial_of(certificate: bytes) -> int:
+    return x509.load_pem_x509_certificate(certificate).serial_number
+
+
+def served(address: str) -> int:
+    """Return the serial number of the certificate that is shown at ``address``."""
+    host, port = address.split(":")
+    return serial_of(ssl.get_server_certificate((host, int(port))).encode())
+
+
+def served_by_postgres(address: str) -> int:
+    """Return the serial number of PostgreSQL's certificate, which it shows once it is asked for TLS."""
+    host, port = address.split(":")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # only looked at
+    with socket.create_connection((host, int(port)), timeout=10) as plain:
+        plain.sendall(struct.pack("!ii", 8, _SSL_REQUEST))
+        assert plain.recv(1) == b"S"
+        with context.wrap_socket(plain) as secured:
+            return x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"").serial_number
+
+
+@pytest.fixture
+def order_svc(release: Release) -> Iterator[str]:
+    """Where order_svc's API is, by a forwarded port."""
+    with release.forwarded("order-svc", 50051) as address:
+        yield address
+
+
+@pytest.mark.parametrize("part", [*SERVICES, "kafka", "registry", "postgres", "operators"])
+def test_each_part_has_its_own_certificate(release: Release, part: str) -> None:
+    assert mounted_at_tls(release, part) == {f"{NAME}-{part.removesuffix('-svc')}-tls"}
+
+
+def test_a_call_in_the_clear_is_not_answered(order_svc: str) -> None:
+    with grpc.insecure_channel(order_svc) as channel, pytest.raises(grpc.RpcError) as refused:
+        order_pb2_grpc.OrderServiceStub(channel).ListOrders(order_pb2.ListOrdersRequest(), timeout=20)
+    assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_call_by_the_release_s_authority_is_answered(release: Release, order_svc: str) -> None:
+    with grpc.secure_channel(order_svc, grpc.ssl_channel_credentials(release.authority)) as channel:
+        order_pb2_grpc.OrderServiceStub(channel).ListOrders(order_pb2.ListOrdersRequest(), timeout=20)
+
+
+@pytest.mark.parametrize(("part", "port"), [("order-svc", 50051), ("registry", 8443)])
+def test_a_renewed_certificate_is_served_without_a_restart(release: Release, part: str, port: int) -> None:
+    secret, begun = f"{NAME}-{part.removesuffix('-svc')}-tls", release.started(part)
+    before = serial_of(release.secret(secret)["tls.crt"])
+    release.kubectl("delete", "secret", secret)
+    release.upgrade()
+    renewed = serial_of(release.secret(secret)["tls.crt"])
+    assert renewed != before
+
+    def is_served() -> None:
+        with release.forwarded(part, port) as address:
+            assert served(address) == renewed
+
+    eventually(is_served, TAKEN_SECONDS, every=5)
+    assert release.started(part) == begun
+    release.helm("test", NAME, "--timeout", "5m")
+
+
+def test_a_renewed_certificate_of_the_database_is_served_without_a_restart(release: Release) -> None:
+    begun = release.started("postgres")
+    release.kubectl("delete", "secret", f"{NAME}-postgres-tls")
+    release.upgrade()
+    renewed = serial_of(release.secret(f"{NAME}-postgres-tls")["tls.crt"])
+
+    def is_served() -> None:
+        with release.forwarded("postgres", 5432) as address:
+            assert served_by_postgres(address) == renewed
+
+    eventually(is_served, TAKEN_SECONDS, every=5)
+    assert release.started("postgres") == begun
+
+
+def test_kafka_is_started_again_with_a_renewed_certificate(release: Release) -> None:
+    begun = release.started("kafka")
+    release.kubectl("delete", "secret", f"{NAME}-kafka-tls")
+    release.upgrade()
+    renewed = serial_of(release.secret(f"{NAME}-kafka-tls")["tls.crt"])
+
+    def is_served() -> None:
+        with release.forwarded("kafka", 9092) as address:
+            assert served(address) == renewed
+
+    eventually(is_served, TAKEN_SECONDS, every=5)
+    assert release.started("kafka") != begun
+    release.helm("test", NAME, "--timeout", "5m")
