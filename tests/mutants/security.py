@@ -17,6 +17,12 @@ SECURITY = {
         '            yield Grant(OPERATORS, "WRITE", "TOPIC", topic)\n',
         f"{_ACCESS}::test_operators_look_at_everything_and_send_no_message_of_the_business",
     ),
+    "logins-without-a-password": Mutant(
+        "sagakit/service/logins.py",
+        "for name, password in found.items() if not password]",
+        "for name, password in found.items() if password is None]",
+        "tests/unit/sagakit/service/test_logins.py::test_an_empty_password_is_a_mistake",
+    ),
     "logins-lent-to-strangers": Mutant(
         "ordersaga_cli/places.py",
         "    if not address or address != running(place):\n",
