@@ -94,6 +94,16 @@ class Placing:
 
         eventually(enough, SEEN_SECONDS)
 
+    def parked(self) -> None:
+        """Wait until a message about one of the orders is parked; a saga that a test before has left may be sooner."""
+        keys = {str(order.order_id).encode() for order in self.answered()}
+
+        def one_is() -> None:
+            letters = list(self.witness.tape.dead_letters)
+            assert any(letter.headers.get("dead-letter-key") in keys for letter in letters)
+
+        eventually(one_is, SEEN_SECONDS)
+
     def ended(self) -> list[order_pb2.Order]:
         """Return the orders once each was answered and is final."""
         return self.shop.finals(self.answered(), FINAL_SECONDS)
