@@ -108,7 +108,7 @@ def _unary(
         calls.under_way += 1
         try:
             calls.must_be_taken(context)
-            await _enter(enter, context, calls)
+            await enter(context)
             _spend(request, context, calls)
             await _admit(request, context)
             response = await behaviour(request, context)
@@ -161,7 +161,7 @@ def _streaming(
         under_way.inc()
         try:
             calls.must_be_taken(context)
-            caller = await _enter(enter, context, calls)
+            caller = await enter(context)
             with calls.quotas.stream(_caller(context)) if calls.quotas else nullcontext():
                 await _while_known(caller, answer(request, context))
         except (_Unread, _Expired) as error:
@@ -234,16 +234,6 @@ async def _admit(request: Message | None, context: Context) -> None:
     if request is None:
         raise InvalidArgument(Violation("", "the bytes are not the message that this call takes"))
     check(request)
-
-
-async def _enter(enter: Entrance, context: Context, calls: Calls) -> Caller:
-    """Find out who calls; who shows no good token pays as the address that the call comes from."""
-    try:
-        return await enter(context)
-    except Unauthenticated:
-        if calls.quotas:
-            calls.quotas.spend(address_of(context.peer()))
-        raise
 
 
 def _spend(request: Message | None, context: Context, calls: Calls) -> None:

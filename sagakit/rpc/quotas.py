@@ -60,6 +60,11 @@ class Quotas:
         if len(self._full_at) > _MOST_CALLERS:
             self._forget(now)
 
+    def give_back(self, caller: str, tokens: int) -> None:
+        """Put ``tokens`` that were taken back into the caller's bucket."""
+        if caller in self._full_at:
+            self._full_at[caller] -= min(tokens, self._burst) * self._per_token
+
     @contextmanager
     def stream(self, caller: str) -> Iterator[None]:
         """Count a stream of ``caller`` as open until the block ends.

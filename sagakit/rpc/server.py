@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from sagakit.rpc import reflection
+from sagakit.rpc.bearers import Bearers
 from sagakit.rpc.clients import Clients
 from sagakit.rpc.connections import server_options
 from sagakit.rpc.credentials import credentials
@@ -95,12 +96,13 @@ class RpcServer:
         quotas = Quotas(per_second, max(1, round(per_second * _BURST_SECONDS)), settings.grpc_caller_streams)
         self._calls = Calls(clients=Clients(settings.grpc_tls_client_names), quotas=quotas)
         tokens = settings.tokens()
+        bearers = Bearers(tokens, quotas) if tokens else None
         for api in apis:
-            api.add(self._guarding(self._calls, Gate(tokens, api.scopes)))
+            api.add(self._guarding(self._calls, Gate(bearers, api.scopes)))
         # Health has a count of its own: it answers probes at any number of calls, and no stop waits for its watchers.
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._guarding(Calls(), ALWAYS_OPEN))
         health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-        reflection.add_to_server(self._guarding(self._calls, Gate(tokens)), [*self._names, health])
+        reflection.add_to_server(self._guarding(self._calls, Gate(bearers)), [*self._names, health])
         self._bind(settings)
         self._probed = self._serve_probes(settings.health_listen, options) if settings.health_listen else None
         _warn_of_openness(settings)

@@ -64,24 +64,31 @@ class Tokens:
         self._remembered: OrderedDict[bytes, Caller] = OrderedDict()
         self._version = keys.version
 
-    async def caller_of(self, token: str) -> Caller:
-        """Return who ``token`` says is calling.
+    def remembered(self, token: str) -> Caller | None:
+        """Return who ``token`` says is calling, where it was verified before; else None.
+
+        Raises:
+            Unauthenticated: it has expired since.
+        """
+        self._keys.refresh()
+        self._forget_what_other_keys_signed()
+        digest = _digest(token)
+        known = self._remembered.get(digest)
+        if known is not None:
+            _must_go_on(known, self._clock())
+            self._remembered.move_to_end(digest)
+        return known
+
+    async def verified(self, token: str) -> Caller:
+        """Return who ``token`` says is calling, once its signature is verified; and remember it.
 
         Raises:
             Unauthenticated: it says nothing that counts; the reason names no more than a client can mend.
             Unavailable: the issuer's keys are not known yet.
         """
-        self._keys.refresh()
-        self._forget_what_other_keys_signed()
-        digest = hashlib.sha256(token.encode()).digest()
-        known = self._remembered.get(digest)
-        if known is not None:
-            _must_go_on(known, self._clock())
-            self._remembered.move_to_end(digest)
-            return known
         caller = self._caller(await self._claims(token))
         self._forget_what_other_keys_signed()  # the keys may have been read for this token
-        self._remembered[digest] = caller
+        self._remembered[_digest(token)] = caller
         if len(self._remembered) > _MOST_REMEMBERED:
             self._remembered.popitem(last=False)
         return caller
@@ -131,6 +138,10 @@ class Tokens:
         if "nbf" in claims and now < _time(claims["nbf"]) - self._leeway:
             raise Unauthenticated(NOT_YET_VALID, "the token is not valid yet; is this machine's clock right?")
         return caller
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
 
 
 def _must_be_access_token(header: dict[str, Any]) -> None:

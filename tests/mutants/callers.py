@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 _TOKENS = "tests/unit/sagakit/rpc/test_tokens.py"
 _KEYS = "tests/unit/sagakit/rpc/test_keys.py"
 _GATE = "tests/unit/sagakit/rpc/test_gate.py"
+_BEARERS = "tests/unit/sagakit/rpc/test_bearers.py"
 _WHOSE = "tests/unit/order_svc/test_callers.py"
 
 CALLERS = {
@@ -64,9 +65,9 @@ CALLERS = {
     ),
     "read-before-known": Mutant(
         "sagakit/rpc/guard.py",
-        "            await _enter(enter, context, calls)\n            _spend(request, context, calls)\n"
+        "            await enter(context)\n            _spend(request, context, calls)\n"
         "            await _admit(request, context)\n",
-        "            await _admit(request, context)\n            await _enter(enter, context, calls)\n",
+        "            await _admit(request, context)\n            await enter(context)\n",
         f"{_GATE}::test_a_bad_request_of_an_unknown_caller_is_not_even_read",
     ),
     "subjects-share-an-address": Mutant(
@@ -74,6 +75,18 @@ CALLERS = {
         'return f"subject {subject}" if subject else address_of(context.peer())',
         "return address_of(context.peer())",
         f"{_GATE}::test_each_subject_has_a_share_of_its_own_and_who_shows_no_token_has_that_of_the_address",
+    ),
+    "bad-tokens-cost-a-call": Mutant(
+        "sagakit/rpc/bearers.py",
+        "        self._take(address, BAD_TOKEN_COUNTS_AS)\n",
+        "        self._take(address, 1)\n",
+        f"{_BEARERS}::test_an_address_that_sends_bad_tokens_is_told_to_wait_and_they_are_not_looked_at",
+    ),
+    "good-tokens-pay": Mutant(
+        "sagakit/rpc/bearers.py",
+        "            if not pays:\n",
+        "            if pays is None:\n",
+        f"{_BEARERS}::test_good_tokens_cost_their_address_nothing",
     ),
     "actor-by-the-request": Mutant(
         "sagakit/rpc/callers.py",

@@ -66,6 +66,13 @@ def refusal_of(error: grpc.RpcError) -> Refusal:
     return _refusal(error.code(), error.details() or "", status, everything)
 
 
+def refusal_of_aio(error: grpc.aio.AioRpcError) -> Refusal:
+    """Return how a call of an event loop failed."""
+    packed = dict(error.trailing_metadata()).get("grpc-status-details-bin", b"")
+    status = Status.FromString(packed if isinstance(packed, bytes) else packed.encode())
+    return _refusal(error.code(), error.details() or "", status, f"{error.details()} {status}")
+
+
 def refusal_in(status: Status) -> Refusal:
     """Return how one item of a call failed, from its ``status``."""
     code = next(one for one in grpc.StatusCode if one.value[0] == status.code)

@@ -127,7 +127,7 @@ def test_the_tokens_are_taken_by_what_the_services_are_told(layout: Layout) -> N
     tokens = CallerSettings.model_validate(told).tokens()
     assert tokens is not None
     shown = {name: Path(record[name]) for name in ("user_token", "operator_token")}
-    user, operator = (asyncio.run(tokens.caller_of(file.read_text())) for file in shown.values())
+    user, operator = (asyncio.run(tokens.verified(file.read_text())) for file in shown.values())
     assert (user.subject, operator.subject) == ("1", "operator")
     assert user.scopes == {"orders:read", "orders:write", "products:read"}
     assert operator.scopes > user.scopes | {"orders:any", "sagas:operate", "products:write", "deliveries:read"}

@@ -28,7 +28,7 @@ async def test_the_first_token_makes_the_key_and_all_are_good(tmp_path: Path) ->
     second = typed(f"token --key {tmp_path}/key.json --subject ann --operator")
     assert second.err == ""
     verify = verifier(tmp_path)
-    user, operator = [await verify.caller_of(made.out.strip()) for made in (first, second)]
+    user, operator = [await verify.verified(made.out.strip()) for made in (first, second)]
     assert (user.user_id, user.scopes) == (7, frozenset(USER))
     assert (operator.subject, operator.scopes) == ("ann", frozenset(OPERATOR))
 
@@ -36,7 +36,7 @@ async def test_the_first_token_makes_the_key_and_all_are_good(tmp_path: Path) ->
 async def test_json_says_what_the_token_says(tmp_path: Path) -> None:
     line = f"token --key {tmp_path}/key.json --subject 7 --scope orders:read --issuer me --audience you --json"
     made = typed(line).json
-    caller = await verifier(tmp_path, "me", "you").caller_of(made.pop("token"))
+    caller = await verifier(tmp_path, "me", "you").verified(made.pop("token"))
     assert (caller.subject, caller.issuer, sorted(caller.scopes)) == (made["subject"], made["issuer"], made["scopes"])
     assert made["jwks_file"] == str(tmp_path / "jwks.json")
 
@@ -50,7 +50,7 @@ async def test_its_lifetime_ends(tmp_path: Path) -> None:
         leeway_seconds=0,
     )
     with pytest.raises(Unauthenticated, match="expired"):
-        await strict.caller_of(made)
+        await strict.verified(made)
 
 
 def test_an_operators_token_has_every_scope_of_the_contracts() -> None:

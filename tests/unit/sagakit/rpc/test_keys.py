@@ -112,13 +112,14 @@ async def test_a_withdrawn_keys_tokens_are_refused_though_they_were_taken_before
         keys = keys_of(issuer, clock)
         tokens = Tokens(keys, issuer=ISSUER, audience=AUDIENCE)
         token = issuer.token()
-        assert (await tokens.caller_of(token)).subject == "7"
+        assert (await tokens.verified(token)).subject == "7"
         issuer.renew()
-        assert (await tokens.caller_of(token)).subject == "7", "nobody knows yet"
+        assert tokens.remembered(token), "nobody knows yet"
         clock.now += FRESH_SECONDS
         await read_in_the_background(keys)
+        assert tokens.remembered(token) is None
         with pytest.raises(Unauthenticated):
-            await tokens.caller_of(token)
+            await tokens.verified(token)
 
 
 async def test_what_is_no_jwk_set_does_not_replace_the_keys() -> None:

@@ -52,6 +52,17 @@ def test_a_bucket_holds_no_more_than_a_burst_however_long_its_caller_is_silent()
         limited.spend("ann")
 
 
+def test_what_is_given_back_can_be_taken_again_and_is_no_more_than_was_taken() -> None:
+    limited = Quotas(10, 5, 1, Watch())
+    limited.give_back("ann", 5)
+    for taken in (1000, 3):
+        limited.spend("ann", taken)
+        limited.give_back("ann", taken)
+    limited.spend("ann", 5)
+    with pytest.raises(Exhausted):
+        limited.spend("ann")
+
+
 def test_callers_have_buckets_of_their_own() -> None:
     limited = Quotas(10, 1, 1, Watch())
     limited.spend("ann")

@@ -35,12 +35,12 @@ def tokens(*keys: Any, clock: Callable[[], float] = time.time, **settings: Any) 
 
 async def refused(token: str, verifier: Tokens | None = None) -> str:
     with pytest.raises(Unauthenticated) as caught:
-        await (verifier or tokens()).caller_of(token)
+        await (verifier or tokens()).verified(token)
     return caught.value.reason
 
 
 async def test_a_token_says_who_calls_and_what_the_caller_may() -> None:
-    caller = await tokens().caller_of(signed(KEY, "7", "books:read", "books:write"))
+    caller = await tokens().verified(signed(KEY, "7", "books:read", "books:write"))
     assert (caller.subject, caller.issuer, caller.user_id) == ("7", ISSUER, 7)
     assert (caller.may("books:read"), caller.may("books:any")) == (True, False)
 
@@ -49,7 +49,7 @@ async def test_a_token_says_who_calls_and_what_the_caller_may() -> None:
 async def test_the_three_algorithms_are_taken(algorithm: str) -> None:
     key = KEYS_OF_ALL_KINDS[algorithm]
     token = signed_by(key, algorithm)
-    assert (await tokens(*KEYS_OF_ALL_KINDS.values()).caller_of(token)).subject == "7"
+    assert (await tokens(*KEYS_OF_ALL_KINDS.values()).verified(token)).subject == "7"
 
 
 def signed_by(key: Any, algorithm: str, **header: object) -> str:
@@ -167,7 +167,7 @@ async def test_clocks_may_differ_by_the_leeway() -> None:
     lenient, strict = tokens(leeway_seconds=30), tokens(leeway_seconds=0)
     late, early = signed(KEY, exp=time.time() - 20), signed(KEY, nbf=time.time() + 20)
     for token, reason in ((late, EXPIRED), (early, NOT_YET_VALID)):
-        assert (await lenient.caller_of(token)).subject == "7"
+        assert (await lenient.verified(token)).subject == "7"
         assert await refused(token, strict) == reason
 
 
@@ -175,11 +175,13 @@ async def test_a_token_that_is_remembered_expires_all_the_same() -> None:
     now = time.time()
     verifier = tokens(clock=lambda: now, leeway_seconds=10)
     token = signed(KEY, exp=now + 60)
-    assert (await verifier.caller_of(token)).expires == pytest.approx(now + 70)
+    assert (await verifier.verified(token)).expires == pytest.approx(now + 70)
     now += 69
-    assert (await verifier.caller_of(token)).subject == "7"
+    assert verifier.remembered(token)
     now += 2
-    assert await refused(token, verifier) == EXPIRED
+    with pytest.raises(Unauthenticated) as caught:
+        verifier.remembered(token)
+    assert caught.value.reason == EXPIRED
 
 
 async def test_the_user_is_a_positive_number_or_nobody() -> None:
@@ -204,7 +206,7 @@ async def test_the_user_is_a_positive_number_or_nobody() -> None:
     ]
     users = [(str(number), number) for number in (7, 2**63 - 1)] + [(7, 7)]
     for value, user in [*users, *((value, None) for value in nobody)]:
-        caller = await tokens(user_claim="user").caller_of(signed(KEY, "ann", user=value))
+        caller = await tokens(user_claim="user").verified(signed(KEY, "ann", user=value))
         assert (caller.subject, caller.user_id) == ("ann", user), repr(value)
 
 
@@ -214,14 +216,14 @@ async def test_scopes_are_a_text_or_a_list(claims: dict[str, object]) -> None:
     if "scp" in claims:
         del said["scope"]
     token = jws.serialize_compact({"alg": "ES256", "kid": KEY.kid}, json.dumps(said), KEY)
-    assert (await tokens().caller_of(token)).scopes == {"a", "b"}
+    assert (await tokens().verified(token)).scopes == {"a", "b"}
 
 
 async def test_the_reason_given_to_the_client_does_not_say_what_is_wrong_with_a_forged_token() -> None:
     said = set()
     for token in (signed(local_issuer.make_key()), signed(KEY, iss="x"), signed(KEY, aud="x"), signed(KEY)[:-3]):
         with pytest.raises(Unauthenticated) as caught:
-            await tokens().caller_of(token)
+            await tokens().verified(token)
         said.add(str(caught.value))
     assert len(said) == 1
 
@@ -230,19 +232,16 @@ async def test_no_more_than_ten_thousand_tokens_are_remembered(monkeypatch: pyte
     monkeypatch.setattr("sagakit.rpc.tokens._MOST_REMEMBERED", 10)
     verifier = tokens()
     for subject in range(1, 31):
-        await verifier.caller_of(signed(KEY, str(subject)))
+        await verifier.verified(signed(KEY, str(subject)))
     assert len(verifier._remembered) == 10  # noqa: SLF001 - memory has no other face
 
 
-async def test_a_token_that_is_remembered_is_not_verified_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_token_that_was_verified_is_remembered_and_no_other() -> None:
     verifier, token = tokens(), signed(KEY)
-    first = await verifier.caller_of(token)
-
-    def verify(*_: object, **__: object) -> bool:
-        raise AssertionError("verified again")
-
-    monkeypatch.setattr("sagakit.rpc.tokens.jws.validate_compact", verify)
-    assert await verifier.caller_of(token) is first
+    assert verifier.remembered(token) is None
+    first = await verifier.verified(token)
+    assert verifier.remembered(token) is first
+    assert verifier.remembered(token[:-4]) is None
 
 
 LONG = "https://issuer.example/realms/a-realm-with-quite-a-long-name/that-goes-on-and-on/and-on/and-on/and-on"
