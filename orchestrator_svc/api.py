@@ -24,7 +24,10 @@ from sagakit.saga import Saga
 from sagakit.saga.filter import Filter
 from sagakit.saga.instance import Event, Instance
 
-_PAGE = 500
+_PAGE = 100
+"""Sagas that a watch reads at once, and holds until its client has read them."""
+_MOST_ENDED = 1000
+"""Sagas that have ended of which a watch knows that it has sent their ends: they may be notified once more."""
 _DEFAULT_EVENTS = 100
 _DEFAULT_ACTIONS = 100
 _MOST_ACTIONS = 1000
@@ -33,6 +36,33 @@ _Act = Callable[..., tuple[Results, bool]]
 _Action: TypeAlias = pb.RetrySagaRequest | pb.CancelSagaRequest | pb.RetrySagasRequest | pb.CancelSagasRequest
 _Found: TypeAlias = tuple[Instance, datetime]
 """A saga, and the time when it was read, by the database's clock: a saga's age goes by that clock alone."""
+
+
+class Sent:
+    """What a watch has sent, in bounded memory: the versions of sagas under way, and of those that have ended last."""
+
+    def __init__(self) -> None:
+        """Begin with nothing sent."""
+        self._under_way: dict[int, int] = {}
+        self._ended: dict[int, int] = {}
+
+    @property
+    def under_way(self) -> Collection[int]:
+        """The ids of those that passed the watch's filter, and had not ended."""
+        return self._under_way.keys()
+
+    def version(self, saga_id: int) -> int | None:
+        """Return the version of a saga that was sent; None where it was not, or did not pass the filter."""
+        return self._under_way.get(saga_id, self._ended.get(saga_id))
+
+    def note(self, instance: Instance, *, passes: bool) -> None:
+        """Note that ``instance`` was sent, if it ``passes`` the filter; else there is no more to be said of it."""
+        self._under_way.pop(instance.saga_id, None)
+        self._ended.pop(instance.saga_id, None)
+        if passes:
+            (self._ended if instance.ended else self._under_way)[instance.saga_id] = instance.version
+        if len(self._ended) > _MOST_ENDED:
+            del self._ended[next(iter(self._ended))]
 
 
 class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
@@ -80,19 +110,17 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def WatchSagas(self, request: pb.WatchSagasRequest, context: Context) -> AsyncIterator[pb.WatchSagasResponse]:
         """Stream the sagas that pass the filter, then each that changes; also once when it passes no more."""
         wanted = filter_of(request.filter)
-        sent: dict[int, int] = {}  # by saga id the version that was sent, of the sagas that passed then
+        sent = Sent()
         with self._listener.follow() as follower:
             changed: Mapping[int, str] | None = None
             while True:
-                read = self._under_way(wanted, sent) if changed is None else self._changed(changed.keys())
+                read = self._under_way(wanted, sent.under_way) if changed is None else self._changed(changed.keys())
                 async for instance, now in read:
                     passes = wanted.fits(instance, now)
-                    if sent.get(instance.saga_id) != instance.version and (passes or instance.saga_id in sent):
+                    before = sent.version(instance.saga_id)
+                    if before != instance.version and (passes or before is not None):
                         yield pb.WatchSagasResponse(saga=saga_view(self._saga, instance))
-                    if passes:
-                        sent[instance.saga_id] = instance.version
-                    else:
-                        sent.pop(instance.saga_id, None)
+                    sent.note(instance, passes=passes)
                 changed = await follower.next()
 
     async def RetrySaga(self, request: pb.RetrySagaRequest, context: Context) -> pb.RetrySagaResponse:
@@ -152,7 +180,7 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         page, _ = one_page((saga_view(self._saga, instance) for instance in instances), len(instances))
         return len(page)
 
-    async def _under_way(self, wanted: Filter, sent: dict[int, int]) -> AsyncIterator[_Found]:
+    async def _under_way(self, wanted: Filter, sent: Collection[int]) -> AsyncIterator[_Found]:
         """Read the sagas under way that pass ``wanted``, page by page, then those of ``sent`` that pass no more."""
         wanted = replace(wanted, under_way=wanted.ids is None)
         before: int | None = None
@@ -165,17 +193,23 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
             if len(page) < _PAGE:
                 break
             before = page[-1].saga_id
-        async for found in self._changed(sent.keys() - seen):
+        async for found in self._changed(set(sent) - seen):
             yield found
 
     def _page(self, tx: Transaction, *, wanted: Filter, before: int | None) -> tuple[list[Instance], datetime]:
         return self._store.find(tx, wanted, before=before, limit=_PAGE), self._store.now(tx)
 
     async def _changed(self, ids: Collection[int]) -> AsyncIterator[_Found]:
-        if ids:
-            found, now = await self._database.run(lambda tx: (self._store.get(tx, ids), self._store.now(tx)))
+        """Read the sagas ``ids``, page by page: a client that does not read on has the service hold one page."""
+        left = sorted(ids)
+        while left:
+            page, left = left[:_PAGE], left[_PAGE:]
+            found, now = await self._database.run(partial(self._get, page))
             for instance in found.values():
                 yield instance, now
+
+    def _get(self, ids: Collection[int], tx: Transaction) -> tuple[Mapping[int, Instance], datetime]:
+        return self._store.get(tx, ids), self._store.now(tx)
 
 
 def _note(request: _Action) -> str:

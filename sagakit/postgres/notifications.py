@@ -13,11 +13,13 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 
 import psycopg
 
 from sagakit.errors import Unavailable
 from sagakit.postgres.address import LISTENING, DatabaseAddress
+from sagakit.postgres.followers import Follower, FollowerOfAll, FollowerOfOne, Recent
 from sagakit.postgres.pipeline import Transaction
 from sagakit.postgres.sql import array
 from sagakit.runtime.logs import logger, one_line
@@ -28,8 +30,6 @@ _LINGER_SECONDS = 30.0
 """How long it goes on listening once nobody follows."""
 _LOOK_SECONDS = 10.0
 _BACKOFF_SECONDS = 0.5
-_MOST_CHANGES = 10_000
-"""Ids that are kept for a follower who does not ask; above that he is told that he missed some."""
 _LONGEST_NEWS = 1_000
 """In characters. Longer news are left out."""
 _PART_BYTES = 3_900
@@ -66,45 +66,6 @@ def _lock(channel: str) -> int:
     return zlib.crc32(channel.encode())
 
 
-class Follower:
-    """Collects what has changed until it is asked."""
-
-    def __init__(self) -> None:
-        """Begin with nothing changed."""
-        self._changed: dict[int, str] = {}
-        self._missed = False
-        self._something = asyncio.Event()
-
-    async def next(self, within_seconds: float | None = None) -> dict[int, str] | None:
-        """Wait until something has changed, and return it; None where notifications may be missing.
-
-        After ``within_seconds`` it returns None as well: a notification may be lost with its connection. Each id comes
-        with its news, which are empty where there are none, or where it changed more than once.
-        """
-        try:
-            async with asyncio.timeout(within_seconds):
-                await self._something.wait()
-        except TimeoutError:
-            return None
-        self._something.clear()
-        changed, missed = self._changed, self._missed
-        self._changed, self._missed = {}, False
-        return None if missed else changed
-
-    def note(self, changes: Mapping[int, str]) -> None:
-        """Note ``changes``: ids and their news."""
-        self._changed.update({one: "" if one in self._changed else news for one, news in changes.items()})
-        if len(self._changed) > _MOST_CHANGES:
-            self._changed.clear()
-            self._missed = True
-        self._something.set()
-
-    def note_missed(self) -> None:
-        """Note that anything may have changed."""
-        self._missed = True
-        self._something.set()
-
-
 class NotificationListener:
     """Listens on a channel, and passes on what has changed to those who follow in this process's event loop.
 
@@ -114,23 +75,41 @@ class NotificationListener:
     def __init__(self, address: DatabaseAddress, channel: str) -> None:
         """Listen on ``channel`` of the database at ``address`` once `run` runs."""
         self._address, self._channel = address, channel
-        self._followers: dict[int | None, set[Follower]] = {}
+        self._of_one: dict[int, set[FollowerOfOne]] = {}
+        self._of_all: set[FollowerOfAll] = set()
+        self._recent = Recent()
         self._wanted = asyncio.Event()
         self._left = float("-inf")
 
     @contextmanager
     def follow(self, only: int | None = None) -> Iterator[Follower]:
         """Follow whatever changes, or one id. Begin before you read the state, so that no change is missed."""
-        follower = Follower()
-        self._followers.setdefault(only, set()).add(follower)
         self._wanted.set()
+        try:
+            with self._following_all() if only is None else self._following(only) as follower:
+                yield follower
+        finally:
+            self._left = time.monotonic()
+
+    @contextmanager
+    def _following_all(self) -> Iterator[Follower]:
+        follower = FollowerOfAll(self._recent)
+        self._of_all.add(follower)
         try:
             yield follower
         finally:
-            self._followers[only].discard(follower)
-            if not self._followers[only]:
-                del self._followers[only]
-            self._left = time.monotonic()
+            self._of_all.discard(follower)
+
+    @contextmanager
+    def _following(self, one: int) -> Iterator[Follower]:
+        follower = FollowerOfOne()
+        self._of_one.setdefault(one, set()).add(follower)
+        try:
+            yield follower
+        finally:
+            self._of_one[one].discard(follower)
+            if not self._of_one[one]:
+                del self._of_one[one]
 
     async def run(self) -> None:
         """Listen while that is wanted, until cancelled; a lost connection is made anew."""
@@ -174,16 +153,15 @@ class NotificationListener:
             lost.result()
 
     def _is_wanted(self) -> bool:
-        if self._followers or time.monotonic() - self._left < _LINGER_SECONDS:
+        if self._of_one or self._of_all or time.monotonic() - self._left < _LINGER_SECONDS:
             return True
         self._wanted.clear()
         return False
 
     def _note_missed(self) -> None:
         """Have everyone look again."""
-        for followers in self._followers.values():
-            for follower in followers:
-                follower.note_missed()
+        for follower in chain(self._of_all, *self._of_one.values()):
+            follower.note_missed()
 
     def _note(self, payload: str) -> None:
         try:
@@ -191,8 +169,10 @@ class NotificationListener:
         except ValueError:  # from a replica of another version
             self._note_missed()
             return
-        for follower in self._followers.get(None, ()):
-            follower.note(changes)
-        for only in changes.keys() & self._followers.keys():
-            for follower in self._followers[only]:
-                follower.note({only: changes[only]})
+        if self._of_all:
+            self._recent.note(changes)
+        for follower in self._of_all:
+            follower.note()
+        for one in changes.keys() & self._of_one.keys():
+            for only in self._of_one[one]:
+                only.note(one, changes[one])

@@ -1,6 +1,10 @@
 """What a watch of sagas goes by."""
 
 import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -24,6 +28,8 @@ from tests.support.scratch import migrated_database
 from tests.unit.orchestrator_svc.messages import CREATED
 
 STORE = SagaStore(OrderCreated)
+NOBODY = cast("Any", None)
+"""The context of a call that no server makes."""
 HALF_AN_HOUR = Duration(seconds=round(timedelta(minutes=30).total_seconds()))
 
 
@@ -39,26 +45,61 @@ def let_its_clock_be_an_hour_fast(dsn: str) -> None:
         owner.execute(f'ALTER DATABASE "{name}" SET search_path = fast, pg_catalog, public'.encode())
 
 
+@contextmanager
+def served(stack: Stack, dsn: str) -> Iterator[tuple[OrchestratorService, NotificationListener, Database]]:
+    """Yield the API on the database at ``dsn``, with the listener that somebody has to run."""
+    address = DatabaseSettings.model_validate({"database_url": dsn}).database_url
+    database, listener = Database(address, 2), NotificationListener(address, CHANNEL)
+    lag = GroupLag({"bootstrap.servers": stack.bootstrap}, "orchestrator_svc", [])
+    try:
+        yield OrchestratorService(database, ORDER_SAGA, STORE, listener, lag), listener, database
+    finally:
+        database.close()
+
+
+def begin(database: Database, ids: Sequence[int]) -> None:
+    """Let a saga begin for each of ``ids``, all in one transaction."""
+    starts = [
+        Message(replace(CREATED, order_id=order_id), CREATED.TOPIC, 0, offset, f"message-{order_id}", None)
+        for offset, order_id in enumerate(ids)
+    ]
+    with database.pipeline() as pipeline:
+        SagaEngine(ORDER_SAGA, STORE).handle(starts, pipeline)
+
+
+def test_a_watch_shows_each_of_many_sagas_once_those_that_were_there_and_those_that_begin(stack: Stack) -> None:
+    there, begun = range(1, 1251), range(2001, 3251)
+
+    async def watched() -> Counter[int]:
+        running, seen = asyncio.create_task(listener.run()), Counter[int]()
+        watch = cast("AsyncGenerator[pb.WatchSagasResponse]", service.WatchSagas(pb.WatchSagasRequest(), NOBODY))
+        try:
+            async with asyncio.timeout(60), aclosing(watch):
+                while len(seen) < len(there):
+                    seen[(await anext(watch)).saga.order_id] += 1
+                await asyncio.to_thread(begin, database, begun)
+                while len(seen) < len(there) + len(begun):
+                    seen[(await anext(watch)).saga.order_id] += 1
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        return seen
+
+    with served(stack, migrated_database(stack, "orchestrator_svc")) as (service, listener, database):
+        begin(database, there)
+        assert asyncio.run(watched()) == Counter([*there, *begun])
+
+
 def test_a_saga_is_as_old_as_the_clock_of_its_database_says(stack: Stack) -> None:
     dsn = migrated_database(stack, "orchestrator_svc")
-    address = DatabaseSettings.model_validate({"database_url": dsn}).database_url
-    started = Message(CREATED, CREATED.TOPIC, 0, 0, "message-1", None)
-    before = Database(address, 1)
-    with before.pipeline() as pipeline:
-        SagaEngine(ORDER_SAGA, STORE).handle([started], pipeline)
-    before.close()
+    with served(stack, dsn) as (_, _, before):
+        begin(before, [CREATED.order_id])
     let_its_clock_be_an_hour_fast(dsn)
 
     async def first_saga() -> int:
-        lag = GroupLag({"bootstrap.servers": stack.bootstrap}, "orchestrator_svc", [])
-        listener = NotificationListener(address, CHANNEL)
-        service = OrchestratorService(database, ORDER_SAGA, STORE, listener, lag)
         request = pb.WatchSagasRequest(filter=pb.SagaFilter(min_age=HALF_AN_HOUR))
         async with asyncio.timeout(20):
-            return (await anext(service.WatchSagas(request, cast("Any", None)))).saga.order_id
+            return (await anext(service.WatchSagas(request, NOBODY))).saga.order_id
 
-    database = Database(address, 2)
-    try:
+    with served(stack, dsn) as (service, _, _):
         assert asyncio.run(first_saga()) == CREATED.order_id
-    finally:
-        database.close()

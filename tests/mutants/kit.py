@@ -333,6 +333,12 @@ KIT = {
         "SELECT pg_try_advisory_xact_lock",
         "tests/integration/test_notifications.py::test_nothing_is_notified_unless_somebody_follows",
     ),
+    "missed-changes-unsaid": Mutant(
+        "sagakit/postgres/followers.py",
+        "        if self.end - start > _MOST_CHANGES:\n            return None\n",
+        "",
+        "tests/unit/sagakit/postgres/test_followers.py::test_who_asks_too_late_is_told_that_he_missed_some_and_then_goes_on",
+    ),
     "scans-take-the-threads-of-short-transactions": Mutant(
         "sagakit/postgres/database.py",
         "run_in_executor(self._scanning, self.transact, function)",
