@@ -14,14 +14,19 @@ _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Proxy:
     """Forwards each connection to what ``choose`` returns, both ways, until `hang` is called.
 
-    With ``secured`` it speaks TLS in front of what does not.
+    With ``secured`` it speaks TLS in front of what does not. With ``source`` its clients are behind it those of that
+    address, such as 127.0.0.2.
     """
 
     def __init__(
-        self, choose: Callable[[], Listen], listen: Listen | None = None, secured: ssl.SSLContext | None = None
+        self,
+        choose: Callable[[], Listen],
+        listen: Listen | None = None,
+        secured: ssl.SSLContext | None = None,
+        source: str = "",
     ) -> None:
         self.address = listen or Listen("127.0.0.1", 0)
-        self._secured = secured
+        self._secured, self._source = secured, (source, 0) if source else None
         self._choose = choose
         self._going = asyncio.Event()
         self._going.set()
@@ -48,7 +53,7 @@ class Proxy:
         self._tasks.add(task)
         behind = self._choose()
         try:
-            there = await asyncio.open_connection(behind.host, behind.port)
+            there = await asyncio.open_connection(behind.host, behind.port, local_addr=self._source)
         except OSError:
             writer.close()
             return
