@@ -190,7 +190,7 @@ def deploy(
     with_acls: bool = False,
     passwords: Mapping[str, str] | None = None,
 ) -> None:
-    """Create topics and register schemas; wait up to five minutes for servers that are still starting.
+    """Create topics and register schemas; wait up to five minutes for each server that is still starting.
 
     ``with_acls`` says whether Kafka's ACLs are made as well, and ``passwords`` has who shall be able to log in. Both
     are done before the registry is needed, which may need them itself. Whoever can log in has its rights by then.
@@ -204,7 +204,7 @@ def deploy(
     admin = AdminClient(read.kafka_client())
     with SchemaRegistryClient(read.registry_client()) as registry:
 
-        def attempt() -> None:
+        def prepare_kafka() -> None:
             letters = dead_letter_topics_of(folder, otherwise.replicas, otherwise.dead_letter_days)
             create_topics(admin, topics_of(folder, otherwise.replicas) + letters)
             keep_settings(admin, letters)
@@ -212,9 +212,9 @@ def deploy(
                 grant_access(admin, folder)
             if passwords:
                 logins.apply(admin, passwords)
-            register_schemas(registry, folder)
 
-        wait_until_up(attempt, Unavailable, log)
+        wait_until_up(prepare_kafka, Unavailable, log)
+        wait_until_up(lambda: register_schemas(registry, folder), Unavailable, log)
 
 
 def main() -> None:
