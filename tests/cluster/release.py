@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +92,13 @@ class Release:
         """Return what stands in a secret, by key."""
         (found,) = self.get("secrets", "--field-selector", f"metadata.name={name}")
         return {key: base64.b64decode(value) for key, value in found["data"].items()}
+
+    def make_secret(self, name: str, data: Mapping[str, str | bytes]) -> None:
+        """Make a secret."""
+        contents = {key: value.encode() if isinstance(value, str) else value for key, value in data.items()}
+        encoded = {key: base64.b64encode(value).decode() for key, value in contents.items()}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": encoded}
+        self.kubectl("apply", "--filename", "-", stdin=json.dumps(secret))
 
     @property
     def authority(self) -> bytes:

@@ -1,6 +1,5 @@
 """The chart on servers that exist: those of another release, whose services it gives further replicas."""
 
-import base64
 import json
 
 import pytest
@@ -9,14 +8,6 @@ from tests.cluster.release import NAME, SERVICES, Release
 
 NOUNS = tuple(service.removesuffix("-svc") for service in SERVICES)
 pytestmark = pytest.mark.timeout(1200)
-
-
-def make_secret(namespace: Release, name: str, data: dict[str, bytes | str]) -> None:
-    """Make a secret in a namespace."""
-    text = {key: value.encode() if isinstance(value, str) else value for key, value in data.items()}
-    encoded = {key: base64.b64encode(value).decode() for key, value in text.items()}
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": encoded}
-    namespace.kubectl("apply", "--filename", "-", stdin=json.dumps(secret))
 
 
 def let_in(release: Release, namespace: Release) -> None:
@@ -38,9 +29,9 @@ def test_a_release_on_servers_that_exist_brings_none_and_works(release: Release,
         noun: f"postgresql://{noun}_svc:{password}@{NAME}-postgres.{there}:5432/{noun}_svc?{tls}"
         for noun, password in owners.items()
     }
-    make_secret(namespace, "databases", dict(servers))
+    namespace.make_secret("databases", dict(servers))
     # All of them show the deployer's certificate to Kafka, which asks at its brokers' listener for nothing else.
-    make_secret(namespace, "authorities", dict(release.secret(f"{NAME}-deployer-tls")))
+    namespace.make_secret("authorities", dict(release.secret(f"{NAME}-deployer-tls")))
     certificate = {
         f"KAFKA_SSL_{name}_LOCATION": f"/authorities/tls.{end}"
         for name, end in (("CERTIFICATE", "crt"), ("KEY", "key"))
@@ -50,7 +41,7 @@ def test_a_release_on_servers_that_exist_brings_none_and_works(release: Release,
         "SCHEMA_REGISTRY_USERNAME": "deployer",
         "SCHEMA_REGISTRY_PASSWORD": release.secret(f"{NAME}-deployer-login")["registry"].decode(),
     }
-    make_secret(namespace, "servers", {"KAFKA_SECURITY_PROTOCOL": "SSL", **certificate, **trust, **login})
+    namespace.make_secret("servers", {"KAFKA_SECURITY_PROTOCOL": "SSL", **certificate, **trust, **login})
     let_in(release, namespace)
     values = {
         "kafka.enabled": "false",
