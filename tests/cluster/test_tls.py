@@ -35,10 +35,13 @@ def serial_of(certificate: bytes) -> int:
     return x509.load_pem_x509_certificate(certificate).serial_number
 
 
-def served(address: str) -> int:
-    """Return the serial number of the certificate that is shown at ``address``."""
+def served(address: str) -> int | None:
+    """Return the serial number of the certificate that is shown at ``address``; None where nobody answers just now."""
     host, port = address.split(":")
-    return serial_of(ssl.get_server_certificate((host, int(port))).encode())
+    try:
+        return serial_of(ssl.get_server_certificate((host, int(port))).encode())
+    except OSError:
+        return None
 
 
 def served_by_postgres(address: str) -> int:
