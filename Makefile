@@ -43,9 +43,12 @@ logs: venv-stack ## show the logs' last lines; ARGS="order_svc --follow" picks o
 	@python -m devstack logs $(ARGS)
 
 ##@ Work on it
-.PHONY: test test-unit test-upgrade mutants chaos bench lint format
+.PHONY: test test-closed test-unit test-upgrade mutants chaos bench lint format
 test: venv-dev ## every test, on real servers of its own; ARGS="-k watch" goes to pytest
 	@python -m pytest $(ARGS)
+
+test-closed: venv-dev ## the tests of whole ways through the system, on a closed stack; ARGS="-k watch"
+	@SECURE=1 python -m pytest tests/e2e $(ARGS)
 
 chaos: venv-dev ## faults under load, and a report; DURATION=600 SEED=1 REPLICAS=2 NEMESES=kill,goes-back
 	@python -m tests.chaos --duration $(or $(DURATION),120) $(if $(SEED),--seed $(SEED)) \

@@ -4,11 +4,11 @@ import ssl
 import urllib.request
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from devstack.security import Security
 from devstack.services import Service
 from devstack.stack import Stack
 
@@ -32,7 +32,7 @@ def counts(stack: Stack) -> dict[str, Counts]:
     found = {}
     for part in stack.parts:
         if isinstance(part, Service) and part.pid is not None:
-            served = _metrics(part.metrics, stack.security.ca if stack.security.on else None)
+            served = _metrics(part.metrics, stack.security)
             found[part.name] = Counts(served["sagakit_batch_messages_sum"], served["sagakit_batch_messages_count"])
             if part.module == "order_svc":
                 name = part.name.replace(part.module, CREATES)
@@ -51,10 +51,10 @@ def per_transaction(before: Mapping[str, Counts], after: Mapping[str, Counts]) -
     return {name: messages[name] / max(1, transactions[name]) for name in messages}
 
 
-def _metrics(address: str, authority: Path | None) -> dict[str, float]:
-    trust = ssl.create_default_context(cafile=authority) if authority else None
-    url = f"{'https' if trust else 'http'}://{address}/metrics"
-    with urllib.request.urlopen(url, context=trust) as answer:  # noqa: S310 - a service of this stack
+def _metrics(address: str, security: Security) -> dict[str, float]:
+    context = ssl.create_default_context(cafile=security.ca) if security.on else None
+    url = f"{'https' if context else 'http'}://{address}/metrics"
+    with urllib.request.urlopen(url, context=context) as answer:  # noqa: S310 - an HTTP URL
         text = answer.read().decode()
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(text):

@@ -19,7 +19,7 @@ from tests.support.trust import remember
 from tools.lanes import unit
 
 SECURE = bool(os.environ.get("SECURE"))
-"""Whether the stack is closed: ``make test SECURE=1 ARGS=tests/e2e``."""
+"""Whether the stack is closed: ``make test-closed``."""
 FIRST_START_SECONDS = 1200
 """The first start ever downloads Kafka and the registry."""
 

@@ -19,7 +19,8 @@ AGAIN = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE}
 
 @pytest.mark.parametrize("method", ["CreateOrder", "GetOrder", "WatchOrder"])
 async def test_every_call_of_a_burst_is_answered_or_may_try_again(stack: Stack, shop: Shop, method: str) -> None:
-    product = shop.product(stock=2 * CALLS)
+    address, product = stack.service("order_svc").grpc, shop.product(stock=2 * CALLS)
+    metadata = trust.metadata(address)
     order = shop.final(shop.place(product))
     requests = {
         "CreateOrder": order_pb2.CreateOrderRequest(user_id=1, product_id=product, quantity=1, price=PRICE),
@@ -28,7 +29,8 @@ async def test_every_call_of_a_burst_is_answered_or_may_try_again(stack: Stack, 
     }
 
     async def one(channel: grpc.aio.Channel) -> grpc.StatusCode:
-        call = getattr(order_pb2_grpc.OrderServiceStub(channel), method)(requests[method], timeout=90)
+        stub = order_pb2_grpc.OrderServiceStub(channel)
+        call = getattr(stub, method)(requests[method], timeout=90, metadata=metadata)
         if method == "WatchOrder":  # a stream's status comes after its messages
             with suppress(grpc.aio.AioRpcError):
                 async for _ in call:
@@ -38,9 +40,7 @@ async def test_every_call_of_a_burst_is_answered_or_may_try_again(stack: Stack, 
 
     async with AsyncExitStack() as opened:
         channels = [
-            await opened.enter_async_context(
-                trust.aio_channel(stack.service("order_svc").grpc, [("grpc.use_local_subchannel_pool", 1)])
-            )
+            await opened.enter_async_context(trust.aio_channel(address, [("grpc.use_local_subchannel_pool", 1)]))
             for _ in range(CHANNELS)
         ]
         await asyncio.gather(*(channel.channel_ready() for channel in channels))

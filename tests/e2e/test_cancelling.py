@@ -12,6 +12,7 @@ from devstack.stack import Stack
 from tests.support.rpc import code_of, refusal
 from tests.support.shop import CANCELLED, COMPLETED, PENDING, Shop, new_user
 from tests.support.stored_state import StoredState
+from tests.support.trust import in_history
 from tests.support.wait import eventually
 
 CANCEL_REQUESTED = "CANCEL_REQUESTED"
@@ -48,7 +49,7 @@ def test_a_cancel_before_the_delivery_undoes_everything(breakable: Stack, shop: 
     assert final.cancel_request_time == asked.cancel_request_time
     assert shop.stock(product) == 10
     assert shop.delivery(order) is None
-    assert notes(shop, order) == ["Ada of the help desk: ordered twice"]
+    assert notes(shop, order) == [in_history(breakable, "Ada of the help desk", "ordered twice")]
     StoredState(breakable, [final]).must_agree()
 
 
@@ -62,7 +63,7 @@ def test_a_cancel_may_be_repeated_and_the_first_is_kept(breakable: Stack, shop: 
     assert shop.order(order.order_id) == first
     breakable.service("product_svc").start()
     assert shop.final(order).cancel_reason == CANCEL_REQUESTED
-    assert notes(shop, order) == [f"user {user}: changed my mind"]
+    assert notes(shop, order) == [in_history(breakable, f"user {user}", "changed my mind", named=False)]
 
 
 def test_an_order_that_has_ended_cannot_be_cancelled(shop: Shop) -> None:

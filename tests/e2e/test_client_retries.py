@@ -5,7 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
-from ordersaga_client import CHANNEL_OPTIONS, place, watch
+from ordersaga_client import CHANNEL_OPTIONS, place, watch, with_token
 
 from devstack.stack import Stack
 from tests.support import trust
@@ -23,7 +23,7 @@ def test_orders_are_placed_once_each_though_the_service_is_killed_under_them(bre
     half_way = threading.Barrier(CLIENTS + 1)
 
     def order_on(_: int) -> list[order_pb2.Order]:
-        with trust.channel(service.grpc, CHANNEL_OPTIONS) as channel:
+        with with_token(trust.channel(service.grpc, CHANNEL_OPTIONS), trust.token(service.grpc)) as channel:
             stub = order_pb2_grpc.OrderServiceStub(channel)
             placed = []
             for turn in range(EACH):

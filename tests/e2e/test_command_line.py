@@ -13,6 +13,7 @@ import pytest
 from ordersaga.messages import RECORDS, DecreaseProductCommand
 
 from devstack.layout import ROOT
+from devstack.security import DEPLOYER
 from devstack.services import NAMES
 from devstack.stack import Stack
 from tests.support.declared import STEPS, TOPICS
@@ -26,6 +27,12 @@ from tests.support.wait import eventually
 @pytest.fixture
 def line(stack: Stack) -> Line:
     return Line(stack)
+
+
+@pytest.fixture
+def deployer(stack: Stack) -> Line:
+    """The only one who may register schemas, where not everybody may."""
+    return Line(stack, DEPLOYER)
 
 
 def create(product: int, *more: object) -> list[object]:
@@ -180,17 +187,17 @@ class Contracts:
         (self.folder / self.topic / "Thing.avsc").write_text(json.dumps(record))
 
 
-def test_a_schema_is_new_until_it_is_registered(line: Line, tmp_path: Path) -> None:
+def test_a_schema_is_new_until_it_is_registered(deployer: Line, tmp_path: Path) -> None:
     contracts = Contracts(tmp_path)
-    (before,) = line("schemas", "check", tmp_path, "--json").json["schemas"]
+    (before,) = deployer("schemas", "check", tmp_path, "--json").json["schemas"]
     assert (before["subject"], before["state"], before["reason"]) == (contracts.subject, "new", "the first version")
-    (after,) = line("schemas", "register", tmp_path, "--json").json["schemas"]
+    (after,) = deployer("schemas", "register", tmp_path, "--json").json["schemas"]
     assert (after["state"], after["version"]) == ("registered", 1)
     contracts.has({"name": "number", "type": "long"}, {"name": "colour", "type": "string", "default": ""})
-    compatible = line("schemas", "check", tmp_path)
+    compatible = deployer("schemas", "check", tmp_path)
     assert compatible.code == 0
     assert re.search(r"new +compatible with version 1$", compatible.out, re.MULTILINE)
-    (second,) = line("schemas", "register", tmp_path, "--json").json["schemas"]
+    (second,) = deployer("schemas", "register", tmp_path, "--json").json["schemas"]
     assert (second["state"], second["version"]) == ("registered", 2)
 
 
@@ -207,12 +214,12 @@ def test_a_schema_is_new_until_it_is_registered(line: Line, tmp_path: Path) -> N
     ids=["new", "gone", "changed"],
 )
 def test_an_incompatible_schema_is_shown_with_the_reason_and_not_registered(
-    line: Line, tmp_path: Path, fields: list[dict[str, object]], why: str
+    deployer: Line, tmp_path: Path, fields: list[dict[str, object]], why: str
 ) -> None:
     contracts = Contracts(tmp_path)
-    assert line("schemas", "register", tmp_path).code == 0
+    assert deployer("schemas", "register", tmp_path).code == 0
     contracts.has(*fields)
     for command in ("check", "register"):
-        found = line("schemas", command, tmp_path, "--json")
+        found = deployer("schemas", command, tmp_path, "--json")
         (schema,) = found.json["schemas"]
         assert (found.code, schema["state"], schema["reason"]) == (1, "incompatible", f"with version 1: {why}")

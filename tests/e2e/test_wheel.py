@@ -63,6 +63,18 @@ with grpc.insecure_channel(sys.argv[1]) as channel:
             print(result.error.message if result.HasField("error") else result.order.order_id)
 """
 
+CLOSED = """
+import sys
+import grpc
+from ordersaga_client import token_from_environment, with_token
+
+def secured(address, options=None):
+    with open(sys.argv[2], "rb") as file:
+        credentials = grpc.ssl_channel_credentials(file.read())
+    return with_token(grpc.secure_channel(address, credentials, options=options), token_from_environment())
+"""
+"""What the lines take in the place of their channel, where the stack is closed."""
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -91,21 +103,31 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(environment: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+def run(environment: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | variables
     command = [str(environment / "bin" / "python"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=clean, cwd=environment)
 
 
+def run_on(stack: Stack, environment: Path, lines: str) -> subprocess.CompletedProcess[str]:
+    """Run ``lines`` on the stack; in a closed one as the user that they order for."""
+    address, security = stack.service("order_svc").grpc, stack.security
+    if not security.on:
+        return run(environment, "-c", lines, address)
+    program = CLOSED + lines.replace("grpc.insecure_channel(", "secured(")
+    token = str(security.ca.with_name("user.token"))
+    return run(environment, "-c", program, address, str(security.ca), ORDERSAGA_TOKEN_FILE=token)
+
+
 @pytest.mark.parametrize("lines", [PROGRAM, ONCE], ids=["stubs", "helpers"])
 def test_ten_lines_place_an_order_and_watch_it(stack: Stack, environment: Path, lines: str) -> None:
-    done = run(environment, "-c", lines, stack.service("order_svc").grpc)
+    done = run_on(stack, environment, lines)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-1] == "ORDER_STATUS_COMPLETED"
 
 
 def test_a_few_lines_more_place_three_lists(stack: Stack, environment: Path) -> None:
-    done = run(environment, "-c", LISTS, stack.service("order_svc").grpc)
+    done = run_on(stack, environment, LISTS)
     assert done.returncode == 0, done.stderr
     assert len({int(order_id) for order_id in done.stdout.split()}) == 300
 

@@ -147,7 +147,7 @@ def delete_topics(bootstrap: str, *names: str) -> None:
 def empty_topic(bootstrap: str, name: str, partitions: int = 1) -> None:
     """Delete all messages of a topic."""
     until = [TopicPartition(name, number, end) for number, end in enumerate(ends(bootstrap, name, partitions))]
-    admin = AdminClient({"bootstrap.servers": bootstrap})  # it has to live until its futures are done
+    admin = AdminClient(trust.kafka(bootstrap))  # it has to live until its futures are done
     for future in admin.delete_records(until).values():
         future.result(15)
 

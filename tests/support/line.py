@@ -60,13 +60,15 @@ def typed(arguments: Sequence[object], environment: Mapping[str, str]) -> Typed:
 class Line:
     """Types ``ordersaga`` lines to the servers of a stack."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, login: str = "") -> None:
+        """Type as an operator; as ``login``, where one is given, to Kafka and the registry of a closed stack."""
         self.environment = {
             "ORDER_SVC_ADDRESS": stack.service("order_svc").grpc,
             "ORCHESTRATOR_SVC_ADDRESS": stack.service("orchestrator_svc").grpc,
             "KAFKA_BOOTSTRAP_SERVERS": stack.bootstrap,
             "SCHEMA_REGISTRY_URL": stack.registry_url,
             "DEVSTACK_DATA": str(stack.folder) if stack.security.on else NOWHERE["DEVSTACK_DATA"],
+            **(stack.security.settings(login) if login else {}),
         }
 
     def __call__(self, *arguments: object) -> Typed:

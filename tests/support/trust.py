@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 
 import grpc
-from ordersaga_client import Token, token_in_file
+from ordersaga_client import Token, metadata_of, token_in_file
 
 from devstack.security import DEPLOYER
 from devstack.services import Service
@@ -69,6 +69,22 @@ def token(address: str) -> Token | None:
         if address in set(_addresses(stack)):
             return token_in_file(str(stack.security.operator_token))
     return None
+
+
+def metadata(address: str) -> Sequence[tuple[str, str]]:
+    """Return what a call to the service at ``address`` has to carry, in an event loop, where no channel adds it."""
+    found = token(address)
+    return metadata_of(found()) if found else ()
+
+
+def in_history(stack: Stack, actor: str, reason: str, *, named: bool = True) -> str:
+    """Return how a history says that ``actor`` has acted by a request of these tests, which may be ``named`` so or not.
+
+    In a closed stack who acts is who the token says, and what the request calls itself is noted.
+    """
+    if not stack.security.on:
+        return f"{actor}: {reason}"
+    return f"operator (https://devstack.invalid): {reason}{f' (as {actor})' if named else ''}"
 
 
 def page(address: str) -> tuple[str, ssl.SSLContext | None]:
