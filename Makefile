@@ -50,9 +50,9 @@ test: venv-dev ## every test, on real servers of its own; ARGS="-k watch" goes t
 test-closed: venv-dev ## the tests of whole ways through the system, on a closed stack; ARGS="-k watch"
 	@SECURE=1 python -m pytest tests/e2e $(ARGS)
 
-chaos: venv-dev ## faults under load, and a report; DURATION=600 SEED=1 REPLICAS=2 NEMESES=kill,goes-back
+chaos: venv-dev ## faults under load, and a report; DURATION=600 SEED=1 REPLICAS=2 NEMESES=kill,goes-back SECURE=1
 	@python -m tests.chaos --duration $(or $(DURATION),120) $(if $(SEED),--seed $(SEED)) \
-	  --replicas $(or $(REPLICAS),1) $(if $(NEMESES),--nemeses $(NEMESES))
+	  --replicas $(or $(REPLICAS),1) $(if $(NEMESES),--nemeses $(NEMESES)) $(if $(SECURE),--secure)
 
 bench: venv-dev ## measure throughput, latency, costs and growth on a stack of its own; ARGS="--only growth --rounds 3"
 	@python -m bench $(ARGS)

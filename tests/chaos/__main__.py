@@ -1,4 +1,4 @@
-"""The long form: ``python -m tests.chaos --duration 600 --seed 1 [--replicas 2] [--nemeses kill,goes-back]``."""
+"""The long form: ``python -m tests.chaos --duration 600 --seed 1 [--replicas 2] [--nemeses kill] [--secure]``."""
 
 import argparse
 import secrets
@@ -22,7 +22,7 @@ def main() -> int:
     folder = ROOT / ".chaos" / f"{time.strftime('%Y%m%d-%H%M%S')}-seed-{settings.seed}"
     signal.signal(signal.SIGTERM, _interrupt)
     print(f"seed {settings.seed}, {settings.duration:.0f} s; everything goes to {folder}", flush=True)
-    stack = fresh(folder / "stack")
+    stack = fresh(folder / "stack", secure=settings.secure)
     try:
         result = run(stack, settings, lambda text: print(text, flush=True))
     except DevstackError as error:
@@ -51,6 +51,7 @@ def _settings() -> Settings:
     parser.add_argument("--seed", type=int, help="of customers and faults; random, and printed, where it is not given")
     parser.add_argument("--replicas", type=int, choices=(1, 2), default=1, help="of every service (1)")
     parser.add_argument("--nemeses", default="", help="beginnings of kinds, with commas: all where not given")
+    parser.add_argument("--secure", action="store_true", help="on a closed stack")
     parser.add_argument("--rate", type=float, default=10, help="customers a second (10)")
     parser.add_argument("--bound", type=float, default=120, help="seconds after the last heal until all is final (120)")
     parser.add_argument("--list", action="store_true", help="list the kinds of fault, and end")
@@ -64,7 +65,7 @@ def _settings() -> Settings:
     except ValueError as error:
         parser.error(str(error))
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
-    return Settings(seed, given.duration, given.replicas, nemeses, given.rate, bound=given.bound)
+    return Settings(seed, given.duration, given.replicas, nemeses, given.rate, bound=given.bound, secure=given.secure)
 
 
 def _interrupt(*_: object) -> None:

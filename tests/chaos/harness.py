@@ -14,6 +14,7 @@ from devstack.processes import tail
 from devstack.server import Server
 from devstack.services import NAMES, Service
 from devstack.stack import Stack
+from tests.support import trust
 
 SHORT_TIMES = {
     "SAGA_TIME_SCALE": "0.05",  # a step waits 3 s for its reply
@@ -27,9 +28,9 @@ _LOOK_SECONDS = 0.3
 _BACKOFF_SECONDS = 1.0
 
 
-def fresh(folder: Path) -> Stack:
-    """Return a stack in ``folder``, each part of which may fail alone, each service's database included."""
-    return Stack.fresh(folder, session_seconds=_SESSION_SECONDS, databases_apart=True)
+def fresh(folder: Path, *, secure: bool = False) -> Stack:
+    """Return a stack in ``folder``, closed or not, each part of which may fail alone, each database included."""
+    return Stack.fresh(folder, session_seconds=_SESSION_SECONDS, databases_apart=True, secure=secure)
 
 
 class Supervisor:
@@ -121,6 +122,7 @@ def prepare(stack: Stack, replicas: int) -> list[Service]:
     """
     with _in_the_environment(SHORT_TIMES):
         stack.up()
+    trust.remember(stack)
     seconds = [stack.replica(name) for name in NAMES] if replicas > 1 else []
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda service: service.start(extra_env=SHORT_TIMES), seconds))

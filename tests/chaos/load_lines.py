@@ -9,14 +9,16 @@ import grpc
 from ordersaga.orchestrator.v1 import orchestrator_pb2_grpc
 from ordersaga.order.v1 import order_pb2_grpc
 from ordersaga.product.v1 import product_pb2_grpc
+from ordersaga_client import with_token
 
 from tests.chaos.evidence import Outcome
 from tests.chaos.recorder import Recorder
+from tests.support import trust
 
 CALL_SECONDS = 5.0
 _INDETERMINATE = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "UNKNOWN", "INTERNAL", "CANCELLED", "ABORTED"}
 _RECENT = 100
-_OPTIONS = [
+_OPTIONS: list[tuple[str, object]] = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.use_local_subchannel_pool", 1),
@@ -32,7 +34,7 @@ class Lines:
         """Call the replicas of each service at ``addresses``."""
         self.recorder = recorder
         channels = {
-            service: [grpc.insecure_channel(address, options=_OPTIONS) for address in found]
+            service: [with_token(trust.channel(address, _OPTIONS), trust.token(address)) for address in found]
             for service, found in addresses.items()
         }
         self._channels = [channel for found in channels.values() for channel in found]

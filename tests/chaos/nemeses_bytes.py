@@ -17,6 +17,7 @@ from tests.chaos.evidence import TOPICS, Record
 from tests.chaos.nemeses_topics import Raw, write
 from tests.chaos.recorder import Recorder
 from tests.chaos.stage import Stage
+from tests.support import trust
 
 _NODE = {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]}
 _NEST = {"type": "record", "name": "Nest", "fields": [{"name": "in", "type": {"type": "array", "items": "Nest"}}]}
@@ -101,7 +102,7 @@ def bomb(registry_url: str, random: Random, model: Record, what: str, depth: int
         SchemaRegistryError: the registry refuses the schema.
     """
     extra, tail = _bombs(depth)[what]
-    with SchemaRegistryClient({"url": registry_url}) as registry:
+    with SchemaRegistryClient(trust.registry(registry_url)) as registry:
         found = registry.get_latest_version(f"{model.place.topic}-{model.headers['message-type'].decode()}")
         schema = json.loads(found.schema.schema_str or "{}")
         schema["fields"] = [*schema["fields"], extra]
@@ -114,7 +115,7 @@ def bomb(registry_url: str, random: Random, model: Record, what: str, depth: int
 def poison_values(stage: Stage, random: Random) -> Iterator[str]:
     """Write records that are good Avro, alone and in crowds, whose numbers or texts no service may obey or store."""
     written: list[Raw] = []
-    with SchemaRegistryClient({"url": stage.stack.registry_url}) as registry:
+    with SchemaRegistryClient(trust.registry(stage.stack.registry_url)) as registry:
         for model in _models(stage, random):
             written += [_forged(registry, random, model) for _ in range(random.choice([1, 2, 15]))]
     random.shuffle(written)

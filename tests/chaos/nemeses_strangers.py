@@ -15,11 +15,13 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from devstack.layout import ROOT, free_port
+from devstack.security import DEPLOYER
 from devstack.stack import Stack
 from tests.chaos.evidence import READERS, SERVICES, Overdue, Record
 from tests.chaos.harness import SHORT_TIMES
 from tests.chaos.recorder import Recorder
 from tests.chaos.stage import Stage
+from tests.support import trust
 
 _HEARD_IN_TIME_SECONDS = 5.0
 """By how much a deadline may have passed: the timers look every second, and a busy machine is slow."""
@@ -67,7 +69,7 @@ def strange_transactions(bootstrap: str, random: Random, known: Sequence[Record]
 
 def _stranger(bootstrap: str) -> Producer:
     settings = {"transactional.id": f"stranger-{uuid.uuid4()}", "transaction.timeout.ms": _TRANSACTION_MS}
-    producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0, **settings})
+    producer = Producer({**trust.kafka(bootstrap), "log_level": 0, **settings})
     producer.init_transactions(30)
     return producer
 
@@ -104,11 +106,11 @@ def registry_rebuilt(stage: Stage, random: Random) -> Iterator[str]:
         registry.stop()
         _forget(stage.stack.bootstrap)
         registry.start()
-        with SchemaRegistryClient({"url": stage.stack.registry_url}) as client:
+        with SchemaRegistryClient(trust.registry(stage.stack.registry_url)) as client:
             for number in range(strangers):
                 schema = f'{{"type": "record", "name": "Stranger{number}", "fields": []}}'
                 client.register_schema(f"stranger-{number}", Schema(schema, "AVRO"))
-        _run(stage.stack, {}, "-m", "sagakit.service.deploy", "schemas")
+        _run(stage.stack, stage.stack.security.settings(DEPLOYER), "-m", "sagakit.service.deploy", "schemas")
     victim = random.choice(stage.members(random.choice(SERVICES)))
     with stage.supervisor.held(victim):
         victim.stop()
@@ -116,7 +118,7 @@ def registry_rebuilt(stage: Stage, random: Random) -> Iterator[str]:
 
 
 def _forget(bootstrap: str) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    admin = AdminClient({**trust.kafka(bootstrap), "log_level": 0})
     stored = [topic for topic in admin.list_topics(timeout=10).topics if "kafkasql" in topic or "registry" in topic]
     for future in admin.delete_topics(stored, operation_timeout=15).values():
         future.result(20)
@@ -157,7 +159,8 @@ def strange_database(stack: Stack, service: str) -> Iterator[str]:
 def strange_service(stack: Stack, service: str, dsn: str, *program: str, **settings: str) -> Iterator[None]:
     """Run a ``service`` of another installation as Python's ``program`` meanwhile; it may end by itself."""
     listens = {"GRPC_LISTEN": f"127.0.0.1:{free_port()}", "METRICS_LISTEN": f"127.0.0.1:{free_port()}"}
-    environment = {**_environment(stack), **listens, **SHORT_TIMES, **settings, "DATABASE_URL": dsn}
+    ours = {**_environment(stack), **stack.security.service_settings(service), **SHORT_TIMES}
+    environment = {**ours, **listens, **settings, "DATABASE_URL": dsn}
     with stack.service(service).log.with_name(f"{service}_of_others.log").open("ab") as log:
         process = subprocess.Popen([sys.executable, *program], env=environment, cwd=ROOT, stdout=log, stderr=log)
     try:

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from tests.chaos.evidence import TOPICS, Record
 from tests.chaos.stage import Stage
+from tests.support import trust
 
 _MORE_PARTITIONS = 3
 _RETENTION_MS = "604800000"
@@ -40,7 +41,7 @@ def remake(bootstrap: str, topic: str) -> None:
     Raises:
         KafkaException: it could not be done in time.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    admin = AdminClient({**trust.kafka(bootstrap), "log_level": 0})
     partitions = len(admin.list_topics(topic, timeout=10).topics[topic].partitions)
     for future in admin.delete_topics([topic], operation_timeout=15).values():
         future.result(20)
@@ -67,7 +68,7 @@ def _wait_for_leaders(admin: AdminClient, topic: str) -> None:
 @contextmanager
 def partitions_added(stage: Stage, _: Random) -> Iterator[str]:
     """Give each business topic more partitions, as documented for a system that runs: keys move to other ones."""
-    admin = AdminClient({"bootstrap.servers": stage.stack.bootstrap, "log_level": 0})
+    admin = AdminClient({**trust.kafka(stage.stack.bootstrap), "log_level": 0})
     count = len(stage.recorder.tape.partitions(TOPICS[0])) + _MORE_PARTITIONS
     for future in admin.create_partitions([NewPartitions(topic, count) for topic in TOPICS]).values():
         future.result(20)
@@ -128,7 +129,7 @@ def _poisoned(random: Random, good: Record | None) -> tuple[bytes | None, bytes 
 
 def write(bootstrap: str, records: Sequence[Raw]) -> None:
     """Write records as a stranger to our partitions would."""
-    producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
+    producer = Producer({**trust.kafka(bootstrap), "partitioner": "murmur2_random", "log_level": 0})
     for topic, key, value, headers in records:
         producer.produce(topic, key=key, value=value, headers=list(headers.items()))
     producer.flush(20)

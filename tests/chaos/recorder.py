@@ -37,6 +37,7 @@ from tests.chaos.evidence import (
 from tests.chaos.recorder_decoding import Decoder
 from tests.chaos.recorder_rows import Reader, outbox
 from tests.chaos.recorder_tape import Tape
+from tests.support import trust
 
 _OUTBOX_SECONDS = 0.1
 _STOCK_SECONDS = 0.5
@@ -118,7 +119,7 @@ class Recorder:
         """Read ``group``'s committed offsets, and then the rows of its database."""
         with self._sampling:
             asker = self._askers.get(group) or Consumer(
-                {"bootstrap.servers": self._bootstrap, "group.id": group, "log_level": 0}
+                {**trust.kafka(self._bootstrap), "group.id": group, "log_level": 0}
             )
             self._askers[group] = asker
             incarnations = dict(self.tape.incarnations)

@@ -11,6 +11,7 @@ import fastavro
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from tests.chaos.evidence import TOPICS
+from tests.support import trust
 
 _HEADER = struct.Struct(">bI")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,7 +35,7 @@ class Decoder:
 
     def learn(self, registry_url: str) -> None:
         """Fetch the schemas that are registered now; what was known is not forgotten."""
-        with SchemaRegistryClient({"url": registry_url}) as registry:
+        with SchemaRegistryClient(trust.registry(registry_url)) as registry:
             for subject in registry.get_subjects():
                 latest = registry.get_latest_version(subject)
                 schema = json.loads(latest.schema.schema_str or "{}") if latest.schema else {}

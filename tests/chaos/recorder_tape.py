@@ -9,6 +9,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from tests.chaos.evidence import SERVICES, TOPICS, DeadLetter, Place, Record
 from tests.chaos.recorder_decoding import Decoder
+from tests.support import trust
 
 _SETTINGS: dict[str, str | int | float | bool] = {
     "group.id": "never-joined",
@@ -40,7 +41,7 @@ class Tape:
         self._thread.start()
 
     def _connect(self) -> Consumer:
-        consumer = Consumer({**_SETTINGS, "bootstrap.servers": self._bootstrap})
+        consumer = Consumer({**trust.kafka(self._bootstrap), **_SETTINGS})
         found = consumer.list_topics(timeout=10).topics
         for topic in (*TOPICS, *_LETTERS):
             for partition in found[topic].partitions:

@@ -31,7 +31,8 @@ def _lines(result: Result, logs: Path) -> Iterator[str]:
     yield ""
     again = f"make chaos DURATION={settings.duration:.0f} SEED={settings.seed} REPLICAS={settings.replicas}"
     chosen = f" NEMESES={','.join(settings.nemeses)}" if settings.nemeses else ""
-    yield f"The same faults and customers again: `{again}{chosen}`"
+    closed = " SECURE=1" if settings.secure else ""
+    yield f"The same faults and customers again: `{again}{chosen}{closed}`"
     yield ""
     yield from _origin(evidence)
     yield f"- {settings.duration:.0f} s of load and faults, {settings.replicas} replica(s) of each service"

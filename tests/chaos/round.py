@@ -37,6 +37,8 @@ class Settings:
     threads: int = 8
     bound: float = 120.0
     """Seconds after the last heal within which all must be final."""
+    secure: bool = False
+    """Whether the stack is closed."""
 
 
 @dataclass

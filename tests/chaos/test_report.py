@@ -14,8 +14,8 @@ from tests.chaos.story import Story, good
 from tools import git
 
 
-def told(story: Story, tmp_path: Path) -> str:
-    settings, violations = Settings(seed=7, duration=60), check(story.evidence)
+def told(story: Story, tmp_path: Path, *, secure: bool = False) -> str:
+    settings, violations = Settings(seed=7, duration=60, secure=secure), check(story.evidence)
     return report(Result(settings, story.evidence, violations, [], 0.1, Counter(), [], Counter()), tmp_path)
 
 
@@ -59,3 +59,9 @@ def test_the_report_says_of_what_commit_when_and_where_it_is(tmp_path: Path) -> 
     assert f"- commit {commit}" in text
     assert "1970-01-01 00:00:00 UTC" in text
     assert " cores of " in text
+
+
+def test_the_report_says_how_the_same_is_run_again(tmp_path: Path) -> None:
+    again = "make chaos DURATION=60 SEED=7 REPLICAS=1"
+    assert f"again: `{again}`\n" in told(good(), tmp_path)
+    assert f"again: `{again} SECURE=1`\n" in told(good(), tmp_path, secure=True)

@@ -12,6 +12,7 @@ from devstack.stack import Stack
 from tests.chaos.checker import Violation, check
 from tests.chaos.evidence import READERS, TOPICS, Evidence, OffsetSample, Rows
 from tests.chaos.recorder import Recorder
+from tests.support import trust
 from tests.support.wait import eventually
 
 PARTITIONS = 6
@@ -27,7 +28,7 @@ class Witness(Recorder):
     def __init__(self, stack: Stack) -> None:
         """Begin to watch."""
         super().__init__(stack.bootstrap, stack.registry_url, {name: stack.service(name).dsn for name in NAMES})
-        self._admin = AdminClient({"bootstrap.servers": stack.bootstrap, "log_level": 0})
+        self._admin = AdminClient({**trust.kafka(stack.bootstrap), "log_level": 0})
 
     def violations(self, user: int, stock: Mapping[int, int], since: float) -> list[Violation]:
         """Return what the checker says now about the orders of ``user``.
