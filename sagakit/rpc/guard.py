@@ -28,6 +28,8 @@ _LEAST_SECONDS = 0.005
 """A call with less time left is refused: no transaction is as quick, and the caller could not know its outcome."""
 _MOST_CALLS = 10_000
 """Calls under way at once, streams included; more are refused, because each waiting call takes memory."""
+_MOST_STREAMS = 9_000
+"""Streams among them. They last, so that many callers' streams together would otherwise keep every short call out."""
 _READ_SECONDS = 30.0
 """How long a stream's message may wait until its client has read those before it."""
 _FAREWELL_SECONDS = 1.0
@@ -39,11 +41,21 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Calls:
     """Counts the calls under way; takes those of clients who may call, and of each caller no more than his share."""
 
-    def __init__(self, most: int = _MOST_CALLS, clients: Clients = ANY, quotas: Quotas | None = None) -> None:
-        """Allow up to ``most`` at once, of ``clients``, and each caller what his ``quotas`` are; else any number."""
-        self.under_way, self._most, self._clients, self.quotas = 0, most, clients, quotas
+    def __init__(
+        self,
+        most: int = _MOST_CALLS,
+        clients: Clients = ANY,
+        quotas: Quotas | None = None,
+        most_streams: int = _MOST_STREAMS,
+    ) -> None:
+        """Allow up to ``most`` at once, ``most_streams`` of them streams, of ``clients``.
 
-    def must_be_taken(self, context: Context) -> None:
+        Each caller may do what his ``quotas`` are; without them, anything.
+        """
+        self.under_way = self.streams = 0
+        self._most, self._most_streams, self._clients, self.quotas = most, most_streams, clients, quotas
+
+    def must_be_taken(self, context: Context, *, stream: bool = False) -> None:
         """Check that the call that has just begun comes from a client who may call, and is not one too many.
 
         Raises:
@@ -53,6 +65,9 @@ class Calls:
         self._clients.must_include(context)
         if self.under_way > self._most:
             raise Exhausted("TOO_MANY_CALLS", f"{self._most} calls are under way already; nothing was done, try again")
+        if stream and self.streams > self._most_streams:
+            text = f"{self._most_streams} streams are open already; nothing was done, try again"
+            raise Exhausted("TOO_MANY_CALLS", text)
 
 
 class Guard(grpc.GenericRpcHandler):
@@ -158,9 +173,10 @@ def _streaming(
 
     async def guarded(request: Any, context: Context) -> None:  # noqa: ANN401 - one message, or an iterator of them
         calls.under_way += 1
+        calls.streams += 1
         under_way.inc()
         try:
-            calls.must_be_taken(context)
+            calls.must_be_taken(context, stream=True)
             caller = await enter(context)
             with calls.quotas.stream(_caller(context)) if calls.quotas else nullcontext():
                 await _while_known(caller, answer(request, context))
@@ -175,6 +191,7 @@ def _streaming(
             answered.inc()
         finally:
             under_way.dec()
+            calls.streams -= 1
             calls.under_way -= 1
 
     return guarded

@@ -357,4 +357,10 @@ KIT = {
         "self._full_at.pop(caller, now)",
         f"{_QUOTAS}::test_a_bucket_holds_no_more_than_a_burst_however_long_its_caller_is_silent",
     ),
+    "streams-of-many-callers-keep-calls-out": Mutant(
+        "sagakit/rpc/guard.py",
+        "if stream and self.streams > self._most_streams:",
+        "if stream and self.under_way > self._most:",
+        "tests/unit/sagakit/rpc/test_guard_many_calls.py::test_streams_of_however_many_callers_leave_room_for_calls",
+    ),
 }

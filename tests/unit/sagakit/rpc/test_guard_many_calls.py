@@ -72,3 +72,36 @@ async def test_a_call_too_many_may_be_tried_again_and_does_nothing() -> None:
         assert (await call(channel)(Message(service="5"))).service == "5", "there is room again"
     await server.stop(None)
     assert sorted(done) == ["1", "2", "5"]
+
+
+async def test_streams_of_however_many_callers_leave_room_for_calls() -> None:
+    async def answer(request: Message, _: Context) -> Message:
+        return request
+
+    async def stream(request: Message, _: Context) -> AsyncIterator[Message]:
+        yield request
+        await asyncio.Event().wait()
+
+    codec = (Message.FromString, Message.SerializeToString)
+    methods = {
+        "Call": grpc.unary_unary_rpc_method_handler(answer, *codec),
+        "Quiet": grpc.unary_stream_rpc_method_handler(stream, *codec),
+    }
+    server = grpc.aio.server()
+    calls = Calls(most=10, most_streams=2)
+    server.add_generic_rpc_handlers((Guard(grpc.method_handlers_generic_handler("echo", methods), calls, ALWAYS_OPEN),))
+    port = server.add_insecure_port(f"127.0.0.1:{free_port()}")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        streams = [call(channel, "Quiet")(Message(service=str(n))) for n in range(2)]
+        assert [(await one.read()).service for one in streams] == ["0", "1"]
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as other:
+            status = await asyncio.to_thread(refusal, lambda: next(call(other, "Quiet")(Message())))
+            assert (status.code, status.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS")
+            assert (await asyncio.to_thread(call(other), Message(service="2"))).service == "2"
+        streams[0].cancel()
+        async with asyncio.timeout(10):
+            while calls.under_way > 1:  # noqa: ASYNC110 - nothing signals it
+                await asyncio.sleep(0.01)
+        assert (await call(channel, "Quiet")(Message(service="3")).read()).service == "3", "there is room again"
+    await server.stop(None)
