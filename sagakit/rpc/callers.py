@@ -68,6 +68,9 @@ class Caller:
 ANYONE = Caller(subject="", issuer="")
 """The caller where no tokens are looked at: it may do everything, for everybody."""
 
+NOBODY = Caller(subject="", issuer="")
+"""A caller who may do nothing, because nobody has looked who it is."""
+
 _current: ContextVar[Caller] = ContextVar("caller")
 
 

@@ -9,7 +9,7 @@ from prometheus_client import Counter
 
 from sagakit.errors import Denied, Exhausted, Unauthenticated
 from sagakit.rpc.bearers import MISSING, TOO_MANY, Bearers
-from sagakit.rpc.callers import ANYONE, Caller, make_current
+from sagakit.rpc.callers import ANYONE, NOBODY, Caller, make_current
 from sagakit.rpc.tokens import EXPIRED, INVALID, NOT_YET_VALID
 from sagakit.runtime.logs import logger
 from sagakit.runtime.metrics import begin_at_zero
@@ -40,7 +40,7 @@ class Gate:
     def entrance(self, method: str) -> Entrance:
         """Return the function that lets callers of ``method``, by its short name, in.
 
-        It returns who calls, after making that the current caller.
+        It returns who calls, after making that the current caller; it does that too where the caller may not.
 
         Raises:
             Unauthenticated: the function does, where there is no valid token.
@@ -56,12 +56,12 @@ class Gate:
         async def enter(context: Context) -> Caller:
             try:
                 caller = await bearers.caller_of(context)
+                make_current(caller)
                 if scope is not None:
                     caller.must_have(scope)
             except (Unauthenticated, Denied, Exhausted) as refused:
                 _note(method, refused, context)
                 raise
-            make_current(caller)
             return caller
 
         return enter
@@ -77,6 +77,7 @@ async def _let_in(_: Context) -> Caller:
 
 
 async def _let_nobody_in(_: Context) -> Caller:
+    make_current(NOBODY)
     raise Denied("SCOPE_MISSING", "this method has no scope, so nobody may call it")
 
 

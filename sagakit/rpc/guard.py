@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from sagakit.errors import Exhausted, InvalidArgument, Unauthenticated, Unavailable, Violation
+from sagakit.errors import Denied, Exhausted, InvalidArgument, Unauthenticated, Unavailable, Violation
 from sagakit.rpc import callers
 from sagakit.rpc.callers import Caller
 from sagakit.rpc.clients import ANY, Clients
@@ -123,7 +123,7 @@ def _unary(
         calls.under_way += 1
         try:
             calls.must_be_taken(context)
-            await enter(context)
+            await _enter(enter, context, calls)
             _spend(request, context, calls)
             await _admit(request, context)
             response = await behaviour(request, context)
@@ -177,7 +177,7 @@ def _streaming(
         under_way.inc()
         try:
             calls.must_be_taken(context, stream=True)
-            caller = await enter(context)
+            caller = await _enter(enter, context, calls)
             with calls.quotas.stream(_caller(context)) if calls.quotas else nullcontext():
                 await _while_known(caller, answer(request, context))
         except (_Unread, _Expired) as error:
@@ -251,6 +251,15 @@ async def _admit(request: Message | None, context: Context) -> None:
     if request is None:
         raise InvalidArgument(Violation("", "the bytes are not the message that this call takes"))
     check(request)
+
+
+async def _enter(enter: Entrance, context: Context, calls: Calls) -> Caller:
+    """Find out who calls; who may not call this pays for it all the same."""
+    try:
+        return await enter(context)
+    except Denied:
+        _spend(None, context, calls)
+        raise
 
 
 def _spend(request: Message | None, context: Context, calls: Calls) -> None:

@@ -72,6 +72,16 @@ async def test_each_kind_of_method_asks_for_its_scope(issuer: Issuer, method: st
         assert await (answer if method == "Call" else answer.read()) is not None
 
 
+async def test_who_lacks_the_scope_may_not_call_without_end(issuer: Issuer) -> None:
+    async with closed(issuer, grpc_caller_calls_per_second=5.0) as (echo, channel):
+        token = with_token(issuer.token("7", "echo:other"))
+        reasons = [(await refused(call(channel)(Message(), **token))).reason for _ in range(30)]
+        assert reasons[0] == "SCOPE_MISSING"
+        assert "TOO_MANY_CALLS_OF_ONE_CALLER" in reasons
+        await call(channel)(Message(), **with_token(issuer.token("8", "echo:call")))
+        assert echo.called == 1, "others at the same address still may"
+
+
 async def test_a_bad_request_of_an_unknown_caller_is_not_even_read(issuer: Issuer) -> None:
     async with closed(issuer) as (_, channel):
         raw: Any = channel.unary_unary("/echo/Call")
