@@ -1,6 +1,7 @@
 """The gRPC server: reflection, health, TLS where it is set, and the guard around every method."""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Self, cast
@@ -23,7 +24,6 @@ from sagakit.rpc.settings import RpcSettings
 from sagakit.rpc.statuses import CODES
 from sagakit.runtime import metrics
 from sagakit.runtime.logs import logger
-from sagakit.runtime.settings import Listen
 
 log = logger("rpc")
 
@@ -100,22 +100,22 @@ class RpcServer:
         for api in apis:
             api.add(self._guarding(self._calls, Gate(bearers, api.scopes)))
         # Health has a count of its own: it answers probes at any number of calls, and no stop waits for its watchers.
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._guarding(Calls(), ALWAYS_OPEN))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._guarding(_probes(settings), ALWAYS_OPEN))
         health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.add_to_server(self._guarding(self._calls, Gate(bearers)), [*self._names, health])
         self._bind(settings)
-        self._probed = self._serve_probes(settings.health_listen, options) if settings.health_listen else None
+        self._probed = self._serve_probes(settings, options) if settings.health_listen else None
         _warn_of_openness(settings)
 
     def _guarding(self, calls: Calls, gate: Gate) -> grpc.aio.Server:
         return cast("grpc.aio.Server", _Guarding(self._server, calls, gate))
 
-    def _serve_probes(self, listen: Listen, options: Sequence[tuple[str, int]]) -> grpc.aio.Server:
+    def _serve_probes(self, settings: RpcSettings, options: Sequence[tuple[str, int]]) -> grpc.aio.Server:
         """Return a server that tells of the health in the clear, and knows nothing else."""
         server = grpc.aio.server(options=options)
-        guarding = cast("grpc.aio.Server", _Guarding(server, Calls(), ALWAYS_OPEN))
+        guarding = cast("grpc.aio.Server", _Guarding(server, _probes(settings), ALWAYS_OPEN))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guarding)
-        server.add_insecure_port(str(listen))
+        server.add_insecure_port(str(settings.health_listen))
         return server
 
     def _bind(self, settings: RpcSettings) -> None:
@@ -160,6 +160,11 @@ class RpcServer:
         await stopping
         if self._probed:  # last: until then they are told that nothing is served any more
             await self._probed.stop(None)
+
+
+def _probes(settings: RpcSettings) -> Calls:
+    """Return what counts the questions about the health: one address may watch as often as a caller, and ask freely."""
+    return Calls(quotas=Quotas(math.inf, 1, settings.grpc_caller_streams))
 
 
 def _warn_of_openness(settings: RpcSettings) -> None:

@@ -4,10 +4,14 @@ import asyncio
 from typing import Any
 
 import grpc
+import pytest
+from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
+from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 from tests.support.echo import Echo, call
 from tests.support.rpc import refusal
+from tests.support.served import free_address
 
 OWN = [("grpc.use_local_subchannel_pool", 1)]
 
@@ -78,3 +82,21 @@ async def test_a_dialogue_is_slowed_down_and_not_ended() -> None:
             assert (await dialogue.read()).service
         await dialogue.done_writing()
         assert await dialogue.code() is grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("of_its_own", [False, True], ids=["beside the API", "a listener of its own"])
+async def test_a_crowd_that_watches_the_health_is_refused_and_probes_are_answered(of_its_own: bool) -> None:
+    probed = free_address() if of_its_own else None
+    async with (
+        Echo(grpc_caller_streams=3, grpc_caller_calls_per_second=1.0, health_listen=probed) as echo,
+        grpc.aio.insecure_channel(str(probed or echo.address), options=OWN) as channel,
+    ):
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        watches = [health.Watch(Message(), timeout=60) for _ in range(3)]
+        for watch in watches:
+            await watch.read()
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await health.Watch(Message(), timeout=10).read()
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        for _ in range(20):
+            assert (await health.Check(Message(service="liveness"))).status == HealthCheckResponse.SERVING
