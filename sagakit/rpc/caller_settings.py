@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from sagakit.rpc.keys import FILE_FRESH_SECONDS, Keys, from_file, from_url, public_keys
+from sagakit.rpc.keys import ALGORITHMS, FILE_FRESH_SECONDS, Keys, from_file, from_url, public_keys
 from sagakit.rpc.tokens import Tokens
 from sagakit.runtime.settings import Settings, is_loopback
 
@@ -79,7 +79,8 @@ def _is_trustworthy(url: str) -> bool:
 
 def _file_problems(path: str) -> Iterator[str]:
     try:
-        public_keys(from_file(path))
+        if not public_keys(from_file(path)):
+            yield f"AUTH_JWKS_FILE: holds no key for {', '.join(sorted(ALGORITHMS))} (it is {path!r})"
     except OSError as error:
         yield f"AUTH_JWKS_FILE: cannot be read: {error.strerror} (it is {path!r})"
     except ValueError as error:

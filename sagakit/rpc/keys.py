@@ -52,22 +52,32 @@ ALGORITHMS = frozenset(algorithm for algorithm, _ in _KINDS.values())
 
 
 def public_keys(document: bytes) -> PublicKeys:
-    """Return the keys of a JWK set (RFC 7517) that can verify signatures here; those of other kinds are left out.
+    """Return the keys of a JWK set (RFC 7517) that can verify signatures here; perhaps none.
+
+    Those of other kinds are left out, and so are those that nobody can read: one bad key must not keep the withdrawal
+    of another from being seen.
 
     Raises:
-        ValueError: it is no JWK set, or none of its keys is of use.
+        ValueError: it is no JWK set.
     """
     try:
         entries = json.loads(document)["keys"]
-        found = list(filter(None, map(_public_key, entries[:_MOST_KEYS])))
+        found = list(filter(None, map(_readable_key, entries[:_MOST_KEYS])))
     except Exception as error:  # whatever a document does to those who read it, it is no JWK set
         raise ValueError(f"holds no JWK set: {type(error).__name__}") from error
-    if not found:
-        raise ValueError(f"holds no key for {', '.join(sorted(ALGORITHMS))}")
     keys = {(key.kid, algorithm): key for key, algorithm in reversed(found)}  # of two with one id, the first
     if len(found) == 1:
         keys[None, found[0][1]] = found[0][0]  # for tokens without a key id
     return keys
+
+
+def _readable_key(entry: object) -> tuple[Key, str] | None:
+    if not isinstance(entry, dict):
+        raise TypeError(type(entry).__name__)
+    try:
+        return _public_key(entry)
+    except Exception:  # noqa: BLE001 - whatever a key does to those who read it, the others are as good as before
+        return None
 
 
 def _public_key(entry: dict[str, Any]) -> tuple[Key, str] | None:
@@ -138,12 +148,12 @@ class Keys:
         """Return the key with this id for ``algorithm``; None where the issuer has no such key.
 
         Raises:
-            Unavailable: no keys are known yet, and the issuer is away.
+            Unavailable: no key is known, because the issuer is away, or publishes none.
         """
         if (kid, algorithm) not in self._keys:
             await self._look_again()
         if not self._keys:
-            raise Unavailable("the issuer's keys cannot be read, so no token can be verified")
+            raise Unavailable("no key of the issuer's is known, so no token can be verified")
         return self._keys.get((kid, algorithm))
 
     def refresh(self) -> None:
@@ -174,6 +184,8 @@ class Keys:
             if _shown(keys) != _shown(self._keys):
                 self._keys, self.version = keys, self.version + 1
                 log.info("the issuer's keys", ids=sorted(kid for kid, _ in keys if kid))
+            if not keys:
+                log.warning("the issuer publishes no key that is of use here, so no token is taken")
             now = self._clock()
             self._stale_at, self._next_read = now + self._fresh, now + min(_READ_APART_SECONDS, self._fresh)
         finally:

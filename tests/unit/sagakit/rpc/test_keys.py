@@ -159,8 +159,45 @@ def test_only_keys_that_can_verify_are_taken() -> None:
     entries += [{**good.as_dict(private=False), "kid": "other", "alg": "ES512"}, {"kty": "new", "kid": "kind"}]
     document = json.dumps({"keys": [*entries, good.as_dict(private=False)]}).encode()
     assert [name for name in public_keys(document) if name[0]] == [(good.kid, "ES256")]
-    with pytest.raises(ValueError, match="no key"):
-        public_keys(json.dumps({"keys": entries}).encode())
+    assert public_keys(json.dumps({"keys": entries}).encode()) == {}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param({"kty": ["EC"]}, id="of no kind"),
+        pytest.param({"kty": "RSA"}, id="without a modulus"),
+        pytest.param({"kty": "RSA", "n": "!" * 400, "e": "AQAB"}, id="a modulus of other characters"),
+        pytest.param({"kty": "EC", "crv": "P-256"}, id="without a point"),
+        pytest.param({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}, id="a point beside the curve"),
+        pytest.param({"kty": "OKP", "crv": "Ed25519", "x": "AA"}, id="too short"),
+        pytest.param({"kty": "OKP", "crv": "Ed25519", "x": "AA", "key_ops": 5}, id="operations of another type"),
+    ],
+)
+async def test_a_key_that_cannot_be_read_does_not_keep_a_withdrawn_one_alive(bad: object) -> None:
+    clock, withdrawn, new = Clock(), local_issuer.make_key(), local_issuer.make_key()
+    document = jwks(withdrawn)
+    keys = Keys(lambda: document, clock=clock)
+    assert await known(keys, withdrawn)
+    document = json.dumps({"keys": [bad, new.as_dict(private=False)]}).encode()
+    clock.now += FRESH_SECONDS
+    await read_in_the_background(keys)
+    assert [await known(keys, key) for key in (withdrawn, new)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "left", [[], [{"kty": "EC", "crv": "P-384", "kid": "another kind"}]], ids=["none", "another kind"]
+)
+async def test_a_key_is_forgotten_too_where_the_issuer_publishes_none_in_its_place(left: list[object]) -> None:
+    clock, withdrawn = Clock(), local_issuer.make_key()
+    document = jwks(withdrawn)
+    keys = Keys(lambda: document, clock=clock)
+    assert await known(keys, withdrawn)
+    document = json.dumps({"keys": left}).encode()
+    clock.now += FRESH_SECONDS
+    await read_in_the_background(keys)
+    with pytest.raises(Unavailable, match="no key"):
+        await known(keys, withdrawn)
 
 
 def test_a_private_key_that_is_published_by_mistake_is_not_kept() -> None:
