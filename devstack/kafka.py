@@ -17,6 +17,7 @@ from devstack.java import environment, java
 from devstack.kafka_security import CLOSED, OPEN, as_broker, make_logins, put_files
 from devstack.layout import Layout, choose_port
 from devstack.processes import ManagedProcess
+from devstack.secrets import make_private
 from devstack.security import Security
 from devstack.server import Progress, Server, quiet
 from devstack.state import State
@@ -98,7 +99,7 @@ class Kafka(Server):
         port = choose_port(self._wanted_port, record.get("port", 0), "Kafka", "KAFKA_PORT")
         controller = choose_port(0, record.get("controller", 0), "Kafka's controller", "")
         ports = {"port": port, "controller": controller}
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_private(self._folder)  # Kafka lets everybody read its files, and they hold all messages and logins
         if self._security.on:
             ports["brokers"] = choose_port(0, record.get("brokers", 0), "Kafka's brokers", "")
             put_files(self._security, self._folder)

@@ -32,6 +32,12 @@ class Secret:
         return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
+def make_private(folder: Path) -> None:
+    """Make ``folder`` where it is missing, and let nobody else see what is in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
 def write_private(file: Path, content: str | bytes) -> None:
     """Write ``file`` anew, so that nobody else can read it at any moment."""
     file.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from devstack.certificates import Authority, Pair
 from devstack.issuer import Issuer
 from devstack.layout import MANIFESTS, Layout
-from devstack.secrets import Secret, write_private
+from devstack.secrets import Secret, make_private, write_private
 from devstack.state import State
 from sagakit.service.access import OPERATORS, REGISTRY, REPLAY
 
@@ -51,8 +51,7 @@ class Security:
 
     def begin(self) -> None:
         """Make what is missing, and note in the state file where things are that people need."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._folder.chmod(0o700)
+        make_private(self._folder)
         for name in (*MANIFESTS, BROKER, REGISTRY, "postgres"):
             self._authority.issue(name)
         for login in _LENT:

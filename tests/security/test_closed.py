@@ -1,6 +1,7 @@
 """A closed stack does what an open one does: orders come to their ends, and the command line finds its way in."""
 
 import json
+import stat
 
 import grpc
 import pytest
@@ -69,6 +70,11 @@ def test_no_password_stands_in_a_log(closed_stack: Stack) -> None:
     for part in closed_stack.parts:
         text = part.log.read_text(errors="replace")
         assert not [secret for secret in secrets if secret in text], part.name
+
+
+@pytest.mark.parametrize("kept", ["security", "kafka", "registry"])
+def test_another_user_of_the_machine_reads_nothing_that_is_kept(closed_stack: Stack, kept: str) -> None:
+    assert stat.S_IMODE((closed_stack.folder / kept).stat().st_mode) == 0o700
 
 
 def line(stack: Stack, *arguments: object) -> Typed:
