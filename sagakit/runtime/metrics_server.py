@@ -2,7 +2,8 @@
 
 prometheus_client's own server makes each handshake in the one thread that takes connections, so that a client which
 says nothing keeps everybody waiting, and it knows no certificate but the first. Here each connection has a thread of
-its own for all of that, and ten seconds for each step.
+its own for all of that, and ten seconds for each step. Who sends a letter every nine seconds would keep his for ever,
+and could have any number of them: so of too many the oldest is cut off, which a reader of metrics never is.
 """
 
 import errno
@@ -10,6 +11,8 @@ import socket
 import ssl
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import ThreadingHTTPServer
 from typing import Any
 
@@ -22,6 +25,8 @@ from sagakit.runtime.tls_files import CurrentTlsFiles, TlsFiles
 log = logger("metrics")
 
 _SILENCE_SECONDS = 10.0
+_MOST_CONNECTIONS = 50
+"""At once. Metrics are read in a fraction of a second, by few."""
 
 
 def serve(listen: Listen, files: TlsFiles) -> None:
@@ -68,6 +73,27 @@ class _Contexts:
         return context
 
 
+class _Connections:
+    """Those that are open, the oldest first; any thread may use it."""
+
+    def __init__(self) -> None:
+        self._lock, self._open = threading.Lock(), dict[int, socket.socket]()
+
+    @contextmanager
+    def holding(self, connection: socket.socket) -> Iterator[None]:
+        """Count ``connection`` as open until the block ends; cut off the oldest ones that are too many."""
+        with self._lock:
+            self._open[id(connection)] = connection
+            for oldest in list(self._open.values())[:-_MOST_CONNECTIONS]:
+                with suppress(OSError):  # it ends by itself, or was cut off before
+                    socket.socket.shutdown(oldest, socket.SHUT_RDWR)  # TLS's own would change it under its thread
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._open[id(connection)]
+
+
 class _Handler(MetricsHandler):
     timeout = _SILENCE_SECONDS
 
@@ -77,16 +103,22 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, listen: Listen, contexts: _Contexts | None) -> None:
         self.address_family = socket.getaddrinfo(*listen, type=socket.SOCK_STREAM)[0][0]
-        self._contexts = contexts
+        self._contexts, self._connections = contexts, _Connections()
         super().__init__(listen, _Handler)
 
     def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as socketserver has them
         """Answer one connection; called in its thread."""
         if self._contexts is None:
-            super().finish_request(request, client_address)
+            with self._connections.holding(request):
+                super().finish_request(request, client_address)
             return
         request.settimeout(_SILENCE_SECONDS)
-        with self._contexts.now().wrap_socket(request, server_side=True) as secured:
+        context = self._contexts.now()
+        with (
+            context.wrap_socket(request, server_side=True, do_handshake_on_connect=False) as secured,
+            self._connections.holding(secured),
+        ):
+            secured.do_handshake()
             super().finish_request(secured, client_address)
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - as socketserver calls it

@@ -3,8 +3,10 @@
 import errno
 import socket
 import ssl
+import threading
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from sagakit.runtime.settings import Listen
 from sagakit.runtime.tls_files import TlsFile, TlsFiles
 from tests.support.certificates import Authority, serial_at
 from tests.support.served import free_address
+from tests.support.wait import eventually
 
 NO_TLS = TlsFiles(TlsFile("CERTIFICATE", None), TlsFile("KEY", None), TlsFile("CA", None))
 NO_IPV6 = OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
@@ -109,3 +112,48 @@ def test_readers_of_a_former_authority_get_nothing(secured: Listen, own: Path, t
 def test_who_says_nothing_keeps_nobody_waiting(secured: Listen, own: Path) -> None:
     with socket.create_connection(secured):
         assert "sagakit_ready" in page(secured, OURS, own)
+
+
+def dripping(address: Listen, own: Path | None) -> socket.socket:
+    """Return a connection by which a question has begun that never ends."""
+    connection = socket.create_connection(address, timeout=10)
+    if own:
+        context = ssl.create_default_context(cadata=OURS.certificate.decode())
+        context.load_cert_chain(own)
+        connection = context.wrap_socket(connection, server_hostname=address.host)
+    connection.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+    return connection
+
+
+def is_cut_off(connection: socket.socket) -> bool:
+    connection.settimeout(0.2)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+@pytest.mark.parametrize("by_tls", [False, True])
+def test_a_crowd_that_never_ends_its_questions_takes_bounded_room_and_metrics_are_read(
+    secured: Listen, own: Path, by_tls: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics_server, "_MOST_CONNECTIONS", 5)
+    address = secured if by_tls else free_address()
+    if not by_tls:
+        metrics_server.serve(address, NO_TLS)
+    before = threading.active_count()
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(dripping(address, own if by_tls else None)) for _ in range(20)]
+
+        def few_are_left() -> None:
+            assert len([one for one in crowd if not is_cut_off(one)]) == 5
+            assert threading.active_count() <= before + 5
+
+        eventually(few_are_left, timeout=5)  # before any of them ends by its silence
+        if by_tls:
+            assert "sagakit_ready" in page(address, OURS, own)
+        else:
+            with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
+                assert b"sagakit_ready" in answer.read()
