@@ -58,9 +58,7 @@ class Proxy:
             writer.close()
             return
         with suppress(asyncio.CancelledError):
-            await asyncio.wait(
-                [asyncio.create_task(self._forward(*pair)) for pair in ((reader, there[1]), (there[0], writer))]
-            )
+            await asyncio.gather(self._forward(reader, there[1]), self._forward(there[0], writer))
 
     async def _forward(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         try:
