@@ -5,6 +5,7 @@
   calls above its own limit with a status that says so.
 - **Keepalive.** The server pings a connection that was silent for 20 seconds, and drops it where no answer comes in 10.
   So a client that vanished or was stopped is gone within half a minute, also on a quiet stream.
+- **Handshakes.** Whoever connects, and does not begin to speak TLS, is dropped after 20 seconds instead of two minutes.
 - **Pings.** A client may ping every second, with calls under way or without.
 - **Age.** At its maximum age, give or take a tenth, a connection gets a graceful GOAWAY, and its client connects again:
   so new replicas get calls. Calls under way, streams too, stay on the old connection; those that have not ended when
@@ -22,6 +23,7 @@ _UNBOUNDED = 2**31 - 1
 _LONGEST_WAIT_SECONDS = 86_400
 _SILENCE_MS = 20_000
 _PING_ANSWER_MS = 10_000
+_HANDSHAKE_MS = 20_000
 _PING_INTERVAL_MS = 500
 """Half of what is promised, because pings that were sent a second apart may arrive closer together."""
 
@@ -34,6 +36,7 @@ def server_options(settings: RpcSettings) -> list[tuple[str, int]]:
         ("grpc.server.max_pending_requests", _UNBOUNDED),
         ("grpc.server.max_pending_requests_hard_limit", _UNBOUNDED),
         ("grpc.server_max_unrequested_time_in_server", _LONGEST_WAIT_SECONDS),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
         ("grpc.keepalive_time_ms", _SILENCE_MS),
         ("grpc.keepalive_timeout_ms", _PING_ANSWER_MS),
         ("grpc.http2.ping_timeout_ms", _PING_ANSWER_MS),  # this one counts here; its default is a minute

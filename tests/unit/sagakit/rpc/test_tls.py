@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
+from sagakit.rpc import connections
 from sagakit.runtime.settings import Listen
 from tests.support.certificates import Authority, Pair, serial_at
 from tests.support.echo import Echo, call
@@ -80,6 +81,16 @@ async def test_a_connection_that_is_made_after_the_files_have_changed_gets_the_n
         renewed.write(folder)
         assert await serial(echo) == renewed.serial
         await call(before)(Message(), timeout=10)
+        assert await outcome(echo) == "OK"
+
+
+async def test_who_connects_and_never_speaks_tls_is_dropped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_HANDSHAKE_MS", 500)
+    async with serving(folder) as echo:
+        reader, writer = await asyncio.open_connection(*echo.address)
+        async with asyncio.timeout(15):  # gRPC's own patience is two minutes
+            assert await reader.read() == b""
+        writer.close()
         assert await outcome(echo) == "OK"
 
 
