@@ -219,6 +219,12 @@ async def test_scopes_are_a_text_or_a_list(claims: dict[str, object]) -> None:
     assert (await tokens().verified(token)).scopes == {"a", "b"}
 
 
+@pytest.mark.parametrize("between", ["\t", "\n", "\x1f", "\u00a0", "\u2003"], ids=ascii)
+async def test_one_scope_with_an_odd_name_is_not_two(between: str) -> None:
+    scope = f"a{between}orders:any"
+    assert (await tokens().verified(signed(KEY, scope=f"b  {scope}"))).scopes == {"b", scope}
+
+
 async def test_the_reason_given_to_the_client_does_not_say_what_is_wrong_with_a_forged_token() -> None:
     said = set()
     for token in (signed(local_issuer.make_key()), signed(KEY, iss="x"), signed(KEY, aud="x"), signed(KEY)[:-3]):
