@@ -3,15 +3,20 @@
 import asyncio
 import json
 import logging
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc.jwk import ECKey, OctKey, OKPKey
 from joserfc.util import int_to_base64
 
 from sagakit.errors import Unauthenticated, Unavailable
+from sagakit.rpc import keys as keys_module
 from sagakit.rpc import local_issuer
 from sagakit.rpc.keys import FRESH_SECONDS, Keys, from_file, from_url, public_keys
 from sagakit.rpc.tokens import Tokens
@@ -132,6 +137,32 @@ async def test_what_is_no_jwk_set_does_not_replace_the_keys() -> None:
             clock.now += FRESH_SECONDS
             await read_in_the_background(keys)
             assert await known(keys, issuer.key), document[:20]
+
+
+def listens_for(connection: socket.socket, pieces: int) -> int:
+    """Send a letter every tenth of a second until the other end is gone; return how many, up to ``pieces``."""
+    for sent in range(pieces):
+        try:
+            connection.sendall(b"a")
+        except OSError:
+            return sent
+        time.sleep(0.1)
+    return pieces
+
+
+@pytest.mark.parametrize("begins", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["headers", "body"])
+def test_an_issuer_that_answers_little_by_little_is_not_listened_to_for_ever(
+    begins: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys_module, "_ANSWER_SECONDS", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as reading:
+        read = reading.submit(from_url, "http://{}:{}/keys".format(*server.getsockname()))
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(begins)
+            assert listens_for(connection, pieces=100) < 100
+    with pytest.raises((httpx2.HTTPError, ValueError)):
+        read.result()
 
 
 async def test_a_file_is_read_again(tmp_path: Path) -> None:
