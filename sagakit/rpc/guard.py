@@ -126,7 +126,8 @@ def _unary(
             await _enter(enter, context, calls)
             _spend(request, context, calls)
             await _admit(request, context)
-            response = await behaviour(request, context)
+            with calls.quotas.call(_caller(context)) if calls.quotas else nullcontext():
+                response = await behaviour(request, context)
         except Exception as error:  # noqa: BLE001 - the client gets it as a status, and it is logged
             await _abort(context, error, method)
         finally:

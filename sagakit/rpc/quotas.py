@@ -1,4 +1,4 @@
-"""How much of the service one caller may use: a token bucket for calls, and a number of open streams.
+"""How much of the service one caller may use: a token bucket for calls, and a number of calls and streams at once.
 
 The bucket is kept as one time for each caller, at which it will be full again: the generic cell rate algorithm of
 ITU-T I.371 (2004). So a caller who has not called for a while needs no memory.
@@ -21,6 +21,10 @@ _MOST_CALLERS = 10_000
 """Callers whose buckets are remembered while they are not full; above that, the one silent for longest is forgotten."""
 _ROUNDING = 1e-9
 """In seconds: what the sum of many fractions may be off by."""
+_MOST_CALLS = 5_000
+"""Of one caller under way at once, streams not counted: half of what a server takes. What a slow database makes wait
+would otherwise all be one caller's."""
+_CALLS_RETRY_SECONDS = 1.0
 _STREAMS_RETRY_SECONDS = 30.0
 _IPV6_NETWORK = 64
 """Whoever has one address below such a prefix has all of them (RFC 6177)."""
@@ -30,13 +34,24 @@ class Quotas:
     """Counts what each caller uses. It is for the event loop alone."""
 
     def __init__(
-        self, per_second: float, burst: int, streams: int, clock: Callable[[], float] = time.monotonic
+        self,
+        per_second: float,
+        burst: int,
+        streams: int,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        most_calls: int = _MOST_CALLS,
     ) -> None:
-        """Allow each caller ``per_second`` tokens, up to ``burst`` at once, and so many open ``streams``."""
+        """Allow each caller ``per_second`` tokens, up to ``burst`` at once, and so many open ``streams``.
+
+        Of his other calls ``most_calls`` may be under way at once.
+        """
         self._per_token, self._burst, self._most_streams, self._clock = 1 / per_second, burst, streams, clock
         self._full_at: dict[str, float] = {}
         """By caller, in the order of their last calls: when the bucket will be full again, by the monotonic clock."""
         self._streams: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
+        self._most_calls = most_calls
 
     def spend(self, caller: str, tokens: int = 1) -> None:
         """Take ``tokens`` out of the caller's bucket. More than a full bucket's are counted as a full bucket's.
@@ -66,6 +81,22 @@ class Quotas:
             self._full_at[caller] -= min(tokens, self._burst) * self._per_token
 
     @contextmanager
+    def call(self, caller: str) -> Iterator[None]:
+        """Count a call of ``caller``, one that is no stream, as under way until the block ends.
+
+        Raises:
+            Exhausted: he has too many under way already.
+        """
+        if self._calls[caller] >= self._most_calls:
+            raise Exhausted(
+                "TOO_MANY_CALLS_OF_ONE_CALLER",
+                f"you have {self._most_calls} calls under way already; nothing was done, wait until some have ended",
+                retry_seconds=_CALLS_RETRY_SECONDS,
+            )
+        with _counted(self._calls, caller):
+            yield
+
+    @contextmanager
     def stream(self, caller: str) -> Iterator[None]:
         """Count a stream of ``caller`` as open until the block ends.
 
@@ -78,19 +109,26 @@ class Quotas:
                 f"you have {self._most_streams} streams open already; nothing was done, end one, or try again later",
                 retry_seconds=_STREAMS_RETRY_SECONDS,
             )
-        self._streams[caller] += 1
-        try:
+        with _counted(self._streams, caller):
             yield
-        finally:
-            self._streams[caller] -= 1
-            if not self._streams[caller]:
-                del self._streams[caller]
 
     def _forget(self, now: float) -> None:
         """Forget callers whose buckets are full, or else the one who has not called for longest."""
         self._full_at = {caller: full_at for caller, full_at in self._full_at.items() if full_at > now}
         while len(self._full_at) > _MOST_CALLERS:
             del self._full_at[next(iter(self._full_at))]
+
+
+@contextmanager
+def _counted(counter: Counter[str], caller: str) -> Iterator[None]:
+    """Count one more of ``caller`` until the block ends."""
+    counter[caller] += 1
+    try:
+        yield
+    finally:
+        counter[caller] -= 1
+        if not counter[caller]:
+            del counter[caller]
 
 
 def tokens_for(request: Message) -> int:

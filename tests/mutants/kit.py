@@ -363,4 +363,10 @@ KIT = {
         "if stream and self.under_way > self._most:",
         "tests/unit/sagakit/rpc/test_guard_many_calls.py::test_streams_of_however_many_callers_leave_room_for_calls",
     ),
+    "one-caller-takes-all-calls": Mutant(
+        "sagakit/rpc/quotas.py",
+        "if self._calls[caller] >= self._most_calls:",
+        "if self._calls[caller] >= self._burst:",
+        "tests/unit/sagakit/rpc/test_guard_many_calls.py::test_one_caller_s_calls_under_way_leave_room_for_another_s",
+    ),
 }

@@ -9,8 +9,10 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 
 from devstack.layout import free_port
-from sagakit.rpc.gate import ALWAYS_OPEN
+from sagakit.rpc.callers import Caller, make_current
+from sagakit.rpc.gate import ALWAYS_OPEN, Entrance, Gate
 from sagakit.rpc.guard import Calls, Context, Guard
+from sagakit.rpc.quotas import Quotas
 from tests.support.echo import Echo, call
 from tests.support.rpc import refusal
 
@@ -104,4 +106,46 @@ async def test_streams_of_however_many_callers_leave_room_for_calls() -> None:
             while calls.under_way > 1:  # noqa: ASYNC110 - nothing signals it
                 await asyncio.sleep(0.01)
         assert (await call(channel, "Quiet")(Message(service="3")).read()).service == "3", "there is room again"
+    await server.stop(None)
+
+
+class ByName(Gate):
+    """Lets everybody in as who they say they are."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def entrance(self, _: str) -> Entrance:
+        async def enter(context: Context) -> Caller:
+            caller = Caller(subject=str(dict(context.invocation_metadata() or ())["name"]), issuer="")
+            make_current(caller)
+            return caller
+
+        return enter
+
+
+async def test_one_caller_s_calls_under_way_leave_room_for_another_s() -> None:
+    go_on = asyncio.Event()
+
+    async def wait(request: Message, _: Context) -> Message:
+        if request.service == "slow":
+            await go_on.wait()
+        return request
+
+    codec = (Message.FromString, Message.SerializeToString)
+    methods = {"Call": grpc.unary_unary_rpc_method_handler(wait, *codec)}
+    server, calls = grpc.aio.server(), Calls(most=5, quotas=Quotas(1000, 2000, 10, most_calls=3))
+    server.add_generic_rpc_handlers((Guard(grpc.method_handlers_generic_handler("echo", methods), calls, ByName()),))
+    port = server.add_insecure_port(f"127.0.0.1:{free_port()}")
+    await server.start()
+    ann, bob = ({"metadata": (("name", name),), "timeout": 20} for name in ("ann", "bob"))
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        waiting = [asyncio.ensure_future(call(channel)(Message(service="slow"), **ann)) for _ in range(8)]
+        done, _ = await asyncio.wait(waiting, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        assert {one.exception().code() for one in done} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+        assert (await call(channel)(Message(service="quick"), **bob)).service == "quick"
+        go_on.set()
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+        assert Counter(type(one) for one in ends) == {Message: 3, grpc.aio.AioRpcError: 5}
+        assert (await call(channel)(Message(service="again"), **ann)).service == "again", "there is room again"
     await server.stop(None)
