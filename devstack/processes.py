@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from devstack.errors import DevstackError
+from devstack.secrets import make_private
 from devstack.state import State
 
 _POLL_SECONDS = 0.05
@@ -67,7 +68,7 @@ class ManagedProcess:
         """Start ``command`` in a session of its own, and note it in the state file with ``record``."""
         if self._state.closed:
             raise DevstackError(f"{self.name} is not started, because the start of the stack was given up")
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        make_private(self.log.parent)  # PostgreSQL's errors, and why a message was parked, may quote an address
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             started = subprocess.Popen(

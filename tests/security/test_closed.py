@@ -72,7 +72,7 @@ def test_no_password_stands_in_a_log(closed_stack: Stack) -> None:
         assert not [secret for secret in secrets if secret in text], part.name
 
 
-@pytest.mark.parametrize("kept", ["security", "kafka", "registry"])
+@pytest.mark.parametrize("kept", ["security", "kafka", "registry", "logs"])
 def test_another_user_of_the_machine_reads_nothing_that_is_kept(closed_stack: Stack, kept: str) -> None:
     assert stat.S_IMODE((closed_stack.folder / kept).stat().st_mode) == 0o700
 
