@@ -15,7 +15,7 @@ from ordersaga_cli.settings import ReadingSettings, read
 from sagakit.service.manifest import found
 
 _SECONDS = 5.0
-_NOT_READY = "it starts or stops, or its database takes no writes: its log says which"
+_NOT_READY = "it starts or stops, waits for Kafka or the registry, or its database takes no writes: its log says which"
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ def test_a_service_that_is_not_ready_says_where_the_reason_stands(service: str) 
     result = typed(f"status --metrics {service}")
     assert result.code == 1
     assert result.lines[1].endswith("its log says which")
+    assert "waits for Kafka or the registry" in result.lines[1]
 
 
 def test_a_service_that_does_not_answer_is_named(service: str) -> None:
