@@ -21,6 +21,7 @@ from devstack.stack import Stack, Tell
 
 _LINES = 20
 _NOTHING_RUNS = "Nothing runs; make up starts everything."
+_CLOSED = "Closed (SECURE=1): callers need TLS and a token, which lie in {folder}; docs/closed-stack.md says how."
 _FIRST_ORDER = ".venv/bin/ordersaga order create --user 1 --product 1 --price 10000 --watch"
 
 
@@ -98,8 +99,14 @@ def _up(stack: Stack, console: Console) -> int:
         service = MANIFESTS.get(part.name)
         what = f"  {service.description}" if service else ""
         console.print(f"  {part.name:18} {part.address:18}{what}", highlight=False, soft_wrap=True)
+    _say_that_it_is_closed(stack, console)
     console.print(f"Next: {_FIRST_ORDER}\n      make status, make logs, make down", highlight=False, soft_wrap=True)
     return 0
+
+
+def _say_that_it_is_closed(stack: Stack, console: Console) -> None:
+    if stack.security.on:
+        console.print(_CLOSED.format(folder=stack.security.ca.parent), highlight=False, soft_wrap=True)
 
 
 def _down(stack: Stack, console: Console, *, purge: bool) -> int:
@@ -127,6 +134,8 @@ def _status(stack: Stack, console: Console) -> int:
     console.print(table)
     if all(part.pid is None for part in stack.parts):
         console.print(_NOTHING_RUNS, highlight=False)
+    else:
+        _say_that_it_is_closed(stack, console)
     return 0
 
 

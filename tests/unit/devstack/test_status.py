@@ -48,6 +48,16 @@ def test_that_nothing_runs_is_said_and_is_no_failure(
     assert "Nothing runs; make up starts everything." in capsys.readouterr().out
 
 
+def test_that_a_stack_is_closed_is_said_with_where_its_tokens_are(
+    stack: Stack, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(monkeypatch) == 0
+    assert "Closed" not in capsys.readouterr().out
+    stack.security.begin()
+    assert status(monkeypatch) == 0
+    assert f"callers need TLS and a token, which lie in {data / 'security'}" in capsys.readouterr().out
+
+
 def test_of_one_service_it_says_what_a_script_needs(
     stack: Stack, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
