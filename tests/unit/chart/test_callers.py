@@ -93,6 +93,19 @@ def test_the_notes_say_plainly_when_anyone_may_call(notes: Callable[..., str]) -
     assert "Callers need a token of https://issuer.example for the-shop" in notes(TOKENS)
 
 
+def test_the_notes_show_operators_how_to_give_their_token(notes: Callable[..., str]) -> None:
+    assert "-- sh -c 'ORDERSAGA_TOKEN=$(cat) ordersaga saga list --stuck' < operator.token" in notes(TOKENS)
+    assert "-- ordersaga saga list --stuck" in notes({})
+
+
+def test_the_notes_say_what_a_value_has_opened(notes: Callable[..., str]) -> None:
+    outside = {"kafka.enabled": False, "kafka.external.bootstrapServers": "kafka:9092"}
+    assert "There are no network policies" in notes({"networkPolicies.enabled": False})
+    assert "KAFKA IS SPOKEN TO IN THE CLEAR" in notes(outside)
+    assert "IN THE CLEAR" not in notes({**outside, "kafka.external.settingsSecret": "kafka-login"})
+    assert "IN THE CLEAR" not in notes({})
+
+
 def test_the_notes_say_what_renews_certificates_and_what_enforces_policies(notes: Callable[..., str]) -> None:
     assert "upgrade once a year" in notes({})
     assert "upgrade once a year" not in notes({"tls.existingSecrets": "*-tls"})
