@@ -1,4 +1,4 @@
-"""Passwords of a service are changed while orders come, by the steps of docs/operations.md: no order is lost by it."""
+"""Passwords of a service are changed while orders come, by the steps of docs/rotation.md: no order is lost by it."""
 
 import threading
 import time
