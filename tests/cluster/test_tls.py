@@ -97,7 +97,8 @@ def test_a_renewed_certificate_is_served_without_a_restart(release: Release, par
     release.helm("test", NAME, "--timeout", "5m")
 
 
-def test_a_renewed_certificate_of_the_database_is_served_without_a_restart(release: Release) -> None:
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_a_renewed_certificate_of_the_database_is_served_without_a_restart(release: Release, time: str) -> None:  # noqa: ARG001 - what was noted of the first must not hinder the second
     begun = release.started("postgres")
     release.kubectl("delete", "secret", f"{NAME}-postgres-tls")
     release.upgrade()
