@@ -27,6 +27,13 @@ from sagakit.runtime.waiting import wait_until_up
 
 _LOCK = 0x0DE5A6B
 """Advisory lock, so that replicas that start together migrate one after the other."""
+_HOLDERS = """
+    SELECT DISTINCT usename::text FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND granted AND (classid, objid, objsubid) = (0, CAST(:lock AS bigint)::oid, 1)
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND usename <> current_user
+"""
+"""Who else than the owner holds that lock; PostgreSQL keeps nobody who may connect from it."""
 _TRY_SECONDS = 300.0
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -127,10 +134,14 @@ def _lock_out_others(connection: Connection) -> None:
     """
     waits = False
     while not connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar_one():
-        connection.commit()
         if not waits:
-            log.info("waiting until another replica has migrated the database")
+            roles_there = connection.execute(text(_HOLDERS), {"lock": _LOCK}).scalars().all()
+            if roles_there:  # a replica is the owner too: whoever else holds it has to be ended by hand
+                log.warning("waiting for the lock of migrations, which another role holds", roles=roles_there)
+            else:
+                log.info("waiting until another replica has migrated the database")
             waits = True
+        connection.commit()
         time.sleep(_ASK_SECONDS)
     connection.commit()
 

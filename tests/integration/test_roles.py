@@ -10,9 +10,10 @@ from psycopg.errors import InsufficientPrivilege
 
 from devstack.services import NAMES
 from devstack.stack import Stack
+from sagakit.postgres import migrations
 from sagakit.postgres.address import UnsupportedServer
 from sagakit.postgres.migrations import migrate
-from tests.support.migrating import url_of
+from tests.support.migrating import migrating, url_of
 from tests.support.scratch import scratch_database
 from tests.support.sql import query
 
@@ -130,3 +131,13 @@ def test_the_owner_is_no_runtime_role(stack: Stack) -> None:
     owner = str(conninfo_to_dict(dsn)["user"])
     with pytest.raises(UnsupportedServer, match="must be a role of its own"):
         migrate("product_svc", url_of(dsn), owner)
+
+
+def test_a_runtime_role_that_holds_up_a_migration_is_named(stack: Stack, runtime: "psycopg.Connection[Any]") -> None:
+    runtime.execute("SELECT pg_advisory_lock(%s)", [migrations._LOCK])  # noqa: SLF001 - it is what an attacker knows
+    with migrating(SERVICE, stack.postgres.dsn(SERVICE)) as process:
+        assert process.stdout
+        line = next(line for line in process.stdout if "waiting" in line)
+        runtime.execute("SELECT pg_advisory_unlock_all()")
+        assert process.wait(timeout=30) == 0
+    assert f"{SERVICE}_runtime" in line
