@@ -38,7 +38,7 @@ class Bearers:
         address = address_of(context.peer())
         try:
             token = _token(context)
-            known = self._tokens.remembered(token)
+            known = await self._tokens.remembered(token)
         except Unauthenticated:
             self._take(address, 1)
             raise

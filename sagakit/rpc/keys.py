@@ -177,6 +177,7 @@ class Keys:
         """Counts the changes of the keys."""
         self._stale_at = self._next_read = clock()
         self._reading: asyncio.Task[None] | None = None
+        self._away = False
 
     async def find(self, kid: str | None, algorithm: str) -> Key | None:
         """Return the key with this id for ``algorithm``; None where the issuer has no such key.
@@ -190,21 +191,28 @@ class Keys:
             raise Unavailable("no key of the issuer's is known, so no token can be verified")
         return self._keys.get((kid, algorithm))
 
-    def refresh(self) -> None:
-        """Have the keys read again in the background, if they are not fresh any more."""
+    async def refresh(self) -> None:
+        """Have the keys read again, if they are not fresh any more; the call that notices it waits for that.
+
+        So a withdrawn key's token is refused where nobody has called for long, too. Other calls go on with the keys
+        that are known, and so do all while the issuer is away.
+        """
         now = self._clock()
-        if now >= self._stale_at and now >= self._next_read:
-            self._begin_reading()
+        if now >= self._stale_at and now >= self._next_read and self._reading is None:
+            waits, reading = not self._away, self._begin_reading()
+            if waits:
+                await asyncio.shield(reading)  # others may wait for it too, and go on if this call is cancelled
 
     async def _look_again(self) -> None:
-        if self._reading is None and self._clock() >= self._next_read:
-            self._begin_reading()
-        if self._reading is not None:
-            await asyncio.shield(self._reading)  # others wait for it too, and go on if this call is cancelled
+        reading = self._reading
+        if reading is None and self._clock() >= self._next_read:
+            reading = self._begin_reading()
+        if reading is not None:
+            await asyncio.shield(reading)
 
-    def _begin_reading(self) -> None:
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read_now())
+    def _begin_reading(self) -> "asyncio.Task[None]":
+        self._reading = asyncio.create_task(self._read_now())
+        return self._reading
 
     async def _read_now(self) -> None:
         try:
@@ -212,8 +220,9 @@ class Keys:
         except Exception as error:  # noqa: BLE001 - whatever an issuer answers, the keys that are known stay
             _FETCHES.labels("failed").inc()
             log.warning("the issuer's keys cannot be read", error=one_line(error), known=len(self._keys))
-            self._next_read = self._clock() + _TRY_AGAIN_SECONDS
+            self._next_read, self._away = self._clock() + _TRY_AGAIN_SECONDS, True
         else:
+            self._away = False
             _FETCHES.labels("done").inc()
             if _shown(keys) != _shown(self._keys):
                 self._keys, self.version = keys, self.version + 1

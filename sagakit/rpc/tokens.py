@@ -64,13 +64,13 @@ class Tokens:
         self._remembered: OrderedDict[bytes, Caller] = OrderedDict()
         self._version = keys.version
 
-    def remembered(self, token: str) -> Caller | None:
+    async def remembered(self, token: str) -> Caller | None:
         """Return who ``token`` says is calling, where it was verified before; else None.
 
         Raises:
             Unauthenticated: it has expired since.
         """
-        self._keys.refresh()
+        await self._keys.refresh()
         self._forget_what_other_keys_signed()
         digest = _digest(token)
         known = self._remembered.get(digest)

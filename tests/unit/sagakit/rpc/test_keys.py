@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -46,7 +47,7 @@ async def known(keys: Keys, key: ECKey) -> bool:
 
 
 async def read_in_the_background(keys: Keys) -> None:
-    keys.refresh()
+    await keys.refresh()
     if keys._reading is not None:  # noqa: SLF001 - nothing else says when it is done
         await keys._reading  # noqa: SLF001
 
@@ -119,12 +120,31 @@ async def test_a_withdrawn_keys_tokens_are_refused_though_they_were_taken_before
         token = issuer.token()
         assert (await tokens.verified(token)).subject == "7"
         issuer.renew()
-        assert tokens.remembered(token), "nobody knows yet"
+        assert await tokens.remembered(token), "nobody knows yet"
         clock.now += FRESH_SECONDS
-        await read_in_the_background(keys)
-        assert tokens.remembered(token) is None
+        assert await tokens.remembered(token) is None, "also where nobody has called meanwhile"
         with pytest.raises(Unauthenticated):
             await tokens.verified(token)
+
+
+async def test_nobody_waits_for_an_issuer_that_is_away() -> None:
+    may_answer, clock, key, asked = threading.Event(), Clock(), local_issuer.make_key(), list[int]()
+
+    def read() -> bytes:
+        asked.append(1)
+        if len(asked) > 2:
+            may_answer.wait(10)
+        return b"away" if len(asked) == 2 else jwks(key)
+
+    keys = Keys(read, clock=clock)
+    for _ in range(2):
+        await keys.refresh()
+        clock.now += FRESH_SECONDS
+    async with asyncio.timeout(5):
+        await keys.refresh()
+        assert await known(keys, key)
+    may_answer.set()
+    await read_in_the_background(keys)
 
 
 async def test_what_is_no_jwk_set_does_not_replace_the_keys() -> None:

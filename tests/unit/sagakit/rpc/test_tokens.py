@@ -177,10 +177,10 @@ async def test_a_token_that_is_remembered_expires_all_the_same() -> None:
     token = signed(KEY, exp=now + 60)
     assert (await verifier.verified(token)).expires == pytest.approx(now + 70)
     now += 69
-    assert verifier.remembered(token)
+    assert await verifier.remembered(token)
     now += 2
     with pytest.raises(Unauthenticated) as caught:
-        verifier.remembered(token)
+        await verifier.remembered(token)
     assert caught.value.reason == EXPIRED
 
 
@@ -244,10 +244,10 @@ async def test_no_more_than_ten_thousand_tokens_are_remembered(monkeypatch: pyte
 
 async def test_a_token_that_was_verified_is_remembered_and_no_other() -> None:
     verifier, token = tokens(), signed(KEY)
-    assert verifier.remembered(token) is None
+    assert (await verifier.remembered(token)) is None
     first = await verifier.verified(token)
-    assert verifier.remembered(token) is first
-    assert verifier.remembered(token[:-4]) is None
+    assert (await verifier.remembered(token)) is first
+    assert (await verifier.remembered(token[:-4])) is None
 
 
 LONG = "https://issuer.example/realms/a-realm-with-quite-a-long-name/that-goes-on-and-on/and-on/and-on/and-on"
