@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.chart.rendering import template
+from tests.unit.chart.rendering import TOKENS, template
 from tools.chart_readme import CHART, values
 
 REFUSED = {
@@ -114,3 +114,13 @@ def test_a_comment_goes_on_over_lines_and_belongs_to_the_value_below() -> None:
     text = "a:\n  # -- The first\n  # of all.\n  b: 1\n  c: 2\n"
     assert [tuple(one) for one in values(text)] == [("a.b", 1, "The first of all.")]
     assert yaml.safe_load(text)["a"]["b"] == 1
+
+
+@pytest.mark.parametrize("at", ["serviceDefaults", "services.order"])
+@pytest.mark.parametrize("name", ["AUTH_MODE", "KAFKA_SECURITY_PROTOCOL", "DATABASE_URL", "GRPC_TLS_KEY"])
+def test_no_setting_contradicts_what_the_chart_sets_itself(at: str, name: str) -> None:
+    refused = template(
+        *(f"--set-string={key}={value}" for key, value in TOKENS.items()), f"--set={at}.settings.{name}=x"
+    )
+    assert refused.returncode != 0
+    assert re.search(rf"services\.\w+\.settings\.{name}\b.*the chart sets it itself", refused.stderr)
