@@ -29,9 +29,21 @@ CALLERS = {
     ),
     "issuer-asked-by-anyone": Mutant(
         "sagakit/rpc/keys.py",
-        "if self._reading is None and self._clock() >= self._next_read:",
-        "if self._reading is None:",
+        "if reading is None and self._clock() >= self._next_read:",
+        "if reading is None:",
         f"{_KEYS}::test_a_thousand_unknown_key_ids_have_the_keys_read_once",
+    ),
+    "stale-keys-answer-once-more": Mutant(
+        "sagakit/rpc/keys.py",
+        "            if waits:",
+        "            if waits and not self._keys:",
+        f"{_KEYS}::test_a_withdrawn_keys_tokens_are_refused_though_they_were_taken_before",
+    ),
+    "all-wait-for-an-issuer-that-is-away": Mutant(
+        "sagakit/rpc/keys.py",
+        "            if waits:",
+        "            if reading:",
+        f"{_KEYS}::test_nobody_waits_for_an_issuer_that_is_away",
     ),
     "keys-of-any-algorithm": Mutant(
         "sagakit/rpc/keys.py",
