@@ -4,6 +4,7 @@ import json
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.support.declared import TOPICS
 from tests.support.kafka import create_topic, delete_topics
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX
+from tests.support.wait import eventually
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 SUBJECT = f"order-created-{OrderCreated.FULL_NAME}"
@@ -111,12 +113,18 @@ def test_dead_letter_topics_that_exist_get_their_settings_and_keep_those_that_an
     create_topic(stack.bootstrap, f"{group}.dlq", config={"cleanup.policy": "compact", "min.compaction.lag.ms": "7"})
     addresses = {"kafka_bootstrap_servers": stack.bootstrap, "schema_registry_url": stack.registry_url}
     read = DeploySettings.model_validate(addresses)
-    for days, kept in ((None, "1209600000"), (2.0, "172800000"), (None, "1209600000")):
-        deploy(read, tmp_path, Otherwise(dead_letter_days=days))
+
+    def has(kept: str) -> None:  # a broker takes a moment until it tells of a change
         config = config_of(admin, ResourceType.TOPIC, f"{group}.dlq")
         assert (config["cleanup.policy"], config["retention.ms"]) == ("compact,delete", kept)
         assert (config["message.timestamp.type"], config["min.compaction.lag.ms"]) == ("LogAppendTime", "7")
-    delete_topics(stack.bootstrap, f"{group}.dlq")
+
+    try:
+        for days, kept in ((None, "1209600000"), (2.0, "172800000"), (None, "1209600000")):
+            deploy(read, tmp_path, Otherwise(dead_letter_days=days))
+            eventually(partial(has, kept))
+    finally:
+        delete_topics(stack.bootstrap, f"{group}.dlq")
 
 
 def test_deploying_again_changes_nothing(stack: Stack, registry: SchemaRegistryClient) -> None:
