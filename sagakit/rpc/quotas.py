@@ -8,8 +8,9 @@ import ipaddress
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from google.protobuf.descriptor import Descriptor
@@ -24,10 +25,24 @@ _ROUNDING = 1e-9
 _MOST_CALLS = 5_000
 """Of one caller under way at once, streams not counted: half of what a server takes. What a slow database makes wait
 would otherwise all be one caller's."""
-_CALLS_RETRY_SECONDS = 1.0
-_STREAMS_RETRY_SECONDS = 30.0
 _IPV6_NETWORK = 64
 """Whoever has one address below such a prefix has all of them (RFC 6177)."""
+
+
+class _Refusal(NamedTuple):
+    """How one more is refused to a caller who has as many as he may."""
+
+    reason: str
+    text: str
+    retry_seconds: float
+
+
+_TOO_MANY_CALLS = _Refusal(
+    "TOO_MANY_CALLS_OF_ONE_CALLER", "calls under way already; nothing was done, wait until some have ended", 1.0
+)
+_TOO_MANY_STREAMS = _Refusal(
+    "TOO_MANY_STREAMS", "streams open already; nothing was done, end one, or try again later", 30.0
+)
 
 
 class Quotas:
@@ -80,37 +95,21 @@ class Quotas:
         if caller in self._full_at:
             self._full_at[caller] -= min(tokens, self._burst) * self._per_token
 
-    @contextmanager
-    def call(self, caller: str) -> Iterator[None]:
+    def call(self, caller: str) -> AbstractContextManager[None]:
         """Count a call of ``caller``, one that is no stream, as under way until the block ends.
 
         Raises:
-            Exhausted: he has too many under way already.
+            Exhausted: at the beginning of the block, as he has too many under way already.
         """
-        if self._calls[caller] >= self._most_calls:
-            raise Exhausted(
-                "TOO_MANY_CALLS_OF_ONE_CALLER",
-                f"you have {self._most_calls} calls under way already; nothing was done, wait until some have ended",
-                retry_seconds=_CALLS_RETRY_SECONDS,
-            )
-        with _counted(self._calls, caller):
-            yield
+        return _counted(self._calls, caller, self._most_calls, _TOO_MANY_CALLS)
 
-    @contextmanager
-    def stream(self, caller: str) -> Iterator[None]:
+    def stream(self, caller: str) -> AbstractContextManager[None]:
         """Count a stream of ``caller`` as open until the block ends.
 
         Raises:
-            Exhausted: he has too many open already.
+            Exhausted: at the beginning of the block, as he has too many open already.
         """
-        if self._streams[caller] >= self._most_streams:
-            raise Exhausted(
-                "TOO_MANY_STREAMS",
-                f"you have {self._most_streams} streams open already; nothing was done, end one, or try again later",
-                retry_seconds=_STREAMS_RETRY_SECONDS,
-            )
-        with _counted(self._streams, caller):
-            yield
+        return _counted(self._streams, caller, self._most_streams, _TOO_MANY_STREAMS)
 
     def _forget(self, now: float) -> None:
         """Forget callers whose buckets are full, or else the one who has not called for longest."""
@@ -120,8 +119,11 @@ class Quotas:
 
 
 @contextmanager
-def _counted(counter: Counter[str], caller: str) -> Iterator[None]:
-    """Count one more of ``caller`` until the block ends."""
+def _counted(counter: Counter[str], caller: str, most: int, refusal: _Refusal) -> Iterator[None]:
+    """Count one more of ``caller`` until the block ends; refuse it where he has ``most`` already."""
+    if counter[caller] >= most:
+        text = f"you have {most} {refusal.text}"
+        raise Exhausted(refusal.reason, text, retry_seconds=refusal.retry_seconds)
     counter[caller] += 1
     try:
         yield

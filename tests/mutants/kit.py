@@ -365,8 +365,8 @@ KIT = {
     ),
     "one-caller-takes-all-calls": Mutant(
         "sagakit/rpc/quotas.py",
-        "if self._calls[caller] >= self._most_calls:",
-        "if self._calls[caller] >= self._burst:",
+        "self._calls, caller, self._most_calls,",
+        "self._calls, caller, self._burst,",
         "tests/unit/sagakit/rpc/test_guard_many_calls.py::test_one_caller_s_calls_under_way_leave_room_for_another_s",
     ),
 }
