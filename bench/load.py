@@ -144,8 +144,9 @@ class Caller:
         pairs = [self._addresses[place % len(self._addresses)].rsplit(":", 1) for place in range(_CONNECTIONS)]
         with ExitStack() as held:
             self._selector = held.enter_context(selectors.DefaultSelector())
-            made = [Connection(host, int(port), self._access) for host, port in pairs]
-            self._connections = [held.enter_context(closing(connection)) for connection in made]
+            self._connections = [
+                held.enter_context(closing(Connection(host, int(port), self._access))) for host, port in pairs
+            ]
             for connection in self._connections:
                 self._selector.register(connection.socket, selectors.EVENT_READ, connection)
             yield Load(began=time.perf_counter())

@@ -1,11 +1,12 @@
 """What closing costs, part by part: tokens, TLS of the callers, and all that `SECURE=1` closes, turn about."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.figures import ratios
 from bench.http2 import OPEN, Access
+from bench.load import Caller
 from bench.plan import Plan
 from bench.rig import Rig, access_to, rig
 from bench.steady import CALLERS
@@ -57,7 +58,7 @@ def _parts(open_rig: Rig, closed_rig: Rig) -> dict[str, _Part]:
 def _throughput(part: _Part, seconds: float) -> dict[str, float]:
     _restart(part.rig, part.settings)
     caller = part.rig.caller_with(part.access)
-    _wait_until(lambda: set(caller.closed(1, at_most=1).answers) == {0})
+    _wait_until_answered(caller)
     part.rig.warm_up(_SETTLE_SECONDS, caller)
     figures = part.rig.throughput(CALLERS, seconds, caller)
     return {name: value for name, value in figures.items() if name.startswith(_FIGURES)}
@@ -71,16 +72,17 @@ def _restart(on: Rig, settings: Mapping[str, str]) -> None:
     service.launch(record["dsn"], record["bootstrap"], record["registry"], settings)
 
 
-def _wait_until(answered: Callable[[], bool]) -> None:
+def _wait_until_answered(caller: Caller) -> None:
     give_up = time.monotonic() + _READY_SECONDS
-    while True:
-        try:
-            if answered():
-                return
-        except OSError:
-            if time.monotonic() > give_up:
-                raise
+    while not _is_answered(caller):
         if time.monotonic() > give_up:
             msg = f"order_svc takes no orders after {_READY_SECONDS:.0f} s"
             raise TimeoutError(msg)
         time.sleep(0.1)
+
+
+def _is_answered(caller: Caller) -> bool:
+    try:
+        return set(caller.closed(1, at_most=1).answers) == {0}
+    except OSError:  # nobody listens yet
+        return False
