@@ -4,6 +4,9 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from sagakit.runtime.settings import Settings
 from tests.unit.chart.rendering import Objects, variables
 
 
@@ -37,6 +40,23 @@ def environment(rendered: Objects, container: dict[str, Any], folder: Path) -> d
                 _filled_in(value, found).replace("/tls/", f"{folder}/tls/").replace("/jwks/", f"{folder}/jwks/")
             )
     return found
+
+
+def step_in(
+    monkeypatch: pytest.MonkeyPatch,
+    rendered: Objects,
+    container: dict[str, Any],
+    folder: Path,
+    *families: type[Settings],
+) -> dict[str, str]:
+    """Give this process the container's variables, as `environment` returns them, and no others of ``families``."""
+    given = environment(rendered, container, folder)
+    for family in families:
+        for name in family.model_fields:
+            monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    return given
 
 
 def _filled_in(value: str, known: dict[str, str]) -> str:

@@ -12,7 +12,7 @@ import yaml
 from sagakit.rpc import local_issuer
 from sagakit.service.settings import ServiceSettings
 from tests.unit.chart.rendering import SERVICES, TOKENS, objects, pod_specs, template, variables
-from tests.unit.chart.running import environment, lay_out
+from tests.unit.chart.running import lay_out, step_in
 from tools.chart_readme import CHART
 
 KEYS = {name: value for name, value in TOKENS.items() if name != "auth.jwksUrl"} | {"auth.jwksSecret": "issuer-keys"}
@@ -28,10 +28,7 @@ def test_the_services_take_the_settings_that_they_get(
     lay_out(rendered, spec, tmp_path)
     (tmp_path / "jwks").mkdir()
     (tmp_path / "jwks" / "jwks.json").write_text(local_issuer.published(local_issuer.make_key()))
-    for name in ServiceSettings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-    for name, value in environment(rendered, spec["containers"][0], tmp_path).items():
-        monkeypatch.setenv(name, value)
+    step_in(monkeypatch, rendered, spec["containers"][0], tmp_path, ServiceSettings)
     settings = ServiceSettings()  # type: ignore[call-arg] # from the environment
     assert (settings.auth_mode, settings.serves_anyone) == (values.get("auth.mode", "none"), not values)
     assert settings.auth_issuer == values.get("auth.issuer")

@@ -22,7 +22,7 @@ from tests.unit.chart.rendering import (
     template,
     variables,
 )
-from tests.unit.chart.running import data_of, environment, lay_out
+from tests.unit.chart.running import data_of, lay_out, step_in
 
 NOUNS = tuple(service.removesuffix("-svc") for service in SERVICES)
 PROBED = {"health"}
@@ -81,11 +81,7 @@ def test_a_service_logs_in_as_itself_everywhere(
 ) -> None:
     spec, name = pod_specs(rendered)[f"demo-{service}"], service.replace("-", "_")
     lay_out(rendered, spec, tmp_path)
-    given = environment(rendered, spec["containers"][0], tmp_path)
-    for variable in KafkaSettings.model_fields | DatabaseSettings.model_fields:
-        monkeypatch.delenv(variable.upper(), raising=False)
-    for variable, value in given.items():
-        monkeypatch.setenv(variable, value)
+    given = step_in(monkeypatch, rendered, spec["containers"][0], tmp_path, KafkaSettings, DatabaseSettings)
     client = KafkaSettings().kafka_client()  # type: ignore[call-arg] # from the environment
     assert (client["security.protocol"], client["sasl.mechanism"]) == ("SASL_SSL", "SCRAM-SHA-512")
     assert client["sasl.username"] == given["SCHEMA_REGISTRY_USERNAME"] == name
@@ -100,8 +96,7 @@ def test_the_owner_of_a_database_migrates_it_for_the_runtime_role_and_does_nothi
 ) -> None:
     spec, name = pod_specs(rendered)[f"demo-{service}"], service.replace("-", "_")
     lay_out(rendered, spec, tmp_path)
-    for variable, value in environment(rendered, spec["initContainers"][0], tmp_path).items():
-        monkeypatch.setenv(variable, value)
+    step_in(monkeypatch, rendered, spec["initContainers"][0], tmp_path)
     settings = MigrationSettings()  # type: ignore[call-arg] # from the environment
     assert settings.database_url.conninfo.startswith(f"postgresql://{name}:")
     assert settings.database_runtime_role == f"{name}_runtime"
@@ -160,8 +155,7 @@ def test_only_the_job_writes_schemas_and_makes_logins_and_it_shows_a_certificate
     made = {item["path"] for source in volume["sources"] for item in source["secret"]["items"]}
     assert made == {name for name in PRINCIPALS if name != "deployer"}, "who deploys shows a certificate"
     lay_out(rendered, spec, tmp_path)
-    for variable, value in environment(rendered, container, tmp_path).items():
-        monkeypatch.setenv(variable, value)
+    step_in(monkeypatch, rendered, container, tmp_path)
     read = DeploySettings()  # type: ignore[call-arg] # from the environment
     assert read.kafka_client()["security.protocol"] == "SSL"
     assert read.schema_registry_username == "deployer"
