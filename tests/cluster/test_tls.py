@@ -3,7 +3,7 @@
 import socket
 import ssl
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import grpc
 import pytest
@@ -79,9 +79,9 @@ def test_a_call_by_the_release_s_authority_is_answered(release: Release, order_s
         order_pb2_grpc.OrderServiceStub(channel).ListOrders(order_pb2.ListOrdersRequest(), timeout=20)
 
 
-@pytest.mark.parametrize(("part", "port"), [("order-svc", 50051), ("registry", 8443)])
-def test_a_renewed_certificate_is_served_without_a_restart(release: Release, part: str, port: int) -> None:
-    secret, begun = f"{NAME}-{part.removesuffix('-svc')}-tls", release.started(part)
+def renew(release: Release, part: str, port: int, shown: Callable[[str], int | None] = served) -> None:
+    """Have the certificate of a part made anew, and wait until it is ``shown`` at the part's port."""
+    secret = f"{NAME}-{part.removesuffix('-svc')}-tls"
     before = serial_of(release.secret(secret)["tls.crt"])
     release.kubectl("delete", "secret", secret)
     release.upgrade()
@@ -90,9 +90,15 @@ def test_a_renewed_certificate_is_served_without_a_restart(release: Release, par
 
     def is_served() -> None:
         with release.forwarded(part, port) as address:
-            assert served(address) == renewed
+            assert shown(address) == renewed
 
     eventually(is_served, TAKEN_SECONDS, every=5)
+
+
+@pytest.mark.parametrize(("part", "port"), [("order-svc", 50051), ("registry", 8443)])
+def test_a_renewed_certificate_is_served_without_a_restart(release: Release, part: str, port: int) -> None:
+    begun = release.started(part)
+    renew(release, part, port)
     assert release.started(part) == begun
     release.helm("test", NAME, "--timeout", "5m")
 
@@ -100,28 +106,12 @@ def test_a_renewed_certificate_is_served_without_a_restart(release: Release, par
 @pytest.mark.parametrize("time", ["first", "second"])
 def test_a_renewed_certificate_of_the_database_is_served_without_a_restart(release: Release, time: str) -> None:  # noqa: ARG001 - what was noted of the first must not hinder the second
     begun = release.started("postgres")
-    release.kubectl("delete", "secret", f"{NAME}-postgres-tls")
-    release.upgrade()
-    renewed = serial_of(release.secret(f"{NAME}-postgres-tls")["tls.crt"])
-
-    def is_served() -> None:
-        with release.forwarded("postgres", 5432) as address:
-            assert served_by_postgres(address) == renewed
-
-    eventually(is_served, TAKEN_SECONDS, every=5)
+    renew(release, "postgres", 5432, served_by_postgres)
     assert release.started("postgres") == begun
 
 
 def test_kafka_is_started_again_with_a_renewed_certificate(release: Release) -> None:
     begun = release.started("kafka")
-    release.kubectl("delete", "secret", f"{NAME}-kafka-tls")
-    release.upgrade()
-    renewed = serial_of(release.secret(f"{NAME}-kafka-tls")["tls.crt"])
-
-    def is_served() -> None:
-        with release.forwarded("kafka", 9092) as address:
-            assert served(address) == renewed
-
-    eventually(is_served, TAKEN_SECONDS, every=5)
+    renew(release, "kafka", 9092)
     assert release.started("kafka") != begun
     release.helm("test", NAME, "--timeout", "5m")
