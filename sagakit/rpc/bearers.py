@@ -1,8 +1,8 @@
 """Who calls, by the token that a call bears, and what an address pays for tokens that are not good.
 
 To verify a token takes up to four tenths of a millisecond of the one event loop, and anyone can make up tokens that
-have to be verified. So one that is not known yet takes as much of its address's bucket as many calls do, before it
-is looked at. A good one gives it back, and is known from then on.
+have to be verified. So a token that is not known yet costs its address as much as twenty calls, before it is looked at.
+A good one gives that back, and is known from then on.
 """
 
 from typing import Any
