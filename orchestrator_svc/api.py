@@ -7,9 +7,17 @@ from functools import partial
 from typing import TypeAlias
 
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
-from ordersaga.orchestrator.v1 import orchestrator_pb2_grpc
+from ordersaga.orchestrator.v1 import orchestrator_pb2_grpc, steps_pb2
 
-from orchestrator_svc.views import event_view, filter_of, result_view, saga_view, status_of
+from orchestrator_svc.views import (
+    count_view,
+    declaration_view,
+    event_view,
+    filter_of,
+    filter_under_way,
+    result_view,
+    saga_view,
+)
 from sagakit.errors import NotFound, Refused, Unavailable
 from sagakit.offsets.group_lag import GroupLag
 from sagakit.orchestrator.operators import Operators, Results
@@ -95,21 +103,29 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
 
     async def ListSagas(self, request: pb.ListSagasRequest, context: Context) -> pb.ListSagasResponse:
         """Return one page of sagas, by descending order id."""
-        wanted = Filter(
-            status=status_of(request.status),
-            step=request.step or None,
-            stuck=request.stuck if request.HasField("stuck") else None,
-            min_age=request.min_age.ToTimedelta() if request.HasField("min_age") else None,
-        )
+        wanted = filter_of(request)
         before, size = last_id("sagas", wanted, request.page_token), page_size(request.page_size)
         found = await self._database.scan(lambda tx: self._store.find(tx, wanted, before=before, limit=size + 1))
         page, more = one_page((saga_view(self._saga, instance) for instance in found), size)
         token = next_page_token("sagas", wanted, page[-1].order_id) if more else ""
         return pb.ListSagasResponse(sagas=page, next_page_token=token)
 
+    async def CountSagas(self, request: pb.CountSagasRequest, context: Context) -> pb.CountSagasResponse:
+        """Count sagas, by where they stand."""
+        wanted = filter_under_way(request.filter)
+        counts, more = await self._database.scan(lambda tx: self._store.count(tx, wanted))
+        page, too_long = one_page(map(count_view, counts), len(counts))  # rows that somebody changed may be at any step
+        return pb.CountSagasResponse(counts=page, more=more or too_long)
+
+    async def GetSagaDeclaration(
+        self, request: steps_pb2.GetSagaDeclarationRequest, context: Context
+    ) -> steps_pb2.GetSagaDeclarationResponse:
+        """Return the declared steps."""
+        return declaration_view(self._saga)
+
     async def WatchSagas(self, request: pb.WatchSagasRequest, context: Context) -> AsyncIterator[pb.WatchSagasResponse]:
         """Stream the sagas that pass the filter, then each that changes; also once when it passes no more."""
-        wanted = filter_of(request.filter)
+        wanted = filter_under_way(request.filter)
         sent = Sent()
         with self._listener.follow() as follower:
             changed: Mapping[int, str] | None = None
@@ -156,7 +172,7 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def _act(
         self, act: _Act, request: pb.RetrySagasRequest | pb.CancelSagasRequest
     ) -> tuple[list[pb.SagaResult], bool]:
-        wanted, note = filter_of(request.filter), _note(request)
+        wanted, note = filter_under_way(request.filter), _note(request)
         limit = min(request.limit or _DEFAULT_ACTIONS, _MOST_ACTIONS)
         results, more = await self._caught_up(lambda tx: act(tx, wanted, note, limit=limit))
         return [result_view(self._saga, saga_id, result) for saga_id, result in results.items()], more

@@ -22,10 +22,12 @@ class Filter:
     status: str | None
     step: str | None
     older_than: timedelta | None
+    retrying: bool | None
+    undone_for: str | None
 
     def __bool__(self) -> bool:
         """Whether any field is set."""
-        return any(one is not None for one in (self.stuck, self.status, self.step, self.older_than))
+        return any(one is not None for one in vars(self).values())
 
     @property
     def status_value(self) -> pb.SagaStatus.ValueType:
@@ -43,7 +45,14 @@ class Filter:
 
     def proto(self) -> pb.SagaFilter:
         """Return the filter of a bulk action or a watch."""
-        return pb.SagaFilter(status=self.status_value, step=self.step or "", stuck=self.stuck, min_age=self.min_age)
+        return pb.SagaFilter(
+            status=self.status_value,
+            step=self.step or "",
+            stuck=self.stuck,
+            min_age=self.min_age,
+            retrying=self.retrying,
+            reason=self.undone_for or "",
+        )
 
     def words(self) -> str:
         """Describe the sagas that it picks."""
@@ -52,18 +61,27 @@ class Filter:
             self.status or "",
             f"waiting at {self.step}" if self.step else "",
             f"older than {self.older_than}" if self.older_than is not None else "",
+            "" if self.retrying is None else "retrying" if self.retrying else "not retrying",
+            f"undone for {self.undone_for}" if self.undone_for else "",
         ]
         return ", ".join(part for part in parts if part)
 
 
 def filter_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command ``--stuck``, ``--status``, ``--step`` and ``--older-than``, as its parameter ``asked``."""
+    """Give a command the options of a `Filter`, as its parameter ``asked``."""
 
     @wraps(function)
     def with_filter(
-        *, stuck: bool | None, status: str | None, step: str | None, older_than: timedelta | None, **others: object
+        *,
+        stuck: bool | None,
+        status: str | None,
+        step: str | None,
+        older_than: timedelta | None,
+        retrying: bool | None,
+        undone_for: str | None,
+        **others: object,
     ) -> None:
-        function(asked=Filter(stuck, status, step, older_than), **others)
+        function(asked=Filter(stuck, status, step, older_than, retrying, undone_for), **others)
 
     command: Callable[..., None] = with_filter
     for option in (
@@ -77,6 +95,8 @@ def filter_options(function: Callable[..., None]) -> Callable[..., None]:
             metavar="STATUS",
             help=f"In this status: {', '.join(_STATUSES)}.",
         ),
+        click.option("--undone-for", metavar="REASON", help="Undone for this reason, such as OUT_OF_STOCK."),
+        click.option("--retrying/--not-retrying", default=None, help="Its command was sent again, or was not."),
         click.option("--stuck/--not-stuck", default=None, help="An operator should look (or need not)."),
     ):
         command = option(command)

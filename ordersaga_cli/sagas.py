@@ -18,7 +18,7 @@ _PAGE = 500
 _BULK_SECONDS = 60.0
 _AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNIMPLEMENTED}
 """Failures that the call for the next saga would meet as well."""
-_ASK_FOR = "name the sagas by their order ids, or pick them by --stuck, --status, --step or --older-than"
+_ASK_FOR = "name the sagas by their order ids, or pick them by a filter such as --stuck or --step"
 
 
 @click.group(cls=Group)
@@ -206,6 +206,8 @@ def _list(sagas: OrchestratorServiceStub, asked: Filter, limit: int) -> pb.ListS
                 step=asked.step or "",
                 stuck=asked.stuck,
                 min_age=asked.min_age,
+                retrying=asked.retrying,
+                reason=asked.undone_for or "",
             ),
             timeout=CALL_SECONDS,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Column, DateTime, Update, bindparam, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import Insert, insert
@@ -19,8 +19,9 @@ from sagakit.postgres.sql import array, columns, lock_those, select_those, text_
 from sagakit.records import Record
 from sagakit.runtime.set_aside import Claim
 from sagakit.saga.filter import Filter
-from sagakit.saga.instance import Event, Instance
+from sagakit.saga.instance import Event, Instance, Status
 
+MOST_COUNTED = 100_000
 _ANY_VERSION = 2**63 - 1
 _NEVER = LAST_TIME.isoformat()
 CHANNEL = "sagas"
@@ -97,6 +98,11 @@ _UPDATE = _with_events(
     .where(sagas.c.saga_id == _changed.c.saga_id)
     .where(_AS_LOADED)
 )
+_BY_PLACE = """
+    SELECT status, step, stuck, attempt > 1 AND step IS NOT NULL AS retrying, count(*) AS sagas
+    FROM (SELECT status, step, stuck, attempt FROM sagas
+"""
+_EACH_PLACE = "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
 # A saga that is flagged already, for the same reason, only gets a later deadline. Its history is left as it is.
 _FLAG = """
     WITH stored AS (
@@ -117,6 +123,16 @@ _FLAG = """
     )
     SELECT saga_id FROM stored WHERE NOT flagged_before
 """
+
+
+class Count(NamedTuple):
+    """How many sagas stand at one place."""
+
+    status: str
+    step: str | None
+    stuck: bool
+    retrying: bool
+    sagas: int
 
 
 class SagaStore:
@@ -240,6 +256,17 @@ class SagaStore:
         found = tx.execute(query, {**_parameters(wanted), "before": before, "limit": limit})
         return [self._rows.saga(row) for row in found]
 
+    @staticmethod
+    def count(tx: Transaction, wanted: Filter) -> tuple[list[Count], bool]:
+        """Count the sagas that pass ``wanted``, by where they stand; returns also whether there are more.
+
+        No more than `MOST_COUNTED` and one are looked at; where there are more, the counts are of some of them only.
+        """
+        fits = where(_conditions(wanted))
+        query = f"{_BY_PLACE} {fits} LIMIT {MOST_COUNTED + 1}) AS looked_at {_EACH_PLACE}"
+        found = [Count(*row) for row in tx.execute(query, _parameters(wanted))]
+        return found, sum(one.sagas for one in found) > MOST_COUNTED
+
     def pick(self, tx: Transaction, wanted: Filter, *, limit: int) -> dict[int, Instance]:
         """Lock up to ``limit`` sagas that pass ``wanted``, the lowest ids first, in key order, and return them."""
         fits = where(_conditions(wanted))
@@ -259,13 +286,16 @@ class SagaStore:
 
 def _conditions(wanted: Filter) -> dict[str, object]:
     # Said outright, because the index by deadline, which holds only sagas under way, finds a few among millions.
-    under_way = wanted.under_way or wanted.step is not None
+    under_way = wanted.under_way or wanted.step is not None or wanted.status in {Status.RUNNING, Status.COMPENSATING}
     return {
         f"status = '{wanted.status}'": wanted.status,  # said outright as well: those that failed have an index, too
         "step = %(step)s::text": wanted.step,
         "stuck": wanted.stuck or None,  # as it has an index of its own
         "NOT stuck": None if wanted.stuck is None else not wanted.stuck or None,
         "create_time <= now() - %(min_age)s::interval": wanted.min_age,
+        "attempt > 1 AND step IS NOT NULL": wanted.retrying or None,  # as it has an index of its own
+        "NOT (attempt > 1 AND step IS NOT NULL)": None if wanted.retrying is None else not wanted.retrying or None,
+        "reason = %(reason)s::text": wanted.reason,
         "saga_id = ANY(%(ids)s::bigint[])": wanted.ids,
         "deadline IS NOT NULL AND status NOT IN ('COMPLETED', 'COMPENSATED')": under_way or None,
     }

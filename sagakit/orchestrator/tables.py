@@ -50,9 +50,12 @@ sagas = Table(
 )
 # For the timers, and for whoever asks what is under way: it holds only sagas that have not ended.
 Index("sagas_by_deadline", sagas.c.deadline, postgresql_where=text("deadline IS NOT NULL"))
-# For the lists of those that failed, and of those at which somebody has to look: a few among millions.
+# For the lists of those that failed, of those at which somebody has to look, and of those that are sent again: a few
+# among millions.
 Index("sagas_compensated", sagas.c.saga_id, postgresql_where=text("status = 'COMPENSATED'"))
 Index("sagas_stuck", sagas.c.saga_id, postgresql_where=text("stuck"))
+Index("sagas_by_reason", sagas.c.reason, sagas.c.saga_id, postgresql_where=text("reason IS NOT NULL"))
+Index("sagas_retrying", sagas.c.saga_id, postgresql_where=text("attempt > 1 AND step IS NOT NULL"))
 
 saga_events = Table(
     "saga_events",

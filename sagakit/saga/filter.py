@@ -17,6 +17,10 @@ class Filter:
     stuck: bool | None = None
     min_age: timedelta | None = None
     """Only those that began at least so long ago."""
+    retrying: bool | None = None
+    """Only those whose pending command was sent again because no reply came, or only the others."""
+    reason: str | None = None
+    """Only those that compensate, or compensated, for this reason."""
     ids: Sequence[int] | None = None
     under_way: bool = False
     """Only those that have not ended."""
@@ -28,6 +32,8 @@ class Filter:
             and (self.step is None or instance.step == self.step)
             and (self.stuck is None or instance.stuck is self.stuck)
             and (self.min_age is None or instance.create_time <= now - self.min_age)
+            and (self.retrying is None or instance.retrying is self.retrying)
+            and (self.reason is None or instance.reason == self.reason)
             and (self.ids is None or instance.saga_id in self.ids)
             and not (self.under_way and instance.ended)
         )

@@ -88,6 +88,11 @@ class Instance:
         return self.status in {Status.COMPENSATING, Status.COMPENSATED}
 
     @property
+    def retrying(self) -> bool:
+        """Whether the pending command was sent again because no reply came."""
+        return self.attempt > 1 and not self.ended
+
+    @property
     def ended(self) -> bool:
         """Whether the saga has ended."""
         return self.step is None

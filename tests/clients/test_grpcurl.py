@@ -166,6 +166,8 @@ def test_every_method_can_be_called(grpcurl: Grpcurl, shop: Shop, completed: dic
         "orchestrator_svc": {
             "GetSaga": order,
             "ListSagas": {"pageSize": 1},
+            "CountSagas": {},
+            "GetSagaDeclaration": {},
             "RetrySaga": {**order, **OPERATOR},
             "CancelSaga": {**order, **OPERATOR},
             "RetrySagas": filtered,

@@ -28,7 +28,9 @@ RPCS = {
     "orchestrator_svc": [
         "CancelSaga",
         "CancelSagas",
+        "CountSagas",
         "GetSaga",
+        "GetSagaDeclaration",
         "ListSagas",
         "RetrySaga",
         "RetrySagas",

@@ -69,8 +69,15 @@ def test_stuck_sagas_are_found_shown_and_mended(hasty: Stack, shop: Shop) -> Non
     assert shown.saga.last_error.startswith("no reply to IncreaseProductCommand")
     assert list(shown.saga.remaining_steps) == ["decrease-product"]
     assert pb.SAGA_EVENT_TYPE_STUCK in [event.type for event in shown.history]
-    hasty.service("product_svc").start()
+    assert [(one.step, one.command) for one in shown.saga.pending] == [("decrease-product", "IncreaseProductCommand")]
     chosen = pb.SagaFilter(stuck=True, order_ids=sorted(ids))
+    counted = shop.sagas.CountSagas(pb.CountSagasRequest(filter=chosen), timeout=10)
+    assert [(one.step, one.stuck, one.retrying, one.count) for one in counted.counts] == [
+        ("decrease-product", True, True, len(ids))
+    ]
+    wanted = pb.ListSagasRequest(retrying=True, reason="UNDELIVERABLE_ADDRESS", order_ids=sorted(ids))
+    assert {one.order_id for one in shop.sagas.ListSagas(wanted, timeout=10).sagas} == ids
+    hasty.service("product_svc").start()
     request = pb.RetrySagasRequest(filter=chosen, actor="ann", reason="product_svc is back")
     shop.sagas.RetrySagas(request, timeout=10)
     ended = shop.finals(orders, 60)

@@ -1,6 +1,7 @@
 """The saga store: what is stored comes back whole, and of two who change a saga at once only one can."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -129,7 +130,9 @@ async def test_who_follows_sagas_hears_which_have_changed(dsn: str, database: Da
 
 
 def test_sagas_are_found_by_every_filter(database: Database) -> None:
-    other = replace(saga(11), status=Status.COMPENSATING, step="create-delivery", stuck=True)
+    other = replace(
+        saga(11), status=Status.COMPENSATING, step="create-delivery", stuck=True, attempt=6, reason="OUT_OF_STOCK"
+    )
     save(database, saga(10), other)
 
     def found(**filters: object) -> list[int]:
@@ -142,3 +145,47 @@ def test_sagas_are_found_by_every_filter(database: Database) -> None:
     assert found(step="decrease-product")[:1] == [10]
     assert found(stuck=True) == [11]
     assert found(min_age=timedelta(days=1)) in ([], [11, 10])
+    assert found(retrying=True) == [11]
+    assert found(retrying=False)[:1] == [10]
+    assert found(reason="OUT_OF_STOCK") == [11]
+    assert found(ids=[10, 11], reason="UNDELIVERABLE_ADDRESS") == []
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Filter(under_way=True),
+        Filter(status=Status.COMPENSATED),
+        Filter(stuck=True),
+        Filter(retrying=True),
+        Filter(retrying=False),
+        Filter(reason="UNDELIVERABLE_ADDRESS"),
+        Filter(ids=[31, 33]),
+    ],
+    ids=["under-way", "compensated", "stuck", "retrying", "not-retrying", "reason", "ids"],
+)
+def test_counts_agree_with_the_list_of_the_same_filter(database: Database, wanted: Filter) -> None:
+    places = {
+        31: replace(saga(31), attempt=2),
+        32: replace(saga(32), attempt=6, stuck=True),
+        33: replace(
+            saga(33), status=Status.COMPENSATED, step=None, deadline=None, attempt=3, reason="UNDELIVERABLE_ADDRESS"
+        ),
+    }
+    with database.transaction() as tx:
+        STORE.save(tx, [one for key, one in places.items() if key not in STORE.get(tx, places)], {}, [])
+    with database.transaction() as tx:
+        listed = STORE.find(tx, wanted, before=None, limit=1000)
+        counts, more = STORE.count(tx, wanted)
+    assert not more
+    assert {one[:4]: one.sagas for one in counts} == Counter(
+        (one.status, one.step, one.stuck, one.retrying) for one in listed
+    )
+
+
+def test_counting_ends_where_there_are_too_many(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(database, saga(41), saga(42))
+    monkeypatch.setattr("sagakit.orchestrator.store.MOST_COUNTED", 1)
+    with database.transaction() as tx:
+        assert STORE.count(tx, Filter(ids=[41]))[1] is False
+        assert STORE.count(tx, Filter(ids=[41, 42]))[1] is True

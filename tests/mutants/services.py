@@ -252,8 +252,8 @@ ORCHESTRATOR = {
     ),
     "everything-is-under-way": Mutant(
         "orchestrator_svc/views.py",
-        "under_way=not asked.status and not asked.order_ids,",
-        "under_way=False,",
+        "under_way=not asked.status and not asked.order_ids)",
+        "under_way=False)",
         "tests/unit/orchestrator_svc/test_views.py::test_a_filter_without_status_and_ids_picks_what_is_under_way",
     ),
     "watched-by-the-service-s-clock": Mutant(

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 from ordersaga.delivery.v1 import delivery_pb2
-from ordersaga.orchestrator.v1 import orchestrator_pb2
+from ordersaga.orchestrator.v1 import orchestrator_pb2, steps_pb2
 from ordersaga.order.v1 import order_pb2
 from ordersaga.product.v1 import product_pb2
 
@@ -52,6 +52,8 @@ def calls(shop: Shop) -> dict[str, Callable[[], object]]:
         "ListDeliveries": (shop.deliveries.ListDeliveries, delivery_pb2.ListDeliveriesRequest()),
         "GetSaga": (shop.sagas.GetSaga, orchestrator_pb2.GetSagaRequest(**order)),
         "ListSagas": (shop.sagas.ListSagas, orchestrator_pb2.ListSagasRequest()),
+        "CountSagas": (shop.sagas.CountSagas, orchestrator_pb2.CountSagasRequest()),
+        "GetSagaDeclaration": (shop.sagas.GetSagaDeclaration, steps_pb2.GetSagaDeclarationRequest()),
         "RetrySaga": (shop.sagas.RetrySaga, orchestrator_pb2.RetrySagaRequest(**saga)),
         "CancelSaga": (shop.sagas.CancelSaga, orchestrator_pb2.CancelSagaRequest(**saga)),
         "RetrySagas": (shop.sagas.RetrySagas, orchestrator_pb2.RetrySagasRequest(filter=ALL, limit=1, **WHO)),

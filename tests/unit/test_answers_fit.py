@@ -63,6 +63,8 @@ def lists() -> Iterator[tuple[Descriptor, FieldDescriptor]]:
                         yield method.output_type, field
 
 
+NOT_PAGED = {"CreateOrdersResponse", "GetSagaDeclarationResponse"}
+"""The first is measured below; the other is as long as the declaration, which stands in the code."""
 LISTS = {answer.name: (answer, field) for answer, field in lists()}
 
 
@@ -76,10 +78,12 @@ def test_these_are_all() -> None:
         "RetrySagasResponse",
         "CancelSagasResponse",
         "CreateOrdersResponse",
+        "CountSagasResponse",
+        "GetSagaDeclarationResponse",
     }
 
 
-@pytest.mark.parametrize("name", sorted(LISTS.keys() - {"CreateOrdersResponse"}))
+@pytest.mark.parametrize("name", sorted(LISTS.keys() - NOT_PAGED))
 def test_a_page_of_the_longest_entries_fits(name: str) -> None:
     answer, field = LISTS[name]
     assert field.message_type is not None

@@ -17,7 +17,7 @@ TABLE = {
     "products:read": {"GetProduct", "ListProducts"},
     "products:write": {"CreateProduct", "RestockProduct"},
     "deliveries:read": {"GetDelivery", "ListDeliveries"},
-    "sagas:read": {"GetSaga", "ListSagas", "WatchSagas"},
+    "sagas:read": {"GetSaga", "ListSagas", "CountSagas", "WatchSagas", "GetSagaDeclaration"},
     "sagas:operate": {"RetrySaga", "RetrySagas", "CancelSaga", "CancelSagas"},
 }
 

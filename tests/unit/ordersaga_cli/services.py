@@ -8,15 +8,17 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 from grpc_status import rpc_status
-from ordersaga.orchestrator.v1 import orchestrator_pb2_grpc
-from ordersaga.order.v1 import order_pb2_grpc
+from ordersaga.orchestrator.v1 import orchestrator_pb2, orchestrator_pb2_grpc
+from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 
 from sagakit.rpc.statuses import status_of
 
-_METHODS = (
-    "GetSaga", "ListSagas", "WatchSagas", "RetrySaga", "CancelSaga", "RetrySagas", "CancelSagas",
-    "CreateOrder", "CreateOrders", "GetOrder", "ListOrders", "WatchOrder", "CancelOrder",
-)  # fmt: skip
+_METHODS = [
+    method.name
+    for file in (orchestrator_pb2, order_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+]
 
 
 class Services:

@@ -26,9 +26,10 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ordersaga.auth.v1 import scope_pb2 as ordersaga_dot_auth_dot_v1_dot_scope__pb2
+from ordersaga.orchestrator.v1 import steps_pb2 as ordersaga_dot_orchestrator_dot_v1_dot_steps__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,ordersaga/orchestrator/v1/orchestrator.proto\x12\x19ordersaga.orchestrator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dordersaga/auth/v1/scope.proto\"\xba\x04\n\x04Saga\x12\x19\n\x08order_id\x18\x01 \x01(\x03R\x07orderId\x12=\n\x06status\x18\x02 \x01(\x0e\x32%.ordersaga.orchestrator.v1.SagaStatusR\x06status\x12\x12\n\x04step\x18\x03 \x01(\tR\x04step\x12\x14\n\x05stuck\x18\x04 \x01(\x08R\x05stuck\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason\x12\'\n\x0fpending_command\x18\x06 \x01(\tR\x0ependingCommand\x12\x18\n\x07\x61ttempt\x18\x07 \x01(\x05R\x07\x61ttempt\x12?\n\rwaiting_since\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0cwaitingSince\x12\x36\n\x08\x64\x65\x61\x64line\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x64\x65\x61\x64line\x12\x1d\n\nlast_error\x18\n \x01(\tR\tlastError\x12\'\n\x0fremaining_steps\x18\x0b \x03(\tR\x0eremainingSteps\x12\x18\n\x07version\x18\x0c \x01(\x03R\x07version\x12;\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\"\xeb\x01\n\tSagaEvent\x12\x18\n\x07version\x18\x01 \x01(\x03R\x07version\x12;\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12<\n\x04type\x18\x03 \x01(\x0e\x32(.ordersaga.orchestrator.v1.SagaEventTypeR\x04type\x12\x12\n\x04step\x18\x04 \x01(\tR\x04step\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1d\n\nmessage_id\x18\x06 \x01(\tR\tmessageId\"\xa1\x01\n\x0eGetSagaRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\x12\x33\n\x11history_page_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x0fhistoryPageSize\x12\x36\n\x12history_page_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07R\x10historyPageToken\"\xbd\x01\n\x0fGetSagaResponse\x12\x33\n\x04saga\x18\x01 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\x12>\n\x07history\x18\x02 \x03(\x0b\x32$.ordersaga.orchestrator.v1.SagaEventR\x07history\x12\x35\n\x17next_history_page_token\x18\x03 \x01(\tR\x14nextHistoryPageToken\"\xbe\x02\n\x10ListSagasRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\x12G\n\x06status\x18\x03 \x01(\x0e\x32%.ordersaga.orchestrator.v1.SagaStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\'\n\x04step\x18\x04 \x01(\tB\x13\xbaH\x10r\x0e\x18\x64\x32\n^[^\\x00]*$R\x04step\x12\x19\n\x05stuck\x18\x05 \x01(\x08H\x00R\x05stuck\x88\x01\x01\x12\x44\n\x07min_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x06\x08\x80\x86\xb0\x96\x01\x32\x00R\x06minAgeB\x08\n\x06_stuck\"r\n\x11ListSagasResponse\x12\x35\n\x05sagas\x18\x01 \x03(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x05sagas\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc3\x03\n\nSagaFilter\x12G\n\x06status\x18\x01 \x01(\x0e\x32%.ordersaga.orchestrator.v1.SagaStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\'\n\x04step\x18\x02 \x01(\tB\x13\xbaH\x10r\x0e\x18\x64\x32\n^[^\\x00]*$R\x04step\x12\x19\n\x05stuck\x18\x03 \x01(\x08H\x00R\x05stuck\x88\x01\x01\x12\x44\n\x07min_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x06\x08\x80\x86\xb0\x96\x01\x32\x00R\x06minAge\x12,\n\torder_ids\x18\x05 \x03(\x03\x42\x0f\xbaH\x0c\x92\x01\t\x10\xe8\x07\"\x04\"\x02 \x00R\x08orderIds:\xa9\x01\xbaH\xa5\x01\x1a\xa2\x01\n\x15saga_filter.not_empty\x12 at least one field must be given\x1agthis.status != 0 || this.step != \'\' || has(this.stuck) || has(this.min_age) || size(this.order_ids) > 0B\x08\n\x06_stuck\"R\n\x11WatchSagasRequest\x12=\n\x06\x66ilter\x18\x01 \x01(\x0b\x32%.ordersaga.orchestrator.v1.SagaFilterR\x06\x66ilter\"I\n\x12WatchSagasResponse\x12\x33\n\x04saga\x18\x01 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\"\x91\x01\n\x10RetrySagaRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\x12+\n\x05\x61\x63tor\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x64\x32\n^[^\\x00]*$R\x05\x61\x63tor\x12,\n\x06reason\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x18\xf4\x03\x32\n^[^\\x00]*$R\x06reason\"H\n\x11RetrySagaResponse\x12\x33\n\x04saga\x18\x01 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\"\x94\x01\n\x11\x43\x61ncelSagaRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\x12+\n\x05\x61\x63tor\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x64\x32\n^[^\\x00]*$R\x05\x61\x63tor\x12.\n\x06reason\x18\x03 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xf4\x03\x32\n^[^\\x00]*$R\x06reason\"I\n\x12\x43\x61ncelSagaResponse\x12\x33\n\x04saga\x18\x01 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\"\xa4\x01\n\nSagaResult\x12\x19\n\x08order_id\x18\x01 \x01(\x03R\x07orderId\x12\x33\n\x04saga\x18\x02 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\x12!\n\x0c\x65rror_reason\x18\x03 \x01(\tR\x0b\x65rrorReason\x12#\n\rerror_message\x18\x04 \x01(\tR\x0c\x65rrorMessage\"\xd4\x01\n\x11RetrySagasRequest\x12\x45\n\x06\x66ilter\x18\x01 \x01(\x0b\x32%.ordersaga.orchestrator.v1.SagaFilterB\x06\xbaH\x03\xc8\x01\x01R\x06\x66ilter\x12+\n\x05\x61\x63tor\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x64\x32\n^[^\\x00]*$R\x05\x61\x63tor\x12,\n\x06reason\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x18\xf4\x03\x32\n^[^\\x00]*$R\x06reason\x12\x1d\n\x05limit\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x05limit\"i\n\x12RetrySagasResponse\x12?\n\x07results\x18\x01 \x03(\x0b\x32%.ordersaga.orchestrator.v1.SagaResultR\x07results\x12\x12\n\x04more\x18\x02 \x01(\x08R\x04more\"\xd7\x01\n\x12\x43\x61ncelSagasRequest\x12\x45\n\x06\x66ilter\x18\x01 \x01(\x0b\x32%.ordersaga.orchestrator.v1.SagaFilterB\x06\xbaH\x03\xc8\x01\x01R\x06\x66ilter\x12+\n\x05\x61\x63tor\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x64\x32\n^[^\\x00]*$R\x05\x61\x63tor\x12.\n\x06reason\x18\x03 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xf4\x03\x32\n^[^\\x00]*$R\x06reason\x12\x1d\n\x05limit\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x05limit\"j\n\x13\x43\x61ncelSagasResponse\x12?\n\x07results\x18\x01 \x03(\x0b\x32%.ordersaga.orchestrator.v1.SagaResultR\x07results\x12\x12\n\x04more\x18\x02 \x01(\x08R\x04more*\x98\x01\n\nSagaStatus\x12\x1b\n\x17SAGA_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13SAGA_STATUS_RUNNING\x10\x01\x12\x1c\n\x18SAGA_STATUS_COMPENSATING\x10\x02\x12\x19\n\x15SAGA_STATUS_COMPLETED\x10\x03\x12\x1b\n\x17SAGA_STATUS_COMPENSATED\x10\x04*\xd5\x02\n\rSagaEventType\x12\x1f\n\x1bSAGA_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SAGA_EVENT_TYPE_STARTED\x10\x01\x12\x1d\n\x19SAGA_EVENT_TYPE_STEP_DONE\x10\x02\x12 \n\x1cSAGA_EVENT_TYPE_STEP_REFUSED\x10\x03\x12\x1f\n\x1bSAGA_EVENT_TYPE_STEP_UNDONE\x10\x04\x12#\n\x1fSAGA_EVENT_TYPE_CANCEL_ACCEPTED\x10\x05\x12#\n\x1fSAGA_EVENT_TYPE_CANCEL_TOO_LATE\x10\x06\x12\"\n\x1eSAGA_EVENT_TYPE_STEP_TIMED_OUT\x10\x07\x12\x19\n\x15SAGA_EVENT_TYPE_STUCK\x10\x08\x12\x1b\n\x17SAGA_EVENT_TYPE_RETRIED\x10\t2\xf4\x06\n\x13OrchestratorService\x12p\n\x07GetSaga\x12).ordersaga.orchestrator.v1.GetSagaRequest\x1a*.ordersaga.orchestrator.v1.GetSagaResponse\"\x0e\xaa\xcf\x18\nsagas:read\x12v\n\tListSagas\x12+.ordersaga.orchestrator.v1.ListSagasRequest\x1a,.ordersaga.orchestrator.v1.ListSagasResponse\"\x0e\xaa\xcf\x18\nsagas:read\x12{\n\nWatchSagas\x12,.ordersaga.orchestrator.v1.WatchSagasRequest\x1a-.ordersaga.orchestrator.v1.WatchSagasResponse\"\x0e\xaa\xcf\x18\nsagas:read0\x01\x12y\n\tRetrySaga\x12+.ordersaga.orchestrator.v1.RetrySagaRequest\x1a,.ordersaga.orchestrator.v1.RetrySagaResponse\"\x11\xaa\xcf\x18\rsagas:operate\x12|\n\nCancelSaga\x12,.ordersaga.orchestrator.v1.CancelSagaRequest\x1a-.ordersaga.orchestrator.v1.CancelSagaResponse\"\x11\xaa\xcf\x18\rsagas:operate\x12|\n\nRetrySagas\x12,.ordersaga.orchestrator.v1.RetrySagasRequest\x1a-.ordersaga.orchestrator.v1.RetrySagasResponse\"\x11\xaa\xcf\x18\rsagas:operate\x12\x7f\n\x0b\x43\x61ncelSagas\x12-.ordersaga.orchestrator.v1.CancelSagasRequest\x1a..ordersaga.orchestrator.v1.CancelSagasResponse\"\x11\xaa\xcf\x18\rsagas:operateb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,ordersaga/orchestrator/v1/orchestrator.proto\x12\x19ordersaga.orchestrator.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dordersaga/auth/v1/scope.proto\x1a%ordersaga/orchestrator/v1/steps.proto\"\xff\x04\n\x04Saga\x12\x19\n\x08order_id\x18\x01 \x01(\x03R\x07orderId\x12=\n\x06status\x18\x02 \x01(\x0e\x32%.ordersaga.orchestrator.v1.SagaStatusR\x06status\x12\x12\n\x04step\x18\x03 \x01(\tR\x04step\x12\x14\n\x05stuck\x18\x04 \x01(\x08R\x05stuck\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason\x12\'\n\x0fpending_command\x18\x06 \x01(\tR\x0ependingCommand\x12\x18\n\x07\x61ttempt\x18\x07 \x01(\x05R\x07\x61ttempt\x12?\n\rwaiting_since\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0cwaitingSince\x12\x36\n\x08\x64\x65\x61\x64line\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x64\x65\x61\x64line\x12\x1d\n\nlast_error\x18\n \x01(\tR\tlastError\x12\'\n\x0fremaining_steps\x18\x0b \x03(\tR\x0eremainingSteps\x12\x18\n\x07version\x18\x0c \x01(\x03R\x07version\x12;\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12\x43\n\x07pending\x18\x0f \x03(\x0b\x32).ordersaga.orchestrator.v1.PendingCommandR\x07pending\"\xeb\x01\n\tSagaEvent\x12\x18\n\x07version\x18\x01 \x01(\x03R\x07version\x12;\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12<\n\x04type\x18\x03 \x01(\x0e\x32(.ordersaga.orchestrator.v1.SagaEventTypeR\x04type\x12\x12\n\x04step\x18\x04 \x01(\tR\x04step\x12\x16\n\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1d\n\nmessage_id\x18\x06 \x01(\tR\tmessageId\"\xa1\x01\n\x0eGetSagaRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\x12\x33\n\x11history_page_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x0fhistoryPageSize\x12\x36\n\x12history_page_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07R\x10historyPageToken\"\xbd\x01\n\x0fGetSagaResponse\x12\x33\n\x04saga\x18\x01 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\x12>\n\x07history\x18\x02 \x03(\x0b\x32$.ordersaga.orchestrator.v1.SagaEventR\x07history\x12\x35\n\x17next_history_page_token\x18\x03 \x01(\tR\x14nextHistoryPageToken\"\xcb\x03\n\x10ListSagasRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07R\tpageToken\x12G\n\x06status\x18\x03 \x01(\x0e\x32%.ordersaga.orchestrator.v1.SagaStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\'\n\x04step\x18\x04 \x01(\tB\x13\xbaH\x10r\x0e\x18\x64\x32\n^[^\\x00]*$R\x04step\x12\x19\n\x05stuck\x18\x05 \x01(\x08H\x00R\x05stuck\x88\x01\x01\x12\x44\n\x07min_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x06\x08\x80\x86\xb0\x96\x01\x32\x00R\x06minAge\x12\x1f\n\x08retrying\x18\x07 \x01(\x08H\x01R\x08retrying\x88\x01\x01\x12/\n\x06reason\x18\x08 \x01(\tB\x17\xbaH\x14r\x12\x32\x10^[^\\x00]{0,100}$R\x06reason\x12,\n\torder_ids\x18\t \x03(\x03\x42\x0f\xbaH\x0c\x92\x01\t\x10\xe8\x07\"\x04\"\x02 \x00R\x08orderIdsB\x08\n\x06_stuckB\x0b\n\t_retrying\"r\n\x11ListSagasResponse\x12\x35\n\x05sagas\x18\x01 \x03(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x05sagas\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xce\x04\n\nSagaFilter\x12G\n\x06status\x18\x01 \x01(\x0e\x32%.ordersaga.orchestrator.v1.SagaStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\'\n\x04step\x18\x02 \x01(\tB\x13\xbaH\x10r\x0e\x18\x64\x32\n^[^\\x00]*$R\x04step\x12\x19\n\x05stuck\x18\x03 \x01(\x08H\x00R\x05stuck\x88\x01\x01\x12\x44\n\x07min_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x06\x08\x80\x86\xb0\x96\x01\x32\x00R\x06minAge\x12,\n\torder_ids\x18\x05 \x03(\x03\x42\x0f\xbaH\x0c\x92\x01\t\x10\xe8\x07\"\x04\"\x02 \x00R\x08orderIds\x12\x1f\n\x08retrying\x18\x06 \x01(\x08H\x01R\x08retrying\x88\x01\x01\x12/\n\x06reason\x18\x07 \x01(\tB\x17\xbaH\x14r\x12\x32\x10^[^\\x00]{0,100}$R\x06reason:\xd5\x01\xbaH\xd1\x01\x1a\xce\x01\n\x15saga_filter.not_empty\x12 at least one field must be given\x1a\x92\x01this.status != 0 || this.step != \'\' || has(this.stuck) || has(this.min_age) || size(this.order_ids) > 0 || has(this.retrying) || this.reason != \'\'B\x08\n\x06_stuckB\x0b\n\t_retrying\"R\n\x11\x43ountSagasRequest\x12=\n\x06\x66ilter\x18\x01 \x01(\x0b\x32%.ordersaga.orchestrator.v1.SagaFilterR\x06\x66ilter\"\xa6\x01\n\tSagaCount\x12=\n\x06status\x18\x01 \x01(\x0e\x32%.ordersaga.orchestrator.v1.SagaStatusR\x06status\x12\x12\n\x04step\x18\x02 \x01(\tR\x04step\x12\x14\n\x05stuck\x18\x03 \x01(\x08R\x05stuck\x12\x1a\n\x08retrying\x18\x04 \x01(\x08R\x08retrying\x12\x14\n\x05\x63ount\x18\x05 \x01(\x03R\x05\x63ount\"f\n\x12\x43ountSagasResponse\x12<\n\x06\x63ounts\x18\x01 \x03(\x0b\x32$.ordersaga.orchestrator.v1.SagaCountR\x06\x63ounts\x12\x12\n\x04more\x18\x02 \x01(\x08R\x04more\"R\n\x11WatchSagasRequest\x12=\n\x06\x66ilter\x18\x01 \x01(\x0b\x32%.ordersaga.orchestrator.v1.SagaFilterR\x06\x66ilter\"I\n\x12WatchSagasResponse\x12\x33\n\x04saga\x18\x01 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\"\x91\x01\n\x10RetrySagaRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\x12+\n\x05\x61\x63tor\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x64\x32\n^[^\\x00]*$R\x05\x61\x63tor\x12,\n\x06reason\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x18\xf4\x03\x32\n^[^\\x00]*$R\x06reason\"H\n\x11RetrySagaResponse\x12\x33\n\x04saga\x18\x01 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\"\x94\x01\n\x11\x43\x61ncelSagaRequest\x12\"\n\x08order_id\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x07orderId\x12+\n\x05\x61\x63tor\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x64\x32\n^[^\\x00]*$R\x05\x61\x63tor\x12.\n\x06reason\x18\x03 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xf4\x03\x32\n^[^\\x00]*$R\x06reason\"I\n\x12\x43\x61ncelSagaResponse\x12\x33\n\x04saga\x18\x01 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\"\xa4\x01\n\nSagaResult\x12\x19\n\x08order_id\x18\x01 \x01(\x03R\x07orderId\x12\x33\n\x04saga\x18\x02 \x01(\x0b\x32\x1f.ordersaga.orchestrator.v1.SagaR\x04saga\x12!\n\x0c\x65rror_reason\x18\x03 \x01(\tR\x0b\x65rrorReason\x12#\n\rerror_message\x18\x04 \x01(\tR\x0c\x65rrorMessage\"\xd4\x01\n\x11RetrySagasRequest\x12\x45\n\x06\x66ilter\x18\x01 \x01(\x0b\x32%.ordersaga.orchestrator.v1.SagaFilterB\x06\xbaH\x03\xc8\x01\x01R\x06\x66ilter\x12+\n\x05\x61\x63tor\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x64\x32\n^[^\\x00]*$R\x05\x61\x63tor\x12,\n\x06reason\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x18\xf4\x03\x32\n^[^\\x00]*$R\x06reason\x12\x1d\n\x05limit\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x05limit\"i\n\x12RetrySagasResponse\x12?\n\x07results\x18\x01 \x03(\x0b\x32%.ordersaga.orchestrator.v1.SagaResultR\x07results\x12\x12\n\x04more\x18\x02 \x01(\x08R\x04more\"\xd7\x01\n\x12\x43\x61ncelSagasRequest\x12\x45\n\x06\x66ilter\x18\x01 \x01(\x0b\x32%.ordersaga.orchestrator.v1.SagaFilterB\x06\xbaH\x03\xc8\x01\x01R\x06\x66ilter\x12+\n\x05\x61\x63tor\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\x64\x32\n^[^\\x00]*$R\x05\x61\x63tor\x12.\n\x06reason\x18\x03 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\xf4\x03\x32\n^[^\\x00]*$R\x06reason\x12\x1d\n\x05limit\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x05limit\"j\n\x13\x43\x61ncelSagasResponse\x12?\n\x07results\x18\x01 \x03(\x0b\x32%.ordersaga.orchestrator.v1.SagaResultR\x07results\x12\x12\n\x04more\x18\x02 \x01(\x08R\x04more*\x98\x01\n\nSagaStatus\x12\x1b\n\x17SAGA_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13SAGA_STATUS_RUNNING\x10\x01\x12\x1c\n\x18SAGA_STATUS_COMPENSATING\x10\x02\x12\x19\n\x15SAGA_STATUS_COMPLETED\x10\x03\x12\x1b\n\x17SAGA_STATUS_COMPENSATED\x10\x04*\xd5\x02\n\rSagaEventType\x12\x1f\n\x1bSAGA_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SAGA_EVENT_TYPE_STARTED\x10\x01\x12\x1d\n\x19SAGA_EVENT_TYPE_STEP_DONE\x10\x02\x12 \n\x1cSAGA_EVENT_TYPE_STEP_REFUSED\x10\x03\x12\x1f\n\x1bSAGA_EVENT_TYPE_STEP_UNDONE\x10\x04\x12#\n\x1fSAGA_EVENT_TYPE_CANCEL_ACCEPTED\x10\x05\x12#\n\x1fSAGA_EVENT_TYPE_CANCEL_TOO_LATE\x10\x06\x12\"\n\x1eSAGA_EVENT_TYPE_STEP_TIMED_OUT\x10\x07\x12\x19\n\x15SAGA_EVENT_TYPE_STUCK\x10\x08\x12\x1b\n\x17SAGA_EVENT_TYPE_RETRIED\x10\t2\x83\t\n\x13OrchestratorService\x12p\n\x07GetSaga\x12).ordersaga.orchestrator.v1.GetSagaRequest\x1a*.ordersaga.orchestrator.v1.GetSagaResponse\"\x0e\xaa\xcf\x18\nsagas:read\x12v\n\tListSagas\x12+.ordersaga.orchestrator.v1.ListSagasRequest\x1a,.ordersaga.orchestrator.v1.ListSagasResponse\"\x0e\xaa\xcf\x18\nsagas:read\x12y\n\nCountSagas\x12,.ordersaga.orchestrator.v1.CountSagasRequest\x1a-.ordersaga.orchestrator.v1.CountSagasResponse\"\x0e\xaa\xcf\x18\nsagas:read\x12\x91\x01\n\x12GetSagaDeclaration\x12\x34.ordersaga.orchestrator.v1.GetSagaDeclarationRequest\x1a\x35.ordersaga.orchestrator.v1.GetSagaDeclarationResponse\"\x0e\xaa\xcf\x18\nsagas:read\x12{\n\nWatchSagas\x12,.ordersaga.orchestrator.v1.WatchSagasRequest\x1a-.ordersaga.orchestrator.v1.WatchSagasResponse\"\x0e\xaa\xcf\x18\nsagas:read0\x01\x12y\n\tRetrySaga\x12+.ordersaga.orchestrator.v1.RetrySagaRequest\x1a,.ordersaga.orchestrator.v1.RetrySagaResponse\"\x11\xaa\xcf\x18\rsagas:operate\x12|\n\nCancelSaga\x12,.ordersaga.orchestrator.v1.CancelSagaRequest\x1a-.ordersaga.orchestrator.v1.CancelSagaResponse\"\x11\xaa\xcf\x18\rsagas:operate\x12|\n\nRetrySagas\x12,.ordersaga.orchestrator.v1.RetrySagasRequest\x1a-.ordersaga.orchestrator.v1.RetrySagasResponse\"\x11\xaa\xcf\x18\rsagas:operate\x12\x7f\n\x0b\x43\x61ncelSagas\x12-.ordersaga.orchestrator.v1.CancelSagasRequest\x1a..ordersaga.orchestrator.v1.CancelSagasResponse\"\x11\xaa\xcf\x18\rsagas:operateb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,6 +52,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSAGASREQUEST'].fields_by_name['step']._serialized_options = b'\272H\020r\016\030d2\n^[^\\x00]*$'
   _globals['_LISTSAGASREQUEST'].fields_by_name['min_age']._loaded_options = None
   _globals['_LISTSAGASREQUEST'].fields_by_name['min_age']._serialized_options = b'\272H\r\252\001\n\"\006\010\200\206\260\226\0012\000'
+  _globals['_LISTSAGASREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_LISTSAGASREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\024r\0222\020^[^\\x00]{0,100}$'
+  _globals['_LISTSAGASREQUEST'].fields_by_name['order_ids']._loaded_options = None
+  _globals['_LISTSAGASREQUEST'].fields_by_name['order_ids']._serialized_options = b'\272H\014\222\001\t\020\350\007\"\004\"\002 \000'
   _globals['_SAGAFILTER'].fields_by_name['status']._loaded_options = None
   _globals['_SAGAFILTER'].fields_by_name['status']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_SAGAFILTER'].fields_by_name['step']._loaded_options = None
@@ -59,8 +64,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SAGAFILTER'].fields_by_name['min_age']._serialized_options = b'\272H\r\252\001\n\"\006\010\200\206\260\226\0012\000'
   _globals['_SAGAFILTER'].fields_by_name['order_ids']._loaded_options = None
   _globals['_SAGAFILTER'].fields_by_name['order_ids']._serialized_options = b'\272H\014\222\001\t\020\350\007\"\004\"\002 \000'
+  _globals['_SAGAFILTER'].fields_by_name['reason']._loaded_options = None
+  _globals['_SAGAFILTER'].fields_by_name['reason']._serialized_options = b'\272H\024r\0222\020^[^\\x00]{0,100}$'
   _globals['_SAGAFILTER']._loaded_options = None
-  _globals['_SAGAFILTER']._serialized_options = b'\272H\245\001\032\242\001\n\025saga_filter.not_empty\022 at least one field must be given\032gthis.status != 0 || this.step != \'\' || has(this.stuck) || has(this.min_age) || size(this.order_ids) > 0'
+  _globals['_SAGAFILTER']._serialized_options = b'\272H\321\001\032\316\001\n\025saga_filter.not_empty\022 at least one field must be given\032\222\001this.status != 0 || this.step != \'\' || has(this.stuck) || has(this.min_age) || size(this.order_ids) > 0 || has(this.retrying) || this.reason != \'\''
   _globals['_RETRYSAGAREQUEST'].fields_by_name['order_id']._loaded_options = None
   _globals['_RETRYSAGAREQUEST'].fields_by_name['order_id']._serialized_options = b'\272H\004\"\002 \000'
   _globals['_RETRYSAGAREQUEST'].fields_by_name['actor']._loaded_options = None
@@ -93,6 +100,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORCHESTRATORSERVICE'].methods_by_name['GetSaga']._serialized_options = b'\252\317\030\nsagas:read'
   _globals['_ORCHESTRATORSERVICE'].methods_by_name['ListSagas']._loaded_options = None
   _globals['_ORCHESTRATORSERVICE'].methods_by_name['ListSagas']._serialized_options = b'\252\317\030\nsagas:read'
+  _globals['_ORCHESTRATORSERVICE'].methods_by_name['CountSagas']._loaded_options = None
+  _globals['_ORCHESTRATORSERVICE'].methods_by_name['CountSagas']._serialized_options = b'\252\317\030\nsagas:read'
+  _globals['_ORCHESTRATORSERVICE'].methods_by_name['GetSagaDeclaration']._loaded_options = None
+  _globals['_ORCHESTRATORSERVICE'].methods_by_name['GetSagaDeclaration']._serialized_options = b'\252\317\030\nsagas:read'
   _globals['_ORCHESTRATORSERVICE'].methods_by_name['WatchSagas']._loaded_options = None
   _globals['_ORCHESTRATORSERVICE'].methods_by_name['WatchSagas']._serialized_options = b'\252\317\030\nsagas:read'
   _globals['_ORCHESTRATORSERVICE'].methods_by_name['RetrySaga']._loaded_options = None
@@ -103,46 +114,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORCHESTRATORSERVICE'].methods_by_name['RetrySagas']._serialized_options = b'\252\317\030\rsagas:operate'
   _globals['_ORCHESTRATORSERVICE'].methods_by_name['CancelSagas']._loaded_options = None
   _globals['_ORCHESTRATORSERVICE'].methods_by_name['CancelSagas']._serialized_options = b'\252\317\030\rsagas:operate'
-  _globals['_SAGASTATUS']._serialized_start=3681
-  _globals['_SAGASTATUS']._serialized_end=3833
-  _globals['_SAGAEVENTTYPE']._serialized_start=3836
-  _globals['_SAGAEVENTTYPE']._serialized_end=4177
-  _globals['_SAGA']._serialized_start=201
-  _globals['_SAGA']._serialized_end=771
-  _globals['_SAGAEVENT']._serialized_start=774
-  _globals['_SAGAEVENT']._serialized_end=1009
-  _globals['_GETSAGAREQUEST']._serialized_start=1012
-  _globals['_GETSAGAREQUEST']._serialized_end=1173
-  _globals['_GETSAGARESPONSE']._serialized_start=1176
-  _globals['_GETSAGARESPONSE']._serialized_end=1365
-  _globals['_LISTSAGASREQUEST']._serialized_start=1368
-  _globals['_LISTSAGASREQUEST']._serialized_end=1686
-  _globals['_LISTSAGASRESPONSE']._serialized_start=1688
-  _globals['_LISTSAGASRESPONSE']._serialized_end=1802
-  _globals['_SAGAFILTER']._serialized_start=1805
-  _globals['_SAGAFILTER']._serialized_end=2256
-  _globals['_WATCHSAGASREQUEST']._serialized_start=2258
-  _globals['_WATCHSAGASREQUEST']._serialized_end=2340
-  _globals['_WATCHSAGASRESPONSE']._serialized_start=2342
-  _globals['_WATCHSAGASRESPONSE']._serialized_end=2415
-  _globals['_RETRYSAGAREQUEST']._serialized_start=2418
-  _globals['_RETRYSAGAREQUEST']._serialized_end=2563
-  _globals['_RETRYSAGARESPONSE']._serialized_start=2565
-  _globals['_RETRYSAGARESPONSE']._serialized_end=2637
-  _globals['_CANCELSAGAREQUEST']._serialized_start=2640
-  _globals['_CANCELSAGAREQUEST']._serialized_end=2788
-  _globals['_CANCELSAGARESPONSE']._serialized_start=2790
-  _globals['_CANCELSAGARESPONSE']._serialized_end=2863
-  _globals['_SAGARESULT']._serialized_start=2866
-  _globals['_SAGARESULT']._serialized_end=3030
-  _globals['_RETRYSAGASREQUEST']._serialized_start=3033
-  _globals['_RETRYSAGASREQUEST']._serialized_end=3245
-  _globals['_RETRYSAGASRESPONSE']._serialized_start=3247
-  _globals['_RETRYSAGASRESPONSE']._serialized_end=3352
-  _globals['_CANCELSAGASREQUEST']._serialized_start=3355
-  _globals['_CANCELSAGASREQUEST']._serialized_end=3570
-  _globals['_CANCELSAGASRESPONSE']._serialized_start=3572
-  _globals['_CANCELSAGASRESPONSE']._serialized_end=3678
-  _globals['_ORCHESTRATORSERVICE']._serialized_start=4180
-  _globals['_ORCHESTRATORSERVICE']._serialized_end=5064
+  _globals['_SAGASTATUS']._serialized_start=4426
+  _globals['_SAGASTATUS']._serialized_end=4578
+  _globals['_SAGAEVENTTYPE']._serialized_start=4581
+  _globals['_SAGAEVENTTYPE']._serialized_end=4922
+  _globals['_SAGA']._serialized_start=240
+  _globals['_SAGA']._serialized_end=879
+  _globals['_SAGAEVENT']._serialized_start=882
+  _globals['_SAGAEVENT']._serialized_end=1117
+  _globals['_GETSAGAREQUEST']._serialized_start=1120
+  _globals['_GETSAGAREQUEST']._serialized_end=1281
+  _globals['_GETSAGARESPONSE']._serialized_start=1284
+  _globals['_GETSAGARESPONSE']._serialized_end=1473
+  _globals['_LISTSAGASREQUEST']._serialized_start=1476
+  _globals['_LISTSAGASREQUEST']._serialized_end=1935
+  _globals['_LISTSAGASRESPONSE']._serialized_start=1937
+  _globals['_LISTSAGASRESPONSE']._serialized_end=2051
+  _globals['_SAGAFILTER']._serialized_start=2054
+  _globals['_SAGAFILTER']._serialized_end=2644
+  _globals['_COUNTSAGASREQUEST']._serialized_start=2646
+  _globals['_COUNTSAGASREQUEST']._serialized_end=2728
+  _globals['_SAGACOUNT']._serialized_start=2731
+  _globals['_SAGACOUNT']._serialized_end=2897
+  _globals['_COUNTSAGASRESPONSE']._serialized_start=2899
+  _globals['_COUNTSAGASRESPONSE']._serialized_end=3001
+  _globals['_WATCHSAGASREQUEST']._serialized_start=3003
+  _globals['_WATCHSAGASREQUEST']._serialized_end=3085
+  _globals['_WATCHSAGASRESPONSE']._serialized_start=3087
+  _globals['_WATCHSAGASRESPONSE']._serialized_end=3160
+  _globals['_RETRYSAGAREQUEST']._serialized_start=3163
+  _globals['_RETRYSAGAREQUEST']._serialized_end=3308
+  _globals['_RETRYSAGARESPONSE']._serialized_start=3310
+  _globals['_RETRYSAGARESPONSE']._serialized_end=3382
+  _globals['_CANCELSAGAREQUEST']._serialized_start=3385
+  _globals['_CANCELSAGAREQUEST']._serialized_end=3533
+  _globals['_CANCELSAGARESPONSE']._serialized_start=3535
+  _globals['_CANCELSAGARESPONSE']._serialized_end=3608
+  _globals['_SAGARESULT']._serialized_start=3611
+  _globals['_SAGARESULT']._serialized_end=3775
+  _globals['_RETRYSAGASREQUEST']._serialized_start=3778
+  _globals['_RETRYSAGASREQUEST']._serialized_end=3990
+  _globals['_RETRYSAGASRESPONSE']._serialized_start=3992
+  _globals['_RETRYSAGASRESPONSE']._serialized_end=4097
+  _globals['_CANCELSAGASREQUEST']._serialized_start=4100
+  _globals['_CANCELSAGASREQUEST']._serialized_end=4315
+  _globals['_CANCELSAGASRESPONSE']._serialized_start=4317
+  _globals['_CANCELSAGASRESPONSE']._serialized_end=4423
+  _globals['_ORCHESTRATORSERVICE']._serialized_start=4925
+  _globals['_ORCHESTRATORSERVICE']._serialized_end=6080
 # @@protoc_insertion_point(module_scope)

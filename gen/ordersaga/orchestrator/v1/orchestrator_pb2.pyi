@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ordersaga.orchestrator.v1 import steps_pb2 as _steps_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -129,6 +130,7 @@ class Saga(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
     order_id: _builtins.int
     """The order this saga belongs to; also the saga's own id."""
     status: Global___SagaStatus.ValueType
@@ -171,6 +173,10 @@ class Saga(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When the saga last changed."""
 
+    @_builtins.property
+    def pending(self) -> _containers.RepeatedCompositeFieldContainer[_steps_pb2.PendingCommand]:
+        """The commands whose replies are awaited, one today; empty once the saga has ended."""
+
     def __init__(
         self,
         *,
@@ -188,10 +194,11 @@ class Saga(_message.Message):
         version: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        pending: _abc.Iterable[_steps_pb2.PendingCommand] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deadline", b"deadline", "update_time", b"update_time", "waiting_since", b"waiting_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "create_time", b"create_time", "deadline", b"deadline", "last_error", b"last_error", "order_id", b"order_id", "pending_command", b"pending_command", "reason", b"reason", "remaining_steps", b"remaining_steps", "status", b"status", "step", b"step", "stuck", b"stuck", "update_time", b"update_time", "version", b"version", "waiting_since", b"waiting_since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "create_time", b"create_time", "deadline", b"deadline", "last_error", b"last_error", "order_id", b"order_id", "pending", b"pending", "pending_command", b"pending_command", "reason", b"reason", "remaining_steps", b"remaining_steps", "status", b"status", "step", b"step", "stuck", b"stuck", "update_time", b"update_time", "version", b"version", "waiting_since", b"waiting_since"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -319,6 +326,9 @@ class ListSagasRequest(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     STUCK_FIELD_NUMBER: _builtins.int
     MIN_AGE_FIELD_NUMBER: _builtins.int
+    RETRYING_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ORDER_IDS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many sagas; 0 means 50, more than 1000 means 1000. Very long texts may make it fewer."""
     page_token: _builtins.str
@@ -329,9 +339,17 @@ class ListSagasRequest(_message.Message):
     """Only sagas that await this step's reply; empty: any."""
     stuck: _builtins.bool
     """Only sagas that are stuck (true) or are not (false); absent: any."""
+    retrying: _builtins.bool
+    """Only sagas whose pending command was sent again, for want of a reply (true), or the others (false); absent: any."""
+    reason: _builtins.str
+    """Only sagas that compensate, or compensated, for this reason, such as OUT_OF_STOCK; empty: any."""
     @_builtins.property
     def min_age(self) -> _duration_pb2.Duration:
         """Only sagas that began at least this long ago; absent: any."""
+
+    @_builtins.property
+    def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Only the sagas of these orders, at most 1000; empty: any."""
 
     def __init__(
         self,
@@ -342,13 +360,21 @@ class ListSagasRequest(_message.Message):
         step: _builtins.str = ...,
         stuck: _builtins.bool | None = ...,
         min_age: _duration_pb2.Duration | None = ...,
+        retrying: _builtins.bool | None = ...,
+        reason: _builtins.str = ...,
+        order_ids: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_stuck", b"_stuck", "min_age", b"min_age", "stuck", b"stuck"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_retrying", b"_retrying", "_stuck", b"_stuck", "min_age", b"min_age", "retrying", b"retrying", "stuck", b"stuck"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stuck", b"_stuck", "min_age", b"min_age", "page_size", b"page_size", "page_token", b"page_token", "status", b"status", "step", b"step", "stuck", b"stuck"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retrying", b"_retrying", "_stuck", b"_stuck", "min_age", b"min_age", "order_ids", b"order_ids", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "retrying", b"retrying", "status", b"status", "step", b"step", "stuck", b"stuck"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__retrying: _TypeAlias = _typing.Literal["retrying"]  # noqa: Y015
+    _WhichOneofArgType__retrying: _TypeAlias = _typing.Literal["_retrying", b"_retrying"]  # noqa: Y015
     _WhichOneofReturnType__stuck: _TypeAlias = _typing.Literal["stuck"]  # noqa: Y015
     _WhichOneofArgType__stuck: _TypeAlias = _typing.Literal["_stuck", b"_stuck"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retrying) -> _WhichOneofReturnType__retrying | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stuck) -> _WhichOneofReturnType__stuck | None: ...
 
 Global___ListSagasRequest: _TypeAlias = ListSagasRequest  # noqa: Y015
@@ -392,12 +418,18 @@ class SagaFilter(_message.Message):
     STUCK_FIELD_NUMBER: _builtins.int
     MIN_AGE_FIELD_NUMBER: _builtins.int
     ORDER_IDS_FIELD_NUMBER: _builtins.int
+    RETRYING_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     status: Global___SagaStatus.ValueType
     """Only sagas in this status; not given: those that have not ended, unless order_ids names them."""
     step: _builtins.str
     """Only sagas that await this step's reply; empty: any."""
     stuck: _builtins.bool
     """Only sagas that are stuck (true) or are not (false); absent: any."""
+    retrying: _builtins.bool
+    """Only sagas whose pending command was sent again, for want of a reply (true), or the others (false); absent: any."""
+    reason: _builtins.str
+    """Only sagas that compensate, or compensated, for this reason, such as OUT_OF_STOCK; empty: any."""
     @_builtins.property
     def min_age(self) -> _duration_pb2.Duration:
         """Only sagas that began at least this long ago; absent: any."""
@@ -414,16 +446,113 @@ class SagaFilter(_message.Message):
         stuck: _builtins.bool | None = ...,
         min_age: _duration_pb2.Duration | None = ...,
         order_ids: _abc.Iterable[_builtins.int] | None = ...,
+        retrying: _builtins.bool | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_stuck", b"_stuck", "min_age", b"min_age", "stuck", b"stuck"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_retrying", b"_retrying", "_stuck", b"_stuck", "min_age", b"min_age", "retrying", b"retrying", "stuck", b"stuck"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stuck", b"_stuck", "min_age", b"min_age", "order_ids", b"order_ids", "status", b"status", "step", b"step", "stuck", b"stuck"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retrying", b"_retrying", "_stuck", b"_stuck", "min_age", b"min_age", "order_ids", b"order_ids", "reason", b"reason", "retrying", b"retrying", "status", b"status", "step", b"step", "stuck", b"stuck"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__retrying: _TypeAlias = _typing.Literal["retrying"]  # noqa: Y015
+    _WhichOneofArgType__retrying: _TypeAlias = _typing.Literal["_retrying", b"_retrying"]  # noqa: Y015
     _WhichOneofReturnType__stuck: _TypeAlias = _typing.Literal["stuck"]  # noqa: Y015
     _WhichOneofArgType__stuck: _TypeAlias = _typing.Literal["_stuck", b"_stuck"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retrying) -> _WhichOneofReturnType__retrying | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stuck) -> _WhichOneofReturnType__stuck | None: ...
 
 Global___SagaFilter: _TypeAlias = SagaFilter  # noqa: Y015
+
+@_typing.final
+class CountSagasRequest(_message.Message):
+    """CountSagasRequest says which sagas to count."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def filter(self) -> Global___SagaFilter:
+        """Which sagas; not given: those that have not ended."""
+
+    def __init__(
+        self,
+        *,
+        filter: Global___SagaFilter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountSagasRequest: _TypeAlias = CountSagasRequest  # noqa: Y015
+
+@_typing.final
+class SagaCount(_message.Message):
+    """SagaCount is a number of sagas that stand at the same place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    STUCK_FIELD_NUMBER: _builtins.int
+    RETRYING_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    status: Global___SagaStatus.ValueType
+    """Their status."""
+    step: _builtins.str
+    """The step whose reply they await; empty where they have ended."""
+    stuck: _builtins.bool
+    """Whether they are stuck."""
+    retrying: _builtins.bool
+    """Whether their pending command was sent again because no reply came."""
+    count: _builtins.int
+    """How many they are."""
+    def __init__(
+        self,
+        *,
+        status: Global___SagaStatus.ValueType = ...,
+        step: _builtins.str = ...,
+        stuck: _builtins.bool = ...,
+        retrying: _builtins.bool = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "retrying", b"retrying", "status", b"status", "step", b"step", "stuck", b"stuck"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SagaCount: _TypeAlias = SagaCount  # noqa: Y015
+
+@_typing.final
+class CountSagasResponse(_message.Message):
+    """CountSagasResponse has a count for each place at which there are sagas."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    more: _builtins.bool
+    """True where more than 100,000 sagas pass the filter: then the counts are those of some of them."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SagaCount]:
+        """By status, step, stuck and retrying; together they are all that passed the filter."""
+
+    def __init__(
+        self,
+        *,
+        counts: _abc.Iterable[Global___SagaCount] | None = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "more", b"more"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountSagasResponse: _TypeAlias = CountSagasResponse  # noqa: Y015
 
 @_typing.final
 class WatchSagasRequest(_message.Message):

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2
+from ordersaga.orchestrator.v1 import steps_pb2 as ordersaga_dot_orchestrator_dot_v1_dot_steps__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -47,6 +48,16 @@ class OrchestratorServiceStub:
                 '/ordersaga.orchestrator.v1.OrchestratorService/ListSagas',
                 request_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.ListSagasRequest.SerializeToString,
                 response_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.ListSagasResponse.FromString,
+                _registered_method=True)
+        self.CountSagas = channel.unary_unary(
+                '/ordersaga.orchestrator.v1.OrchestratorService/CountSagas',
+                request_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CountSagasRequest.SerializeToString,
+                response_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CountSagasResponse.FromString,
+                _registered_method=True)
+        self.GetSagaDeclaration = channel.unary_unary(
+                '/ordersaga.orchestrator.v1.OrchestratorService/GetSagaDeclaration',
+                request_serializer=ordersaga_dot_orchestrator_dot_v1_dot_steps__pb2.GetSagaDeclarationRequest.SerializeToString,
+                response_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_steps__pb2.GetSagaDeclarationResponse.FromString,
                 _registered_method=True)
         self.WatchSagas = channel.unary_stream(
                 '/ordersaga.orchestrator.v1.OrchestratorService/WatchSagas',
@@ -92,6 +103,20 @@ class OrchestratorServiceServicer:
 
     def ListSagas(self, request, context):
         """ListSagas returns sagas page by page, by descending order id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountSagas(self, request, context):
+        """CountSagas counts the sagas that pass the filter, by where they stand: as many as ListSagas would list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSagaDeclaration(self, request, context):
+        """GetSagaDeclaration returns the steps that a saga has, in their order, as the running version declares them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,6 +176,16 @@ def add_OrchestratorServiceServicer_to_server(servicer, server):
                     servicer.ListSagas,
                     request_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.ListSagasRequest.FromString,
                     response_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.ListSagasResponse.SerializeToString,
+            ),
+            'CountSagas': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountSagas,
+                    request_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CountSagasRequest.FromString,
+                    response_serializer=ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CountSagasResponse.SerializeToString,
+            ),
+            'GetSagaDeclaration': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSagaDeclaration,
+                    request_deserializer=ordersaga_dot_orchestrator_dot_v1_dot_steps__pb2.GetSagaDeclarationRequest.FromString,
+                    response_serializer=ordersaga_dot_orchestrator_dot_v1_dot_steps__pb2.GetSagaDeclarationResponse.SerializeToString,
             ),
             'WatchSagas': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchSagas,
@@ -236,6 +271,60 @@ class OrchestratorService:
             '/ordersaga.orchestrator.v1.OrchestratorService/ListSagas',
             ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.ListSagasRequest.SerializeToString,
             ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.ListSagasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountSagas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordersaga.orchestrator.v1.OrchestratorService/CountSagas',
+            ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CountSagasRequest.SerializeToString,
+            ordersaga_dot_orchestrator_dot_v1_dot_orchestrator__pb2.CountSagasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSagaDeclaration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordersaga.orchestrator.v1.OrchestratorService/GetSagaDeclaration',
+            ordersaga_dot_orchestrator_dot_v1_dot_steps__pb2.GetSagaDeclarationRequest.SerializeToString,
+            ordersaga_dot_orchestrator_dot_v1_dot_steps__pb2.GetSagaDeclarationResponse.FromString,
             options,
             channel_credentials,
             insecure,

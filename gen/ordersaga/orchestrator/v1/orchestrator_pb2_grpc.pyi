@@ -6,6 +6,7 @@ Sagas, as an operator sees them."""
 from collections import abc as _abc
 from grpc import aio as _aio
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as _orchestrator_pb2
+from ordersaga.orchestrator.v1 import steps_pb2 as _steps_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -43,6 +44,10 @@ class OrchestratorServiceStub:
     """
     ListSagas: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.ListSagasRequest, _orchestrator_pb2.ListSagasResponse]
     """ListSagas returns sagas page by page, by descending order id."""
+    CountSagas: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.CountSagasRequest, _orchestrator_pb2.CountSagasResponse]
+    """CountSagas counts the sagas that pass the filter, by where they stand: as many as ListSagas would list."""
+    GetSagaDeclaration: _grpc.UnaryUnaryMultiCallable[_steps_pb2.GetSagaDeclarationRequest, _steps_pb2.GetSagaDeclarationResponse]
+    """GetSagaDeclaration returns the steps that a saga has, in their order, as the running version declares them."""
     WatchSagas: _grpc.UnaryStreamMultiCallable[_orchestrator_pb2.WatchSagasRequest, _orchestrator_pb2.WatchSagasResponse]
     """WatchSagas streams the sagas under way that pass the filter, then each saga again whenever it has changed and passes
     the filter, or has just ceased to. It goes on until the caller ends it. UNAVAILABLE: the service stops, or nothing was
@@ -80,6 +85,10 @@ class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
     """
     ListSagas: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.ListSagasRequest, _orchestrator_pb2.ListSagasResponse]  # type: ignore[assignment]
     """ListSagas returns sagas page by page, by descending order id."""
+    CountSagas: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.CountSagasRequest, _orchestrator_pb2.CountSagasResponse]  # type: ignore[assignment]
+    """CountSagas counts the sagas that pass the filter, by where they stand: as many as ListSagas would list."""
+    GetSagaDeclaration: _aio.UnaryUnaryMultiCallable[_steps_pb2.GetSagaDeclarationRequest, _steps_pb2.GetSagaDeclarationResponse]  # type: ignore[assignment]
+    """GetSagaDeclaration returns the steps that a saga has, in their order, as the running version declares them."""
     WatchSagas: _aio.UnaryStreamMultiCallable[_orchestrator_pb2.WatchSagasRequest, _orchestrator_pb2.WatchSagasResponse]  # type: ignore[assignment]
     """WatchSagas streams the sagas under way that pass the filter, then each saga again whenever it has changed and passes
     the filter, or has just ceased to. It goes on until the caller ends it. UNAVAILABLE: the service stops, or nothing was
@@ -126,6 +135,22 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orchestrator_pb2.ListSagasResponse, _abc.Awaitable[_orchestrator_pb2.ListSagasResponse]]:
         """ListSagas returns sagas page by page, by descending order id."""
+
+    @_abc_1.abstractmethod
+    def CountSagas(
+        self,
+        request: _orchestrator_pb2.CountSagasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orchestrator_pb2.CountSagasResponse, _abc.Awaitable[_orchestrator_pb2.CountSagasResponse]]:
+        """CountSagas counts the sagas that pass the filter, by where they stand: as many as ListSagas would list."""
+
+    @_abc_1.abstractmethod
+    def GetSagaDeclaration(
+        self,
+        request: _steps_pb2.GetSagaDeclarationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_steps_pb2.GetSagaDeclarationResponse, _abc.Awaitable[_steps_pb2.GetSagaDeclarationResponse]]:
+        """GetSagaDeclaration returns the steps that a saga has, in their order, as the running version declares them."""
 
     @_abc_1.abstractmethod
     def WatchSagas(
