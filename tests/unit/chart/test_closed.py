@@ -1,5 +1,6 @@
 """Kafka, the registry and PostgreSQL are closed: TLS alone, a login for each part, and a password for each login."""
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -106,12 +107,40 @@ def test_the_owner_of_a_database_migrates_it_for_the_runtime_role_and_does_nothi
     assert owner not in secret_keys(spec["containers"][0])
 
 
-def test_the_runtime_role_has_a_limit_and_public_gets_into_no_database(rendered: Objects) -> None:
-    statements = rendered["ConfigMap", "demo-postgres"]["data"]["databases.sql"]
+def statements(rendered: Objects) -> str:
+    """Return what PostgreSQL is told at each start."""
+    return str(rendered["ConfigMap", "demo-postgres"]["data"]["databases.sql"])
+
+
+def test_public_gets_into_no_database_and_an_owner_may_end_its_service_s_sessions(rendered: Objects) -> None:
     for noun in NOUNS:
-        assert f"ALTER ROLE {noun}_svc_runtime CONNECTION LIMIT 100 PASSWORD :'password';" in statements
-        assert f"GRANT {noun}_svc_runtime TO {noun}_svc;" in statements
-    assert "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;" in statements
+        assert f"GRANT {noun}_svc_runtime TO {noun}_svc;" in statements(rendered)
+    assert "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;" in statements(rendered)
+
+
+_SESSIONS_OF_A_REPLICA = 17
+
+
+@pytest.mark.parametrize(("most", "replicas"), [(None, 3), (100, 1), (510, 6)])
+def test_all_services_together_leave_a_fifth_of_the_sessions_to_others(most: int | None, replicas: int) -> None:
+    """However many of them are taken over; and each has enough for its own replicas."""
+    made = objects(values={} if most is None else {"postgres.maxConnections": most})
+    found = re.findall(r"ALTER ROLE (\w+)_svc_runtime CONNECTION LIMIT (\d+) ", statements(made))
+    limits = {noun: int(limit) for noun, limit in found}
+    assert limits.keys() == set(NOUNS)
+    (argument,) = (one for one in pod_specs(made)["demo-postgres"]["containers"][0]["args"] if "max_conn" in one)
+    assert sum(limits.values()) <= int(argument.removeprefix("--max_connections=")) * 4 / 5
+    assert min(limits.values()) >= replicas * _SESSIONS_OF_A_REPLICA
+
+
+def test_what_postgresql_is_told_at_its_start_rolls_it_when_it_is_something_else(rendered: Objects) -> None:
+    def told(made: Objects) -> tuple[object, object]:
+        template = made["StatefulSet", "demo-postgres"]["spec"]["template"]["metadata"]
+        return made["ConfigMap", "demo-postgres"]["data"], template["annotations"]["order-saga/databases"]
+
+    other = told(objects(values={"postgres.maxConnections": 400}))
+    assert told(objects()) == told(rendered)
+    assert [one == same for one, same in zip(other, told(rendered), strict=True)] == [False, False]
 
 
 def test_every_password_is_another_one(rendered: Objects) -> None:
