@@ -36,7 +36,7 @@ def test_too_little_memory_is_named_by_describe(namespace: Release) -> None:
 
 
 def test_a_registry_that_never_comes_is_named_in_the_services_log(namespace: Release) -> None:
-    gone = ("--set", "registry.enabled=false", "--set", "registry.external.url=http://registry.nowhere:8080")
+    gone = ("--set", "registry.enabled=false", "--set", "registry.external.url=https://registry.nowhere:8443")
     namespace.install("--wait=false", *gone)
 
     def named() -> None:

@@ -33,7 +33,10 @@ envFrom:
 {{- end }}
 {{- end }}
 
-{{/* The variables of a client of Kafka: dict "root" $ "noun" "order" */}}
+{{/*
+The variables of a client of Kafka: dict "root" $ "noun" "order". A secret of an external Kafka has to name the protocol,
+since clients would take PLAINTEXT for granted: where it does not, kubelet starts no container, and says which key it misses.
+*/}}
 {{- define "osaga.kafkaClient" -}}
 - {name: KAFKA_BOOTSTRAP_SERVERS, value: {{ include "osaga.bootstrap" .root | quote }}}
 {{- if .root.Values.kafka.enabled }}
@@ -42,6 +45,10 @@ envFrom:
 - {name: KAFKA_SASL_USERNAME, value: {{ include "osaga.principal" . }}}
 {{ include "osaga.passwordVariable" (merge (dict "key" "kafka" "variable" "KAFKA_SASL_PASSWORD") .) }}
 - {name: KAFKA_SSL_CA_LOCATION, value: /tls/ca.crt}
+{{- else if .root.Values.kafka.external.settingsSecret }}
+- name: KAFKA_SECURITY_PROTOCOL
+  valueFrom:
+    secretKeyRef: {name: {{ .root.Values.kafka.external.settingsSecret | replace "*" .noun }}, key: KAFKA_SECURITY_PROTOCOL}
 {{- end }}
 {{- end }}
 

@@ -97,8 +97,12 @@ def test_the_notes_show_operators_how_to_give_their_token(notes: Callable[..., s
 
 def test_the_notes_say_what_a_value_has_opened(notes: Callable[..., str]) -> None:
     outside = {"kafka.enabled": False, "kafka.external.bootstrapServers": "kafka:9092"}
+    in_clear = {"registry.enabled": False, "registry.external.url": "http://registry:8080"}
+    in_clear |= {f"{part}.external.plaintextAcknowledged": True for part in ("kafka", "registry")}
     assert "There are no network policies" in notes({"networkPolicies.enabled": False})
-    assert "KAFKA IS SPOKEN TO IN THE CLEAR" in notes(outside)
+    said = notes({**outside, **in_clear})
+    assert "KAFKA IS SPOKEN TO IN THE CLEAR" in said
+    assert "THE REGISTRY IS SPOKEN TO IN THE CLEAR" in said
     assert "IN THE CLEAR" not in notes({**outside, "kafka.external.settingsSecret": "kafka-login"})
     assert "IN THE CLEAR" not in notes({})
 

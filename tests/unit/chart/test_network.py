@@ -127,7 +127,11 @@ def test_every_pod_has_a_policy_of_its_own_both_ways(rendered: Objects) -> None:
 
 
 def test_external_servers_and_the_issuer_s_keys_are_reached_at_their_ports() -> None:
-    elsewhere = {"kafka.enabled": False, "kafka.external.bootstrapServers": "a.example:19092,b.example:29092"}
+    elsewhere = {
+        "kafka.enabled": False,
+        "kafka.external.bootstrapServers": "a.example:19092,b.example:29092",
+        "kafka.external.settingsSecret": "kafka-*",
+    }
     found = objects(*PRODUCTION, values={**TOKENS, **elsewhere, "auth.jwksUrl": "https://issuer.example:8444/keys"})
     opened = {port for port in range(80, 65536) if port % 1000 in {80, 92, 432, 443, 444} or port in {443, 8444}}
     assert [port for port in sorted(opened) if lets(found, of("order-svc"), STRANGER, port, "to")] == [

@@ -129,9 +129,12 @@ def test_the_job_keeps_its_name_until_it_has_something_else_to_do() -> None:
     assert name({}) == name({"services.order.replicas": 2}) != name({"image.tag": "2.0.0"})
 
 
+LOGIN = {"kafka.external.settingsSecret": "kafka-*"}
+
+
 def test_what_is_switched_off_is_not_made_and_its_external_address_is_used() -> None:
     found = objects(
-        *PRODUCTION, values={"kafka.enabled": False, "kafka.external.bootstrapServers": "broker.example:9092"}
+        *PRODUCTION, values={"kafka.enabled": False, "kafka.external.bootstrapServers": "broker.example:9092", **LOGIN}
     )
     assert not {name for _, name in found if "postgres" in name or "kafka" in name or "registry" in name}
     read = variables(pod_specs(found)["demo-order-svc"]["containers"][0])
@@ -144,12 +147,12 @@ def test_settings_and_secrets_of_external_servers_reach_the_services() -> None:
     found = objects(*PRODUCTION, values={"services.order.settings": {"OUTBOX_LIMIT": 5000}})
     container = pod_specs(found)["demo-order-svc"]["containers"][0]
     assert variables(container)["OUTBOX_LIMIT"] == "5000"
-    assert container["envFrom"] == [{"secretRef": {"name": "registry-login"}}]
+    assert container["envFrom"] == [{"secretRef": {"name": "registry-login-order"}}]
 
 
 def test_each_logs_in_to_external_servers_as_itself_where_its_secret_has_an_asterisk() -> None:
     there = {"kafka.enabled": False, "kafka.external.bootstrapServers": "broker.example:9092"}
-    found = objects(*PRODUCTION, values={**there, "kafka.external.settingsSecret": "kafka-*"})
+    found = objects(*PRODUCTION, values={**there, **LOGIN})
     secrets = {
         one["name"]: one["envFrom"][0]["secretRef"]["name"]
         for spec in pod_specs(found).values()

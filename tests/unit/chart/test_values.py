@@ -10,6 +10,7 @@ import yaml
 from tests.unit.chart.rendering import TOKENS, template
 from tools.chart_readme import CHART, values
 
+OUTSIDE = "kafka.enabled=false,kafka.external.bootstrapServers=kafka:9092"
 REFUSED = {
     "a-wrong-name": ("services.order.replica=2", "replica"),
     "a-wrong-service": ("services.ordr.replicas=2", "ordr"),
@@ -20,6 +21,22 @@ REFUSED = {
     "no-kafka": (
         "kafka.enabled=false",
         "kafka.enabled is false: kafka.external.bootstrapServers must say where Kafka is",
+    ),
+    "a-kafka-in-the-clear": (
+        OUTSIDE,
+        "kafka.external.settingsSecret is not set: Kafka would be spoken to in the clear and without a login",
+    ),
+    "a-kafka-in-the-clear-and-not": (
+        f"{OUTSIDE},kafka.external.settingsSecret=kafka,kafka.external.plaintextAcknowledged=true",
+        "kafka.external.plaintextAcknowledged has no meaning beside kafka.external.settingsSecret",
+    ),
+    "a-registry-in-the-clear": (
+        "registry.enabled=false,registry.external.url=http://registry:8080",
+        "or set registry.external.plaintextAcknowledged=true",
+    ),
+    "a-password-among-the-values": (
+        "registry.enabled=false,registry.external.url=https://me:secret@registry",
+        "url",
     ),
     "no-registry": ("registry.enabled=false", "registry.enabled is false: registry.external.url must say"),
     "no-database": (

@@ -1,0 +1,45 @@
+"""Servers that the chart does not bring are not spoken to in the clear unless the values say so in as many words."""
+
+import pytest
+
+from tests.unit.chart.rendering import SERVICES, containers, objects, pod_specs, variables
+
+KAFKA: dict[str, object] = {"kafka.enabled": False, "kafka.external.bootstrapServers": "broker.example:9092"}
+WHO = {
+    **{service: service.removesuffix("-svc") for service in SERVICES},
+    **dict.fromkeys(("wait", "registry"), "registry"),
+    "operators": "operators",
+    "deploy": "deployer",
+}
+"""By its container, who logs in to Kafka."""
+
+
+@pytest.mark.parametrize(
+    ("name", "who"), [("kafka", WHO), ("kafka-*", WHO | {"replay": "replay"})], ids=["one", "each"]
+)
+def test_a_secret_of_kafka_s_settings_has_to_name_the_protocol(name: str, who: dict[str, str]) -> None:
+    """Kubelet starts no container whose variable is of a key that is not there."""
+    specs = pod_specs(objects(values={**KAFKA, "kafka.external.settingsSecret": name})).values()
+    read = {one["name"]: variables(one) for spec in specs for one in containers(spec)}
+    protocols = {
+        container: found.get("KAFKA_SECURITY_PROTOCOL")
+        for container, found in read.items()
+        if "KAFKA_BOOTSTRAP_SERVERS" in found
+    }
+    assert protocols == {
+        container: {"secretKeyRef": {"name": name.replace("*", noun), "key": "KAFKA_SECURITY_PROTOCOL"}}
+        for container, noun in who.items()
+    }
+
+
+def test_a_kafka_and_a_registry_in_the_clear_are_taken_where_the_values_say_so() -> None:
+    in_clear: dict[str, object] = {
+        **KAFKA,
+        "kafka.external.plaintextAcknowledged": True,
+        "registry.enabled": False,
+        "registry.external.url": "http://registry.example:8080",
+        "registry.external.plaintextAcknowledged": True,
+    }
+    read = variables(pod_specs(objects(values=in_clear))["demo-order-svc"]["containers"][0])
+    assert "KAFKA_SECURITY_PROTOCOL" not in read
+    assert read["SCHEMA_REGISTRY_URL"] == "http://registry.example:8080"
