@@ -78,6 +78,7 @@ values "key" "database" or "owner" */}}
 - name: DATABASE_URL
   valueFrom:
     secretKeyRef: {name: {{ .own.database.urlSecret | replace "*" .noun }}, key: {{ .own.database.urlKey }}}
+- {name: PGSSLMODE, value: require} # where the address says nothing of it, libpq would go on in the clear
 {{- end }}
 {{- end }}
 

@@ -1,7 +1,9 @@
 """Servers that the chart does not bring are not spoken to in the clear unless the values say so in as many words."""
 
 import pytest
+from psycopg.pq import Conninfo
 
+from sagakit.postgres.settings import DatabaseSettings, MigrationSettings
 from tests.unit.chart.rendering import SERVICES, containers, objects, pod_specs, variables
 
 KAFKA: dict[str, object] = {"kafka.enabled": False, "kafka.external.bootstrapServers": "broker.example:9092"}
@@ -43,3 +45,27 @@ def test_a_kafka_and_a_registry_in_the_clear_are_taken_where_the_values_say_so()
     read = variables(pod_specs(objects(values=in_clear))["demo-order-svc"]["containers"][0])
     assert "KAFKA_SECURITY_PROTOCOL" not in read
     assert read["SCHEMA_REGISTRY_URL"] == "http://registry.example:8080"
+
+
+DATABASES: dict[str, object] = {"postgres.enabled": False, "serviceDefaults.database.urlSecret": "*-database"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize(
+    ("address", "mode"), [("", "require"), ("?sslmode=disable", "disable")], ids=["unsaid", "disable"]
+)
+def test_a_database_is_spoken_to_by_tls_where_its_address_says_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, service: str, address: str, mode: str
+) -> None:
+    """Who migrates and who serves; both take libpq's variables."""
+    made = objects(values=DATABASES)
+    for container in containers(pod_specs(made)[f"demo-{service}"]):
+        given = {name: value for name, value in variables(container).items() if isinstance(value, str)}
+        monkeypatch.setenv("DATABASE_URL", f"postgresql://me:secret@db.example/orders{address}")
+        monkeypatch.delenv("PGSSLMODE", raising=False)
+        for name in given.keys() & {"PGSSLMODE"}:
+            monkeypatch.setenv(name, given[name])
+        settings = MigrationSettings if container["name"] == "migrate" else DatabaseSettings
+        read = settings().database_url.for_libpq()  # type: ignore[call-arg] # from the environment
+        used = {one.keyword: one.val for one in (*Conninfo.get_defaults(), *Conninfo.parse(read.encode())) if one.val}
+        assert used[b"sslmode"] == mode.encode()
