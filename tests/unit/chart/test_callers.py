@@ -43,6 +43,20 @@ def test_keys_in_a_secret_are_mounted_as_a_folder_so_that_they_are_read_again() 
 
 
 @pytest.mark.parametrize("kind", ["NodePort", "LoadBalancer"])
+def test_metrics_stay_inside_of_the_cluster_where_a_service_is_called_from_outside(kind: str) -> None:
+    made = objects(values={**TOKENS, "services.order.serviceType": kind, "serviceMonitor.enabled": True})
+    ports = {name: one["spec"]["ports"] for (what, name), one in made.items() if what == "Service"}
+    assert [one["name"] for one in ports["demo-order-svc"]] == ["grpc"]
+    assert [one["name"] for one in ports["demo-product-svc"]] == ["grpc", "metrics"]
+    inside = made["Service", "demo-order-metrics"]
+    assert inside["spec"].get("type", "ClusterIP") == "ClusterIP"
+    assert [one["port"] for one in inside["spec"]["ports"]] == [9101]
+    assert inside["spec"]["selector"] == made["Service", "demo-order-svc"]["spec"]["selector"]
+    monitored = made["ServiceMonitor", "demo-order-saga"]["spec"]["selector"]["matchLabels"]
+    assert monitored.items() <= inside["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize("kind", ["NodePort", "LoadBalancer"])
 def test_services_that_others_can_reach_serve_nobody_without_a_token(kind: str) -> None:
     refused = template("--set", f"services.order.serviceType={kind}")
     assert refused.returncode != 0
