@@ -80,10 +80,11 @@ def readme() -> str:
 
 
 def schema() -> str:
-    """Return what the schema has to be: as it is, with the services of values.yaml, so that no other name is taken."""
+    """Return what the schema has to be: as it is, with the services of values.yaml, each of which must be there."""
     found = json.loads(SCHEMA.read_text())
     services = yaml.safe_load((CHART / "values.yaml").read_text())["services"]
     found["properties"]["services"]["properties"] = {name: {"$ref": "#/$defs/service"} for name in services}
+    found["properties"]["services"]["required"] = list(services)
     return json.dumps(found, indent=2) + "\n"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +72,20 @@ def test_a_value_that_cannot_be_right_is_refused_by_its_name(case: str) -> None:
     done = template("--set", value)
     assert done.returncode != 0
     assert problem in done.stderr
+
+
+@pytest.mark.parametrize(
+    "emptied",
+    ["services.order", "auth.mode", "networkPolicies.enabled", "kafka.enabled", "registry.enabled", "postgres.enabled"],
+)
+def test_a_name_with_nothing_behind_it_takes_nothing_away(tmp_path: Path, emptied: str) -> None:
+    """Helm forgets a default whose name stands in a file of values with nothing behind it."""
+    given = tmp_path / "values.yaml"
+    outer, _, inner = emptied.partition(".")
+    given.write_text(f"{outer}:\n  {inner}:\n")
+    done = template("--values", str(given))
+    assert done.returncode != 0
+    assert f"{outer}: {inner} is required" in done.stderr
 
 
 FORMER = ("orderSvc", "productSvc", "deliverySvc", "orchestratorSvc")
