@@ -118,6 +118,14 @@ def test_a_release_whose_objects_names_would_be_too_long_is_refused() -> None:
     assert "at most 40 characters" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["1shop", "my.shop"])
+def test_a_release_is_refused_after_which_no_service_can_be_named(name: str) -> None:
+    """Helm takes the name, and the API server would refuse half of the objects."""
+    done = template(name=name)
+    assert done.returncode != 0
+    assert "must begin with a letter" in done.stderr
+
+
 WHOLE = ("services.",)
 """Has one comment for all that is in it."""
 
