@@ -57,6 +57,10 @@ REFUSED = {
     ),
     "certificates-twice": ("tls.existingSecrets=*-tls,tls.issuerRef.name=ours", "give one of them"),
     "no-issuer": ("tls.issuerRef.kind=Issuer", "tls.issuerRef.name must name cert-manager's issuer"),
+    "an-issuer-of-the-whole-cluster": (
+        "tls.issuerRef.name=all,tls.issuerRef.kind=ClusterIssuer",
+        "every namespace of the cluster may get a certificate for the subject broker",
+    ),
     "one-certificate-for-all": ("tls.existingSecrets=shop-tls", "existingSecrets"),
     "no-digest": ("image.digests.order=latest", "order"),
     "a-digest-of-nobody": ("image.digests.ordr=" + "sha256:" + "0" * 64, "there is no service of that name"),
