@@ -14,7 +14,7 @@ from ordersaga_client import TokenError, token_from_environment, token_in_file, 
 from ordersaga_cli.line import Failed
 from ordersaga_cli.places import ORCHESTRATOR_SVC, ORDER_SVC, Place, lent_token, secured, token_file
 from ordersaga_cli.settings import CallSettings, read
-from sagakit.runtime.settings import is_loopback
+from sagakit.runtime.settings import is_loopback, listen
 
 Answer = TypeVar("Answer")
 CALL_SECONDS = 10.0
@@ -159,7 +159,7 @@ def _channel(place: Place, address: str) -> grpc.Channel:
         token = token_from_environment(token_file()) or (token_in_file(str(lent)) if lent else None)
     except TokenError as error:
         raise Failed(str(error)) from error
-    here = is_loopback(address.rpartition(":")[0].strip("[]"))
+    here = _is_here(address)
     options = [("grpc.enable_http_proxy", 0)] if here else []
     credentials = read(CallSettings, secured(place, address)).credentials()
     if credentials is not None:
@@ -169,3 +169,11 @@ def _channel(place: Place, address: str) -> grpc.Channel:
             f"no token is sent to {address} in clear text: name the authority of its certificate by GRPC_TLS_CA"
         )
     return with_token(grpc.insecure_channel(address, options=options), token)
+
+
+def _is_here(address: str) -> bool:
+    """Say whether ``address`` is this machine's alone; not where gRPC may read it otherwise, as ``::1:5005``."""
+    try:
+        return is_loopback(listen(address).host)
+    except ValueError:
+        return False

@@ -13,6 +13,7 @@ import base64
 import ipaddress
 import json
 import os
+import re
 import threading
 import time
 import urllib.error
@@ -37,6 +38,12 @@ _LIFETIME_SECONDS: Final = 60.0
 """Of a token whose issuer does not say how long it lives."""
 _EARLY_SECONDS: Final = 30.0
 """A token is renewed so long before it expires, or when nine tenths of its time have passed if that is later."""
+
+# Those who read addresses differ on what an @, a backslash, a control character or a letter outside of ASCII makes of
+# the host, so an address with one of them is refused.
+_URL: Final = re.compile(
+    r"(?P<scheme>https?)://(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<host>[0-9A-Za-z._-]+))(?::[0-9]{1,5})?(?:[/?][!-\[\]-~]*)?"
+)
 
 
 class TokenError(Exception):
@@ -128,10 +135,14 @@ class ClientCredentials:
         """Ask at ``token_url``, as ``client_id``, for ``scope``; empty is what the issuer gives by itself.
 
         Raises:
-            TokenError: the address would send the secret in clear text.
+            TokenError: the address would send the secret in clear text, or two readers might read it otherwise.
         """
         if not _is_safe(token_url):
-            raise TokenError(f"{token_url}: must be an https:// address, except on loopback, since a secret is sent")
+            shown = "the issuer's address" if "@" in token_url else token_url  # there may be a password in it
+            raise TokenError(
+                f"{shown}: must be an https:// address, except on loopback, since a secret is sent;"
+                " of ASCII without \\, and with a host and a port alone before its path"
+            )
         pair = ":".join(urllib.parse.quote_plus(part) for part in (client_id, client_secret))
         self._url = token_url
         self._headers = {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
@@ -178,12 +189,8 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def _is_safe(url: str) -> bool:
-    try:
-        parts = urllib.parse.urlsplit(url)
-        host = parts.hostname or ""
-        return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host)))
-    except ValueError:
-        return False
+    found = _URL.fullmatch(url)
+    return found is not None and (found["scheme"] == "https" or _is_loopback(found["ipv6"] or found["host"]))
 
 
 def _is_loopback(host: str) -> bool:

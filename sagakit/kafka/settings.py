@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from sagakit.runtime.settings import HIGHEST_PORT, Settings, is_ipv6, is_or_are
 from sagakit.runtime.tls_files import TlsFile, TlsFiles, problems
+from sagakit.runtime.urls import is_trustworthy
 
 _BROKER = re.compile(
     r"(?:(?:SASL_)?(?:PLAINTEXT|SSL)://)?(?:\[(?P<ipv6>[^\[\]\s]+)\]|(?P<host>[^:;\[\]\s/]+))(?::(?P<port>[0-9]{1,5}))?"
@@ -33,7 +34,6 @@ Brokers = Annotated[str, BeforeValidator(_brokers)]
 """Kafka's addresses as librdkafka takes them, separated by commas; a port that is left out is 9092."""
 _SASL = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
 _TOKEN = ("kafka_sasl_token_url", "kafka_sasl_token_scope", "kafka_sasl_token_ca_location")
-_TOKEN_URL = re.compile(r"https://[^\s/]+\S*|http://(?:127\.0\.0\.1|\[::1\]|localhost)(?::[0-9]+)?(?:/\S*)?")
 _OAUTH = "OAUTHBEARER"
 _KAFKA_PAIR = ("kafka_ssl_certificate_location", "kafka_ssl_key_location")
 _KAFKA_SSL = ("kafka_ssl_ca_location", *_KAFKA_PAIR)
@@ -78,8 +78,11 @@ class KafkaSettings(Settings):
         if tokens and self.kafka_sasl_mechanism != _OAUTH:
             where = f"{' and '.join(tokens)} {is_or_are(tokens)} set"
             yield f"KAFKA_SASL_MECHANISM: must be {_OAUTH}, where {where} (it is {self.kafka_sasl_mechanism!r})"
-        if url is not None and not _TOKEN_URL.fullmatch(url):
-            yield "KAFKA_SASL_TOKEN_URL: must begin with https://, because the password is sent there"
+        if url is not None and not is_trustworthy(url):
+            yield (
+                "KAFKA_SASL_TOKEN_URL: must begin with https://, because the password is sent there,"
+                " be of ASCII without \\, and have a host and a port alone before its path"
+            )
         authority = TlsFile("KAFKA_SASL_TOKEN_CA_LOCATION", self.kafka_sasl_token_ca_location)
         yield from problems(TlsFiles(TlsFile("", None), TlsFile("", None), authority))
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from functools import partial
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from sagakit.rpc.keys import ALGORITHMS, FILE_FRESH_SECONDS, Keys, from_file, from_url, public_keys
 from sagakit.rpc.tokens import Tokens
-from sagakit.runtime.settings import Settings, is_loopback
+from sagakit.runtime.settings import Settings
+from sagakit.runtime.urls import is_trustworthy
 
 _WHO = ("auth_issuer", "auth_audience")
 _KEYS = ("auth_jwks_url", "auth_jwks_file")
@@ -44,8 +44,12 @@ class CallerSettings(Settings):
                 yield f"{name.upper()}: must be set too, where AUTH_MODE is jwt"
         if len(self.given(_KEYS)) != 1:
             yield "AUTH_JWKS_URL, AUTH_JWKS_FILE: one of them must be set, and not both, where AUTH_MODE is jwt"
-        if self.auth_jwks_url is not None and not _is_trustworthy(self.auth_jwks_url):
-            yield f"AUTH_JWKS_URL: must be an https:// address, except on loopback (it is {self.auth_jwks_url!r})"
+        if self.auth_jwks_url is not None and not is_trustworthy(self.auth_jwks_url):
+            shown = "" if "@" in self.auth_jwks_url else f" (it is {self.auth_jwks_url!r})"  # there may be a password
+            yield (
+                "AUTH_JWKS_URL: must be an https:// address, except on loopback, of ASCII without \\,"
+                f" and with a host and a port alone before its path{shown}"
+            )
         if self.auth_jwks_file is not None:
             yield from _file_problems(self.auth_jwks_file)
 
@@ -64,17 +68,6 @@ class CallerSettings(Settings):
             user_claim=self.auth_user_claim,
             leeway_seconds=self.auth_leeway_seconds,
         )
-
-
-def _is_trustworthy(url: str) -> bool:
-    """Say whether what is read at ``url`` comes from who is named there."""
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and (
-            parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
-        )
-    except ValueError:
-        return False
 
 
 def _file_problems(path: str) -> Iterator[str]:

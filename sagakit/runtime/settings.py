@@ -25,9 +25,12 @@ class Listen(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def _listen(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def listen(value: str) -> Listen:
+    """Read ``host:port``, an IPv6 address in brackets.
+
+    Raises:
+        ValueError: it is something else.
+    """
     found = _ADDRESS.fullmatch(value)
     if found and int(found["port"]) <= HIGHEST_PORT and (found["host"] or is_ipv6(found["ipv6"])):
         return Listen(found["host"] or found["ipv6"], int(found["port"]))
@@ -52,7 +55,11 @@ def is_loopback(host: str) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
-Address = Annotated[Listen, NoDecode, BeforeValidator(_listen)]
+def _address(value: object) -> object:
+    return listen(value) if isinstance(value, str) else value
+
+
+Address = Annotated[Listen, NoDecode, BeforeValidator(_address)]
 """A ``host:port`` or ``[address]:port`` to listen on."""
 
 

@@ -84,7 +84,17 @@ def test_a_token_goes_with_each_call(tmp_path: Path, line: str) -> None:
     assert services.tokens == ["Bearer from-the-variable", "Bearer from-the-file", None]
 
 
-@pytest.mark.parametrize("address", ["10.0.0.1:50051", "127.0.0.1.example:50051", "localhost.example:1", "dns:///h:1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "10.0.0.1:50051",
+        "127.0.0.1.example:50051",
+        "localhost.example:1",
+        "dns:///h:1",
+        "::1:5005",  # without brackets all of it is an address, of another machine
+        "]::1[:50051",
+    ],
+)
 def test_a_token_is_not_sent_in_clear_text_to_another_machine(address: str) -> None:
     done = typed("order get 42", {**at(address), "ORDERSAGA_TOKEN": "secret"})
     assert (done.code, "clear text" in done.err, "secret" in done.err) == (1, True, False)

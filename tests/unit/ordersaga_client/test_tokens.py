@@ -187,6 +187,17 @@ def test_a_secret_is_not_sent_in_clear_text(url: str) -> None:
         ClientCredentials(url, "id", "secret")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [r"http://evil\@127.0.0.1/t", "http://evil@127.0.0.1/t", "https://a:geheim@issuer/t", "http://127.0.0.1\t.evil/t"],
+    ids=ascii,
+)
+def test_a_secret_is_not_sent_where_two_readers_may_read_the_address_otherwise(url: str) -> None:
+    with pytest.raises(TokenError, match="https") as refused:
+        ClientCredentials(url, "id", "secret")
+    assert "geheim" not in str(refused.value)
+
+
 class Expiring(Orders):
     """Ends each stream by the expiry of its token, until a token is ``good``."""
 

@@ -82,6 +82,34 @@ def test_keys_are_not_taken_from_whoever_answers(lines_of: Read, url: str) -> No
     assert line.startswith("AUTH_JWKS_URL: must be an https:// address, except on loopback")
 
 
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8180/keys?of=shop", "http://[::1]/keys", "https://Issuer.example:8443"]
+)
+def test_keys_are_taken_from_a_server_that_shows_a_certificate_and_from_loopback(lines_of: Read, url: str) -> None:
+    assert lines_of({**JWT, "AUTH_JWKS_URL": url}) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        r"http://evil.example\@127.0.0.1/keys",
+        r"http://127.0.0.1\.evil.example/keys",
+        "http://evil.example@127.0.0.1/keys",
+        "https://ann:geheim@issuer.example/keys",
+        "http://127.0.0.1:x@evil.example/keys",
+        "http://127.0.0.1\t.evil.example/keys",
+        "https://issuer.example/keys\x7f",
+        "http://127。0。0。1/keys",
+        "http://127.0.0.1:99999/keys",
+    ],
+    ids=ascii,
+)
+def test_an_address_that_two_readers_may_read_otherwise_is_refused(lines_of: Read, url: str) -> None:
+    (line,) = lines_of({**JWT, "AUTH_JWKS_URL": url})
+    assert line.startswith("AUTH_JWKS_URL: must be an https:// address, except on loopback, of ASCII without")
+    assert "geheim" not in line
+
+
 def test_a_file_of_keys_must_be_one(lines_of: Read, tmp_path: Path) -> None:
     file = tmp_path / "jwks.json"
     of_a_file = {**{name: value for name, value in JWT.items() if name != "AUTH_JWKS_URL"}, "AUTH_JWKS_FILE": str(file)}

@@ -153,6 +153,10 @@ def test_half_of_what_belongs_together_is_refused_by_the_name_of_the_other_half(
             OAUTH | {"KAFKA_SASL_TOKEN_URL": "http://issuer/token"},
             "KAFKA_SASL_TOKEN_URL: must begin with https://, because the password is sent there",
         ),
+        *(
+            (OAUTH | {"KAFKA_SASL_TOKEN_URL": url}, "KAFKA_SASL_TOKEN_URL: must begin with https://, because the pass")
+            for url in (r"https://issuer\@evil/token", "https://ann@issuer/token", "https://issuer/to\x1bken")
+        ),
         (
             {"SCHEMA_REGISTRY_URL": "http://registry", "SCHEMA_REGISTRY_CA_LOCATION": "cert.pem"},
             "SCHEMA_REGISTRY_URL: must begin with https:, where SCHEMA_REGISTRY_CA_LOCATION is set",
