@@ -10,7 +10,7 @@ from ordersaga.product.v1 import product_pb2
 
 from devstack.secrets import write_private
 from sagakit.rpc import local_issuer
-from sagakit.rpc.scopes import scopes_of
+from sagakit.rpc.scopes import all_scopes
 
 _ISSUER, _AUDIENCE = "https://devstack.invalid", "ordersaga"
 _LIFETIME_SECONDS = 30 * 86_400.0
@@ -18,6 +18,7 @@ _LIFETIME_SECONDS = 30 * 86_400.0
 _USER, _OPERATOR = "1", "operator"
 _USERS_SCOPES = ("orders:read", "orders:write", "products:read")
 _EVERYBODYS_ORDERS = "orders:any"
+_CONTRACTS = tuple(file.DESCRIPTOR for file in (order_pb2, product_pb2, delivery_pb2, orchestrator_pb2))
 _KEY, _KEYS = "issuer.key", "jwks.json"
 
 
@@ -56,7 +57,7 @@ class Issuer:
         (self._folder / _KEYS).write_text(local_issuer.published(key))
         for place, subject, scopes in (
             (self.user_token, _USER, _USERS_SCOPES),
-            (self.operator_token, _OPERATOR, sorted(_all_scopes())),
+            (self.operator_token, _OPERATOR, sorted({_EVERYBODYS_ORDERS, *all_scopes(_CONTRACTS, scope)})),
         ):
             token = local_issuer.token(
                 key,
@@ -67,9 +68,3 @@ class Issuer:
                 lifetime_seconds=_LIFETIME_SECONDS,
             )
             write_private(place, token)
-
-
-def _all_scopes() -> set[str]:
-    files = (order_pb2, product_pb2, delivery_pb2, orchestrator_pb2)
-    services = [service for file in files for service in file.DESCRIPTOR.services_by_name.values()]
-    return {_EVERYBODYS_ORDERS} | {one for service in services for one in scopes_of(service, scope).values()}

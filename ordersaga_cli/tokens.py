@@ -5,15 +5,22 @@ from pathlib import Path
 
 import click
 from joserfc.jwk import ECKey
+from ordersaga.auth.v1.scope_pb2 import scope
+from ordersaga.delivery.v1 import delivery_pb2
+from ordersaga.orchestrator.v1 import orchestrator_pb2
+from ordersaga.order.v1 import order_pb2
+from ordersaga.product.v1 import product_pb2
 
 from ordersaga_cli import show
 from ordersaga_cli.line import DURATION, Command, Failed, json_option
 from sagakit.rpc import local_issuer
+from sagakit.rpc.scopes import all_scopes
 
 USER = ("orders:read", "orders:write", "products:read")
 """What a customer needs."""
-OPERATOR = (*USER, "orders:any", "products:write", "deliveries:read", "sagas:read", "sagas:operate")
-"""Every scope there is."""
+_CONTRACTS = (file.DESCRIPTOR for file in (order_pb2, product_pb2, delivery_pb2, orchestrator_pb2))
+OPERATOR = tuple(sorted({"orders:any", *all_scopes(_CONTRACTS, scope)}))
+"""Every scope there is. No method asks for orders:any alone: it stands beside another."""
 _ISSUER = "ordersaga-development"
 _AUDIENCE = "ordersaga"
 
@@ -29,7 +36,12 @@ _AUDIENCE = "ordersaga"
 )
 @click.option("--subject", required=True, help="Who the caller is; a user's number, to place and see its orders.")
 @click.option(
-    "--scope", "scopes", multiple=True, help=f"What it may do; give it once for each.  [default: {' '.join(USER)}]"
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(OPERATOR),
+    metavar="SCOPE",
+    help=f"What it may do, of {' '.join(OPERATOR)}; give it once for each.  [default: {' '.join(USER)}]",
 )
 @click.option("--operator", is_flag=True, help="Let it do everything, for everybody.")
 @click.option("--lifetime", type=DURATION, default="1h", show_default=True, help="How long the token is good.")

@@ -72,6 +72,14 @@ def test_operator_and_scope_contradict_each_other(tmp_path: Path) -> None:
     assert typed(f"token --key {tmp_path}/key.json --subject 7 --operator --scope orders:read").code == 2
 
 
+@pytest.mark.parametrize("scope", ["products:reed", "", "orders:read orders:write"])
+def test_a_scope_that_opens_nothing_is_refused_with_those_that_there_are(tmp_path: Path, scope: str) -> None:
+    done = typed(f"token --key {tmp_path}/key.json --subject 7 --scope orders:read --scope '{scope}'")
+    assert (done.code, done.out, list(tmp_path.iterdir())) == (2, "", [])
+    assert f"'{scope}' is not one of" in done.err
+    assert [known for known in OPERATOR if repr(known) not in done.err] == []
+
+
 @pytest.mark.parametrize("line", ["order get 42", "saga show 42", "order watch 42"])
 def test_a_token_goes_with_each_call(tmp_path: Path, line: str) -> None:
     services = Services(GetOrder=order_pb2.GetOrderResponse(), GetSaga=orchestrator_pb2.GetSagaResponse())
