@@ -8,17 +8,17 @@ from ordersaga.order.v1 import order_pb2_grpc
 from prometheus_client import Counter
 
 from order_svc import store
-from order_svc.cancelling import Cancelling, unknown
+from order_svc.cancelling import Cancelling
 from order_svc.intake import Intake
 from order_svc.orders import NewOrder, Order
 from order_svc.views import new_order, order_status, order_view, result_views
-from order_svc.whose import may_order, visible_user
-from sagakit.errors import Denied, InvalidArgument, Unavailable
+from order_svc.whose import ANOTHER_USER, may_order, must_be_visible, unknown, visible_user
+from sagakit.errors import Denied, Hidden, InvalidArgument, Unavailable
 from sagakit.outbox.group_commit import GroupCommit
 from sagakit.postgres.database import Database
 from sagakit.postgres.notifications import NotificationListener
 from sagakit.postgres.pipeline import Transaction
-from sagakit.rpc import callers
+from sagakit.rpc import callers, refusals
 from sagakit.rpc.callers import Caller
 from sagakit.rpc.guard import Context
 from sagakit.rpc.paging import last_id, next_page_token, one_page, page_size
@@ -34,6 +34,7 @@ _LONGEST_NOTE = 500
 _CODES: dict[int, str] = {number: name for name, number in Code.items()}
 _BULK_ORDERS = Counter("ordersaga_bulk_orders_total", "Orders that CreateOrders answered, each by its code.", ["code"])
 begin_at_zero(_BULK_ORDERS, CODES)
+begin_at_zero(refusals.CALLERS_REFUSED, (ANOTHER_USER,))
 
 
 class OrderService(order_pb2_grpc.OrderServiceServicer):
@@ -56,9 +57,8 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
         self, request_iterator: AsyncIterator[pb.CreateOrdersRequest], context: Context
     ) -> AsyncIterator[pb.CreateOrdersResponse]:
         """Store lists of orders as PENDING, one list after the other. Reading no further slows a faster caller down."""
-        traceparent = _traceparent(context)
         async for request in request_iterator:
-            yield pb.CreateOrdersResponse(results=await self._create(request.orders, traceparent))
+            yield pb.CreateOrdersResponse(results=await self._create(request.orders, context))
 
     async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:
         """Return one order."""
@@ -68,6 +68,8 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
         """Return one page of orders, the newest first."""
         only = visible_user(callers.current())
         if only is not None and request.user_id not in {0, only}:
+            hidden = Hidden("ORDER_NOT_FOUND", "there is no order", because=ANOTHER_USER)
+            refusals.note("ListOrders", hidden, context)
             return pb.ListOrdersResponse()
         user_id = only or request.user_id
         filters = (user_id, request.status)
@@ -107,11 +109,12 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
                     changed = await follower.next(within_seconds=_READ_AGAIN_SECONDS)
                     news = changed[request.order_id] if changed else ""
 
-    async def _create(
-        self, requests: Sequence[pb.CreateOrderRequest], traceparent: str | None
-    ) -> list[pb.CreateOrderResult]:
-        caller = callers.current()
+    async def _create(self, requests: Sequence[pb.CreateOrderRequest], context: Context) -> list[pb.CreateOrderResult]:
+        caller, traceparent = callers.current(), _traceparent(context)
         asked = [_asked(request, caller, traceparent) for request in requests]
+        for refused in asked:
+            if isinstance(refused, Denied):
+                refusals.note("CreateOrders", refused, context)
         answers = iter(await self._intake.take_all([one for one in asked if isinstance(one, NewOrder)]))
         results = result_views([next(answers) if isinstance(one, NewOrder) else one for one in asked])
         tally(_BULK_ORDERS, [_CODES[result.error.code] for result in results])
@@ -121,8 +124,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
         """Return an order that the caller may see; another's is not found, as if there were none."""
         only = visible_user(callers.current())
         order = await self._read(order_id)
-        if only is not None and order.user_id != only:
-            raise unknown(order_id)
+        must_be_visible(order, only)
         return order
 
     async def _get(self, ids: Sequence[int]) -> Sequence[Order | Exception]:

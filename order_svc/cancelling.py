@@ -2,7 +2,8 @@
 
 from order_svc import store
 from order_svc.orders import Order, order_cancel_requested
-from sagakit.errors import NotFound, Refused
+from order_svc.whose import must_be_visible, unknown
+from sagakit.errors import Refused
 from sagakit.messages import Outgoing
 from sagakit.outbox.bound import outbox_full
 from sagakit.outbox.writer import OutboxWriter
@@ -35,8 +36,9 @@ class Cancelling:
         def noted(tx: Transaction, room: int) -> tuple[Order, list[Outgoing]]:
             # The lock orders this and a concurrent end: either we see the end, or the end comes after the request.
             order = store.lock(tx, [order_id]).get(order_id)
-            if order is None or only_of not in {None, order.user_id}:
+            if order is None:
                 raise unknown(order_id)
+            must_be_visible(order, only_of)
             if order.final:
                 raise Refused("ORDER_FINAL", f"order {order_id} is {order.status} already")
             if order.cancel_request:
@@ -48,8 +50,3 @@ class Cancelling:
             return order, [Outgoing(order_cancel_requested(order), traceparent=traceparent)]
 
         return await self._writer.write(1, noted)
-
-
-def unknown(order_id: int) -> NotFound:
-    """Return the error for an order that does not exist, or that the caller must not know of."""
-    return NotFound("ORDER_NOT_FOUND", f"there is no order {order_id}")

@@ -6,6 +6,7 @@
     ├── Refused               the request cannot be granted: say so, never retry
     │   ├── InvalidArgument   … because a field breaks a rule
     │   ├── NotFound          … because there is no such thing
+    │   │   └── Hidden        … for who asks
     │   ├── AlreadyExists     … because its idempotency key was used for something else
     │   ├── Unauthenticated   … because it is not known who asks
     │   └── Denied            … because who asks may not
@@ -52,6 +53,16 @@ class InvalidArgument(Refused):
 
 class NotFound(Refused):
     """There is no such thing."""
+
+
+class Hidden(NotFound):
+    """There is such a thing, but not for who asks: the answer is as if there were none."""
+
+    def __init__(self, reason: str, message: str, because: str) -> None:
+        """Refuse as `NotFound` does. ``because`` is the reason that is counted here, and that the caller never sees."""
+        super().__init__(reason, message)
+        self.because = because
+        self.add_note("there is one, which the caller may not see")
 
 
 class AlreadyExists(Refused):

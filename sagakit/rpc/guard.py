@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from sagakit.errors import Denied, Exhausted, InvalidArgument, Unauthenticated, Unavailable, Violation
-from sagakit.rpc import callers
+from sagakit.rpc import callers, refusals
 from sagakit.rpc.callers import Caller
 from sagakit.rpc.clients import ANY, Clients
 from sagakit.rpc.gate import Entrance, Gate
@@ -288,6 +288,8 @@ def _caller(context: Context) -> str:
 async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
     if isinstance(error, grpc.aio.AbortError | grpc.aio.BaseError):
         raise error
+    if not isinstance(error, _Expired):  # the call was let in, and has ended in time
+        refusals.note(_short(method), error, context)
     code, status = status_of(error, _domain(method))
     metrics.RPCS.labels(_short(method), code.name).inc()
     details = ("grpc-status-details-bin", status.SerializeToString())

@@ -57,6 +57,12 @@ CALLERS = {
         "pass",
         f"{_GATE}::test_each_kind_of_method_asks_for_its_scope",
     ),
+    "refusals-of-services-uncounted": Mutant(
+        "sagakit/rpc/guard.py",
+        "        refusals.note(_short(method), error, context)\n",
+        "        pass\n",
+        f"{_GATE}::test_what_a_service_itself_refuses_for_who_calls_is_counted_and_logged_like_that",
+    ),
     "no-scope-is-open": Mutant(
         "sagakit/rpc/gate.py",
         "return _let_nobody_in",
@@ -113,9 +119,9 @@ CALLERS = {
         "tests/unit/sagakit/service/test_settings_callers.py::test_who_listens_to_others_must_ask_for_a_token_or_say_that_anyone_may_call",
     ),
     "anothers-order-is-seen": Mutant(
-        "order_svc/api.py",
-        "if only is not None and order.user_id != only:",
-        "if only is None and order.user_id != only:",
+        "order_svc/whose.py",
+        "if only not in {None, order.user_id}:",
+        "if only is None:",
         f"{_WHOSE}::test_ones_own_order_is_found_and_anothers_is_not_there",
     ),
     "lists-of-everybody": Mutant(
@@ -138,8 +144,8 @@ CALLERS = {
     ),
     "cancels-anothers": Mutant(
         "order_svc/cancelling.py",
-        "if order is None or only_of not in {None, order.user_id}:",
-        "if order is None:",
+        "            must_be_visible(order, only_of)\n",
+        "",
         "tests/integration/test_order_writes.py::test_the_cancel_of_another_users_order_is_refused_as_if_there_were_none",
     ),
 }

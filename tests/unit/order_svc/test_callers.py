@@ -6,13 +6,15 @@ from typing import Any, Self, cast
 
 import pytest
 from ordersaga.order.v1 import order_pb2 as pb
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from order_svc import store
 from order_svc.api import OrderService
 from order_svc.orders import NewOrder, Order, OrderStatus
 from order_svc.whose import may_order, visible_user
-from sagakit.errors import Denied, NotFound
-from sagakit.rpc import callers
+from sagakit.errors import Denied, Hidden, NotFound
+from sagakit.rpc import callers, refusals
 from sagakit.rpc.callers import ANYONE, Caller
 from tests.support.issuer import ISSUER
 
@@ -77,6 +79,9 @@ class Context:
 
     def invocation_metadata(self) -> tuple[()]:
         return ()
+
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:1"
 
 
 class Listener:
@@ -174,6 +179,49 @@ async def test_only_what_the_caller_may_place_is_taken(service: OrderService, as
     (answer,) = [answer async for answer in service.CreateOrders(lists(), CONTEXT)]
     assert [result.WhichOneof("outcome") for result in answer.results] == ["order", "error"]
     assert [order.user_id for order in asked.taken] == [7, 7]
+
+
+async def test_who_reaches_for_what_is_anothers_is_counted_and_the_log_names_no_user(
+    service: OrderService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a whole call ends with is noted by the guard; these are refused within an answer, which only we know of."""
+    monkeypatch.setattr(refusals, "_lines", refusals._Lines())  # noqa: SLF001 - as in a process that has refused nobody yet
+
+    def counted() -> float:
+        return REGISTRY.get_sample_value("sagakit_rpc_callers_refused_total", {"reason": "ANOTHER_USER"}) or 0
+
+    async def lists() -> Any:
+        one = pb.CreateOrderRequest(user_id=8, product_id=1, quantity=1, price=500)
+        yield pb.CreateOrdersRequest(orders=[one, one])
+
+    callers.make_current(ANN)
+    before = counted()
+    with capture_logs() as logged:
+        assert [len(answer.results) async for answer in service.CreateOrders(lists(), CONTEXT)] == [2]
+    assert counted() - before == 2
+    assert not (await service.ListOrders(pb.ListOrdersRequest(user_id=8), CONTEXT)).orders
+    assert counted() - before == 3
+    (line,) = logged
+    assert line == {
+        "event": "caller refused",
+        "log_level": "info",
+        "room": "rpc",
+        "method": "CreateOrders",
+        "reason": "ANOTHER_USER",
+        "why": "the caller may not order for another user",
+        "peer": CONTEXT.peer(),
+        "times": 1,
+    }
+
+
+@pytest.mark.parametrize("ask", [get, watched])
+async def test_anothers_order_is_not_found_and_the_reason_is_kept_for_the_count(
+    service: OrderService, ask: Any
+) -> None:
+    callers.make_current(ANN)
+    with pytest.raises(Hidden) as caught:
+        await ask(service, 2)
+    assert (caught.value.reason, caught.value.because) == ("ORDER_NOT_FOUND", "ANOTHER_USER")
 
 
 async def test_a_cancel_is_the_callers_whatever_the_request_says(service: OrderService, asked: Asked) -> None:

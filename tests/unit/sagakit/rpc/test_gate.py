@@ -12,8 +12,10 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 from ordersaga.auth.v1.scope_pb2 import scope
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
-from sagakit.rpc import callers, gate
+from sagakit.errors import Denied, Hidden, NotFound
+from sagakit.rpc import callers, refusals
 from sagakit.rpc.reflection import NAMES
 from sagakit.rpc.scopes import MethodWithoutScope, scopes_of
 from tests.support.echo import Echo, call
@@ -198,13 +200,50 @@ async def test_each_subject_has_a_share_of_its_own_and_who_shows_no_token_has_th
 async def test_refusals_are_counted_and_a_crowd_of_them_writes_a_line_a_second(
     issuer: Issuer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "_lines", gate._Lines())  # noqa: SLF001 - as in a process that has refused nobody yet
+    monkeypatch.setattr(refusals, "_lines", refusals._Lines())  # noqa: SLF001 - as in a process that has refused nobody yet
     name, labels = "sagakit_rpc_callers_refused_total", {"reason": "TOKEN_INVALID"}
     before = REGISTRY.get_sample_value(name, labels) or 0
     async with closed(issuer) as (_, channel):
         await asyncio.gather(*(refused(call(channel)(Message(), **with_token("forged"))) for _ in range(200)))
     assert (REGISTRY.get_sample_value(name, labels) or 0) - before == 200
     assert 1 <= capsys.readouterr().out.count("caller refused") < 20
+
+
+@pytest.mark.parametrize(
+    ("refused_by", "code", "counted"),
+    [
+        (lambda: callers.current().must_be_user(), "PERMISSION_DENIED", "NO_USER"),
+        (Denied("ANOTHER_USER", "user 7 may not order for user 8"), "PERMISSION_DENIED", "ANOTHER_USER"),
+        (Hidden("ORDER_NOT_FOUND", "there is no order 9", because="ANOTHER_USER"), "NOT_FOUND", "ANOTHER_USER"),
+        (NotFound("ORDER_NOT_FOUND", "there is no order 9"), "NOT_FOUND", None),
+    ],
+    ids=["no user", "denied", "hidden", "not found"],
+)
+async def test_what_a_service_itself_refuses_for_who_calls_is_counted_and_logged_like_that(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, refused_by: Any, code: str, counted: str | None
+) -> None:
+    monkeypatch.setattr(refusals, "_lines", refusals._Lines())  # noqa: SLF001 - as in a process that has refused nobody yet
+
+    def counts() -> dict[str, float]:
+        (family,) = [one for one in REGISTRY.collect() if one.name == "sagakit_rpc_callers_refused"]
+        return {one.labels["reason"]: one.value for one in family.samples if one.name.endswith("_total")}
+
+    def refuse() -> None:
+        if isinstance(refused_by, Exception):
+            raise refused_by
+        refused_by()
+
+    before = counts()
+    with capture_logs() as logged:
+        async with closed(issuer) as (echo, channel):
+            echo.on_call = refuse
+            refusal = await refused(call(channel)(Message(), **with_token(issuer.token("ann", "echo:call"))))
+    assert refusal.code.name == code
+    assert {one: count - before.get(one, 0) for one, count in counts().items() if count != before.get(one, 0)} == (
+        {counted: 1} if counted else {}
+    )
+    lines = [(line["reason"], line["method"]) for line in logged if line["event"] == "caller refused"]
+    assert lines == ([(counted, "Call")] if counted else [])
 
 
 def test_a_method_without_a_scope_is_named() -> None:
