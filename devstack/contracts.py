@@ -10,8 +10,8 @@ from devstack.security import DEPLOYER, Security
 from sagakit.errors import Unavailable
 from sagakit.kafka.settings import KafkaSettings
 from sagakit.runtime.settings import explained
-from sagakit.service.acls import AclsRefused
 from sagakit.service.deploy import DeploySettings, deploy, grant_access
+from sagakit.service.refused import DeploymentRefused
 
 _FOLDER = ROOT / "schemas"
 
@@ -29,7 +29,7 @@ def deploy_contracts(security: Security, bootstrap: str, registry_url: str) -> N
         raise DevstackError("; ".join(explained(error))) from error
     try:
         deploy(read, _FOLDER, with_acls=security.on)
-    except (Unavailable, SchemaRegistryError, AclsRefused) as error:
+    except (Unavailable, SchemaRegistryError, DeploymentRefused) as error:
         raise DevstackError(f"topics and schemas cannot be made: {in_one_line(error)}") from error
 
 
@@ -42,7 +42,7 @@ def make_room_for_registry(security: Security, bootstrap: str) -> None:
     read = KafkaSettings.model_validate({**_login(security), "kafka_bootstrap_servers": bootstrap})
     try:
         grant_access(AdminClient(read.kafka_client()), _FOLDER)
-    except (Unavailable, AclsRefused) as error:
+    except (Unavailable, DeploymentRefused) as error:
         raise DevstackError(f"Kafka's ACLs cannot be made: {in_one_line(error)}") from error
 
 

@@ -13,6 +13,7 @@ from devstack.secrets import write_private
 from devstack.security import BROKER, DEPLOYER, PRINCIPALS, Security
 from sagakit.errors import Unavailable
 from sagakit.service import logins
+from sagakit.service.refused import DeploymentRefused
 
 _KEYS, _TRUST = "keys.pem", "trust.pem"
 OPEN = """\
@@ -72,5 +73,5 @@ def make_logins(security: Security, brokers: str) -> None:
     """
     try:
         logins.apply(AdminClient(as_broker(security, brokers)), {name: security.password(name) for name in PRINCIPALS})
-    except (Unavailable, logins.LoginsRefused) as error:
+    except (Unavailable, DeploymentRefused) as error:
         raise DevstackError(str(error)) from error

@@ -20,6 +20,7 @@ from sagakit.avro.schema_ids import subject_of
 from sagakit.errors import Unavailable
 from sagakit.runtime import logs
 from sagakit.service.deploy import register_schemas
+from sagakit.service.refused import DeploymentRefused
 
 _NOT_FOUND = 404
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -143,5 +144,7 @@ def _opened(registry: str) -> Iterator[SchemaRegistryClient]:
         raise Failed(f"{error}, at {registry}; {REGISTRY.how_to_set()}") from error
     except TransportError as error:
         raise Failed(f"the schema registry cannot be reached at {registry}; {REGISTRY.how_to_set()}") from error
+    except DeploymentRefused as error:
+        raise Failed(f"{error}, at {registry}") from error
     except SchemaRegistryError as error:
         raise Failed(f"the schema registry at {registry} refuses: {error.error_message}") from error

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -15,20 +14,16 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from sagakit.errors import SagakitError, Unavailable
 from sagakit.runtime.logs import logger
 from sagakit.service.access import Grant
+from sagakit.service.refused import answer
 
 log = logger("deploy")
 
 _SECONDS = 10.0
 _USER = "User:"
 _ANYWHERE = "*"
-_FOR_GOOD = {KafkaError.SECURITY_DISABLED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
-
-
-class AclsRefused(SagakitError):
-    """The brokers keep no ACLs, or do not let us change them. Waiting does not help."""
+_WHAT = "Kafka's ACLs"
 
 
 def apply(admin: AdminClient, grants: Collection[Grant], principals: Collection[str]) -> None:
@@ -37,7 +32,7 @@ def apply(admin: AdminClient, grants: Collection[Grant], principals: Collection[
     What is new is granted before anything is taken away, so that nobody is refused meanwhile.
 
     Raises:
-        AclsRefused: the brokers have no authorizer, or do not let us.
+        DeploymentRefused: the brokers have no authorizer, or do not let us.
         Unavailable: they do not answer.
     """
     wanted = {_binding(grant) for grant in grants}
@@ -64,7 +59,7 @@ def _present(admin: AdminClient, principal: str) -> list[AclBinding]:
     anything: Any = None  # its types ask for a name and a host, where any will do
     where = (ResourceType.ANY, anything, ResourcePatternType.ANY)
     asked = AclBindingFilter(*where, _USER + principal, anything, AclOperation.ANY, AclPermissionType.ANY)
-    found: list[AclBinding] = _answer(admin.describe_acls(asked, request_timeout=_SECONDS))
+    found: list[AclBinding] = answer(admin.describe_acls(asked, request_timeout=_SECONDS), _WHAT)
     return found
 
 
@@ -76,13 +71,4 @@ def _just(one: AclBinding) -> AclBindingFilter:
 
 def _done(futures: Mapping[Any, Future[Any]]) -> None:
     for future in futures.values():
-        _answer(future)
-
-
-def _answer(future: Future[Any]) -> Any:  # noqa: ANN401 - each question has an answer of its own type
-    try:
-        return future.result()
-    except KafkaException as error:
-        if error.args[0].code() in _FOR_GOOD:
-            raise AclsRefused(f"Kafka's ACLs cannot be made: {error.args[0].str()}") from error
-        raise Unavailable(f"Kafka's ACLs cannot be made now: {error}") from error
+        answer(future, _WHAT)

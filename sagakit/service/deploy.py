@@ -24,17 +24,20 @@ from sagakit.avro.schema_ids import subject_of
 from sagakit.avro.settings import RegistrySettings
 from sagakit.dead_letters.letter import topic_of
 from sagakit.errors import Unavailable
+from sagakit.families import Family, family_of
 from sagakit.kafka import group_owner
 from sagakit.kafka.settings import KafkaSettings
 from sagakit.runtime import logs
 from sagakit.runtime.settings import read as read_settings
 from sagakit.runtime.waiting import wait_until_up
 from sagakit.service import access, acls, logins
+from sagakit.service.refused import DeploymentRefused, answer
 
 log = logs.logger("deploy")
 
 _COMPATIBILITY = ServerConfig(compatibility=ConfigCompatibilityLevel.FULL_TRANSITIVE)
-_SERVER_ERROR = 500
+_NO_RIGHT = {401, 403}
+_SETTINGS = "the topics' settings"
 _DAY = 86_400_000
 """Milliseconds."""
 _MOST_DAYS = 3650
@@ -96,48 +99,41 @@ def create_topics(admin: AdminClient, topics: list[NewTopic]) -> None:
 
     Raises:
         Unavailable: the brokers cannot be reached, or cannot create a topic now.
+        DeploymentRefused: they do not let us create one.
     """
     for name, future in admin.create_topics(topics, request_timeout=10).items():
-        try:
-            future.result()
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                msg = f"topic {name}: {error}"
-                raise Unavailable(msg) from error
-        else:
-            log.info("topic created", topic=name)
+        error = future.exception()
+        if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            continue
+        answer(future, f"the topic {name}")
+        log.info("topic created", topic=name)
 
 
 def keep_settings(admin: AdminClient, topics: list[NewTopic]) -> None:
     """Give each of ``topics``, all of which exist, the settings that it is listed with; leave its other settings alone.
 
     Raises:
-        Unavailable: the brokers cannot be reached, or do not let us change them.
+        Unavailable: the brokers cannot be reached.
+        DeploymentRefused: they do not let us change them.
     """
     wanted = {topic.topic: topic.config or {} for topic in topics}
-    try:
-        found = admin.describe_configs(
-            [ConfigResource(ResourceType.TOPIC, name) for name in wanted], request_timeout=10
-        )
-        other = {
-            resource.name: [
-                ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-                for name, value in wanted[resource.name].items()
-                if future.result()[name].value != value
-            ]
-            for resource, future in found.items()
-        }
-        changes = [
-            ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
-            for name, entries in other.items()
-            if entries
+    found = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in wanted], request_timeout=10)
+    other = {
+        resource.name: [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+            for name, value in wanted[resource.name].items()
+            if answer(future, _SETTINGS)[name].value != value
         ]
-        for resource, done in (admin.incremental_alter_configs(changes, request_timeout=10) if changes else {}).items():
-            done.result()
-            log.info("topic's settings changed", topic=resource.name, **{e.name: e.value for e in other[resource.name]})
-    except KafkaException as error:
-        msg = f"the topics' settings cannot be kept: {error}"
-        raise Unavailable(msg) from error
+        for resource, future in found.items()
+    }
+    changes = [
+        ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+        for name, entries in other.items()
+        if entries
+    ]
+    for resource, done in (admin.incremental_alter_configs(changes, request_timeout=10) if changes else {}).items():
+        answer(done, _SETTINGS)
+        log.info("topic's settings changed", topic=resource.name, **{e.name: e.value for e in other[resource.name]})
 
 
 def register_schemas(registry: SchemaRegistryClient, folder: Path) -> None:
@@ -145,6 +141,7 @@ def register_schemas(registry: SchemaRegistryClient, folder: Path) -> None:
 
     Raises:
         SchemaRegistryError: the registry refuses one, because it is not compatible with its earlier versions.
+        DeploymentRefused: it does not let us.
         Unavailable: the registry cannot be reached.
     """
     for path in sorted(folder.glob("*/*.avsc")):
@@ -155,7 +152,10 @@ def register_schemas(registry: SchemaRegistryClient, folder: Path) -> None:
             schema_id = ask(int, registry.register_schema, subject, text)
             ask(dict, registry.set_config, subject, _COMPATIBILITY)
         except (SchemaRegistryError, TransportError) as error:
-            if isinstance(error, SchemaRegistryError) and error.http_status_code < _SERVER_ERROR:
+            if isinstance(error, SchemaRegistryError) and error.http_status_code in _NO_RIGHT:
+                msg = f"the schema registry does not let this login register schemas: {error}"
+                raise DeploymentRefused(msg) from error
+            if family_of(error) is not Family.PASSING:
                 raise
             msg = f"the schema registry cannot be reached: {error}"
             raise Unavailable(msg) from error
@@ -198,8 +198,7 @@ def deploy(
     Raises:
         Unavailable: the servers did not come up.
         SchemaRegistryError: a schema is refused.
-        AclsRefused: the brokers keep no ACLs, or do not let us change them.
-        LoginsRefused: they do not let us make logins.
+        DeploymentRefused: a server does not let us, or the brokers keep no ACLs.
     """
     admin = AdminClient(read.kafka_client())
     with SchemaRegistryClient(read.registry_client()) as registry:
@@ -243,7 +242,7 @@ def main() -> None:
             with_acls=arguments.acls,
             passwords=arguments.logins,
         )
-    except (Unavailable, SchemaRegistryError, acls.AclsRefused, logins.LoginsRefused) as error:
+    except (Unavailable, SchemaRegistryError, DeploymentRefused) as error:
         sys.exit(f"not deployed: {error}")
 
 

@@ -7,7 +7,6 @@ asks for one. A password is changed in the same way as it is made; connections t
 from collections.abc import Mapping
 from pathlib import Path
 
-from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
     AdminClient,
     ScramCredentialInfo,
@@ -16,18 +15,13 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from sagakit.errors import SagakitError, Unavailable
 from sagakit.runtime.logs import logger
+from sagakit.service.refused import answer
 
 log = logger("deploy")
 
 _ITERATIONS = 4096
 _SECONDS = 30.0
-_FOR_GOOD = {KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.UNSUPPORTED_SASL_MECHANISM}
-
-
-class LoginsRefused(SagakitError):
-    """The brokers do not let us make logins. Waiting does not help."""
 
 
 def read_passwords(folder: Path) -> dict[str, str]:
@@ -54,18 +48,13 @@ def apply(admin: AdminClient, passwords: Mapping[str, str]) -> None:
     """Let each principal of ``passwords`` log in with its password by SCRAM-SHA-512, and with no former one.
 
     Raises:
-        LoginsRefused: the brokers do not let us.
+        DeploymentRefused: the brokers do not let us.
         Unavailable: they do not answer.
     """
     info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, _ITERATIONS)
     wanted: list[UserScramCredentialAlteration] = [
         UserScramCredentialUpsertion(name, info, password.encode()) for name, password in passwords.items()
     ]
-    try:
-        for future in admin.alter_user_scram_credentials(wanted, request_timeout=_SECONDS).values():
-            future.result()
-    except KafkaException as error:
-        if error.args[0].code() in _FOR_GOOD:
-            raise LoginsRefused(f"Kafka's logins cannot be made: {error.args[0].str()}") from error
-        raise Unavailable(f"Kafka's logins cannot be made now: {error}") from error
+    for future in admin.alter_user_scram_credentials(wanted, request_timeout=_SECONDS).values():
+        answer(future, "Kafka's logins")
     log.info("logins made", principals=sorted(passwords))
