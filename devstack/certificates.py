@@ -45,6 +45,11 @@ class Authority:
         """The file of the certificate that whoever connects has to trust."""
         return self._pair.certificate
 
+    @property
+    def files(self) -> Pair:
+        """Its own certificate and key."""
+        return self._pair
+
     def issue(self, name: str) -> Pair:
         """Return a certificate for ``name``, which is also good for 127.0.0.1; made where there is none that lasts."""
         made_anew = self._make_authority()

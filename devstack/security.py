@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.certificates import Authority, Pair
+from devstack.errors import DevstackError
 from devstack.issuer import Issuer
 from devstack.layout import MANIFESTS, Layout
 from devstack.secrets import Secret, make_private, write_private
@@ -48,6 +49,17 @@ class Security:
     def operator_token(self) -> Path:
         """The file with the token that may do everything."""
         return self._issuer.operator_token
+
+    def must_be_whole(self) -> None:
+        """Check that what the running parts of a closed stack go by is still there: another would not let anybody in.
+
+        Raises:
+            DevstackError: it is not.
+        """
+        needed = (self._passwords.file, *self._authority.files)
+        if self.on and (gone := [file for file in needed if not file.exists()]):
+            text = f"{gone[0]} is gone, and what runs still goes by it: make down first, then make up SECURE=1"
+            raise DevstackError(f"{text} makes another")
 
     def begin(self) -> None:
         """Make what is missing, and note in the state file where things are that people need."""

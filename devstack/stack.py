@@ -126,7 +126,7 @@ class Stack:
         with self._locked():
             structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
             self._state.closed = False
-            running = self._keep_ports()
+            running = self._look_at_what_runs()
             self._close_or_open(running)
             pool = ThreadPoolExecutor()
             try:
@@ -153,7 +153,7 @@ class Stack:
             raise DevstackError(f"{alone[0]} cannot be restarted alone; make down and make up restart everything")
         services = _chosen(self._services, names or NAMES)
         with self._locked():
-            self._keep_ports()
+            self._look_at_what_runs()
             if away := [server.name for server in servers if server.pid is None and not server.external]:
                 what = "the stack" if len(away) == len(servers) else away[0]
                 raise DevstackError(f"{what} does not run; make up starts it")
@@ -199,10 +199,15 @@ class Stack:
         self.remove_databases()
         shutil.rmtree(self._layout.data, ignore_errors=True)
 
-    def _keep_ports(self) -> set[str]:
-        """Let services keep their ports where anything of the stack runs; return the names of what runs."""
+    def _look_at_what_runs(self) -> set[str]:
+        """Let services keep their ports where anything of the stack runs; return the names of what runs.
+
+        Raises:
+            DevstackError: it runs closed, and what it goes by is gone.
+        """
         running = {part.name for part in self.parts if part.pid is not None}
         if running:
+            self.security.must_be_whole()
             for service in self._services.values():
                 service.keep_ports()
         return running

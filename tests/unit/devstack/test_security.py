@@ -2,7 +2,7 @@
 
 import asyncio
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -151,13 +151,28 @@ def running(layout: Layout) -> Iterator[Stack]:
     stack = Stack(layout)
     stack.service("order_svc").launch("dsn", "kafka", "registry", program=SLEEP)
     yield stack
-    stack.service("order_svc").kill()
+    Stack.fresh(stack.folder).purge()  # a test that fails may have started everything
 
 
 def test_a_stack_that_runs_open_is_not_closed_half(running: Stack) -> None:
     with pytest.raises(DevstackError, match="runs without SECURE=1; make down stops it"):
         running.up()
     assert not running.security.on
+
+
+@pytest.mark.parametrize("name", ["passwords", "ca.pem", "ca.key"])
+@pytest.mark.parametrize("again", [Stack.up, lambda stack: stack.restart(["order_svc"])], ids=["up", "restart"])
+def test_what_a_running_closed_stack_goes_by_is_not_made_anew_under_it(
+    running: Stack, name: str, again: Callable[[Stack], None]
+) -> None:
+    running.security.begin()
+    stack = Stack.fresh(running.folder, secure=True)
+    before = stack.service("order_svc").pid
+    (stack.folder / "security" / name).unlink()
+    with pytest.raises(DevstackError, match=rf"security/{name} is gone, .*: make down first, then make up SECURE=1"):
+        again(stack)
+    assert not (stack.folder / "security" / name).exists()
+    assert stack.service("order_svc").pid == before
 
 
 def test_a_server_of_somebody_else_s_is_not_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
