@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import click
 
-from ordersaga_cli.line import Function
+from ordersaga_cli.line import Failed, Function
+from ordersaga_cli.own_files import read_own
 
 Login = Literal["operators", "replay"]
 """Who the command line is to Kafka: somebody who looks, or somebody who sends dead letters again."""
@@ -53,8 +54,10 @@ def address_option(place: Place, *, required: bool = True) -> Callable[[Function
     """Give a command the option for the address of ``place``; the parameter has the name of its key."""
 
     def resolve(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
+        if ctx.resilient_parsing:  # for a shell that completes the line
+            return value or ""
         found = value or running(place) or place.default
-        if not found and required and not ctx.resilient_parsing:
+        if not found and required:
             raise click.UsageError(f"no address of {place.name}: {place.how_to_set()}")
         return found
 
@@ -98,6 +101,9 @@ def running(place: Place) -> str:
     """Return the address of ``place`` in the stack that runs in this folder; empty where none runs.
 
     A part that has died keeps its address while others run, because the default may be another stack's.
+
+    Raises:
+        Failed: another user of the machine may have written what says so.
     """
     try:
         state = _state()
@@ -123,17 +129,17 @@ def lent_token(place: Place, address: str) -> Path | None:
 
 
 def _lent(place: Place, address: str, what: str) -> Path | None:
-    if not address or address != running(place):
-        return None
     try:
+        if not address or address != running(place):
+            return None
         return Path(_state()["security"][what])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (Failed, OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _state() -> dict[str, Any]:
     folder = Path(os.environ.get("DEVSTACK_DATA") or ".devstack")
-    state: dict[str, Any] = json.loads((folder / "state.json").read_text())
+    state: dict[str, Any] = json.loads(read_own(folder / "state.json"))
     return state
 
 

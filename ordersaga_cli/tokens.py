@@ -13,6 +13,7 @@ from ordersaga.product.v1 import product_pb2
 
 from ordersaga_cli import show
 from ordersaga_cli.line import DURATION, Command, Failed, json_option
+from ordersaga_cli.own_files import read_own
 from sagakit.rpc import local_issuer
 from sagakit.rpc.scopes import all_scopes
 
@@ -94,6 +95,7 @@ def token(
 def _key(file: Path) -> ECKey:
     try:
         if file.exists():
+            read_own(file)  # who can write the key can sign in our place
             return local_issuer.read_key(file)
         key = local_issuer.make_key()
         file.parent.mkdir(parents=True, exist_ok=True)

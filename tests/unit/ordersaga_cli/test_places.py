@@ -5,10 +5,12 @@ import os
 from pathlib import Path
 
 import pytest
+from ordersaga.order.v1 import order_pb2
 
 from ordersaga_cli.clients import kafka_client, registry_client
 from ordersaga_cli.places import KAFKA, ORCHESTRATOR_SVC, ORDER_SVC, REGISTRY, running, secured
 from tests.unit.ordersaga_cli.line import at, typed
+from tests.unit.ordersaga_cli.services import Services, serving
 
 DEAD = 2**22 + 1
 """A pid that no process can have."""
@@ -56,6 +58,50 @@ def test_a_state_file_that_is_broken_counts_as_none(state: Path, content: str) -
     state.parent.mkdir()
     state.write_text(content)
     assert running(KAFKA) == ""
+
+
+def give_away(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ``file`` be another user's: only root can give one away, anybody else becomes another himself."""
+    if os.geteuid() == 0:
+        os.chown(file, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+
+
+@pytest.mark.parametrize("whose", ["another's", "everybody's", "the group's"])
+def test_no_token_goes_where_a_state_file_says_that_others_can_write(
+    state: Path, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    services = Services(GetOrder=order_pb2.GetOrderResponse())
+    with serving(services) as address:
+        write(state, os.getpid())
+        state.write_text(state.read_text().replace("127.0.0.1:3", address))
+        state.chmod({"everybody's": 0o606, "the group's": 0o620}.get(whose, 0o644))
+        if whose == "another's":
+            give_away(state, monkeypatch)
+        here = {"DEVSTACK_DATA": ".devstack", "ORDERSAGA_TOKEN": "secret"}
+        refused = typed("order get 42", here)
+        named = typed("order get 42", {**here, **at(address)})
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith("ordersaga: .devstack/state.json is not believed: ")
+    assert refused.err.endswith("; go to a folder of your own, or name the addresses yourself\n")
+    assert (named.code, services.tokens) == (0, ["Bearer secret"])
+
+
+def test_a_state_file_of_one_s_own_is_believed_though_others_can_read_it(state: Path) -> None:
+    write(state, os.getpid())
+    state.chmod(0o644)
+    assert running(KAFKA) == "127.0.0.1:1"
+
+
+def test_the_logins_and_the_metrics_of_a_state_file_that_others_can_write_are_not_taken(
+    closed: Path, state: Path
+) -> None:
+    state.chmod(0o666)
+    assert secured(KAFKA, "127.0.0.1:1", "operators") is None
+    assert closed.exists()
+    done = typed("status", {"DEVSTACK_DATA": ".devstack"})
+    assert (done.code, "is not believed" in done.err) == (1, True)
 
 
 def test_the_option_goes_before_the_variable() -> None:

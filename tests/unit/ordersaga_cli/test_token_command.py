@@ -68,6 +68,15 @@ def test_a_file_that_holds_another_thing_is_not_overwritten(tmp_path: Path) -> N
     assert f"{file} holds no private key" in done.err
 
 
+def test_a_key_that_others_may_write_signs_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "key.json"
+    assert typed(f"token --key {file} --subject 7").code == 0
+    file.chmod(0o622)
+    done = typed(f"token --key {file} --subject 7")
+    assert (done.code, done.out) == (1, "")
+    assert f"{file} is not believed: other users of this machine may write it" in done.err
+
+
 def test_operator_and_scope_contradict_each_other(tmp_path: Path) -> None:
     assert typed(f"token --key {tmp_path}/key.json --subject 7 --operator --scope orders:read").code == 2
 
