@@ -25,6 +25,7 @@ from sagakit.rpc.paging import last_id, next_page_token, one_page, page_size
 from sagakit.rpc.statuses import CODES
 from sagakit.rpc.validation import check
 from sagakit.runtime.metrics import begin_at_zero, tally
+from sagakit.trace_context import TraceContext, trace_of
 
 _LARGEST_READ = 1000
 _READ_AGAIN_SECONDS = 5.0
@@ -50,7 +51,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
     async def CreateOrder(self, request: pb.CreateOrderRequest, context: Context) -> pb.CreateOrderResponse:
         """Store an order as PENDING."""
         may_order(callers.current(), request.user_id)
-        order = await self._intake.take(new_order(request, _traceparent(context)))
+        order = await self._intake.take(new_order(request, _trace(context)))
         return pb.CreateOrderResponse(order=order_view(order))
 
     async def CreateOrders(
@@ -91,7 +92,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
             actor=actor,
             note=note[:_LONGEST_NOTE],
             only_of=visible_user(caller),
-            traceparent=_traceparent(context),
+            trace=_trace(context),
         )
         return pb.CancelOrderResponse(order=order_view(order))
 
@@ -110,8 +111,8 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
                     news = changed[request.order_id] if changed else ""
 
     async def _create(self, requests: Sequence[pb.CreateOrderRequest], context: Context) -> list[pb.CreateOrderResult]:
-        caller, traceparent = callers.current(), _traceparent(context)
-        asked = [_asked(request, caller, traceparent) for request in requests]
+        caller, trace = callers.current(), _trace(context)
+        asked = [_asked(request, caller, trace) for request in requests]
         for refused in asked:
             if isinstance(refused, Denied):
                 refusals.note("CreateOrders", refused, context)
@@ -142,7 +143,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
 
 
 def _asked(
-    request: pb.CreateOrderRequest, caller: Caller, traceparent: str | None
+    request: pb.CreateOrderRequest, caller: Caller, trace: TraceContext | None
 ) -> NewOrder | InvalidArgument | Denied:
     """Check an order of a list; the guard leaves that to us, so that a bad order is refused alone."""
     try:
@@ -150,9 +151,8 @@ def _asked(
         may_order(caller, request.user_id)
     except (InvalidArgument, Denied) as refused:
         return refused
-    return new_order(request, traceparent)
+    return new_order(request, trace)
 
 
-def _traceparent(context: Context) -> str | None:
-    value = dict(context.invocation_metadata() or ()).get("traceparent")
-    return value if isinstance(value, str) else None
+def _trace(context: Context) -> TraceContext | None:
+    return trace_of(context.invocation_metadata() or ())

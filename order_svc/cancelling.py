@@ -9,6 +9,7 @@ from sagakit.outbox.bound import outbox_full
 from sagakit.outbox.writer import OutboxWriter
 from sagakit.postgres.notifications import notify
 from sagakit.postgres.pipeline import Transaction
+from sagakit.trace_context import TraceContext
 
 
 class Cancelling:
@@ -19,7 +20,7 @@ class Cancelling:
         self._writer = writer
 
     async def request(
-        self, order_id: int, *, actor: str, note: str, traceparent: str | None, only_of: int | None = None
+        self, order_id: int, *, actor: str, note: str, trace: TraceContext | None, only_of: int | None = None
     ) -> Order:
         """Store that ``actor`` wants the order cancelled, with ``note`` as the reason; return the order.
 
@@ -47,6 +48,6 @@ class Cancelling:
                 raise outbox_full()
             order = store.request_cancel(tx, order_id, actor=actor or f"user {order.user_id}", note=note)
             notify(tx, store.CHANNEL, [order_id])
-            return order, [Outgoing(order_cancel_requested(order), traceparent=traceparent)]
+            return order, [Outgoing(order_cancel_requested(order), trace=trace)]
 
         return await self._writer.write(1, noted)

@@ -62,7 +62,7 @@ class Intake:
             for place, request in enumerate(requests)
         ]
         messages = [
-            Outgoing(order_created(new[place]), traceparent=request.traceparent)
+            Outgoing(order_created(new[place]), trace=request.trace)
             for place, request in enumerate(requests)
             if place in new
         ]

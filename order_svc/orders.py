@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from ordersaga.messages import OrderCancelRequested, OrderCreated
 
+from sagakit.trace_context import TraceContext
+
 
 class OrderStatus(StrEnum):
     """PENDING ends in exactly one of COMPLETED and CANCELLED."""
@@ -28,7 +30,7 @@ class NewOrder:
     address: str
     request_id: str | None
     """Idempotency key, unique per user."""
-    traceparent: str | None = None
+    trace: TraceContext | None = None
 
     def content(self) -> tuple[int, int, int, int, str]:
         """Return the fields that must be the same when a request id is used again."""

@@ -9,6 +9,7 @@ from ordersaga.order.v1 import order_pb2 as pb
 
 from order_svc.orders import NewOrder, Order, OrderStatus
 from sagakit.rpc.statuses import status_of
+from sagakit.trace_context import TraceContext
 
 _NAMES = {
     pb.ORDER_STATUS_PENDING: "PENDING",
@@ -19,8 +20,8 @@ _STATUSES = {name: value for value, name in _NAMES.items()}
 _LONGEST_REASON = 1000
 
 
-def new_order(request: pb.CreateOrderRequest, traceparent: str | None) -> NewOrder:
-    """Return the order that a request asks for; ``traceparent`` is the caller's trace."""
+def new_order(request: pb.CreateOrderRequest, trace: TraceContext | None) -> NewOrder:
+    """Return the order that a request asks for; ``trace`` is the caller's."""
     return NewOrder(
         user_id=request.user_id,
         product_id=request.product_id,
@@ -28,7 +29,7 @@ def new_order(request: pb.CreateOrderRequest, traceparent: str | None) -> NewOrd
         price=request.price,
         address=request.address,
         request_id=request.request_id.lower() or None,
-        traceparent=traceparent,
+        trace=trace,
     )
 
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from sagakit.records import Record
-from sagakit.trace_context import child_of
+from sagakit.trace_context import TraceContext, new_trace
 
 MESSAGE_ID = "message-id"
 MESSAGE_TYPE = "message-type"
 CAUSATION_ID = "causation-id"
 SCHEMA_FINGERPRINT = "schema-fingerprint"
-TRACEPARENT = "traceparent"
 _ID = re.compile(rb"[!-~]{1,100}")
 
 
@@ -28,7 +27,7 @@ class Message(NamedTuple, Generic[R_co]):
     offset: int
     message_id: str
     """Its id, as `id_of` returns it."""
-    traceparent: str | None
+    trace: TraceContext | None
 
 
 class Outgoing(NamedTuple):
@@ -36,15 +35,16 @@ class Outgoing(NamedTuple):
 
     record: Record
     cause: Message[Record] | None = None
-    traceparent: str | None = None
+    trace: TraceContext | None = None
 
     def headers(self) -> tuple[tuple[str, bytes], ...]:
         """Return the headers of a new message: its id, its type, its trace and its cause."""
         cause = self.cause
+        trace = (cause.trace if cause else self.trace) or new_trace()
         headers = (
             (MESSAGE_ID, _message_id().encode()),
             (MESSAGE_TYPE, self.record.FULL_NAME.encode()),
-            (TRACEPARENT, child_of(cause.traceparent if cause else self.traceparent).encode()),
+            *trace.headers,
         )
         return (*headers, (CAUSATION_ID, cause.message_id.encode())) if cause else headers
 

@@ -1,20 +1,58 @@
-"""W3C trace context (https://www.w3.org/TR/trace-context/): passed from message to message, not yet exported."""
+"""W3C trace context (https://www.w3.org/TR/trace-context/): passed on from calls to messages, and between messages."""
 
 import random
 import re
+from collections.abc import Iterable
+from typing import NamedTuple
 
-_FORM = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_SPAN = slice(36, 52)
-"""The span's id within the text."""
+TRACEPARENT = "traceparent"
+TRACESTATE = "tracestate"
+# A version that is not known yet may have more behind a hyphen. Ids of zeros alone are none, and neither is version ff.
+_FORM = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_SAMPLED = 0x01
+_STATE = re.compile(r"[!-~]+(?:[ \t]*[!-~]+)*")
+_LONGEST_STATE = 512
+"""In characters: what whoever passes a state on should manage."""
 
 
-def new_traceparent() -> str:
-    """Return the ``traceparent`` of a new trace."""
-    return f"00-{random.getrandbits(128):032x}-{random.getrandbits(64):016x}-01"
+class TraceContext(NamedTuple):
+    """A place in a trace: beneath which span the next one comes."""
+
+    trace_id: str
+    """32 hexadecimal digits."""
+    span_id: str
+    """16 hexadecimal digits."""
+    sampled: bool
+    """Whether whoever began the trace records it."""
+    state: str = ""
+    """What tracing systems note for themselves; passed on as it is."""
+
+    @property
+    def headers(self) -> tuple[tuple[str, bytes], ...]:
+        """A message's headers that carry it on."""
+        parent = (TRACEPARENT, f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}".encode())
+        return (parent, (TRACESTATE, self.state.encode())) if self.state else (parent,)
 
 
-def child_of(traceparent: str | None) -> str:
-    """Return a new span in the trace of ``traceparent``, or a new trace where that is absent or malformed."""
-    if traceparent and _FORM.fullmatch(traceparent):
-        return f"{traceparent[: _SPAN.start]}{random.getrandbits(64):016x}{traceparent[_SPAN.stop :]}"
-    return new_traceparent()
+def new_trace() -> TraceContext:
+    """Begin a trace that nobody records, for the lines of logs that belong together."""
+    return TraceContext(f"{random.getrandbits(128) or 1:032x}", f"{random.getrandbits(64) or 1:016x}", sampled=False)
+
+
+def trace_of(pairs: Iterable[tuple[str, str | bytes | None]]) -> TraceContext | None:
+    """Return the place in a trace that headers, or a call's metadata, name; None where they name none, or two.
+
+    A ``tracestate`` that cannot be passed on is left out, as the standard asks, and the trace is not.
+    """
+    found: dict[str, list[str]] = {TRACEPARENT: [], TRACESTATE: []}
+    for name, value in pairs:
+        if value and name in found:
+            found[name].append(value if isinstance(value, str) else value.decode(errors="replace"))
+    if len(found[TRACEPARENT]) != 1:
+        return None
+    form = _FORM.fullmatch(found[TRACEPARENT][0])
+    if form is None or (form[1] == "00" and form[5]):
+        return None
+    state = ",".join(found[TRACESTATE])
+    passed_on = state if len(state) <= _LONGEST_STATE and _STATE.fullmatch(state) else ""
+    return TraceContext(form[2], form[3], bool(int(form[4], 16) & _SAMPLED), passed_on)

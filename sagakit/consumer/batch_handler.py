@@ -12,12 +12,13 @@ from sagakit.consumer.dispatch import Handle
 from sagakit.families import passes
 from sagakit.kafka.consumed import Partition, headers_of, source
 from sagakit.kafka.producer import Producer
-from sagakit.messages import TRACEPARENT, Encoded, Message, id_of
+from sagakit.messages import Encoded, Message, id_of
 from sagakit.offsets import stored_offsets
 from sagakit.offsets.handled import Offsets, WentBackError
 from sagakit.postgres.database import Database
 from sagakit.postgres.pipeline import Pipeline, Session
 from sagakit.records import Record
+from sagakit.trace_context import trace_of
 
 T = TypeVar("T")
 
@@ -94,17 +95,10 @@ class BatchHandler:
 
     def _decode(self, raw: KafkaMessage, lay_at: float) -> Message[Record]:
         topic, partition, offset = source(raw)
-        headers = dict(headers_of(raw))
+        pairs = headers_of(raw)
+        headers = dict(pairs)
         record = self._codec.decode(topic, raw.key(), raw.value(), headers, lay_at)
-        traceparent = headers.get(TRACEPARENT)
-        return Message(
-            record,
-            topic,
-            partition,
-            offset,
-            id_of(headers, topic, partition, offset),
-            traceparent.decode(errors="replace") if traceparent else None,
-        )
+        return Message(record, topic, partition, offset, id_of(headers, topic, partition, offset), trace_of(pairs))
 
     def _try(self, pairs: Sequence[_Pair], *, again: bool = False) -> Failed:
         """Handle ``pairs``, and halve them where they fail; return those that fail alone, twice, with their errors."""

@@ -39,7 +39,7 @@ class Desk:
     cancelling: Cancelling
 
     async def cancel(self, order: Order, actor: str = "Ada", note: str = "never mind") -> Order:
-        return await self.cancelling.request(order.order_id, actor=actor, note=note, traceparent=None)
+        return await self.cancelling.request(order.order_id, actor=actor, note=note, trace=None)
 
     async def ends(self, order: Order) -> None:
         await self.database.run(lambda tx: store.end(tx, [Ending(order.order_id, OrderStatus.COMPLETED)]))
@@ -160,7 +160,7 @@ async def test_the_cancel_of_an_order_that_has_ended_is_refused(desk: Desk) -> N
 
 async def test_the_cancel_of_an_order_that_is_not_there_is_refused(desk: Desk) -> None:
     with pytest.raises(NotFound):
-        await desk.cancelling.request(7, actor="Ada", note="", traceparent=None)
+        await desk.cancelling.request(7, actor="Ada", note="", trace=None)
     assert await desk.said() == []
 
 
@@ -170,9 +170,7 @@ async def test_the_cancel_of_another_users_order_is_refused_as_if_there_were_non
         if ended:
             await desk.ends(order)
         with pytest.raises(NotFound, match=f"there is no order {order.order_id}"):
-            await desk.cancelling.request(
-                order.order_id, actor="Ada", note="", traceparent=None, only_of=order.user_id + 1
-            )
+            await desk.cancelling.request(order.order_id, actor="Ada", note="", trace=None, only_of=order.user_id + 1)
     assert await desk.said() == [order_created(order)]
 
 

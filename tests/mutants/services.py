@@ -47,7 +47,7 @@ ORDERS = {
     ),
     "cancel-unsaid": Mutant(
         "order_svc/cancelling.py",
-        "return order, [Outgoing(order_cancel_requested(order), traceparent=traceparent)]",
+        "return order, [Outgoing(order_cancel_requested(order), trace=trace)]",
         "return order, []",
         f"{_WRITES}::test_a_cancel_is_noted_on_its_order_and_sent_to_the_saga",
     ),
@@ -66,7 +66,7 @@ ORDERS = {
     "cancel-said-again": Mutant(
         "order_svc/cancelling.py",
         "                return order, []\n",
-        "                return order, [Outgoing(order_cancel_requested(order), traceparent=traceparent)]\n",
+        "                return order, [Outgoing(order_cancel_requested(order), trace=trace)]\n",
         f"{_WRITES}::test_a_cancel_asked_for_again_says_nothing_and_keeps_who_asked_first",
     ),
     "any-content-for-a-request-id": Mutant(

@@ -151,9 +151,7 @@ class World(KitWorld):
         process = self._order_process
 
         async def ask() -> None:
-            await process.cancelling.request(
-                target.order_id, actor="customer", note="changed my mind", traceparent=None
-            )
+            await process.cancelling.request(target.order_id, actor="customer", note="changed my mind", trace=None)
 
         self.orders.do(process, lambda: process.call(ask), fault)
 

@@ -1,27 +1,74 @@
-"""Trace context: continued where it is well formed, begun anew where it is not."""
-
-import re
+"""Trace context: passed on where it is well formed, begun anew where it is not. The cases are the standard's."""
 
 import pytest
 
-from sagakit.trace_context import child_of, new_traceparent
+from sagakit.trace_context import TraceContext, new_trace, trace_of
 
-GIVEN = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-FORM = re.compile("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-def test_a_child_keeps_the_trace_and_has_a_span_of_its_own() -> None:
-    child = child_of(GIVEN).split("-")
-    assert FORM.fullmatch("-".join(child))
-    assert (child[1], child[3]) == (GIVEN.split("-")[1], "01")
-    assert child[2] != GIVEN.split("-")[2]
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+GIVEN = f"00-{TRACE}-{SPAN}-01"
 
 
-@pytest.mark.parametrize("given", [None, "", "rubbish", GIVEN.upper(), GIVEN + "-x", "01" + GIVEN[2:]])
-def test_what_is_malformed_begins_a_trace(given: str | None) -> None:
-    assert FORM.fullmatch(child_of(given))
-    assert GIVEN.split("-")[1] not in child_of(given)
+def read(traceparent: str, *states: str) -> TraceContext | None:
+    return trace_of([("traceparent", traceparent), *(("tracestate", state) for state in states), ("other", "x")])
 
 
-def test_two_traces_differ() -> None:
-    assert new_traceparent() != new_traceparent()
+def test_it_is_passed_on_as_it_came() -> None:
+    found = trace_of([("traceparent", GIVEN.encode()), ("tracestate", b"congo=t61rcWkgMzE,rojo=1")])
+    assert found == TraceContext(TRACE, SPAN, True, "congo=t61rcWkgMzE,rojo=1")
+    assert dict(found.headers) == {"traceparent": GIVEN.encode(), "tracestate": b"congo=t61rcWkgMzE,rojo=1"}
+
+
+@pytest.mark.parametrize(("flags", "sampled"), [("00", False), ("01", True), ("02", False), ("ff", True)])
+def test_who_does_not_record_stays_unrecorded(flags: str, *, sampled: bool) -> None:
+    found = read(f"00-{TRACE}-{SPAN}-{flags}")
+    assert found is not None
+    assert found.sampled is sampled
+    assert dict(found.headers)["traceparent"].decode()[-2:] == ("01" if sampled else "00")
+
+
+@pytest.mark.parametrize("later", ["01" + GIVEN[2:], f"cc-{TRACE}-{SPAN}-01-what-the-future-will-be-like"])
+def test_a_later_version_is_read_as_far_as_this_one_knows_it(later: str) -> None:
+    found = read(later)
+    assert found == TraceContext(TRACE, SPAN, True)
+    assert dict(found.headers) == {"traceparent": GIVEN.encode()}
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        "",
+        "rubbish",
+        GIVEN.upper(),
+        GIVEN + "-x",
+        GIVEN + "\n",
+        "ff" + GIVEN[2:],
+        f"00-{'0' * 32}-{SPAN}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"cc-{TRACE}-{SPAN}-01.x",
+    ],
+    ids=["empty", "rubbish", "upper", "longer", "newline", "version-ff", "no-trace", "no-span", "later-without-hyphen"],
+)
+def test_what_is_malformed_is_none(malformed: str) -> None:
+    assert read(malformed, "a=1") is None
+
+
+def test_two_parents_are_none() -> None:
+    assert trace_of([("traceparent", GIVEN), ("traceparent", GIVEN)]) is None
+
+
+@pytest.mark.parametrize(
+    ("states", "passed_on"),
+    [(["a=1", "b=2"], "a=1,b=2"), (["a=1, b=2"], "a=1, b=2"), (["a=\x00"], ""), (["a=" + "x" * 511], ""), ([], "")],
+    ids=["two", "blank", "nul", "too-long", "none"],
+)
+def test_a_state_that_cannot_be_passed_on_does_not_take_the_trace_with_it(states: list[str], passed_on: str) -> None:
+    found = read(GIVEN, *states)
+    assert found == TraceContext(TRACE, SPAN, True, passed_on)
+    assert ("tracestate" in dict(found.headers)) is bool(passed_on)
+
+
+def test_a_new_trace_is_one_that_nobody_records() -> None:
+    one, other = new_trace(), new_trace()
+    assert one.trace_id != other.trace_id
+    assert not one.sampled
+    assert trace_of(one.headers) == one
