@@ -18,18 +18,44 @@ https://{{ .Release.Name }}-registry:8443/apis/ccompat/v7
 {{- end }}
 {{- end }}
 
-{{/* The secrets with a noun's settings of external servers, of those in "of": dict "root" $ "noun" "order" "of" (list "kafka") */}}
-{{- define "osaga.externalSettings" -}}
+{{/* The secrets with a noun's settings of external servers, of those in "of", as JSON: dict "root" $ "noun" "order" "of" (list "kafka") */}}
+{{- define "osaga.settingsSecrets" -}}
 {{- $secrets := list }}
 {{- range $part := .of }}
 {{- $own := index $.root.Values $part }}
 {{- if and (not $own.enabled) $own.external.settingsSecret }}{{ $secrets = append $secrets ($own.external.settingsSecret | replace "*" $.noun) }}{{ end }}
 {{- end }}
-{{- with $secrets }}
+{{- toJson $secrets }}
+{{- end }}
+
+{{/* All variables of these secrets: the same dict */}}
+{{- define "osaga.externalSettings" -}}
+{{- with include "osaga.settingsSecrets" . | fromJsonArray }}
 envFrom:
   {{- range . }}
   - secretRef: {name: {{ . }}}
   {{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+The annotation that rolls a pod when these secrets, or the one with the address of its database, have changed, since they
+are read at its start: dict "root" $ "nouns" (list "order") "of" (list "kafka"), for a service with "noun" and "own" its values.
+They are told apart by their versions.
+*/}}
+{{- define "osaga.settingsRead" -}}
+{{- $secrets := list }}
+{{- range $noun := .nouns }}
+{{- $secrets = include "osaga.settingsSecrets" (dict "root" $.root "noun" $noun "of" $.of) | fromJsonArray | concat $secrets }}
+{{- end }}
+{{- if and .own (not .root.Values.postgres.enabled) }}{{ $secrets = append $secrets (.own.database.urlSecret | replace "*" .noun) }}{{ end }}
+{{- $seen := list }}
+{{- range $name := $secrets }}
+{{- $found := lookup "v1" "Secret" $.root.Release.Namespace $name }}
+{{- $seen = append $seen (dig "metadata" "resourceVersion" "" $found) }}
+{{- end }}
+{{- with $seen -}}
+order-saga/settings: {{ join " " . | sha256sum | trunc 16 | quote }}
 {{- end }}
 {{- end }}
 

@@ -11,13 +11,13 @@ import pytest
 import yaml
 from cryptography import x509
 
-from tests.unit.chart.rendering import SERVICES, Objects
+from tests.unit.chart.rendering import PRODUCTION, SERVICES, Objects
 from tests.unit.chart.running import data_of
 from tools.chart_readme import CHART
 
 _LOOKUP = re.compile(r'lookup "v1" "Secret" (\S*)Release\.Namespace (\(include [^()]*\)|\$name)')
 """How the chart asks a cluster for a secret; there is none here, so it is told in a value what it would find."""
-Render = Callable[[Objects], Objects]
+Render = Callable[..., Objects]
 PASSED = "1"
 """A time long ago, in seconds."""
 
@@ -34,12 +34,20 @@ def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
             text, count = _LOOKUP.subn(r"dig \2 (dict) \1Values.found", template.read_text())
             template.write_text(text)
             asked += count
-    assert asked == 4
+    assert asked == 5
 
-    def rendered(found: Objects) -> Objects:
+    def rendered(found: Objects, *options: str) -> Objects:
         secrets = {name: one for (kind, name), one in found.items() if kind == "Secret"}
         (folder / "found.yaml").write_text(yaml.safe_dump({"found": secrets}))
-        command = ["helm", "template", "demo", str(folder / "order-saga"), "--values", str(folder / "found.yaml")]
+        command = [
+            "helm",
+            "template",
+            "demo",
+            str(folder / "order-saga"),
+            "--values",
+            str(folder / "found.yaml"),
+            *options,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(done.stdout) if one}
@@ -143,3 +151,30 @@ def test_a_password_that_is_missing_in_a_secret_is_made_and_the_others_are_kept(
     after = data_of(render(there), "demo-order-login")
     before = data_of(installed, "demo-order-login")
     assert {key for key in before if before[key] != after[key]} == {"kafka"}
+
+
+OUTSIDE = (
+    *PRODUCTION,
+    "--set=kafka.enabled=false,kafka.external.bootstrapServers=broker.example:9092",
+    "--set=kafka.external.settingsSecret=kafka-*,logins.existingSecrets=*-login",
+)
+
+
+READERS = {
+    "kafka-order": {"Deployment/demo-order-svc"},
+    "registry-login-product": {"Deployment/demo-product-svc"},
+    "delivery-database": {"Deployment/demo-delivery-svc"},
+    "kafka-operators": {"Deployment/demo-operators"},
+    "kafka-replay": {"Deployment/demo-operators"},
+    "kafka-deployer": {"Job"},
+    "kafka-nobody": set[str](),
+}
+
+
+@pytest.mark.parametrize("secret", READERS)
+def test_another_secret_of_an_external_server_rolls_who_reads_it(render: Render, secret: str) -> None:
+    def holding(version: str) -> Objects:
+        return {("Secret", secret): {"metadata": {"resourceVersion": version}}}
+
+    before, after = (render(holding(version), *OUTSIDE) for version in ("1", "2"))
+    assert {re.sub(r"Job/.*", "Job", one) for one in changed(before, after)} == READERS[secret]
