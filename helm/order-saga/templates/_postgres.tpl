@@ -8,6 +8,7 @@ so what is left to owners, who migrate, and to whoever looks after the server is
 {{- define "osaga.databases" -}}
 {{- $nouns := keys (.Values.services | default dict) | sortAlpha }}{{/* none where the values are old: checks.yaml says so */}}
 {{- $sessions := div (mul .Values.postgres.maxConnections 4) (mul 5 (max 1 (len $nouns))) -}}
+SET log_min_error_statement = panic; -- else the log would have the password in a statement that fails
 \getenv password PASSWORD_superuser
 ALTER ROLE postgres PASSWORD :'password';
 REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;

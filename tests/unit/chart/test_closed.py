@@ -118,6 +118,11 @@ def test_public_gets_into_no_database_and_an_owner_may_end_its_service_s_session
     assert "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;" in statements(rendered)
 
 
+def test_a_statement_that_fails_leaves_no_password_in_the_log(rendered: Objects) -> None:
+    before, *_ = statements(rendered).partition("PASSWORD")
+    assert "SET log_min_error_statement = panic;" in before
+
+
 _SESSIONS_OF_A_REPLICA = 17
 
 
