@@ -157,6 +157,7 @@ OUTSIDE = (
     *PRODUCTION,
     "--set=kafka.enabled=false,kafka.external.bootstrapServers=broker.example:9092",
     "--set=kafka.external.settingsSecret=kafka-*,logins.existingSecrets=*-login",
+    "--set=services.orchestrator.autoscaling.by=cpu",
 )
 
 

@@ -131,6 +131,7 @@ def test_external_servers_and_the_issuer_s_keys_are_reached_at_their_ports() -> 
         "kafka.enabled": False,
         "kafka.external.bootstrapServers": "a.example:19092,b.example:29092",
         "kafka.external.settingsSecret": "kafka-*",
+        "services.orchestrator.autoscaling.by": "cpu",
     }
     found = objects(*PRODUCTION, values={**TOKENS, **elsewhere, "auth.jwksUrl": "https://issuer.example:8444/keys"})
     opened = {port for port in range(80, 65536) if port % 1000 in {80, 92, 432, 443, 444} or port in {443, 8444}}

@@ -129,7 +129,7 @@ def test_the_job_keeps_its_name_until_it_has_something_else_to_do() -> None:
     assert name({}) == name({"services.order.replicas": 2}) != name({"image.tag": "2.0.0"})
 
 
-LOGIN = {"kafka.external.settingsSecret": "kafka-*"}
+LOGIN = {"kafka.external.settingsSecret": "kafka-*", "services.orchestrator.autoscaling.by": "cpu"}
 
 
 def test_what_is_switched_off_is_not_made_and_its_external_address_is_used() -> None:

@@ -31,6 +31,10 @@ REFUSED = {
         f"{OUTSIDE},kafka.external.settingsSecret=kafka,kafka.external.plaintextAcknowledged=true",
         "kafka.external.plaintextAcknowledged has no meaning beside kafka.external.settingsSecret",
     ),
+    "keda-without-a-login": (
+        f"{OUTSIDE},kafka.external.settingsSecret=kafka,services.order.autoscaling.by=lag",
+        "services.order.autoscaling.by is lag: KEDA would ask Kafka in the clear and without a login",
+    ),
     "a-registry-in-the-clear": (
         "registry.enabled=false,registry.external.url=http://registry:8080",
         "or set registry.external.plaintextAcknowledged=true",
