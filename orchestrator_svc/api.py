@@ -36,6 +36,8 @@ _PAGE = 100
 """Sagas that a watch reads at once, and holds until its client has read them."""
 _MOST_ENDED = 1000
 """Sagas that have ended of which a watch knows that it has sent their ends: they may be notified once more."""
+_LISTEN_SECONDS = 10.0
+"""How long a watch waits until it hears of changes. As long as a transaction that changes something just then."""
 _DEFAULT_EVENTS = 100
 _DEFAULT_ACTIONS = 100
 _MOST_ACTIONS = 1000
@@ -128,6 +130,9 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
         wanted = filter_under_way(request.filter)
         sent = Sent()
         with self._listener.follow() as follower:
+            if not await self._listener.listens(_LISTEN_SECONDS):
+                raise Unavailable("the sagas' changes cannot be heard of now; call again")
+            await context.send_initial_metadata(())  # the caller may begin what it wants to be told of
             changed: Mapping[int, str] | None = None
             while True:
                 read = self._under_way(wanted, sent.under_way) if changed is None else self._changed(changed.keys())

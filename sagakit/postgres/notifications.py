@@ -78,7 +78,7 @@ class NotificationListener:
         self._of_one: dict[int, set[FollowerOfOne]] = {}
         self._of_all: set[FollowerOfAll] = set()
         self._recent = Recent()
-        self._wanted = asyncio.Event()
+        self._wanted, self._listening = asyncio.Event(), asyncio.Event()
         self._left = float("-inf")
 
     @contextmanager
@@ -90,6 +90,19 @@ class NotificationListener:
                 yield follower
         finally:
             self._left = time.monotonic()
+
+    async def listens(self, within_seconds: float) -> bool:
+        """Wait until it listens, and say whether that was so ``within_seconds``.
+
+        Whoever follows hears of whatever changes from then on, unless the connection is lost. Where only the latest
+        state counts nobody needs to wait: as soon as it listens, whoever follows is told to look.
+        """
+        try:
+            async with asyncio.timeout(within_seconds):
+                await self._listening.wait()
+        except TimeoutError:
+            return False
+        return True
 
     @contextmanager
     def _following_all(self) -> Iterator[Follower]:
@@ -145,9 +158,11 @@ class NotificationListener:
         loop.add_reader(socket, receive)
         try:
             self._note_missed()
+            self._listening.set()
             while self._is_wanted() and not lost.done():
                 await asyncio.wait([lost], timeout=_LOOK_SECONDS)
         finally:
+            self._listening.clear()
             loop.remove_reader(socket)
         if lost.done():
             lost.result()

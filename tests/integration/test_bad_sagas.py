@@ -26,6 +26,7 @@ from sagakit.postgres.settings import DatabaseSettings
 from sagakit.records import Record
 from sagakit.rpc import callers
 from tests.support.scratch import migrated_database
+from tests.support.watching import Headers, listening, watch
 from tests.unit.orchestrator_svc.messages import CANCEL, CREATED, DECREASED
 
 T = TypeVar("T")
@@ -73,9 +74,14 @@ def database(address: DatabaseAddress) -> Iterator[Database]:
 
 
 @pytest.fixture
-def service(database: Database, address: DatabaseAddress, stack: Stack) -> OrchestratorService:
+def listener(address: DatabaseAddress) -> NotificationListener:
+    return NotificationListener(address, CHANNEL)
+
+
+@pytest.fixture
+def service(database: Database, listener: NotificationListener, stack: Stack) -> OrchestratorService:
     lag = GroupLag({"bootstrap.servers": stack.bootstrap}, "orchestrator_svc", [])
-    return OrchestratorService(database, ORDER_SAGA, STORE, NotificationListener(address, CHANNEL), lag)
+    return OrchestratorService(database, ORDER_SAGA, STORE, listener, lag)
 
 
 @pytest.fixture(params=HARMS)
@@ -167,15 +173,16 @@ def test_operators_are_refused_it_and_act_on_all_others(
 
 
 def test_it_is_watched_among_the_others(
-    database: Database, service: OrchestratorService, bad: tuple[OrderCreated, str]
+    database: Database, service: OrchestratorService, listener: NotificationListener, bad: tuple[OrderCreated, str]
 ) -> None:
     order, why = bad
     good = begun(database)
 
     async def first_two() -> list[pb.Saga]:
         request = pb.WatchSagasRequest(filter=pb.SagaFilter(order_ids=[order.order_id, good.order_id]))
-        stream = service.WatchSagas(request, CALLER)
-        return [(await anext(stream)).saga for _ in range(2)]
+        stream = watch(service, Headers(), request)
+        async with listening(listener):
+            return [(await anext(stream)).saga for _ in range(2)]
 
     found = {saga.order_id: saga for saga in run(first_two())}
     assert found.keys() == {order.order_id, good.order_id}

@@ -2,34 +2,35 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, cast
 
 import psycopg
+import pytest
 from google.protobuf.duration_pb2 import Duration
-from ordersaga.messages import OrderCreated
+from ordersaga.messages import OrderCreated, ProductDecreased
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from psycopg.conninfo import conninfo_to_dict
 
 from devstack.stack import Stack
+from orchestrator_svc import api
 from orchestrator_svc.api import OrchestratorService
 from orchestrator_svc.order_saga import ORDER_SAGA
+from sagakit.errors import Unavailable
 from sagakit.messages import Message
 from sagakit.offsets.group_lag import GroupLag
 from sagakit.orchestrator.engine import SagaEngine
 from sagakit.orchestrator.store import CHANNEL, SagaStore
 from sagakit.postgres.database import Database
-from sagakit.postgres.notifications import NotificationListener
+from sagakit.postgres.notifications import NotificationListener, notify
 from sagakit.postgres.settings import DatabaseSettings
 from tests.support.scratch import migrated_database
-from tests.unit.orchestrator_svc.messages import CREATED
+from tests.support.watching import Headers, listening, watch
+from tests.unit.orchestrator_svc.messages import CREATED, refused_stock
 
 STORE = SagaStore(OrderCreated)
-NOBODY = cast("Any", None)
-"""The context of a call that no server makes."""
 HALF_AN_HOUR = Duration(seconds=round(timedelta(minutes=30).total_seconds()))
 
 
@@ -59,30 +60,30 @@ def served(stack: Stack, dsn: str) -> Iterator[tuple[OrchestratorService, Notifi
 
 def begin(database: Database, ids: Sequence[int]) -> None:
     """Let a saga begin for each of ``ids``, all in one transaction."""
-    starts = [
-        Message(replace(CREATED, order_id=order_id), CREATED.TOPIC, 0, offset, f"message-{order_id}", None)
-        for offset, order_id in enumerate(ids)
+    handle(database, [replace(CREATED, order_id=order_id) for order_id in ids])
+
+
+def handle(database: Database, records: Sequence[OrderCreated | ProductDecreased]) -> None:
+    """Let the engine handle a batch of ``records``."""
+    messages = [
+        Message(record, record.TOPIC, 0, offset, f"message-{record.TOPIC}-{record.order_id}", None)
+        for offset, record in enumerate(records)
     ]
     with database.pipeline() as pipeline:
-        SagaEngine(ORDER_SAGA, STORE).handle(starts, pipeline)
+        SagaEngine(ORDER_SAGA, STORE).handle(messages, pipeline)
 
 
 def test_a_watch_shows_each_of_many_sagas_once_those_that_were_there_and_those_that_begin(stack: Stack) -> None:
     there, begun = range(1, 1251), range(2001, 3251)
 
     async def watched() -> Counter[int]:
-        running, seen = asyncio.create_task(listener.run()), Counter[int]()
-        watch = cast("AsyncGenerator[pb.WatchSagasResponse]", service.WatchSagas(pb.WatchSagasRequest(), NOBODY))
-        try:
-            async with asyncio.timeout(60), aclosing(watch):
-                while len(seen) < len(there):
-                    seen[(await anext(watch)).saga.order_id] += 1
-                await asyncio.to_thread(begin, database, begun)
-                while len(seen) < len(there) + len(begun):
-                    seen[(await anext(watch)).saga.order_id] += 1
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+        seen, stream = Counter[int](), watch(service, Headers())
+        async with asyncio.timeout(60), listening(listener), aclosing(stream):
+            while len(seen) < len(there):
+                seen[(await anext(stream)).saga.order_id] += 1
+            await asyncio.to_thread(begin, database, begun)
+            while len(seen) < len(there) + len(begun):
+                seen[(await anext(stream)).saga.order_id] += 1
         return seen
 
     with served(stack, migrated_database(stack, "orchestrator_svc")) as (service, listener, database):
@@ -98,8 +99,55 @@ def test_a_saga_is_as_old_as_the_clock_of_its_database_says(stack: Stack) -> Non
 
     async def first_saga() -> int:
         request = pb.WatchSagasRequest(filter=pb.SagaFilter(min_age=HALF_AN_HOUR))
-        async with asyncio.timeout(20):
-            return (await anext(service.WatchSagas(request, NOBODY))).saga.order_id
+        async with asyncio.timeout(20), listening(listener):
+            return (await anext(watch(service, Headers(), request))).saga.order_id
 
-    with served(stack, dsn) as (service, _, _):
+    with served(stack, dsn) as (service, listener, _):
         assert asyncio.run(first_saga()) == CREATED.order_id
+
+
+def test_a_saga_that_begins_and_ends_once_the_headers_have_come_is_shown(stack: Stack) -> None:
+    """What keeps the watch from listening, at first, is a transaction that changes something just then."""
+    ids, others = range(1, 4), range(101, 104)
+
+    async def watched() -> set[int]:
+        context = Headers()
+        stream = watch(service, context)
+        async with asyncio.timeout(60), listening(listener), aclosing(stream):
+            with database.transaction() as tx:
+                notify(tx, CHANNEL, [0])
+                tx.execute("SELECT 1").fetchall()  # it has the lock by now
+                first = asyncio.create_task(anext(stream))
+                await asyncio.sleep(1)
+                assert not context.sent.is_set(), "it does not listen yet"
+            await context.sent.wait()
+            await asyncio.to_thread(begin_and_end, database, ids)
+            seen = {(await first).saga.order_id}
+            while len(seen) < len(ids):
+                seen.add((await anext(stream)).saga.order_id)
+        return seen
+
+    with served(stack, migrated_database(stack, "orchestrator_svc")) as (service, listener, database):
+        begin_and_end(database, others)
+        assert asyncio.run(watched()) == set(ids)
+
+
+def begin_and_end(database: Database, ids: Sequence[int]) -> None:
+    """Let a saga of each of ``ids`` begin, and end."""
+    begin(database, ids)
+    handle(database, [replace(refused_stock("OUT_OF_STOCK"), order_id=order_id) for order_id in ids])
+
+
+def test_a_watch_that_cannot_listen_says_so_and_shows_nothing_that_may_have_gaps(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "_LISTEN_SECONDS", 0.2)
+
+    async def asked() -> None:
+        context = Headers()
+        with pytest.raises(Unavailable, match="changes cannot be heard of now"):
+            await anext(watch(service, context))
+        assert not context.sent.is_set()
+
+    with served(stack, migrated_database(stack, "orchestrator_svc")) as (service, _, _):
+        asyncio.run(asked())  # nobody runs the listener

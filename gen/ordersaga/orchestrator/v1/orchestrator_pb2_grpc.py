@@ -124,8 +124,9 @@ class OrchestratorServiceServicer:
 
     def WatchSagas(self, request, context):
         """WatchSagas streams the sagas under way that pass the filter, then each saga again whenever it has changed and passes
-        the filter, or has just ceased to. It goes on until the caller ends it. UNAVAILABLE: the service stops, or nothing was
-        read for 30 seconds; call again.
+        the filter, or has just ceased to. A saga that begins once the headers of the answer have come is told of, however soon
+        it ends. It goes on until the caller ends it. UNAVAILABLE: the service stops, or does not hear of changes, or nothing
+        was read for 30 seconds; call again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

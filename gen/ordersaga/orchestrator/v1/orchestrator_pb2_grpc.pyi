@@ -50,8 +50,9 @@ class OrchestratorServiceStub:
     """GetSagaDeclaration returns the steps that a saga has, in their order, as the running version declares them."""
     WatchSagas: _grpc.UnaryStreamMultiCallable[_orchestrator_pb2.WatchSagasRequest, _orchestrator_pb2.WatchSagasResponse]
     """WatchSagas streams the sagas under way that pass the filter, then each saga again whenever it has changed and passes
-    the filter, or has just ceased to. It goes on until the caller ends it. UNAVAILABLE: the service stops, or nothing was
-    read for 30 seconds; call again.
+    the filter, or has just ceased to. A saga that begins once the headers of the answer have come is told of, however soon
+    it ends. It goes on until the caller ends it. UNAVAILABLE: the service stops, or does not hear of changes, or nothing
+    was read for 30 seconds; call again.
     """
     RetrySaga: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.RetrySagaRequest, _orchestrator_pb2.RetrySagaResponse]
     """RetrySaga has the saga's pending command (once it has ended: its final command) sent again now, and its attempts
@@ -91,8 +92,9 @@ class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
     """GetSagaDeclaration returns the steps that a saga has, in their order, as the running version declares them."""
     WatchSagas: _aio.UnaryStreamMultiCallable[_orchestrator_pb2.WatchSagasRequest, _orchestrator_pb2.WatchSagasResponse]  # type: ignore[assignment]
     """WatchSagas streams the sagas under way that pass the filter, then each saga again whenever it has changed and passes
-    the filter, or has just ceased to. It goes on until the caller ends it. UNAVAILABLE: the service stops, or nothing was
-    read for 30 seconds; call again.
+    the filter, or has just ceased to. A saga that begins once the headers of the answer have come is told of, however soon
+    it ends. It goes on until the caller ends it. UNAVAILABLE: the service stops, or does not hear of changes, or nothing
+    was read for 30 seconds; call again.
     """
     RetrySaga: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.RetrySagaRequest, _orchestrator_pb2.RetrySagaResponse]  # type: ignore[assignment]
     """RetrySaga has the saga's pending command (once it has ended: its final command) sent again now, and its attempts
@@ -159,8 +161,9 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_orchestrator_pb2.WatchSagasResponse], _abc.AsyncIterator[_orchestrator_pb2.WatchSagasResponse]]:
         """WatchSagas streams the sagas under way that pass the filter, then each saga again whenever it has changed and passes
-        the filter, or has just ceased to. It goes on until the caller ends it. UNAVAILABLE: the service stops, or nothing was
-        read for 30 seconds; call again.
+        the filter, or has just ceased to. A saga that begins once the headers of the answer have come is told of, however soon
+        it ends. It goes on until the caller ends it. UNAVAILABLE: the service stops, or does not hear of changes, or nothing
+        was read for 30 seconds; call again.
         """
 
     @_abc_1.abstractmethod
