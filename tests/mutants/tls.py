@@ -74,6 +74,13 @@ TLS = {
         "require_client_authentication=False",
         f"{_RPC}::test_only_clients_of_the_names_that_are_given_may_call",
     ),
+    "connections-without-a-bound": Mutant(
+        "sagakit/rpc/connections.py",
+        '        ("grpc.max_allowed_incoming_connections", most_connections()),\n',
+        "",
+        "tests/unit/sagakit/rpc/test_connections.py"
+        "::test_past_the_bound_a_connection_is_closed_and_those_that_are_there_and_probes_go_on",
+    ),
     "any-client-may-call": Mutant(
         "sagakit/rpc/guard.py",
         "        self._clients.must_include(context)\n",

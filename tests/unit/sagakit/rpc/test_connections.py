@@ -1,20 +1,26 @@
 """Connections end at an age, so that new replicas get calls; calls under way go on."""
 
 import asyncio
+import resource
 import socket
 import struct
 from collections import Counter
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from typing import Any, cast
 
 import grpc
+import pytest
+from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 from ordersaga_client import CHANNEL_OPTIONS
 
 from devstack.layout import free_port
+from sagakit.rpc import connections
 from sagakit.runtime.settings import Listen
 from tests.support.echo import Echo, call
 from tests.support.proxy import Proxy
+from tests.support.served import free_address
 
 AGE_SECONDS = 0.3
 OWN = [("grpc.use_local_subchannel_pool", 1)]
@@ -148,3 +154,62 @@ async def test_calls_above_those_of_one_connection_wait_in_the_client_until_anot
         assert (third.done(), echo.called) == (False, 0)
         watches[0].cancel()
         assert (await third).service == "third"
+
+
+BEGUN = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+"""What a client of HTTP/2 begins with: the preface, and its settings."""
+
+
+@contextmanager
+def half_open(address: Listen, times: int) -> Iterator[list[bool]]:
+    """Connect ``times``, and no more than that; say of each connection whether the server has answered it."""
+    with ExitStack() as stack:
+        made = [stack.enter_context(socket.create_connection(address, timeout=20)) for _ in range(times)]
+        for one in made:
+            one.sendall(BEGUN)
+        yield [is_answered(one) for one in made]
+
+
+def is_answered(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(9) != b""
+    except ConnectionError:
+        return False
+
+
+async def called(address: Listen, **how: bool) -> grpc.StatusCode:
+    """Call over a new connection."""
+    async with grpc.aio.insecure_channel(str(address), options=OWN) as channel:
+        code: grpc.StatusCode = await call(channel)(Message(), timeout=20, **how).code()
+        return code
+
+
+async def test_past_the_bound_a_connection_is_closed_and_those_that_are_there_and_probes_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "_MOST_CONNECTIONS", 20)
+    probes = free_address()
+    async with (
+        Echo(health_listen=probes) as echo,
+        grpc.aio.insecure_channel(str(echo.address), options=OWN) as there,
+        grpc.aio.insecure_channel(str(probes), options=OWN) as probing,
+    ):
+        await call(there)(Message(), timeout=20)
+        crowd = half_open(echo.address, 500)
+        async with AsyncExitStack() as stack:
+            answered = await asyncio.to_thread(crowd.__enter__)
+            stack.push(crowd.__exit__)
+            assert sum(answered) == 19
+            await call(there)(Message(), timeout=20)
+            assert await called(echo.address) is grpc.StatusCode.UNAVAILABLE
+            health: Any = health_pb2_grpc.HealthStub(probing)
+            await health.Check(Message(service="liveness"), timeout=20)
+        assert await called(echo.address, wait_for_ready=True) is grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize(
+    ("files", "most"), [(1024, 768), (256, 128), (1_048_576, 10_000), (resource.RLIM_INFINITY, 10_000)]
+)
+def test_connections_leave_files_for_all_else(monkeypatch: pytest.MonkeyPatch, files: int, most: int) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+    assert connections.most_connections() == most
