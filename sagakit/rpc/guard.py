@@ -15,6 +15,7 @@ from sagakit.rpc import callers, refusals
 from sagakit.rpc.callers import Caller
 from sagakit.rpc.clients import ANY, Clients
 from sagakit.rpc.gate import Entrance, Gate
+from sagakit.rpc.observed import Observed
 from sagakit.rpc.quotas import Quotas, address_of, tokens_for
 from sagakit.rpc.statuses import status_of
 from sagakit.rpc.tokens import EXPIRED
@@ -116,25 +117,22 @@ def _forgiving(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Mes
 def _unary(
     behaviour: Callable[[Any, Context], Awaitable[Message]], method: str, calls: Calls, enter: Entrance
 ) -> Callable[..., Awaitable[Message]]:
-    answered, seconds = metrics.RPCS.labels(_short(method), "OK"), metrics.RPC_SECONDS.labels(_short(method))
+    observed = Observed(_short(method))
 
     async def guarded(request: Message, context: Context) -> Message:
-        began = time.perf_counter()
         calls.under_way += 1
-        try:
-            calls.must_be_taken(context)
-            await _enter(enter, context, calls)
-            _spend(request, context, calls)
-            await _admit(request, context)
-            with calls.quotas.call(_caller(context)) if calls.quotas else nullcontext():
-                response = await behaviour(request, context)
-        except Exception as error:  # noqa: BLE001 - the client gets it as a status, and it is logged
-            await _abort(context, error, method)
-        finally:
-            calls.under_way -= 1
-        answered.inc()
-        seconds.observe(time.perf_counter() - began)
-        return response
+        with observed.call(context):
+            try:
+                calls.must_be_taken(context)
+                await _enter(enter, context, calls)
+                _spend(request, context, calls)
+                await _admit(request, context)
+                with calls.quotas.call(_caller(context)) if calls.quotas else nullcontext():
+                    return await behaviour(request, context)
+            except Exception as error:  # noqa: BLE001 - the client gets it as a status, and it is logged
+                await _abort(context, error, method)
+            finally:
+                calls.under_way -= 1
 
     return guarded
 
@@ -170,30 +168,29 @@ def _dialogue(
 def _streaming(
     answer: Callable[[Any, Context], Awaitable[None]], method: str, calls: Calls, enter: Entrance
 ) -> Callable[..., Awaitable[None]]:
-    answered, under_way = metrics.RPCS.labels(_short(method), "OK"), metrics.STREAMS.labels(_short(method))
+    observed, under_way = Observed(_short(method)), metrics.STREAMS.labels(_short(method))
 
     async def guarded(request: Any, context: Context) -> None:  # noqa: ANN401 - one message, or an iterator of them
         calls.under_way += 1
         calls.streams += 1
         under_way.inc()
-        try:
-            calls.must_be_taken(context, stream=True)
-            caller = await _enter(enter, context, calls)
-            with calls.quotas.stream(_caller(context)) if calls.quotas else nullcontext():
-                await _while_known(caller, answer(request, context))
-        except (_Unread, _Expired) as error:
-            # The status waits behind the unread messages: the client gets it if it goes on reading.
-            with suppress(TimeoutError, grpc.aio.InternalError):
-                async with asyncio.timeout(_FAREWELL_SECONDS):
-                    await _abort(context, error, method)
-        except Exception as error:  # noqa: BLE001 - the client gets it as a status, and it is logged
-            await _abort(context, error, method)
-        else:
-            answered.inc()
-        finally:
-            under_way.dec()
-            calls.streams -= 1
-            calls.under_way -= 1
+        with observed.call(context):
+            try:
+                calls.must_be_taken(context, stream=True)
+                caller = await _enter(enter, context, calls)
+                with calls.quotas.stream(_caller(context)) if calls.quotas else nullcontext():
+                    await _while_known(caller, answer(request, context))
+            except (_Unread, _Expired) as error:
+                # The status waits behind the unread messages: the client gets it if it goes on reading.
+                with suppress(TimeoutError, grpc.aio.InternalError):
+                    async with asyncio.timeout(_FAREWELL_SECONDS):
+                        await _abort(context, error, method)
+            except Exception as error:  # noqa: BLE001 - the client gets it as a status, and it is logged
+                await _abort(context, error, method)
+            finally:
+                under_way.dec()
+                calls.streams -= 1
+                calls.under_way -= 1
 
     return guarded
 
@@ -291,7 +288,6 @@ async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
     if not isinstance(error, _Expired):  # the call was let in, and has ended in time
         refusals.note(_short(method), error, context)
     code, status = status_of(error, _domain(method))
-    metrics.RPCS.labels(_short(method), code.name).inc()
     details = ("grpc-status-details-bin", status.SerializeToString())
     await context.abort(code, status.message, trailing_metadata=(details,))
 

@@ -75,7 +75,7 @@ class _Guarding:
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, object]) -> None:  # noqa: ARG002 - as grpc calls it
         """Begin to count. These are the same methods again, registered by name; nothing else is needed of them."""
-        metrics.begin_at_zero(metrics.RPCS, handlers, CODES)
+        metrics.begin_at_zero(metrics.RPCS, handlers, (*CODES, grpc.StatusCode.CANCELLED.name))
 
 
 class RpcServer:

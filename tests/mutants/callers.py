@@ -83,9 +83,9 @@ CALLERS = {
     ),
     "read-before-known": Mutant(
         "sagakit/rpc/guard.py",
-        "            await _enter(enter, context, calls)\n            _spend(request, context, calls)\n"
-        "            await _admit(request, context)\n",
-        "            await _admit(request, context)\n            await _enter(enter, context, calls)\n",
+        "                await _enter(enter, context, calls)\n                _spend(request, context, calls)\n"
+        "                await _admit(request, context)\n",
+        "                await _admit(request, context)\n                await _enter(enter, context, calls)\n",
         f"{_GATE}::test_a_bad_request_of_an_unknown_caller_is_not_even_read",
     ),
     "subjects-share-an-address": Mutant(

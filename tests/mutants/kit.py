@@ -363,6 +363,12 @@ KIT = {
         "if stream and self.under_way > self._most:",
         "tests/unit/sagakit/rpc/test_guard_many_calls.py::test_streams_of_however_many_callers_leave_room_for_calls",
     ),
+    "cancelled-calls-are-not-told-from-late-ones": Mutant(
+        "sagakit/rpc/observed.py",
+        "if left is not None and left <= _CLOSE_SECONDS + seconds * _CLOSE_SHARE:",
+        "if left is not None:",
+        "tests/unit/sagakit/rpc/test_observed.py::test_a_call_that_its_client_cancels_is_counted_as_cancelled",
+    ),
     "one-caller-takes-all-calls": Mutant(
         "sagakit/rpc/quotas.py",
         "self._calls, caller, self._most_calls,",

@@ -1,0 +1,65 @@
+"""What is seen of calls from outside: each is counted by its end and measured, whichever end that is."""
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from prometheus_client import Counter
+
+from sagakit.runtime import metrics
+
+_CLOSE_SECONDS = 0.005
+_CLOSE_SHARE = 0.02
+"""A client gives up at its deadline a little before the server's clock shows it: grpc rounds the time that it sends."""
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Observed:
+    """Counts the calls of one method."""
+
+    def __init__(self, method: str) -> None:
+        """Count as ``method``, a short name."""
+        self._method = method
+        self._answered = metrics.RPCS.labels(method, grpc.StatusCode.OK.name)
+        self.seconds = metrics.RPC_SECONDS.labels(method)
+
+    def call(self, context: _Context) -> "_Call":
+        """Return the block of one call: at its end the call is counted and measured, once."""
+        return _Call(self, context)
+
+    def ended(self, code: str) -> Counter:
+        """Return what counts the calls that end with ``code``."""
+        return self._answered if code == grpc.StatusCode.OK.name else metrics.RPCS.labels(self._method, code)
+
+
+class _Call:
+    __slots__ = ("_began", "_context", "_of")
+
+    def __init__(self, of: Observed, context: _Context) -> None:
+        self._of, self._context = of, context
+
+    def __enter__(self) -> Self:
+        self._began = time.perf_counter()
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        seconds = time.perf_counter() - self._began
+        self._of.ended(_code(self._context, error, seconds)).inc()
+        self._of.seconds.observe(seconds)
+
+
+def _code(context: _Context, error: BaseException | None, seconds: float) -> str:
+    """Return the name of the code by which a call of so many ``seconds`` ended; ``error`` has ended it, if any has."""
+    said: object = context.code()  # what was aborted has one, and what set one itself; None otherwise
+    if isinstance(said, grpc.StatusCode):
+        return said.name
+    if error is None:
+        return grpc.StatusCode.OK.name
+    left: float | None = context.time_remaining()
+    if left is not None and left <= _CLOSE_SECONDS + seconds * _CLOSE_SHARE:
+        return grpc.StatusCode.DEADLINE_EXCEEDED.name
+    if isinstance(error, asyncio.CancelledError | grpc.aio.BaseError):  # its client is gone, or this server stops
+        return grpc.StatusCode.CANCELLED.name
+    return grpc.StatusCode.UNKNOWN.name
