@@ -39,6 +39,11 @@ def new_trace() -> TraceContext:
     return TraceContext(f"{random.getrandbits(128) or 1:032x}", f"{random.getrandbits(64) or 1:016x}", sampled=False)
 
 
+def recorded(trace: TraceContext | None) -> str | None:
+    """Return the id of a trace that somebody records; None where nobody does."""
+    return trace.trace_id if trace and trace.sampled else None
+
+
 def trace_of(pairs: Iterable[tuple[str, str | bytes | None]]) -> TraceContext | None:
     """Return the place in a trace that headers, or a call's metadata, name; None where they name none, or two.
 

@@ -10,6 +10,7 @@ from prometheus_client import Counter
 from sagakit.errors import Poison
 from sagakit.messages import Message, Outgoing
 from sagakit.orchestrator.course import Course, changes, course
+from sagakit.orchestrator.measures import SagaMeasures
 from sagakit.orchestrator.source import SagaSource, View, Waiting
 from sagakit.orchestrator.store import SagaStore
 from sagakit.postgres.pipeline import Pipeline, Transaction
@@ -23,9 +24,7 @@ from sagakit.saga.transition import Fit
 log = logger("saga")
 
 _MESSAGES = Counter("sagakit_saga_messages_total", "Messages to sagas, by how they fitted.", ["fit"])
-_ENDED = Counter("sagakit_sagas_ended_total", "Sagas that came to their end.", ["status"])
 begin_at_zero(_MESSAGES, Fit)
-begin_at_zero(_ENDED, (Status.COMPLETED, Status.COMPENSATED))
 
 TooLate: TypeAlias = Callable[[Sequence[Record], Transaction], Collection[int]]
 """Returns those sagas, of some cancels, that had ended before their database forgot it."""
@@ -41,7 +40,7 @@ class SagaEngine:
     def __init__(self, saga: Saga, store: SagaStore, too_late: TooLate = _never) -> None:
         """Run ``saga`` on ``store``, and ignore a cancel that is ``too_late``."""
         self._saga, self._store, self._too_late = saga, store, too_late
-        self._source = SagaSource(saga, store)
+        self._source, self._measures = SagaSource(saga, store), SagaMeasures(saga)
 
     def handle(self, messages: Sequence[Message[Record]], pipeline: Pipeline) -> list[Outgoing]:
         """Advance each message's saga, in the batch's order, and return the pending command of each saga touched.
@@ -81,12 +80,14 @@ class SagaEngine:
         changed, events = changes(courses.values())
         if view.locked:
             self._store.save(pipeline, changed, view.sagas, events)
+            pipeline.commit()  # as nothing follows but to count, which is right only for what is stored
         elif changed:
             asked = time.monotonic()
             rows = self._store.save_if(pipeline, changed, view.sagas, events)
             pipeline.commit()  # in the same round trip, which brings the rows; what follows is another transaction
             stored = self._source.learn(changed, rows(), asked)
             courses = {saga_id: one for saga_id, one in courses.items() if saga_id in stored}
+        self._measures.advanced(courses.values())
         _count(courses.values())
         return courses
 
@@ -115,6 +116,5 @@ class SagaEngine:
 def _count(courses: Collection[Course]) -> None:
     tally(_MESSAGES, (transition.fit for one in courses for transition in one.transitions))
     for saga in (one.after for one in courses if one.ends):
-        _ENDED.labels(saga.status.value).inc()
         if saga.status is Status.COMPENSATED:
             log.info("saga compensated", saga_id=saga.saga_id, reason=saga.reason)

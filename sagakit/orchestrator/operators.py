@@ -7,6 +7,7 @@ from prometheus_client import Counter
 
 from sagakit.errors import Refused
 from sagakit.orchestrator.faults import NOT_UNDERSTOOD, fault_of
+from sagakit.orchestrator.measures import operated
 from sagakit.orchestrator.store import SagaStore
 from sagakit.postgres.pipeline import Transaction
 from sagakit.runtime.logs import logger
@@ -65,6 +66,7 @@ class Operators:
                 changed.append(transition.saga)
                 events += [transition.event] if transition.event else []
         self._store.save(tx, changed, picked, events)
+        operated(events)
         _report(action.__name__, results, note)
         return results, len(found) > len(picked)
 

@@ -12,6 +12,7 @@ from sagakit.kafka.consumed import Partition
 from sagakit.kafka.producer import Producer
 from sagakit.messages import Encoded, Outgoing
 from sagakit.orchestrator.faults import faults_in, flag
+from sagakit.orchestrator.measures import SagaMeasures
 from sagakit.orchestrator.store import SagaStore
 from sagakit.postgres.database import Database
 from sagakit.postgres.pipeline import Transaction
@@ -76,7 +77,7 @@ class Timers(Periodic):
         super().__init__("timers", self._pass, interval_seconds=interval_seconds)
         self._database, self._saga, self._store = database, saga, store
         self._codec, self._producer, self._lag = codec, producer, lag
-        self._set_aside = SetAside("saga", limit, self._flag)
+        self._set_aside, self._measures = SetAside("saga", limit, self._flag), SagaMeasures(saga)
 
     def _pass(self) -> bool:
         self.fire_once()
@@ -113,6 +114,7 @@ class Timers(Periodic):
             lambda claim: self._database.transact(lambda tx: self._let_go_on(tx, claim, all_due=all_due))
         )
         for transition in done.transitions:
+            self._measures.fired(transition)
             _report(transition)
         _FIRED.labels(Fit.NOT_UNDERSTOOD.value).inc(len(done.faults))
         return done

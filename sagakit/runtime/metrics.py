@@ -48,6 +48,11 @@ def begin_at_zero(counter: Counter, *labels: Iterable[str]) -> None:
         counter.labels(*values)
 
 
+def exemplar(trace_id: str | None) -> dict[str, str] | None:
+    """Return the exemplar that leads from a measured duration to its trace; None where there is no such trace."""
+    return {"trace_id": trace_id} if trace_id else None
+
+
 def tally(counter: Counter, labels: Iterable[str]) -> None:
     """Count each of ``labels``, values of the counter's one label; equal ones together, as each count takes a lock."""
     for label, times in collections.Counter(labels).items():

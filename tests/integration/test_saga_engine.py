@@ -1,6 +1,7 @@
 """The saga engine on a real database: what it remembers of a saga never goes before what is stored."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 
@@ -30,6 +31,7 @@ from sagakit.testing.example import (
     TripPlanned,
 )
 from tests.support.scratch import database_of, migrated_database
+from tests.support.series import Since
 
 NUMBERS = count(100)
 
@@ -67,6 +69,10 @@ class Counting(SagaStore):
         return super().save_if(tx, changed, known, events)
 
 
+class Interrupted(Exception):
+    """What a batch may fail by after its messages are handled, such as a lost connection."""
+
+
 class Process:
     """One orchestrator's process."""
 
@@ -76,11 +82,15 @@ class Process:
         self._engine = SagaEngine(TRIP_SAGA, self.store)
         self.hears(plan())  # from now on it knows what time it is there
 
-    def hears(self, *records: Record) -> list[Record]:
-        """Handle one batch; return the commands it brings about."""
+    def hears(self, *records: Record, interrupted: bool = False) -> list[Record]:
+        """Handle one batch, unless it is interrupted before its commit; return the commands it brings about."""
         batch = [Message(record, record.TOPIC, 0, 0, f"message-{next(NUMBERS)}", None) for record in records]
-        with self.database.pipeline() as pipeline:
-            return [outgoing.record for outgoing in self._engine.handle(batch, pipeline)]
+        with suppress(Interrupted), self.database.pipeline() as pipeline:
+            commands = [outgoing.record for outgoing in self._engine.handle(batch, pipeline)]
+            if interrupted:
+                raise Interrupted
+            return commands
+        return []
 
     def saga(self, key: int) -> Instance:
         with self.database.transaction() as tx:
@@ -219,3 +229,15 @@ def test_a_poisoned_message_does_not_keep_the_others_from_being_taken_later(proc
         process.hears(one, hotel_booked(never))
     assert process.hears(one) == [book_hotel(one)]
     assert process.history(one.key) == [EventType.STARTED]
+
+
+def test_an_end_is_counted_once_it_is_stored_and_only_then(process: Process, other: Process) -> None:
+    since, one = Since(), plan()
+    process.hears(one, hotel_booked(one), flight_booked(one))
+    other.hears(car_booked(one), interrupted=True)
+    stored = process.saga(one.key).status is Status.COMPLETED
+    assert since("sagakit_sagas_ended_total", status="COMPLETED") == stored
+    other.hears(car_booked(one))
+    assert process.saga(one.key).status is Status.COMPLETED
+    for counted in ("sagakit_sagas_ended_total", "sagakit_saga_seconds_count"):
+        assert since(counted, status="COMPLETED") == 1

@@ -9,6 +9,18 @@ _SAGA_STORE = "tests/integration/test_saga_store.py"
 _TIMERS = "tests/integration/test_timers.py"
 
 SAGA = {
+    "what-may-be-undone-is-counted": Mutant(
+        "sagakit/orchestrator/engine.py",
+        "            pipeline.commit()  # as nothing follows but to count, which is right only for what is stored\n",
+        "",
+        f"{_ENGINE}::test_an_end_is_counted_once_it_is_stored_and_only_then",
+    ),
+    "reasons-of-others-are-labels": Mutant(
+        "sagakit/orchestrator/measures.py",
+        "saga.reason if saga.reason in _REASONS else _REFUSED",
+        "saga.reason or _REFUSED",
+        "tests/unit/sagakit/orchestrator/test_measures.py::test_whatever_reason_a_participant_gives_is_one_series",
+    ),
     "cancel-too-late-too-soon": Mutant(
         "sagakit/saga/transition.py",
         "self.saga.position(instance.step) <= self.saga.pivot",
