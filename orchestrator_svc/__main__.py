@@ -10,6 +10,7 @@ from orchestrator_svc.completed import Completed
 from orchestrator_svc.manifest import MANIFEST
 from orchestrator_svc.order_saga import ORDER_SAGA
 from sagakit.offsets.group_lag import GroupLag
+from sagakit.orchestrator.counts import SagaCounts
 from sagakit.orchestrator.engine import SagaEngine
 from sagakit.orchestrator.store import CHANNEL, SagaStore
 from sagakit.orchestrator.timers import Timers
@@ -64,7 +65,7 @@ def wire(parts: Parts[OrchestratorSettings]) -> Wiring:
             )
         ],
         handle=SagaEngine(saga, store, Completed(read.kafka_client(), parts.codec, lag).among).handle,
-        background=[timers],
+        background=[timers, SagaCounts(parts.database, saga, store)],
         tasks=[listener.run],
     )
 

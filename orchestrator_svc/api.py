@@ -38,6 +38,7 @@ _MOST_ENDED = 1000
 """Sagas that have ended of which a watch knows that it has sent their ends: they may be notified once more."""
 _LISTEN_SECONDS = 10.0
 """How long a watch waits until it hears of changes. As long as a transaction that changes something just then."""
+_MOST_COUNTED = 100_000
 _DEFAULT_EVENTS = 100
 _DEFAULT_ACTIONS = 100
 _MOST_ACTIONS = 1000
@@ -115,8 +116,9 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
     async def CountSagas(self, request: pb.CountSagasRequest, context: Context) -> pb.CountSagasResponse:
         """Count sagas, by where they stand."""
         wanted = filter_under_way(request.filter)
-        counts, more = await self._database.scan(lambda tx: self._store.count(tx, wanted))
+        counts = await self._database.scan(lambda tx: self._store.count(tx, wanted, _MOST_COUNTED + 1))
         page, too_long = one_page(map(count_view, counts), len(counts))  # rows that somebody changed may be at any step
+        more = sum(one.sagas for one in counts) > _MOST_COUNTED
         return pb.CountSagasResponse(counts=page, more=more or too_long)
 
     async def GetSagaDeclaration(

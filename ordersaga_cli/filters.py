@@ -96,7 +96,7 @@ def filter_options(function: Callable[..., None]) -> Callable[..., None]:
             help=f"In this status: {', '.join(_STATUSES)}.",
         ),
         click.option("--undone-for", metavar="REASON", help="Undone for this reason, such as OUT_OF_STOCK."),
-        click.option("--retrying/--not-retrying", default=None, help="Its command was sent again, or was not."),
+        click.option("--retrying/--not-retrying", default=None, help="Its command was sent again (or not); not stuck."),
         click.option("--stuck/--not-stuck", default=None, help="An operator should look (or need not)."),
     ):
         command = option(command)

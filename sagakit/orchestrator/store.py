@@ -21,7 +21,6 @@ from sagakit.runtime.set_aside import Claim
 from sagakit.saga.filter import Filter
 from sagakit.saga.instance import Event, Instance, Status
 
-MOST_COUNTED = 100_000
 _ANY_VERSION = 2**63 - 1
 _NEVER = LAST_TIME.isoformat()
 CHANNEL = "sagas"
@@ -98,11 +97,9 @@ _UPDATE = _with_events(
     .where(sagas.c.saga_id == _changed.c.saga_id)
     .where(_AS_LOADED)
 )
-_BY_PLACE = """
-    SELECT status, step, stuck, attempt > 1 AND step IS NOT NULL AS retrying, count(*) AS sagas
-    FROM (SELECT status, step, stuck, attempt FROM sagas
-"""
-_EACH_PLACE = "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+_UNDER_WAY = "deadline IS NOT NULL AND status NOT IN ('COMPLETED', 'COMPENSATED')"
+_RETRYING = "attempt > 1 AND NOT stuck AND step IS NOT NULL"
+_PLACE = f"SELECT status, step, stuck, {_RETRYING} AS retrying FROM sagas"  # noqa: S608 - the condition is ours
 # A saga that is flagged already, for the same reason, only gets a later deadline. Its history is left as it is.
 _FLAG = """
     WITH stored AS (
@@ -257,15 +254,12 @@ class SagaStore:
         return [self._rows.saga(row) for row in found]
 
     @staticmethod
-    def count(tx: Transaction, wanted: Filter) -> tuple[list[Count], bool]:
-        """Count the sagas that pass ``wanted``, by where they stand; returns also whether there are more.
+    def count(tx: Transaction, wanted: Filter, most: int | None = None) -> list[Count]:
+        """Count the sagas that pass ``wanted``, ``most`` of them at most, by where they stand.
 
-        No more than `MOST_COUNTED` and one are looked at; where there are more, the counts are of some of them only.
+        Each of them is read, a million in a second or two.
         """
-        fits = where(_conditions(wanted))
-        query = f"{_BY_PLACE} {fits} LIMIT {MOST_COUNTED + 1}) AS looked_at {_EACH_PLACE}"
-        found = [Count(*row) for row in tx.execute(query, _parameters(wanted))]
-        return found, sum(one.sagas for one in found) > MOST_COUNTED
+        return [Count(*row) for row in tx.execute(*counting(wanted, most))]
 
     def pick(self, tx: Transaction, wanted: Filter, *, limit: int) -> dict[int, Instance]:
         """Lock up to ``limit`` sagas that pass ``wanted``, the lowest ids first, in key order, and return them."""
@@ -284,6 +278,13 @@ class SagaStore:
         return tx.execute(_FLAG, {"saga_id": array(faults), "fault": array(faults.values()), "never": _NEVER})
 
 
+def counting(wanted: Filter, most: int | None) -> tuple[str, dict[str, Any]]:
+    """Return the statement that counts the sagas that pass ``wanted``, ``most`` at most, and its parameters."""
+    counted = f"({_PLACE} {where(_conditions(wanted))} LIMIT %(most)s::bigint) AS sagas"
+    query = f"SELECT *, count(*) AS sagas FROM {counted} GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"  # noqa: S608 - it is ours
+    return query, {**_parameters(wanted), "most": most}
+
+
 def _conditions(wanted: Filter) -> dict[str, object]:
     # Said outright, because the index by deadline, which holds only sagas under way, finds a few among millions.
     under_way = wanted.under_way or wanted.step is not None or wanted.status in {Status.RUNNING, Status.COMPENSATING}
@@ -293,11 +294,11 @@ def _conditions(wanted: Filter) -> dict[str, object]:
         "stuck": wanted.stuck or None,  # as it has an index of its own
         "NOT stuck": None if wanted.stuck is None else not wanted.stuck or None,
         "create_time <= now() - %(min_age)s::interval": wanted.min_age,
-        "attempt > 1 AND step IS NOT NULL": wanted.retrying or None,  # as it has an index of its own
-        "NOT (attempt > 1 AND step IS NOT NULL)": None if wanted.retrying is None else not wanted.retrying or None,
+        _RETRYING: wanted.retrying or None,  # as it has an index of its own
+        f"NOT ({_RETRYING})": None if wanted.retrying is None else not wanted.retrying or None,
         "reason = %(reason)s::text": wanted.reason,
         "saga_id = ANY(%(ids)s::bigint[])": wanted.ids,
-        "deadline IS NOT NULL AND status NOT IN ('COMPLETED', 'COMPENSATED')": under_way or None,
+        _UNDER_WAY: under_way or None,
     }
 
 

@@ -55,7 +55,7 @@ Index("sagas_by_deadline", sagas.c.deadline, postgresql_where=text("deadline IS 
 Index("sagas_compensated", sagas.c.saga_id, postgresql_where=text("status = 'COMPENSATED'"))
 Index("sagas_stuck", sagas.c.saga_id, postgresql_where=text("stuck"))
 Index("sagas_by_reason", sagas.c.reason, sagas.c.saga_id, postgresql_where=text("reason IS NOT NULL"))
-Index("sagas_retrying", sagas.c.saga_id, postgresql_where=text("attempt > 1 AND step IS NOT NULL"))
+Index("sagas_retrying", sagas.c.saga_id, postgresql_where=text("attempt > 1 AND NOT stuck AND step IS NOT NULL"))
 
 saga_events = Table(
     "saga_events",

@@ -18,7 +18,7 @@ class Filter:
     min_age: timedelta | None = None
     """Only those that began at least so long ago."""
     retrying: bool | None = None
-    """Only those whose pending command was sent again because no reply came, or only the others."""
+    """Only those whose pending command was sent again and that are not stuck, or only the others."""
     reason: str | None = None
     """Only those that compensate, or compensated, for this reason."""
     ids: Sequence[int] | None = None

@@ -89,8 +89,8 @@ class Instance:
 
     @property
     def retrying(self) -> bool:
-        """Whether the pending command was sent again because no reply came."""
-        return self.attempt > 1 and not self.ended
+        """Whether the pending command was sent again because no reply came, and nobody has to look yet."""
+        return self.attempt > 1 and not self.stuck and not self.ended
 
     @property
     def ended(self) -> bool:

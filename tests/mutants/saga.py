@@ -9,6 +9,18 @@ _SAGA_STORE = "tests/integration/test_saga_store.py"
 _TIMERS = "tests/integration/test_timers.py"
 
 SAGA = {
+    "stuck-sagas-are-retrying": Mutant(
+        "sagakit/orchestrator/store.py",
+        "attempt > 1 AND NOT stuck AND step IS NOT NULL",
+        "attempt > 1 AND step IS NOT NULL",
+        "tests/integration/test_saga_counts.py::test_each_gauge_agrees_with_the_list_of_its_sagas",
+    ),
+    "counts-without-a-rest": Mutant(
+        "sagakit/orchestrator/counts.py",
+        "_REST = 20\n",
+        "_REST = 0\n",
+        "tests/integration/test_saga_counts.py::test_a_count_that_takes_long_is_made_more_rarely",
+    ),
     "what-may-be-undone-is-counted": Mutant(
         "sagakit/orchestrator/engine.py",
         "            pipeline.commit()  # as nothing follows but to count, which is right only for what is stored\n",

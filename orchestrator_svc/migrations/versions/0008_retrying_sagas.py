@@ -13,7 +13,7 @@ depends_on = None
 def upgrade() -> None:
     """Add the indexes; a saga that goes through at once is in neither."""
     build_index("sagas_by_reason", "sagas (reason, saga_id) WHERE reason IS NOT NULL")
-    build_index("sagas_retrying", "sagas (saga_id) WHERE attempt > 1 AND step IS NOT NULL")
+    build_index("sagas_retrying", "sagas (saga_id) WHERE attempt > 1 AND NOT stuck AND step IS NOT NULL")
 
 
 def downgrade() -> None:

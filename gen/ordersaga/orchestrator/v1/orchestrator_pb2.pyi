@@ -340,7 +340,7 @@ class ListSagasRequest(_message.Message):
     stuck: _builtins.bool
     """Only sagas that are stuck (true) or are not (false); absent: any."""
     retrying: _builtins.bool
-    """Only sagas whose pending command was sent again, for want of a reply (true), or the others (false); absent: any."""
+    """Only sagas whose pending command was sent again, and that are not stuck (true), or the others (false); absent: any."""
     reason: _builtins.str
     """Only sagas that compensate, or compensated, for this reason, such as OUT_OF_STOCK; empty: any."""
     @_builtins.property
@@ -427,7 +427,7 @@ class SagaFilter(_message.Message):
     stuck: _builtins.bool
     """Only sagas that are stuck (true) or are not (false); absent: any."""
     retrying: _builtins.bool
-    """Only sagas whose pending command was sent again, for want of a reply (true), or the others (false); absent: any."""
+    """Only sagas whose pending command was sent again, and that are not stuck (true), or the others (false); absent: any."""
     reason: _builtins.str
     """Only sagas that compensate, or compensated, for this reason, such as OUT_OF_STOCK; empty: any."""
     @_builtins.property
@@ -506,7 +506,7 @@ class SagaCount(_message.Message):
     stuck: _builtins.bool
     """Whether they are stuck."""
     retrying: _builtins.bool
-    """Whether their pending command was sent again because no reply came."""
+    """Whether their pending command was sent again because no reply came, and they are not stuck."""
     count: _builtins.int
     """How many they are."""
     def __init__(
