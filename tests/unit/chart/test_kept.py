@@ -11,7 +11,7 @@ import pytest
 import yaml
 from cryptography import x509
 
-from tests.unit.chart.rendering import PRODUCTION, SERVICES, Objects
+from tests.unit.chart.rendering import PRODUCTION, SERVICES, Objects, template
 from tests.unit.chart.running import data_of
 from tools.chart_readme import CHART
 
@@ -29,10 +29,10 @@ def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
     shutil.copytree(CHART, folder / "order-saga")
     (folder / "order-saga" / "values.schema.json").unlink()
     asked = 0
-    for template in (folder / "order-saga" / "templates").iterdir():
-        if template.is_file():
-            text, count = _LOOKUP.subn(r"dig \2 (dict) \1Values.found", template.read_text())
-            template.write_text(text)
+    for file in (folder / "order-saga" / "templates").iterdir():
+        if file.is_file():
+            text, count = _LOOKUP.subn(r"dig \2 (dict) \1Values.found", file.read_text())
+            file.write_text(text)
             asked += count
     assert asked == 5
 
@@ -159,6 +159,13 @@ OUTSIDE = (
     "--set=kafka.external.settingsSecret=kafka-*,logins.existingSecrets=*-login",
     "--set=services.orchestrator.autoscaling.by=cpu",
 )
+
+
+@pytest.mark.parametrize("certificates", ["tls.existingSecrets=*-tls", "tls.issuerRef.name=ours"])
+def test_what_renders_without_a_cluster_makes_the_same_each_time_of_what_is_given(certificates: str) -> None:
+    first, second = (template("--set", f"logins.existingSecrets=*-login,{certificates}") for _ in range(2))
+    assert first.returncode == 0
+    assert first.stdout == second.stdout
 
 
 READERS = {
