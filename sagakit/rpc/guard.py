@@ -31,6 +31,8 @@ _MOST_CALLS = 10_000
 """Calls under way at once, streams included; more are refused, because each waiting call takes memory."""
 _MOST_STREAMS = 9_000
 """Streams among them. They last, so that many callers' streams together would otherwise keep every short call out."""
+_LISTS = "List"
+"""The names of methods that read page by page begin so (AIP-132)."""
 _READ_SECONDS = 30.0
 """How long a stream's message may wait until its client has read those before it."""
 _FAREWELL_SECONDS = 1.0
@@ -118,6 +120,8 @@ def _unary(
     behaviour: Callable[[Any, Context], Awaitable[Message]], method: str, calls: Calls, enter: Entrance
 ) -> Callable[..., Awaitable[Message]]:
     observed = Observed(_short(method))
+    quotas = calls.quotas
+    under_way = quotas and (quotas.list if _short(method).startswith(_LISTS) else quotas.call)
 
     async def guarded(request: Message, context: Context) -> Message:
         calls.under_way += 1
@@ -127,7 +131,7 @@ def _unary(
                 await _enter(enter, context, calls)
                 _spend(request, context, calls)
                 await _admit(request, context)
-                with calls.quotas.call(_caller(context)) if calls.quotas else nullcontext():
+                with under_way(_caller(context)) if under_way else nullcontext():
                     return await behaviour(request, context)
             except Exception as error:  # noqa: BLE001 - the client gets it as a status, and it is logged
                 await _abort(context, error, method)

@@ -25,6 +25,9 @@ _ROUNDING = 1e-9
 _MOST_CALLS = 5_000
 """Of one caller under way at once, streams not counted: half of what a server takes. What a slow database makes wait
 would otherwise all be one caller's."""
+_MOST_LISTS = 100
+"""Of one caller under way at once. They wait for the few threads of reads that scan, one behind the other whoever asks;
+so thousands of one caller, which his bucket holds, would be in front of everybody else's."""
 _IPV6_NETWORK = 64
 """Whoever has one address below such a prefix has all of them (RFC 6177)."""
 
@@ -39,6 +42,9 @@ class _Refusal(NamedTuple):
 
 _TOO_MANY_CALLS = _Refusal(
     "TOO_MANY_CALLS_OF_ONE_CALLER", "calls under way already; nothing was done, wait until some have ended", 1.0
+)
+_TOO_MANY_LISTS = _Refusal(
+    "TOO_MANY_CALLS_OF_ONE_CALLER", "lists under way already; nothing was done, wait until some have ended", 1.0
 )
 _TOO_MANY_STREAMS = _Refusal(
     "TOO_MANY_STREAMS", "streams open already; nothing was done, end one, or try again later", 30.0
@@ -59,13 +65,14 @@ class Quotas:
     ) -> None:
         """Allow each caller ``per_second`` tokens, up to ``burst`` at once, and so many open ``streams``.
 
-        Of his other calls ``most_calls`` may be under way at once.
+        Of his other calls ``most_calls`` may be under way at once, and beside them a hundred that list something.
         """
         self._per_token, self._burst, self._most_streams, self._clock = 1 / per_second, burst, streams, clock
         self._full_at: dict[str, float] = {}
         """By caller, in the order of their last calls: when the bucket will be full again, by the monotonic clock."""
         self._streams: Counter[str] = Counter()
         self._calls: Counter[str] = Counter()
+        self._lists: Counter[str] = Counter()
         self._most_calls = most_calls
 
     def spend(self, caller: str, tokens: int = 1) -> None:
@@ -96,12 +103,20 @@ class Quotas:
             self._full_at[caller] -= min(tokens, self._burst) * self._per_token
 
     def call(self, caller: str) -> AbstractContextManager[None]:
-        """Count a call of ``caller``, one that is no stream, as under way until the block ends.
+        """Count a call of ``caller``, one that is no stream and no list, as under way until the block ends.
 
         Raises:
             Exhausted: at the beginning of the block, as he has too many under way already.
         """
         return _counted(self._calls, caller, self._most_calls, _TOO_MANY_CALLS)
+
+    def list(self, caller: str) -> AbstractContextManager[None]:
+        """Count a call of ``caller`` that lists something as under way until the block ends.
+
+        Raises:
+            Exhausted: at the beginning of the block, as he has too many under way already.
+        """
+        return _counted(self._lists, caller, _MOST_LISTS, _TOO_MANY_LISTS)
 
     def stream(self, caller: str) -> AbstractContextManager[None]:
         """Count a stream of ``caller`` as open until the block ends.

@@ -369,6 +369,12 @@ KIT = {
         "if left is not None:",
         "tests/unit/sagakit/rpc/test_observed.py::test_a_call_that_its_client_cancels_is_counted_as_cancelled",
     ),
+    "one-caller-s-lists-go-first": Mutant(
+        "sagakit/rpc/guard.py",
+        "quotas.list if _short(method).startswith(_LISTS) else quotas.call",
+        "quotas.call",
+        "tests/unit/sagakit/rpc/test_guard_many_calls.py::test_one_caller_s_calls_under_way_leave_room_for_another_s",
+    ),
     "one-caller-takes-all-calls": Mutant(
         "sagakit/rpc/quotas.py",
         "self._calls, caller, self._most_calls,",

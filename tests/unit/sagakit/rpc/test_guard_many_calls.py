@@ -4,11 +4,14 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from typing import Any
 
 import grpc
+import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 
 from devstack.layout import free_port
+from sagakit.rpc import quotas
 from sagakit.rpc.callers import Caller, make_current
 from sagakit.rpc.gate import ALWAYS_OPEN, Entrance, Gate
 from sagakit.rpc.guard import Calls, Context, Guard
@@ -124,7 +127,11 @@ class ByName(Gate):
         return enter
 
 
-async def test_one_caller_s_calls_under_way_leave_room_for_another_s() -> None:
+async def refused_beside(method: str, of_each: Quotas) -> tuple[int, list[str]]:
+    """Have ann call ``method`` eight times at once, slowly; return how often she is refused, and what goes on beside.
+
+    That is the same method of bob's, and another method of ann's.
+    """
     go_on = asyncio.Event()
 
     async def wait(request: Message, _: Context) -> Message:
@@ -132,20 +139,32 @@ async def test_one_caller_s_calls_under_way_leave_room_for_another_s() -> None:
             await go_on.wait()
         return request
 
+    def made(of: str, text: str, name: str) -> Any:
+        invoke = channel.unary_unary(f"/echo/{of}", *codec[::-1])
+        return invoke(Message(service=text), metadata=(("name", name),), timeout=20)
+
     codec = (Message.FromString, Message.SerializeToString)
-    methods = {"Call": grpc.unary_unary_rpc_method_handler(wait, *codec)}
-    server, calls = grpc.aio.server(), Calls(most=5, quotas=Quotas(1000, 2000, 10, most_calls=3))
+    methods = {of: grpc.unary_unary_rpc_method_handler(wait, *codec) for of in ("Call", "ListThings")}
+    server, calls = grpc.aio.server(), Calls(most=12, quotas=of_each)
     server.add_generic_rpc_handlers((Guard(grpc.method_handlers_generic_handler("echo", methods), calls, ByName()),))
     port = server.add_insecure_port(f"127.0.0.1:{free_port()}")
     await server.start()
-    ann, bob = ({"metadata": (("name", name),), "timeout": 20} for name in ("ann", "bob"))
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        waiting = [asyncio.ensure_future(call(channel)(Message(service="slow"), **ann)) for _ in range(8)]
+        waiting = [asyncio.ensure_future(made(method, "slow", "ann")) for _ in range(8)]
         done, _ = await asyncio.wait(waiting, timeout=10, return_when=asyncio.FIRST_COMPLETED)
         assert {one.exception().code() for one in done} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
-        assert (await call(channel)(Message(service="quick"), **bob)).service == "quick"
+        (other,) = methods.keys() - {method}
+        beside = [(await made(method, "bob's", "bob")).service, (await made(other, "another", "ann")).service]
         go_on.set()
         ends = await asyncio.gather(*waiting, return_exceptions=True)
-        assert Counter(type(one) for one in ends) == {Message: 3, grpc.aio.AioRpcError: 5}
-        assert (await call(channel)(Message(service="again"), **ann)).service == "again", "there is room again"
+        assert (await made(method, "again", "ann")).service == "again", "there is room again"
     await server.stop(None)
+    return sum(isinstance(one, grpc.aio.AioRpcError) for one in ends), beside
+
+
+@pytest.mark.parametrize("method", ["Call", "ListThings"])
+async def test_one_caller_s_calls_under_way_leave_room_for_another_s(
+    monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(quotas, "_MOST_LISTS", 3)
+    assert await refused_beside(method, Quotas(1000, 2000, 10, most_calls=3)) == (5, ["bob's", "another"])
