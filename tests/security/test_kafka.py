@@ -1,5 +1,6 @@
 """Kafka is closed: who has no login gets nowhere, and who has one does what the manifests say and nothing else."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,12 +23,16 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from devstack.errors import DevstackError
 from devstack.security import DEPLOYER
 from devstack.services import NAMES
 from devstack.stack import Stack
+from sagakit.kafka import group_owner
 from sagakit.service.access import OPERATORS, REPLAY, Access, read_access
 from sagakit.service.deploy import grant_access
 from tests.support.logins import client_of, with_certificate, write
+from tests.support.shop import COMPLETED, Shop
+from tests.support.sql import query
 from tests.support.wait import eventually
 from tools.paths import SCHEMAS
 from tools.schemas import read_topics
@@ -104,6 +109,28 @@ def test_a_service_is_a_member_of_no_other_group_and_moves_none(closed_stack: St
     with pytest.raises(KafkaException) as refused:
         moved["delivery_svc"].result(_SECONDS)
     assert code_of(refused.value) == KafkaError.GROUP_AUTHORIZATION_FAILED
+
+
+def test_a_forged_claim_of_a_group_stops_nobody_who_runs_and_an_operator_takes_it_back(closed_stack: Stack) -> None:
+    """This one is left: a service can claim another's group, and cannot be its member."""
+    service = closed_stack.service("delivery_svc")
+    ((found,),) = query(service.dsn, "SELECT installation_id FROM installation")
+    ours, nobody = str(found), str(uuid.UUID(int=0))
+    try:
+        group_owner.hand_over(client_of(closed_stack, "product_svc"), "delivery_svc", nobody)
+        must_complete_an_order(closed_stack)
+        service.stop()
+        with pytest.raises(DevstackError, match=f"belongs to installation {nobody}.* claim delivery_svc {ours}"):
+            service.start()
+    finally:
+        group_owner.hand_over(client_of(closed_stack, OPERATORS), "delivery_svc", ours)
+        service.start()
+    must_complete_an_order(closed_stack)
+
+
+def must_complete_an_order(stack: Stack) -> None:
+    with Shop(stack) as shop:
+        assert shop.final(shop.place(shop.product()), 60).status == COMPLETED
 
 
 def _makes_a_topic(admin: AdminClient) -> None:
