@@ -18,6 +18,7 @@ from sagakit.offsets.handled import Offsets, WentBackError
 from sagakit.postgres.database import Database
 from sagakit.postgres.pipeline import Pipeline, Session
 from sagakit.records import Record
+from sagakit.runtime import metrics
 from sagakit.trace_context import trace_of
 
 T = TypeVar("T")
@@ -118,7 +119,9 @@ class BatchHandler:
     def _apply(self, messages: Sequence[Message[Record]]) -> None:
         """Commit the effects of ``messages``, then publish the answers and wait until Kafka has them."""
         before = self._offsets.along()
+        began = time.perf_counter()
         encoded = self._transact(lambda pipeline: self._react(messages, pipeline, before))
+        metrics.COMMIT_SECONDS.observe(time.perf_counter() - began)
         self._offsets.stored(before)
         self._producer.deliver(encoded)
 

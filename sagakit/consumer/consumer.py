@@ -19,6 +19,7 @@ from sagakit.consumer.batch_handler import BatchHandler, Failed
 from sagakit.consumer.batch_reader import BatchReader
 from sagakit.consumer.dispatch import Handle
 from sagakit.consumer.held_back import HeldBack, parted
+from sagakit.consumer.lag import ConsumerLag
 from sagakit.consumer.membership import Membership
 from sagakit.consumer.offset_keeper import OffsetKeeper
 from sagakit.consumer.parking import Parking
@@ -69,6 +70,7 @@ class Consumer:
         self._batch_size, self._on_crash = batch_size, on_crash
         self._batch_reader = BatchReader(batch_size)
         self._offsets = Offsets()
+        self._lag = ConsumerLag(topics, self._offsets)
         self._batch_handler = BatchHandler(handle, codec, database, producer, self._offsets)
         self._parking, self._held_back, paused = Parking(group, producer), HeldBack(), PausedPartitions()
         self._unreadable = UnreadableBatches(client)
@@ -132,6 +134,7 @@ class Consumer:
                 if self._is_placed():
                     self._turn()
                 self._membership.keep_offsets()
+                self._lag.look(self._membership.client, self._membership.owned)
                 self._stall_repair.repair()
             self._membership.leave(wait=True)
             self._state = "ended"

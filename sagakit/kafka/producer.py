@@ -107,6 +107,7 @@ class Producer:
                 the same, and the late one may still arrive.
             KafkaException: Kafka will never take one of them, such as one that is too large for its topic.
         """
+        began = time.perf_counter()
         flight = _Flight(len(messages))
         with self._producing:
             sent, error = self._produce(messages, flight)
@@ -114,6 +115,8 @@ class Producer:
             flight.failed += [error] * (len(messages) - sent)
         self._wait(flight, time.monotonic() + seconds)
         metrics.tally(metrics.PUBLISHED, (message.topic() or "" for message in flight.landed))
+        if messages and len(flight.landed) == len(messages):
+            metrics.PUBLISH_SECONDS.observe(time.perf_counter() - began)
         if flight.failed:
             refusals = [KafkaException(error) for error in flight.failed]
             for refusal in refusals:

@@ -7,11 +7,13 @@ from prometheus_client import Gauge
 from sagakit.errors import Exhausted
 from sagakit.outbox import table
 from sagakit.postgres.database import Database
+from sagakit.postgres.pipeline import Transaction
 from sagakit.runtime.logs import logger, one_line
 
 log = logger("outbox")
 
 _ROWS = Gauge("sagakit_outbox_rows", "Rows in the outbox at the last count; no more than its limit are counted.")
+_OLDEST = Gauge("sagakit_outbox_oldest_seconds", "Age of the outbox's oldest row at the last count; 0 without one.")
 
 
 def outbox_full() -> Exhausted:
@@ -61,10 +63,11 @@ class OutboxBound:
     async def count(self) -> None:
         """Count the rows now."""
         before = self._since
-        self._counted = await self._database.run(lambda tx: table.count(tx, self._limit))
+        self._counted, oldest = await self._database.run(self._look)
         # What changed while it was counted may be in the count or not.
         self._since = max(0, self._since - before)
         _ROWS.set(self._counted)
+        _OLDEST.set(oldest)
         full = self._counted >= self._limit
         if full != self._full:
             self._full = full
@@ -72,3 +75,7 @@ class OutboxBound:
                 log.error("outbox full: writes are refused until Kafka takes what waits", rows=self._counted)
             else:
                 log.info("outbox has room again", rows=self._counted)
+
+    def _look(self, tx: Transaction) -> tuple[int, float]:
+        oldest = table.oldest_seconds(tx)
+        return table.count(tx, self._limit), oldest()

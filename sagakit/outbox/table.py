@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, DateTime, Identity, LargeBinary, MetaData, Table, Text, func
 
 from sagakit.messages import Encoded
-from sagakit.postgres.pipeline import Transaction
+from sagakit.postgres.pipeline import Deferred, Transaction
 from sagakit.postgres.sql import array, columns_of, insert_rows, text_of
 
 outbox = Table(
@@ -23,6 +23,7 @@ outbox = Table(
 
 _ADD = text_of(insert_rows(outbox, columns_of(outbox, Encoded)).returning(outbox.c.outbox_id))
 _COUNT = "SELECT count(*) FROM (SELECT FROM outbox LIMIT %(most)s) AS rows"
+_OLDEST = "SELECT extract(epoch FROM now() - create_time) AS age FROM outbox ORDER BY outbox_id LIMIT 1"
 # Rows that the relay has locked are skipped: the relay removes them itself, and may wait long for Kafka.
 _REMOVE_UNCLAIMED = """
     DELETE FROM outbox WHERE outbox_id IN (
@@ -49,6 +50,12 @@ def add(transaction: Transaction, messages: Sequence[Encoded]) -> Iterable[Any]:
 def remove(transaction: Transaction, ids: Sequence[int]) -> None:
     """Remove those of the rows ``ids``, which Kafka has acknowledged, that no relay has locked."""
     transaction.execute(_REMOVE_UNCLAIMED, {"ids": array(ids)})
+
+
+def oldest_seconds(transaction: Transaction) -> Deferred[float]:
+    """Ask for the age of the oldest row in seconds, 0 where there is none. Ids are given away as rows are stored."""
+    rows = transaction.execute(_OLDEST)
+    return lambda: max((0.0, *(float(row.age) for row in rows)))
 
 
 def count(transaction: Transaction, most: int) -> int:

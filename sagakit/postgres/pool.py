@@ -15,6 +15,7 @@ import psycopg
 
 from sagakit.errors import Unavailable
 from sagakit.postgres.pipeline import Session
+from sagakit.runtime import metrics
 
 _WAIT_SECONDS = 5.0
 _FRESH_SECONDS = 1.0
@@ -51,6 +52,7 @@ class Pool:
         """
         if not self._room.acquire(timeout=_WAIT_SECONDS):
             raise Unavailable("all connections to the database are in use")
+        metrics.CONNECTIONS_IN_USE.inc()
         try:
             pooled = self._working() or self._new()
             try:
@@ -58,6 +60,7 @@ class Pool:
             finally:
                 self._give_back(pooled)
         finally:
+            metrics.CONNECTIONS_IN_USE.dec()
             self._room.release()
 
     def connect_anew(self) -> None:

@@ -6,12 +6,21 @@ from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
+_QUICK = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
 
 CONSUMED = Counter("sagakit_messages_consumed_total", "Messages handled, their offset committed.", ["topic"])
 PUBLISHED = Counter("sagakit_messages_published_total", "Messages acknowledged by Kafka.", ["topic"])
 BATCH_MESSAGES = Histogram("sagakit_batch_messages", "Messages in one consumed batch.", buckets=_SIZES)
 BATCH_SECONDS = Histogram("sagakit_batch_seconds", "From a batch's first message to its replies' acknowledgement.")
+COMMIT_SECONDS = Histogram(
+    "sagakit_batch_commit_seconds", "From a batch's first statement to its last commit.", buckets=_QUICK
+)
+PUBLISH_SECONDS = Histogram(
+    "sagakit_publish_seconds", "From handing messages to Kafka's client to their acknowledgement.", buckets=_QUICK
+)
+CONNECTIONS_IN_USE = Gauge("sagakit_database_connections_in_use", "Pooled connections to the database in use.")
+LOOP_LAG = Histogram("sagakit_event_loop_lag_seconds", "By how much the event loop is late.", buckets=_QUICK)
 REJOINED = Counter("sagakit_consumer_rejoins_total", "Times that a stalled consumer joined its group anew.")
 RECONNECTED = Counter(
     "sagakit_producer_reconnects_total", "Times that a producer which no broker answered connected anew."

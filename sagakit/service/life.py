@@ -38,6 +38,7 @@ from sagakit.postgres.settings import MigrationSettings
 from sagakit.rpc.scopes import MethodWithoutScope
 from sagakit.rpc.server import Api, RpcServer
 from sagakit.runtime import logs, metrics, metrics_server, settings
+from sagakit.runtime.loop_lag import watch_loop
 from sagakit.runtime.periodic import Periodic
 from sagakit.runtime.tls_files import UnusableFiles
 from sagakit.service.manifest import Manifest
@@ -178,7 +179,7 @@ class _Running(Generic[SettingsT]):
         consumer = self._make_consumer(wiring)
         schemas = Periodic("schemas", self._refresh_schemas, interval_seconds=_SCHEMAS_SECONDS)
         background = (consumer, *wiring.background, schemas)
-        tasks = [asyncio.create_task(task()) for task in wiring.tasks]
+        tasks = [asyncio.create_task(task()) for task in (watch_loop, *wiring.tasks)]
         if (
             await self._wait_for_database()
             and await self._wait_for_contracts()

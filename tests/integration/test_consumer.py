@@ -20,6 +20,7 @@ from sagakit.postgres.sql import array
 from sagakit.records import Record
 from tests.support.kafka import parked_from, taped
 from tests.support.scratch import Group, Recorded, scratch_group, store
+from tests.support.series import Since, value
 from tests.support.wait import eventually
 
 
@@ -242,3 +243,32 @@ def test_an_offset_that_the_broker_did_not_take_is_committed_again_though_nothin
     has_effects(group, range(10))
     has_committed(group, [10])
     assert refused
+
+
+def test_the_lag_is_what_is_not_handled_yet(group: Group) -> None:
+    group.send(range(30))
+    mended = threading.Event()
+
+    def fail(_: list[int]) -> None:
+        if not mended.is_set():
+            raise Unavailable("not yet")
+
+    def lag_is(messages: int) -> None:
+        assert value("sagakit_consumer_lag_messages", topic=group.topic) == messages
+
+    group.consume(Recorded(fail), batch_size=10)
+    eventually(lambda: lag_is(30))
+    group.send(range(30, 35))
+    eventually(lambda: lag_is(35))
+    mended.set()
+    eventually(lambda: lag_is(0))
+
+
+def test_each_commit_of_a_batch_is_measured_once(group: Group) -> None:
+    since = Since()
+    group.send(range(30))
+    handle = Recorded()
+    group.consume(handle, batch_size=10)
+    has_effects(group, range(30))
+    has_committed(group, [30])
+    assert since("sagakit_batch_commit_seconds_count") == len(handle.calls)

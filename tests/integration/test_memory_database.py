@@ -107,6 +107,7 @@ def test_the_fast_path_passes_over_what_the_relay_has_in_hand(database: Database
     def remove() -> None:
         database.transact(lambda tx: table.remove(tx, ids))
         assert database.transact(lambda tx: table.count(tx, 10)) == 2
+        assert database.transact(lambda tx: table.oldest_seconds(tx)()) >= 0
 
     producer: Any = Elsewhere(remove)
     assert Relay(database, producer, age_seconds=-1, interval_seconds=1).relay_once() == 2

@@ -13,10 +13,12 @@ from sagakit.errors import Unavailable
 from sagakit.kafka.producer import Producer
 from sagakit.messages import Encoded
 from sagakit.outbox import table
+from sagakit.outbox.bound import OutboxBound
 from sagakit.outbox.relay import Relay
 from sagakit.postgres.database import Database
 from tests.support.kafka import Tape, create_topic, delete_topics, headers, taped
 from tests.support.scratch import PREFIX, database_of, migrated_database
+from tests.support.series import value
 
 
 @dataclass
@@ -136,3 +138,14 @@ def test_a_running_relay_finds_what_is_left_by_itself(left: Left) -> None:
     assert len(left.published(1200)) == 1200
     relay.stop()
     assert left.rows() == 0
+
+
+async def test_how_much_waits_and_for_how_long_is_shown(left: Left) -> None:
+    bound = OutboxBound(left.database, limit=2, interval_seconds=60)
+    await bound.count()
+    assert [value(f"sagakit_outbox_{one}") for one in ("rows", "oldest_seconds")] == [0, 0]
+    left.leave("1", "2", age_seconds=90)
+    left.leave("3", age_seconds=1)
+    await bound.count()
+    assert value("sagakit_outbox_rows") == 2, "as many as it may hold are counted"
+    assert 90 <= (value("sagakit_outbox_oldest_seconds") or 0) < 900

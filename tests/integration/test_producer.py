@@ -12,6 +12,7 @@ from sagakit.kafka.producer import Producer
 from sagakit.messages import Encoded
 from tests.support.kafka import create_topic, delete_topics, taped
 from tests.support.scratch import PREFIX
+from tests.support.series import Since
 from tests.support.wait import eventually
 
 TOPIC = f"{PREFIX}producer"
@@ -65,3 +66,15 @@ def test_what_kafka_does_not_take_in_time_is_unavailable() -> None:
     with pytest.raises(Unavailable, match=r"Kafka has not taken every message within 0\.2 seconds"):
         producer.deliver(batch("any", 1), 0.2)
     producer.close(0.1)
+
+
+def test_what_kafka_has_taken_is_measured_once_for_each_batch(stack: Stack, topic: str) -> None:
+    since = Since()
+    producer = Producer({"bootstrap.servers": stack.bootstrap}, lambda _: None)
+    producer.deliver(batch(topic, 20))
+    producer.deliver(batch(topic, 1))
+    producer.deliver([])
+    with pytest.raises(Unavailable):
+        producer.deliver(batch(topic, 5), 0)
+    producer.close(5)
+    assert since("sagakit_publish_seconds_count") == 2

@@ -21,6 +21,11 @@ class Since:
         return {tuple(value for _, value in sorted(labels)): by for labels, by in changed.items() if by}
 
 
+def value(sample: str, **labels: str) -> float | None:
+    """Return what ``sample`` shows now; None where it is not there."""
+    return _all().get((sample, frozenset(labels.items())))
+
+
 def _difference(now: float, before: float) -> float:
     """Return ``now - before``, without what adding many durations has made of the last digits."""
     return round(now - before, 6)

@@ -146,7 +146,13 @@ class MemoryConsumer(_Client):
             for one in partitions
         ]
 
-    def get_watermark_offsets(self, partition: TopicPartition, timeout: float = -1) -> tuple[int, int]:  # noqa: ARG002
+    def get_watermark_offsets(
+        self,
+        partition: TopicPartition,
+        timeout: float = -1,  # noqa: ARG002
+        *,
+        cached: bool = False,  # noqa: ARG002
+    ) -> tuple[int, int]:
         place = partition.topic, partition.partition
         return self.broker.begin(place), self.broker.end(place)
 

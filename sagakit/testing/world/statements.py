@@ -113,6 +113,11 @@ def _count(tx: Tables, given: Parameters) -> Sequence[Any]:
     return [Row(count=min(len(tx.read("outbox")), given["most"]))]
 
 
+def _oldest(tx: Tables, _: Parameters) -> Sequence[Any]:
+    rows = sorted(tx.read("outbox").items())[:1]
+    return [Row(age=(tx.now - row.create_time).total_seconds()) for _, row in rows]
+
+
 def _timeline(tx: Tables, _: Parameters) -> Sequence[Any]:
     return [Row(line=str(tx.database.timeline), tables=None, position=0)]
 
@@ -132,6 +137,7 @@ class Statements:
         "DELETE FROM outbox WHERE outbox_id = ANY": _remove,
         "SELECT outbox_id, topic, key, value, headers FROM outbox": _claim,
         "SELECT count(*) FROM (SELECT FROM outbox": _count,
+        "SELECT extract(epoch FROM now() - create_time) AS age FROM outbox": _oldest,
         "SELECT concat_ws('/', system_identifier": _timeline,
         "SELECT pg_notify": _nothing,  # nobody watches
     }

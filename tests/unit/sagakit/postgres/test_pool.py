@@ -12,6 +12,7 @@ import pytest
 from sagakit.errors import Unavailable
 from sagakit.postgres import pool
 from sagakit.postgres.pool import Pool
+from tests.support.series import Since
 
 
 class Connection:
@@ -147,3 +148,23 @@ def test_closing_closes_what_is_idle_now_and_what_is_in_use_later(server: Server
         shared.close()
         assert server.open == 1
     assert server.open == 0
+
+
+def test_connections_in_use_are_shown_until_they_are_given_back(server: Server) -> None:
+    since, pool = Since(), Pool(server.connect, 2)
+
+    def in_use() -> float:
+        return since("sagakit_database_connections_in_use")
+
+    with pool.session():
+        assert in_use() == 1
+        with pool.session():
+            assert in_use() == 2
+        assert in_use() == 1
+    assert in_use() == 0
+    pool.connect_anew()
+    server.away = True
+    with pytest.raises(psycopg.OperationalError), pool.session():
+        pass
+    assert in_use() == 0
+    pool.close()
