@@ -13,7 +13,8 @@ from ordersaga_client import TokenError, token_from_environment, token_in_file, 
 
 from ordersaga_cli.line import Failed
 from ordersaga_cli.places import ORCHESTRATOR_SVC, ORDER_SVC, Place, lent_token, secured, token_file
-from ordersaga_cli.settings import CallSettings, read
+from ordersaga_cli.settings import read
+from sagakit.rpc.call_settings import CallSettings
 from sagakit.runtime.settings import is_loopback, listen
 
 Answer = TypeVar("Answer")

@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from ordersaga_cli import show
 from ordersaga_cli.line import Command, json_option
 from ordersaga_cli.places import ROOT, Place, running, secured
-from ordersaga_cli.settings import ReadingSettings, read
+from ordersaga_cli.settings import read
+from sagakit.runtime.client_tls import ReadingSettings
 from sagakit.service.manifest import found
 
 _SECONDS = 5.0
