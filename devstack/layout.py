@@ -25,6 +25,7 @@ _HIGHEST_PORT = 65535
 # Below the range from which Linux takes ports for outgoing connections: a client that tries again and again to reach a
 # server that is down would otherwise get that very port one day, and connect to itself.
 _FREE_PORTS = range(20_000, 32_768)
+_CONSOLE_PORT = 8088
 _PASSABLE = 0o755
 _LOOK_SECONDS = 0.5
 """How often to look whether a port has become free."""
@@ -39,6 +40,8 @@ class Layout:
     grpc_ports: dict[str, int] = field(default_factory=dict)
     metrics_ports: dict[str, int] = field(default_factory=dict)
     server_ports: dict[str, int] = field(default_factory=dict)
+    console_port: int | None = None
+    """The console's; None where `up` starts none."""
     uses_environment: bool = False
     """Whether servers that the environment names are used instead of started."""
     session_seconds: float = 6.0
@@ -60,6 +63,7 @@ class Layout:
             grpc_ports={name: _port(grpc_variable(name), one.grpc_port) for name, one in MANIFESTS.items()},
             metrics_ports={name: _port(metrics_variable(name), one.metrics_port) for name, one in MANIFESTS.items()},
             server_ports={name: _port(f"{name.upper()}_PORT", 0) for name in ("kafka", "registry", "postgres")},
+            console_port=_port("CONSOLE_PORT", _CONSOLE_PORT),
             uses_environment=True,
             secure=bool(os.environ.get("SECURE")),
         )

@@ -113,6 +113,20 @@ class Security:
             **{f"{server}_TLS_KEY": str(key) for server in ("GRPC", "METRICS")},
         }
 
+    def console_settings(self) -> Mapping[str, str]:
+        """Return the settings of the console, which looks as an operator does; none in an open stack."""
+        if not self.on:
+            return {}
+        certificate, key = self.pair("console")
+        return {
+            "AUTH_MODE": "jwt",
+            "CONSOLE_TLS_CERTIFICATE": str(certificate),
+            "CONSOLE_TLS_KEY": str(key),
+            "GRPC_TLS_CA": str(self.ca),
+            "METRICS_TLS_CA": str(self.ca),
+            **self.settings(OPERATORS),
+        }
+
     def _registry_settings(self, login: str) -> dict[str, str]:
         return {
             "SCHEMA_REGISTRY_USERNAME": login,

@@ -14,6 +14,7 @@ import psycopg
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from devstack.console import Console
 from devstack.contracts import deploy_contracts, make_room_for_registry
 from devstack.errors import DevstackError, in_one_line
 from devstack.kafka import Kafka
@@ -32,7 +33,7 @@ from sagakit.postgres.settings import DatabaseSettings
 Tell = Callable[[str, str], None]
 """Is told what a part is doing: the part's name, and a few words."""
 CONTRACTS = "topics and schemas"
-Part = TypeVar("Part", bound=Server)
+Part = TypeVar("Part")
 
 
 class Stack:
@@ -54,6 +55,8 @@ class Stack:
         }
         """The server of each service's database."""
         self._services = {name: self._service(name) for name in NAMES}
+        self.console = Console(layout, self._state)
+        """What shows the stack to a browser; `up` starts it where the layout gives it a port."""
         self._replicas: list[Service] = []
 
     @classmethod
@@ -87,7 +90,8 @@ class Stack:
     @property
     def parts(self) -> list[Server]:
         """Every part, in the order of starting."""
-        return [*self.database_servers, self.kafka, self.registry, *self._services.values(), *self._replicas]
+        servers = [*self.database_servers, self.kafka, self.registry]
+        return [*servers, *self._services.values(), *self._replicas, *self.consoles]
 
     @property
     def database_servers(self) -> list[Postgres]:
@@ -96,13 +100,33 @@ class Stack:
 
     @property
     def stale(self) -> list[str]:
-        """The services that run older code than there is now; `up` restarts them."""
-        return [name for name, service in self._services.items() if service.is_stale]
+        """The services, the console too, that run older code than there is now; `up` restarts them."""
+        return [name for name, part in self._restartable.items() if part.is_stale]
 
     @property
     def state(self) -> dict[str, object]:
         """What stands in the state file."""
         return self._state.as_dict()
+
+    @property
+    def console_asks(self) -> dict[str, str]:
+        """The settings that tell the console whom to ask, once the services have their ports."""
+        return {
+            **{f"{name.upper()}_ADDRESS": service.grpc for name, service in self._services.items()},
+            **{f"{name.upper()}_METRICS": service.metrics for name, service in self._services.items()},
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "SCHEMA_REGISTRY_URL": self.registry_url,
+        }
+
+    @property
+    def consoles(self) -> list[Console]:
+        """The console, where `up` starts one."""
+        return [] if self._layout.console_port is None else [self.console]
+
+    @property
+    def _restartable(self) -> dict[str, Service | Console]:
+        parts: list[Service | Console] = [*self._services.values(), *self.consoles]
+        return {part.name: part for part in parts}
 
     def service(self, name: str) -> Service:
         """Return a service by its name."""
@@ -142,7 +166,7 @@ class Stack:
             pool.shutdown()
 
     def restart(self, names: Collection[str], tell: Tell = lambda _, __: None) -> None:
-        """Restart services, all where ``names`` is empty, and return when they are ready.
+        """Restart services or the console, all where ``names`` is empty, and return when they are ready.
 
         Raises:
             DevstackError: there is none of that name, or it was never started, or a server that it needs does not run,
@@ -151,7 +175,7 @@ class Stack:
         servers = [*self.database_servers, self.kafka, self.registry]
         if alone := [server.name for server in servers if server.name in names]:
             raise DevstackError(f"{alone[0]} cannot be restarted alone; make down and make up restart everything")
-        services = _chosen(self._services, names or NAMES)
+        services = _chosen(self._restartable, names or list(self._restartable))
         with self._locked():
             self._look_at_what_runs()
             if away := [server.name for server in servers if server.pid is None and not server.external]:
@@ -183,8 +207,9 @@ class Stack:
         if not self._layout.data.exists():
             return
         with self._locked():
+            ours = [*self.consoles, *self._services.values(), *self._replicas]
             with ThreadPoolExecutor() as pool:
-                list(pool.map(lambda service: self._stop(service, tell), [*self._services.values(), *self._replicas]))
+                list(pool.map(lambda part: self._stop(part, tell), ours))
             for part in (self.registry, self.kafka, *self.database_servers):
                 self._stop(part, tell)
 
@@ -210,6 +235,7 @@ class Stack:
             self.security.must_be_whole()
             for service in self._services.values():
                 service.keep_ports()
+            self.console.keep_port()
         return running
 
     def _close_or_open(self, running: set[str]) -> None:
@@ -252,7 +278,7 @@ class Stack:
             tell(part.name, "stopped")
 
     @classmethod
-    def _restart(cls, service: Service, tell: Tell) -> None:
+    def _restart(cls, service: Service | Console, tell: Tell) -> None:
         cls._stop(service, tell)
         service.start(partial(tell, service.name))
         tell(service.name, READY)
@@ -281,6 +307,8 @@ class _Start:
         services = [self._stack.service(name) for name in NAMES]
         for service in services:  # first of all: what is in the way is told at once
             service.check_ports(partial(self._tell, service.name))
+        for console in self._stack.consoles:
+            console.check_port(partial(self._tell, console.name))
         archive = self._pool.submit(self._stack.registry.prepare, partial(self._tell, "registry"))
         databases = self._pool.submit(self._start_databases)
         kafka = self._pool.submit(self._start, self._stack.kafka)
@@ -295,11 +323,15 @@ class _Start:
             if not service.is_current(*servers):
                 self._tell(service.name, "starting")
                 service.launch(*servers)
+        for console in self._stack.consoles:
+            self._tell(console.name, "starting")
+            console.launch(self._stack.console_asks)
         _wait_for(registry)
         self._tell(CONTRACTS, "making topics, registering schemas")
         deploy_contracts(self._stack.security, self._stack.bootstrap, self._stack.registry_url)
         self._tell(CONTRACTS, READY)
-        _wait_for(*(self._pool.submit(self._wait_ready, service) for service in services))
+        parts: list[Service | Console] = [*services, *self._stack.consoles]
+        _wait_for(*(self._pool.submit(self._wait_ready, part) for part in parts))
 
     def _start(self, server: Server) -> None:
         server.start(partial(self._tell, server.name))
@@ -323,7 +355,7 @@ class _Start:
                 raise DevstackError(f"{name}'s database cannot be migrated: {in_one_line(error)}") from error
         self._tell(postgres.name, READY)
 
-    def _wait_ready(self, service: Service) -> None:
+    def _wait_ready(self, service: Service | Console) -> None:
         service.wait_ready()
         self._tell(service.name, READY)
 

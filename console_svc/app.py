@@ -1,0 +1,103 @@
+"""The console as an ASGI application: its pages, its actions, its stream, and the door before them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from console_svc import live, overview, saga, sagas, sign_in
+from console_svc.acting import acted
+from console_svc.console import Console
+from console_svc.forgery import Forgery
+from console_svc.guard import Guard
+from console_svc.hub import Hubs
+from console_svc.rendering import STATIC, Rendering, colour_of
+from console_svc.services import Services
+from console_svc.settings import ConsoleSettings
+from console_svc.showing import shown
+from console_svc.visit import Page, Visit
+from console_svc.visitors import Sessions
+
+LARGEST_BODY = 65_536
+PAGES = (overview.PAGE, sagas.PAGE, saga.PAGE)
+ACTIONS = (*saga.ACTIONS,)
+
+
+async def _nothing(_: Visit) -> dict[str, object]:
+    return {}
+
+
+FAILED = Page("", "Not shown", "failed.html", _nothing)
+
+
+def console_of(settings: ConsoleSettings) -> Console:
+    """Return what all requests of a console with ``settings`` share."""
+    services = Services(settings)
+    rendering = Rendering(
+        settings.console_environment,
+        signs_in=settings.auth_mode == "jwt",
+        shows_addresses=settings.console_show_addresses == "yes",
+    )
+    return Console(settings, services, Hubs(services), Sessions(), Forgery(), rendering)
+
+
+def application(console: Console) -> Starlette:
+    """Return the application that serves ``console``."""
+    pages = [(Route(page.path, shown(console, page, FAILED)), page) for page in PAGES]
+    others: list[BaseRoute] = [
+        live.stream(console, pages),
+        *(Route(action.path, acted(console, action), methods=["POST"]) for action in ACTIONS),
+        *sign_in.routes(console),
+        *_of_the_environment(console),
+        Route("/healthz", _alive),
+        Mount("/static", _Kept(directory=STATIC)),
+    ]
+
+    @asynccontextmanager
+    async def life(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await console.hubs.close()
+        await console.services.close()
+
+    return Starlette(
+        routes=[*(route for route, _ in pages), *others],
+        middleware=[Middleware(Guard, hosts=console.settings.allowed_hosts)],
+        lifespan=life,
+        max_body_size=LARGEST_BODY,
+    )
+
+
+class _Kept(StaticFiles):
+    """Files whose addresses have a digest of their contents, so that a browser may keep them."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return the file at ``path``."""
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+async def _alive(_: Request) -> Response:
+    return PlainTextResponse("alive\n")
+
+
+def _of_the_environment(console: Console) -> list[Route]:
+    """Return the routes of what shows the environment's colour: an icon and a style sheet, as nothing is inline."""
+    name = console.settings.console_environment
+    colour = colour_of(name)
+    icon = console.rendering.plain("icon.svg", colour=colour, letter=name[0].upper())
+
+    async def draw(_: Request) -> Response:
+        return HTMLResponse(icon, media_type="image/svg+xml", headers={"cache-control": "max-age=3600"})
+
+    async def style(_: Request) -> Response:
+        text = f":root {{ --env: {colour}; }}\n"
+        return HTMLResponse(text, media_type="text/css", headers={"cache-control": "max-age=3600"})
+
+    return [Route("/icon.svg", draw), Route("/environment.css", style)]

@@ -1,0 +1,111 @@
+"""What all requests share, and how a request becomes a look at a page."""
+
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+
+from console_svc import words
+from console_svc.forgery import Forgery
+from console_svc.hub import Hubs
+from console_svc.rendering import Rendering
+from console_svc.services import Services
+from console_svc.settings import ConsoleSettings
+from console_svc.visit import Visit
+from console_svc.visitors import Sessions, Visitor
+
+CSRF, SESSION, NAME, NOTICE = "console_csrf", "console_session", "console_name", "console_notice"
+"""The cookies that no script can read."""
+ZONE = "console_zone"
+"""The cookie of the zone in which times are shown, which the page's script writes."""
+_MOST_NOTICES: Final = 1000
+
+
+class Notice(NamedTuple):
+    """What is told once, on the next page that a browser sees."""
+
+    tone: Literal["good", "bad"]
+    text: str
+
+
+@dataclass
+class Console:
+    """What all requests share."""
+
+    settings: ConsoleSettings
+    services: Services
+    hubs: Hubs
+    sessions: Sessions
+    forgery: Forgery
+    rendering: Rendering
+    closing: bool = False
+    """Whether the process is about to end, so that streams end as well."""
+    _notices: OrderedDict[str, Notice] = field(default_factory=OrderedDict)
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether visitors need a token."""
+        return self.settings.auth_mode == "jwt"
+
+    def visitor(self, request: Request) -> Visitor | None:
+        """Return who asks; None where nobody has signed in, and somebody must."""
+        return self.sessions.visitor(self.cookie(request, SESSION)) if self.signs_in else Visitor()
+
+    def cookie(self, request: Request, name: str) -> str:
+        """Return one of the browser's cookies; empty where it has none."""
+        return request.cookies.get(self._full(name), "")
+
+    def keep(self, response: Response, name: str, value: str, seconds: int | None = None) -> None:
+        """Have the browser keep a cookie that no script can read and no other site can have sent, or forget it.
+
+        It is forgotten where ``value`` is empty, and else after ``seconds``, or when the browser is closed.
+        """
+        response.set_cookie(
+            self._full(name),
+            value,
+            seconds if value else 0,
+            secure=self._is_secure,
+            httponly=True,
+            samesite="strict",
+        )
+
+    def tell(self, response: Response, notice: Notice) -> None:
+        """Have the next page that this browser sees say ``notice``."""
+        key = secrets.token_urlsafe(12)
+        self._notices[key] = notice
+        if len(self._notices) > _MOST_NOTICES:
+            self._notices.popitem(last=False)
+        self.keep(response, NOTICE, key, 60)
+
+    def told(self, request: Request) -> Notice | None:
+        """Return what this browser is to be told, once."""
+        return self._notices.pop(self.cookie(request, NOTICE), None)
+
+    def visit(
+        self, request: Request, visitor: Visitor, csrf_cookie: str, at: tuple[str, QueryParams, dict[str, str]]
+    ) -> Visit:
+        """Return a look by ``visitor`` at a page: its path, its query, and what the path names."""
+        path, query, parts = at
+        return Visit(
+            services=self.services,
+            hub=self.hubs.of(visitor.token),
+            visitor=visitor,
+            path=path,
+            query=query,
+            parts=parts,
+            actor=visitor.subject or self.cookie(request, NAME),
+            csrf=self.forgery.token(csrf_cookie),
+            zone=words.zone_named(request.cookies.get(ZONE, "")),
+        )
+
+    @property
+    def _is_secure(self) -> bool:
+        return self.settings.console_tls_certificate is not None
+
+    def _full(self, name: str) -> str:
+        """Return a cookie's name; over TLS one that no other host and no clear text can set."""
+        return f"__Host-{name}" if self._is_secure else name

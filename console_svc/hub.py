@@ -1,0 +1,133 @@
+"""The hub: one stream of changes and one look a second for all who see the same, and nothing while nobody looks."""
+
+import asyncio
+import time
+from contextlib import suppress
+
+from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
+
+from console_svc.failures import CallFailed
+from console_svc.pace import Pace
+from console_svc.pulse import Pulse, take
+from console_svc.services import Services
+from sagakit.runtime.logs import logger
+
+log = logger("console")
+
+LOOK_SECONDS = 1.0
+"""How often the pulse is taken."""
+_LINGER_SECONDS = 10.0
+"""How long the hub goes on after the last has left: a browser that goes to another page comes back at once."""
+_AGAIN_SECONDS = 2.0
+
+
+class Hub:
+    """What those see who look with the same token."""
+
+    def __init__(self, services: Services, token: str) -> None:
+        """Ask ``services`` with ``token``, from when somebody joins."""
+        self._services, self._token = services, token
+        self._lookers = 0
+        self._left_at = time.monotonic()
+        self._task: asyncio.Task[None] | None = None
+        self._pace = Pace()
+        self._pulse: Pulse | None = None
+        self._changed = asyncio.Event()
+        self.changes = 0
+        """Grows with each change that somebody may see."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody has looked for a while, so that it may be forgotten."""
+        return self._lookers == 0 and time.monotonic() - self._left_at > _LINGER_SECONDS and self._task is None
+
+    async def pulse(self) -> Pulse:
+        """Return the pulse, not older than two looks."""
+        if self._task is None or self._pulse is None:
+            return await take(self._services, self._token, self._pace)
+        return self._pulse
+
+    def join(self) -> None:
+        """Begin to look; `leave` must follow."""
+        self._lookers += 1
+        if self._task is None:
+            self._pace = Pace()
+            self._task = asyncio.create_task(self._run())
+
+    def leave(self) -> None:
+        """Look no more."""
+        self._lookers -= 1
+        self._left_at = time.monotonic()
+
+    async def wait(self, seen: int, seconds: float) -> None:
+        """Wait until `changes` is no longer ``seen``, ``seconds`` at most."""
+        if self.changes == seen:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), seconds)
+
+    async def close(self) -> None:
+        """End the tasks."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        watching = asyncio.create_task(self._watch())
+        try:
+            while self._lookers or time.monotonic() - self._left_at < _LINGER_SECONDS:
+                try:
+                    self._look_at(await take(self._services, self._token, self._pace))
+                except Exception:  # whatever it is, the next look may be better
+                    log.exception("a look at the services failed")
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            watching.cancel()
+            self._task = None
+
+    def _look_at(self, pulse: Pulse) -> None:
+        before, self._pulse = self._pulse, pulse
+        if before is None or _without_time(before) != _without_time(pulse):
+            self._tell()
+
+    async def _watch(self) -> None:
+        stub = self._services.sagas.stub
+        while True:
+            try:
+                async for change in self._services.sagas.watch(stub.WatchSagas, pb.WatchSagasRequest(), self._token):
+                    self._pace.note(change.saga)
+                    self._tell()
+            except CallFailed as error:
+                log.info("the sagas cannot be watched", error=error.sentence)
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    def _tell(self) -> None:
+        self.changes += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def _without_time(pulse: Pulse) -> tuple[object, ...]:
+    pace = pulse.pace
+    return (
+        pulse.services, pulse.counts, pulse.more, pulse.trouble, pace.done, pace.undone, pace.median,
+    )  # fmt: skip
+
+
+class Hubs:
+    """A hub for each token that somebody looks with."""
+
+    def __init__(self, services: Services) -> None:
+        """Ask ``services``."""
+        self._services, self._hubs = services, dict[str, Hub]()
+
+    def of(self, token: str) -> Hub:
+        """Return the hub of those who look with ``token``."""
+        for idle in [one for one, hub in self._hubs.items() if hub.is_idle]:
+            del self._hubs[idle]
+        return self._hubs.setdefault(token, Hub(self._services, token))
+
+    async def close(self) -> None:
+        """End all of them."""
+        for hub in self._hubs.values():
+            await hub.close()

@@ -1,0 +1,118 @@
+"""One saga: where it stands, what it waits for, how it got there, and what can be done."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
+from ordersaga.orchestrator.v1 import steps_pb2
+from ordersaga.order.v1 import order_pb2
+
+from console_svc.acting import Action, Done, Form, Refused, actor_of
+from console_svc.failures import CallFailed
+from console_svc.visit import OPERATE, Page, Visit
+
+_HISTORY = 100
+_LONGEST_REASON = 500
+ENDED = {pb.SAGA_STATUS_COMPLETED, pb.SAGA_STATUS_COMPENSATED}
+
+
+@dataclass(frozen=True)
+class StepState:
+    """One step of the way, as far as it has come."""
+
+    name: str
+    state: str
+    """``done``, ``waiting``, ``undoing``, ``undone``, ``refused`` or ``ahead``."""
+    pivot: bool
+    event: pb.SagaEvent | None
+    """What said so last."""
+
+
+async def load(visit: Visit) -> Mapping[str, object]:
+    """Read one saga, a page of its history, and its order."""
+    order_id = int(visit.parts["order_id"])
+    answer, order, declaration = await asyncio.gather(
+        _saga(visit, order_id), _order(visit, order_id), _declaration(visit)
+    )
+    return {
+        "saga": answer.saga,
+        "history": list(answer.history),
+        "older": answer.next_history_page_token,
+        "is_newest": not visit.text("before"),
+        "order": order,
+        "steps": steps(answer.saga, list(answer.history), declaration) if declaration else [],
+        "ended": answer.saga.status in ENDED,
+    }
+
+
+async def _saga(visit: Visit, order_id: int) -> pb.GetSagaResponse:
+    request = pb.GetSagaRequest(
+        order_id=order_id, history_page_size=_HISTORY, history_page_token=visit.text("before")[:1000]
+    )
+    return await visit.ask(visit.services.sagas, visit.services.sagas.stub.GetSaga, request)
+
+
+async def _order(visit: Visit, order_id: int) -> order_pb2.Order | None:
+    """Return the saga's order; None where it cannot be had, because the saga says enough."""
+    orders = visit.services.orders
+    try:
+        return (await visit.ask(orders, orders.stub.GetOrder, order_pb2.GetOrderRequest(order_id=order_id))).order
+    except CallFailed:
+        return None
+
+
+async def _declaration(visit: Visit) -> steps_pb2.GetSagaDeclarationResponse | None:
+    pulse = await visit.hub.pulse()
+    return pulse.declaration
+
+
+def steps(
+    saga: pb.Saga, history: list[pb.SagaEvent], declaration: steps_pb2.GetSagaDeclarationResponse
+) -> list[StepState]:
+    """Return each declared step, and how far it has come by the newest event that says so."""
+    said = {
+        pb.SAGA_EVENT_TYPE_STEP_DONE: "done",
+        pb.SAGA_EVENT_TYPE_STEP_REFUSED: "refused",
+        pb.SAGA_EVENT_TYPE_STEP_UNDONE: "undone",
+    }
+    latest = {event.step: event for event in history if event.type in said}
+    found = list[StepState]()
+    for step in declaration.steps:
+        event = latest.get(step.name)
+        state = said[event.type] if event else "done" if saga.status == pb.SAGA_STATUS_COMPLETED else "ahead"
+        if saga.step == step.name:
+            state = "undoing" if saga.status == pb.SAGA_STATUS_COMPENSATING else "waiting"
+        found.append(StepState(step.name, state, step.pivot, event))
+    return found
+
+
+async def retry(visit: Visit, form: Form) -> Done:
+    """Have the pending command sent again now."""
+    order_id = int(visit.parts["order_id"])
+    request = pb.RetrySagaRequest(
+        order_id=order_id, actor=actor_of(visit, form), reason=form.text("reason")[:_LONGEST_REASON]
+    )
+    sagas = visit.services.sagas
+    saga = (await visit.ask(sagas, sagas.stub.RetrySaga, request)).saga
+    return Done(f"{saga.pending_command or 'Its command'} is sent again.", f"/sagas/{order_id}")
+
+
+async def cancel(visit: Visit, form: Form) -> Done:
+    """Have the saga undo what was done."""
+    order_id = int(visit.parts["order_id"])
+    if not form.text("reason"):
+        raise Refused("Say why the saga is to be cancelled: it stands in the history.")
+    request = pb.CancelSagaRequest(
+        order_id=order_id, actor=actor_of(visit, form), reason=form.text("reason")[:_LONGEST_REASON]
+    )
+    sagas = visit.services.sagas
+    await visit.ask(sagas, sagas.stub.CancelSaga, request)
+    return Done("The saga is cancelled: it undoes what was done.", f"/sagas/{order_id}")
+
+
+PAGE = Page("/sagas/{order_id:int}", "Saga", "saga.html", load)
+ACTIONS = (
+    Action("/sagas/{order_id:int}/retry", "/sagas/{order_id}", OPERATE, retry),
+    Action("/sagas/{order_id:int}/cancel", "/sagas/{order_id}", OPERATE, cancel),
+)

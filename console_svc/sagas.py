@@ -1,0 +1,91 @@
+"""The list of sagas: filtered by the address, page by page, with rows that stay where they are."""
+
+import asyncio
+from collections.abc import Mapping
+
+from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
+from ordersaga.order.v1 import order_pb2
+
+from console_svc.saga_filter import STATUSES, SagaFilter
+from console_svc.visit import Page, Visit
+
+_PAGE_SIZE = 50
+_MOST_OF_A_USER = 1000
+_MOST_ROWS = 100
+
+
+async def load(visit: Visit) -> Mapping[str, object]:
+    """Read one page of the list.
+
+    A browser that shows rows already names them (``rows``): it gets these again, wherever they stand now, and the
+    number of others that have come, so that nothing jumps under its cursor.
+    """
+    wanted = SagaFilter.of(visit.query)
+    orders = await _orders_of_user(visit, wanted)
+    rows = _rows(visit)
+    asked, answer, count = await asyncio.gather(
+        _rows_again(visit, rows), _listed(visit, wanted, orders), _count(visit, wanted)
+    )
+    passing = {saga.order_id for saga in answer.sagas}
+    sagas = sorted(asked, key=lambda saga: -saga.order_id) if rows else list(answer.sagas)
+    return {
+        "wanted": wanted,
+        "statuses": STATUSES,
+        "sagas": sagas,
+        "gone": await _gone(visit, wanted, rows, passing) if rows else set(),
+        "fresh": len(passing - set(rows)) if rows else 0,
+        "count": count,
+        "next_page": answer.next_page_token,
+        "is_first": not visit.text("page"),
+        "of_many": orders is not None and len(orders) == _MOST_OF_A_USER,
+    }
+
+
+async def _listed(visit: Visit, wanted: SagaFilter, orders: list[int] | None) -> pb.ListSagasResponse:
+    if orders == []:
+        return pb.ListSagasResponse()
+    sagas = visit.services.sagas
+    return await visit.ask(sagas, sagas.stub.ListSagas, wanted.request(_PAGE_SIZE, visit.text("page"), orders))
+
+
+async def _rows_again(visit: Visit, rows: list[int]) -> list[pb.Saga]:
+    if not rows:
+        return []
+    sagas = visit.services.sagas
+    request = pb.ListSagasRequest(page_size=len(rows), order_ids=rows)
+    return list((await visit.ask(sagas, sagas.stub.ListSagas, request)).sagas)
+
+
+async def _gone(visit: Visit, wanted: SagaFilter, rows: list[int], passing: set[int]) -> set[int]:
+    """Return those of ``rows`` that no longer pass the filter; newer ones may have pushed others off the page."""
+    doubtful = [row for row in rows if row not in passing]
+    if not doubtful or not wanted:
+        return set()
+    sagas = visit.services.sagas
+    still = await visit.ask(sagas, sagas.stub.ListSagas, wanted.request(len(doubtful), orders=doubtful))
+    return set(doubtful) - {saga.order_id for saga in still.sagas}
+
+
+async def _count(visit: Visit, wanted: SagaFilter) -> pb.CountSagasResponse | None:
+    """Return how many sagas pass, where they are few enough to be counted each second."""
+    if not wanted.is_of_sagas_under_way:
+        return None
+    sagas = visit.services.sagas
+    return await visit.ask(sagas, sagas.stub.CountSagas, pb.CountSagasRequest(filter=wanted.proto()))
+
+
+async def _orders_of_user(visit: Visit, wanted: SagaFilter) -> list[int] | None:
+    """Return the newest orders of the user that is asked for; None where any will do."""
+    if not wanted.user:
+        return None
+    orders = visit.services.orders
+    request = order_pb2.ListOrdersRequest(user_id=int(wanted.user), page_size=_MOST_OF_A_USER)
+    return [order.order_id for order in (await visit.ask(orders, orders.stub.ListOrders, request)).orders]
+
+
+def _rows(visit: Visit) -> list[int]:
+    numbers = visit.text("rows").split(",")[:_MOST_ROWS]
+    return [int(one) for one in numbers if one.isdecimal() and 0 < int(one) < 2**63]
+
+
+PAGE = Page("/sagas", "Sagas", "sagas.html", load)

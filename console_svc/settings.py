@@ -1,0 +1,94 @@
+"""What the console reads from its environment."""
+
+import re
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from pydantic import Field
+
+from sagakit.rpc.call_settings import CallSettings
+from sagakit.runtime.settings import Address, Listen, is_loopback
+from sagakit.runtime.tls_files import TlsFile, TlsFiles, problems
+
+_PAIR = ("console_tls_certificate", "console_tls_key")
+_HOST = re.compile(r"[^\s,/@]+")
+
+
+class ServiceAddress(NamedTuple):
+    """Where one service is."""
+
+    name: str
+    """Of the service, such as ``order_svc``."""
+    address: str
+    """Of its API, ``host:port``."""
+
+
+class ConsoleSettings(CallSettings):
+    """Where the console listens, whom it asks, and what it shows."""
+
+    console_listen: Address = Field(default=Listen("127.0.0.1", 8088), description="Where browsers find the console.")
+    console_hosts: str = Field(
+        default="", description="Names, with commas between, by which browsers may call it beside loopback's own."
+    )
+    console_environment: str = Field(
+        default="local", min_length=1, max_length=30, description="What is shown in title and band, such as production."
+    )
+    console_show_addresses: Literal["yes", "no"] = Field(
+        default="no", description="yes shows postal addresses; else dots stand in their place."
+    )
+    console_tls_certificate: str | None = Field(default=None, description="PEM file; with the key it switches TLS on.")
+    console_tls_key: str | None = Field(default=None, description="PEM file of the certificate's private key.")
+    auth_mode: Literal["none", "jwt"] = Field(
+        default="none", description="The services' own: jwt asks who comes for a token."
+    )
+    auth_none_acknowledged: Literal["yes", "no"] = Field(
+        default="no", description="yes lets a console that others can reach serve anyone."
+    )
+    order_svc_address: str = Field(default="127.0.0.1:50051", description="Where order_svc's API is.")
+    product_svc_address: str = Field(default="127.0.0.1:50052", description="Where product_svc's API is.")
+    delivery_svc_address: str = Field(default="127.0.0.1:50053", description="Where delivery_svc's API is.")
+    orchestrator_svc_address: str = Field(default="127.0.0.1:50054", description="Where orchestrator_svc's API is.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto is console on a terminal and json elsewhere."
+    )
+
+    def problems(self) -> Iterator[str]:
+        """Yield a line for settings that contradict each other; it begins with a setting's name."""
+        yield from super().problems()
+        yield from self.missing(_PAIR, _PAIR)
+        yield from problems(self.console_tls_files())
+        if not is_loopback(self.console_listen.host):
+            yield from self._problems_of_a_public_console()
+
+    def _problems_of_a_public_console(self) -> Iterator[str]:
+        if self.auth_mode == "none" and self.auth_none_acknowledged == "no":
+            yield (
+                "AUTH_MODE: must be jwt where CONSOLE_LISTEN is no loopback address, or else AUTH_NONE_ACKNOWLEDGED"
+                f" must be yes (CONSOLE_LISTEN is '{self.console_listen}')"
+            )
+        if not self.allowed_hosts:
+            yield "CONSOLE_HOSTS: must name the hosts by which browsers call it, where CONSOLE_LISTEN is no loopback"
+
+    def console_tls_files(self) -> TlsFiles:
+        """Return the files by which the console itself speaks TLS."""
+        return TlsFiles(
+            TlsFile("CONSOLE_TLS_CERTIFICATE", self.console_tls_certificate),
+            TlsFile("CONSOLE_TLS_KEY", self.console_tls_key),
+            TlsFile("", None),
+        )
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """The hosts, without ports, that ``CONSOLE_HOSTS`` names."""
+        return frozenset(_HOST.findall(self.console_hosts.lower()))
+
+    @property
+    def services(self) -> tuple[ServiceAddress, ...]:
+        """The services, in the order in which they are shown."""
+        return (
+            ServiceAddress("order_svc", self.order_svc_address),
+            ServiceAddress("orchestrator_svc", self.orchestrator_svc_address),
+            ServiceAddress("product_svc", self.product_svc_address),
+            ServiceAddress("delivery_svc", self.delivery_svc_address),
+        )

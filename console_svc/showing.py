@@ -1,0 +1,60 @@
+"""GET: a page, painted whole by the server, from one round of calls side by side."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from console_svc.console import CSRF, NOTICE, Console
+from console_svc.failures import CallFailed
+from console_svc.forgery import Forgery
+from console_svc.visit import Page, Visit
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def shown(console: Console, page: Page, failed: Page) -> Endpoint:
+    """Return the endpoint of ``page``; ``failed`` is shown in its place where its content cannot be had."""
+
+    async def show(request: Request) -> Response:
+        visitor = console.visitor(request)
+        if visitor is None:
+            return to_sign_in(request)
+        had = console.cookie(request, CSRF)
+        cookie = had or Forgery.new_cookie()
+        parts = {name: str(value) for name, value in request.path_params.items()}
+        visit = console.visit(request, visitor, cookie, (request.url.path, request.query_params, parts))
+        try:
+            response = await _page(console, page, visit, request)
+        except CallFailed as error:
+            if error.is_signed_out and console.signs_in:
+                return to_sign_in(request)
+            response = await _failed(console, failed, visit, error)
+        if not had:
+            console.keep(response, CSRF, cookie)
+        return response
+
+    return show
+
+
+async def _page(console: Console, page: Page, visit: Visit, request: Request) -> Response:
+    pulse, content = await asyncio.gather(visit.hub.pulse(), page.load(visit))
+    notice = console.told(request)
+    response = HTMLResponse(console.rendering.page(page, visit, pulse, {**content, "notice": notice}))
+    if notice is not None:
+        console.keep(response, NOTICE, "")
+    return response
+
+
+async def _failed(console: Console, failed: Page, visit: Visit, error: CallFailed) -> Response:
+    content = {"notice": None, "sentence": error.sentence, "absent": error.is_absent}
+    text = console.rendering.page(failed, visit, await visit.hub.pulse(), content)
+    return HTMLResponse(text, error.status)
+
+
+def to_sign_in(request: Request) -> Response:
+    """Return the way to sign in, and back to where the browser wanted to go."""
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/sign-in?{urlencode({'next': wanted})}", 303)

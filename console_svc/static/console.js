@@ -1,0 +1,166 @@
+// A page: it shows what the stream says, ticks its times, copies, and asks before what cannot be undone.
+"use strict";
+
+(() => {
+  const PING_MS = 10000;
+  const ALWAYS = ["live_trouble", "live_stuck"]; // the parts that every page has
+  const byId = (id) => document.getElementById(id);
+
+  // The stream.
+  const script = byId("console-script");
+  const stream = openStream((message) => {
+    if (message.signedOut) location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search));
+    else if (message.parts) patch(message.parts);
+    else if ("lostSince" in message) connected(message.lostSince);
+  });
+
+  function openStream(listener) {
+    if (window.SharedWorker) {
+      const { port } = new SharedWorker(script.dataset.worker, { name: "order-saga" });
+      port.onmessage = ({ data }) => listener(data);
+      return port;
+    }
+    return ownStream(listener); // a browser without shared workers: each tab has a stream of its own
+  }
+
+  function ownStream(listener) {
+    let source;
+    let lostSince = null;
+    let shown;
+    const open = (topic) => {
+      source?.close();
+      source = new EventSource("/live?on=" + encodeURIComponent(topic));
+      const hear = () => listener({ lostSince: (lostSince = null) });
+      source.addEventListener("parts", ({ data }) => (hear(), listener(JSON.parse(data))));
+      source.addEventListener("beat", hear);
+      source.addEventListener("signed-out", () => listener({ signedOut: true }));
+      source.onerror = () => {
+        listener({ lostSince: (lostSince ??= Date.now()) });
+        if (source.readyState === EventSource.CLOSED) setTimeout(() => open(topic), 2000);
+      };
+    };
+    return {
+      postMessage({ topic, bye }) {
+        if (bye) source?.close();
+        else if (topic !== shown) open((shown = topic));
+      },
+    };
+  }
+
+  // The page's own address; a list adds the rows that it shows, so that these come back and none jumps.
+  function topic() {
+    const list = byId("live_rows");
+    const rows = [...(list?.querySelectorAll("tr[data-row]") ?? [])].map((row) => row.dataset.row);
+    const address = location.pathname + location.search;
+    return rows.length ? address + (location.search ? "&" : "?") + "rows=" + rows.join(",") : address;
+  }
+
+  const say = () => stream.postMessage({ topic: topic() });
+  say();
+  setInterval(say, PING_MS);
+  addEventListener("pageshow", (event) => event.persisted && say());
+  addEventListener("pagehide", () => stream.postMessage({ bye: true }));
+  document.addEventListener("htmx:after:settle", say);
+
+  let pressed = false; // what is pressed must still be there when it is let go
+  let waiting = {};
+  addEventListener("pointerdown", () => (pressed = true), true);
+  for (const end of ["pointerup", "pointercancel"])
+    addEventListener(end, () => ((pressed = false), setTimeout(() => !pressed && patch({}), 50)), true);
+
+  function patch(parts) {
+    const whole = Object.keys(parts).some((name) => name.startsWith("live_") && !ALWAYS.includes(name));
+    if (byId("failed") && whole) location.reload(); // what could not be shown can be now
+    Object.assign(waiting, parts);
+    if (pressed) return;
+    for (const [name, html] of Object.entries(waiting)) {
+      const target = byId(name);
+      if (!target || selected(target)) continue;
+      htmx.swap({ sourceElement: target, target, text: html, swap: "innerMorph" });
+      delete waiting[name];
+    }
+    tick();
+    document.dispatchEvent(new CustomEvent("console:patched", { detail: Object.keys(parts) }));
+  }
+
+  function selected(element) {
+    const selection = getSelection();
+    return selection && !selection.isCollapsed && selection.containsNode(element, true);
+  }
+
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+  function connected(lostSince) {
+    const sign = byId("connection");
+    const lost = byId("lost");
+    sign.dataset.state = lostSince === null ? "live" : "lost";
+    sign.lastElementChild.textContent = lostSince === null ? "live" : "not live";
+    lost.hidden = lostSince === null;
+    if (lostSince !== null) lost.textContent = `Not connected since ${clock.format(lostSince)}, trying again. What you see may be old.`;
+  }
+
+  // Times: "12 s ago" goes on by itself.
+  function span(seconds) {
+    const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+    let left = Math.round(seconds);
+    const said = [];
+    for (const [size, name] of units) {
+      const whole = Math.floor(left / size);
+      left -= whole * size;
+      if (whole || said.length) said.push(whole ? `${whole} ${name}` : "");
+      if (said.length === 2) break;
+    }
+    return said.filter(Boolean).join(" ");
+  }
+
+  function tick() {
+    const now = Date.now();
+    for (const time of document.querySelectorAll("time[data-relative]")) {
+      const seconds = (now - Date.parse(time.dateTime)) / 1000;
+      const said = Math.abs(seconds) < 1 ? "just now" : seconds > 0 ? `${span(seconds)} ago` : `in ${span(-seconds)}`;
+      if (time.textContent !== said) time.textContent = said;
+    }
+  }
+  setInterval(tick, 1000);
+
+  // The zone.
+  const zone = byId("zone");
+  if (zone) {
+    const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    for (const name of new Set([here, zone.dataset.zone])) {
+      if (name && name !== "UTC") zone.add(new Option(name.split("/").pop().replaceAll("_", " "), name));
+    }
+    zone.value = zone.dataset.zone === "UTC" ? "" : zone.dataset.zone;
+    zone.addEventListener("change", () => {
+      document.cookie = `console_zone=${zone.value}; path=/; max-age=${zone.value ? 31536000 : 0}; samesite=strict`;
+      location.reload();
+    });
+  }
+
+  // Clicks: copy, open a row, ask first.
+  document.addEventListener("click", async (event) => {
+    const copier = event.target.closest(".copier");
+    if (copier) {
+      await navigator.clipboard.writeText(copier.dataset.copy);
+      copier.classList.add("copied");
+      copier.title = "Copied";
+      setTimeout(() => (copier.classList.remove("copied"), (copier.title = "Copy")), 1500);
+      return;
+    }
+    const row = event.target.closest("tr[data-href]");
+    if (row && !event.target.closest("a, button, input, label") && getSelection().isCollapsed) {
+      if (event.ctrlKey || event.metaKey) window.open(row.dataset.href);
+      else location.assign(row.dataset.href);
+    }
+  });
+  document.addEventListener("submit", (event) => {
+    const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
+    if (question && !confirm(question)) event.preventDefault();
+  });
+
+  // A filter's address has only what was asked for.
+  document.addEventListener("htmx:config:request", ({ detail }) => {
+    const body = detail.ctx.request.body;
+    if (body instanceof FormData) for (const [name, value] of [...body]) if (!value) body.delete(name);
+  });
+})();

@@ -1,0 +1,82 @@
+"""One look at one page: who looks, at what, and by which services it is answered."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from starlette.datastructures import QueryParams
+
+from console_svc.hub import Hub
+from console_svc.services import Service, Services
+from console_svc.visitors import Visitor
+
+if TYPE_CHECKING:
+    import grpc
+
+RequestT = TypeVar("RequestT")
+AnswerT = TypeVar("AnswerT")
+OPERATE = "sagas:operate"
+"""The scope of whoever may retry and cancel sagas."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One look at one page."""
+
+    services: Services
+    hub: Hub
+    visitor: Visitor
+    path: str
+    query: QueryParams
+    parts: Mapping[str, str]
+    """What the page's path names, such as ``order_id``."""
+    actor: str
+    """The name under which the visitor acts; empty where it was not given yet."""
+    csrf: str
+    """What this browser's forms must carry."""
+    zone: tzinfo
+
+    async def ask(
+        self,
+        service: Service[Any],
+        method: "grpc.aio.UnaryUnaryMultiCallable[RequestT, AnswerT]",
+        request: RequestT,
+    ) -> AnswerT:
+        """Return a service's answer to the visitor.
+
+        Raises:
+            CallFailed: it does not answer, or refuses.
+        """
+        return await service.ask(method, request, self.visitor.token)
+
+    @property
+    def may_operate(self) -> bool:
+        """Whether the visitor may retry and cancel sagas."""
+        return self.visitor.may(OPERATE)
+
+    def number(self, name: str) -> int | None:
+        """Return a positive whole number of the query; None where it is missing or none."""
+        text = self.query.get(name, "").strip()
+        return int(text) if text.isdecimal() and 0 < int(text) < 2**63 else None
+
+    def text(self, name: str) -> str:
+        """Return a text of the query without blanks around it; empty where it is missing."""
+        return self.query.get(name, "").strip()
+
+
+Load = Callable[[Visit], Awaitable[Mapping[str, object]]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: where it is, how its content is read, and how it is written."""
+
+    path: str
+    """As Starlette writes it: ``/sagas/{order_id:int}``."""
+    title: str
+    template: str
+    """Its blocks that begin with ``live_`` are sent again whenever they have changed."""
+    load: Load
+    every: float = 5.0
+    """After how many seconds it is read again though no saga has changed."""
