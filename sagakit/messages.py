@@ -30,6 +30,11 @@ class Message(NamedTuple, Generic[R_co]):
     trace: TraceContext | None
 
 
+def said_of(message_id: str, trace: TraceContext | None) -> dict[str, str]:
+    """Return what a line of a log says of a message, so that it is found by its id, and by its trace if it has one."""
+    return {"message_id": message_id} | ({"trace_id": trace.trace_id} if trace else {})
+
+
 class Outgoing(NamedTuple):
     """A record to publish, with the message that caused it or, where a call did, the caller's trace."""
 

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 import psycopg
 from confluent_kafka import Message as KafkaMessage
@@ -12,13 +13,13 @@ from sagakit.consumer.dispatch import Handle
 from sagakit.families import passes
 from sagakit.kafka.consumed import Partition, headers_of, source
 from sagakit.kafka.producer import Producer
-from sagakit.messages import Encoded, Message, id_of
+from sagakit.messages import Encoded, Message, id_of, said_of
 from sagakit.offsets import stored_offsets
 from sagakit.offsets.handled import Offsets, WentBackError
 from sagakit.postgres.database import Database
 from sagakit.postgres.pipeline import Pipeline, Session
 from sagakit.records import Record
-from sagakit.runtime import metrics
+from sagakit.runtime import logs, metrics
 from sagakit.trace_context import trace_of
 
 T = TypeVar("T")
@@ -118,10 +119,14 @@ class BatchHandler:
 
     def _apply(self, messages: Sequence[Message[Record]]) -> None:
         """Commit the effects of ``messages``, then publish the answers and wait until Kafka has them."""
-        before = self._offsets.along()
-        began = time.perf_counter()
-        encoded = self._transact(lambda pipeline: self._react(messages, pipeline, before))
-        metrics.COMMIT_SECONDS.observe(time.perf_counter() - began)
+        logs.speak_of(partial(_of_its_message, messages))
+        try:
+            before = self._offsets.along()
+            began = time.perf_counter()
+            encoded = self._transact(lambda pipeline: self._react(messages, pipeline, before))
+            metrics.COMMIT_SECONDS.observe(time.perf_counter() - began)
+        finally:
+            logs.speak_of(None)
         self._offsets.stored(before)
         self._producer.deliver(encoded)
 
@@ -145,3 +150,10 @@ class BatchHandler:
         """Check that a new connection's database has all that the last connection's had."""
         with session.pipeline() as tx:
             self._offsets.must_be_in(stored_offsets.read(tx), self._database.timelines.number)
+
+
+def _of_its_message(messages: Sequence[Message[Record]], line: Mapping[str, Any]) -> Mapping[str, object]:
+    """Return what ``line`` says of the message that it is about: the only one, or the last of a key that it names."""
+    keys = {value for name, value in line.items() if name.endswith("_id")}
+    found = [one for one in messages if len(messages) == 1 or one.record.key in keys]
+    return said_of(found[-1].message_id, found[-1].trace) if found else {}

@@ -16,9 +16,10 @@ from confluent_kafka import Message as KafkaMessage
 from sagakit.errors import Poison, Repeated
 from sagakit.families import Family, family_of
 from sagakit.kafka.consumed import Place, headers_of, source
-from sagakit.messages import MESSAGE_TYPE, Encoded
+from sagakit.messages import MESSAGE_TYPE, Encoded, id_of, said_of
 from sagakit.runtime import metrics
 from sagakit.runtime.logs import logger
+from sagakit.trace_context import trace_of
 
 log = logger("dead_letters")
 
@@ -101,8 +102,16 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
     given = headers_of(message)
     rounds = round_of(given) + 1
     metrics.DEAD_LETTERS.labels(topic, reason).inc()
+    known = dict(given)
     log.error(
-        "message parked", topic=topic, partition=partition, offset=offset, reason=reason, round=rounds, error=text[:200]
+        "message parked",
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        reason=reason,
+        round=rounds,
+        error=text[:200],
+        **said_of(id_of(known, topic, partition, offset), trace_of(given)),
     )
     headers = {
         "dead-letter-topic": topic,

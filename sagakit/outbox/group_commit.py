@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from sagakit.families import is_separable, passes
 from sagakit.outbox.pacing import Pacing
-from sagakit.runtime import metrics
+from sagakit.runtime import logs, metrics
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -67,6 +67,7 @@ class GroupCommit(Generic[Item, Result]):
             raise
 
     async def _work(self) -> None:
+        logs.speak_of(None)  # the call that began this task is one among those whose items it runs
         try:
             while self._waiting:
                 if self._pacing:

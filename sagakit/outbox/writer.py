@@ -19,6 +19,7 @@ from sagakit.outbox.bound import OutboxBound
 from sagakit.postgres.database import Database
 from sagakit.postgres.pipeline import Transaction
 from sagakit.postgres.timelines import meets_other_tables
+from sagakit.runtime import logs
 from sagakit.runtime.logs import logger, one_line
 
 log = logger("outbox")
@@ -126,6 +127,7 @@ class OutboxWriter:
 
     async def _publish(self) -> None:
         """Publish what was committed, all that waits at once; what is committed meanwhile goes next, together."""
+        logs.speak_of(None)  # the call that began this task is one among those whose messages it publishes
         try:
             while self._unsent:
                 unsent, self._unsent = self._unsent, []
@@ -154,6 +156,7 @@ class OutboxWriter:
 
     async def _remove_soon(self) -> None:
         """Remove published rows that no other write has removed by then: a write does it without a transaction more."""
+        logs.speak_of(None)
         try:
             await asyncio.sleep(_REMOVE_AFTER_SECONDS)
             await self._remove()

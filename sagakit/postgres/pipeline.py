@@ -230,6 +230,7 @@ class Pipeline:
         error = error_from_result(result, encoding=self._encoding)
         if error.diag.sqlstate is None:
             return psycopg.OperationalError(self._pg.get_error_message(self._encoding))
+        error.args = (error.diag.message_primary or "",)  # the details repeat whole rows, and errors are logged
         if at_commit and family_of(error) is Family.STALE:  # it may have committed, and must not simply be run again
             return psycopg.OperationalError(str(error))
         return error

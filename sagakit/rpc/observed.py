@@ -2,13 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 from prometheus_client import Counter
 
-from sagakit.runtime import metrics
+from sagakit.runtime import logs, metrics
+from sagakit.trace_context import recorded, trace_of
 
 _CLOSE_SECONDS = 0.005
 _CLOSE_SHARE = 0.02
@@ -21,7 +23,7 @@ class Observed:
 
     def __init__(self, method: str) -> None:
         """Count as ``method``, a short name."""
-        self._method = method
+        self.method = method
         self._answered = metrics.RPCS.labels(method, grpc.StatusCode.OK.name)
         self.seconds = metrics.RPC_SECONDS.labels(method)
 
@@ -31,23 +33,29 @@ class Observed:
 
     def ended(self, code: str) -> Counter:
         """Return what counts the calls that end with ``code``."""
-        return self._answered if code == grpc.StatusCode.OK.name else metrics.RPCS.labels(self._method, code)
+        return self._answered if code == grpc.StatusCode.OK.name else metrics.RPCS.labels(self.method, code)
 
 
 class _Call:
-    __slots__ = ("_began", "_context", "_of")
+    __slots__ = ("_began", "_context", "_of", "_trace")
 
     def __init__(self, of: Observed, context: _Context) -> None:
         self._of, self._context = of, context
 
     def __enter__(self) -> Self:
         self._began = time.perf_counter()
+        self._trace = trace_of(self._context.invocation_metadata() or ())
+        logs.speak_of(self._said)
         return self
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         seconds = time.perf_counter() - self._began
         self._of.ended(_code(self._context, error, seconds)).inc()
-        self._of.seconds.observe(seconds)
+        self._of.seconds.observe(seconds, metrics.exemplar(recorded(self._trace)))
+
+    def _said(self, _: Mapping[str, Any]) -> Mapping[str, object]:
+        """Return what a line says of this call."""
+        return {"method": self._of.method} | ({"trace_id": self._trace.trace_id} if self._trace else {})
 
 
 def _code(context: _Context, error: BaseException | None, seconds: float) -> str:

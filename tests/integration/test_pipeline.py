@@ -256,3 +256,16 @@ def test_a_lost_connection_is_closed(session: Session) -> None:
     assert session.connection.closed
     with pytest.raises(psycopg.OperationalError):
         run(session, lambda pipeline: add(pipeline, 2))
+
+
+def test_an_error_does_not_repeat_the_row_that_the_server_refused(session: Session) -> None:
+    """Errors go into logs, where no postal address belongs."""
+
+    def refused(pipeline: Pipeline) -> None:
+        pipeline.execute("CREATE TEMPORARY TABLE houses (street text CHECK (street <> 'Baker Street'))")
+        pipeline.execute("INSERT INTO houses VALUES (%(street)s)", {"street": "Baker Street"})
+
+    with pytest.raises(psycopg.errors.CheckViolation, match="violates check constraint") as error:
+        run(session, refused)
+    assert "Baker Street" not in str(error.value)
+    assert error.value.diag.constraint_name == "houses_street_check"

@@ -12,7 +12,9 @@ from sagakit.consumer.batch_handler import BatchHandler
 from sagakit.offsets import stored_offsets
 from sagakit.offsets.handled import Offsets, WentBackError
 from sagakit.postgres.pipeline import Pipeline
+from sagakit.runtime import logs
 from sagakit.testing.world.statements import HasLess
+from tests.support.lines import lines
 
 T = TypeVar("T")
 PLACE = ("product-decreased", 3)
@@ -71,3 +73,39 @@ def test_no_message_is_to_blame_for_tables_that_were_overwritten() -> None:
         handling.handle([at(40), at(41)])
     with pytest.raises(WentBackError, match="overwritten"):
         handling.store()
+
+
+def test_a_line_names_the_message_that_it_is_about_and_its_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_offsets, "write", lambda *_: None)
+    log, trace = logs.logger("test"), "4bf92f3577b34da6a3ce929d0e0e4736"
+
+    def decode(_: str, key: bytes, *__: object) -> SimpleNamespace:
+        return SimpleNamespace(key=int(key))
+
+    def handle(messages: Sequence[Any], _: Pipeline) -> list[Any]:
+        for key in (1, 2, 3):
+            log.info("of one", saga_id=key)
+        log.info("of all", count=len(messages), error_id="abc")
+        return []
+
+    def sent(key: int, *headers: tuple[str, bytes]) -> KafkaMessage:
+        return KafkaMessage(topic=PLACE[0], partition=PLACE[1], offset=40 + key, key=b"%d" % key, headers=[*headers])
+
+    codec: Any = SimpleNamespace(decode=decode)
+    database: Any = SimpleNamespace(kept=lambda _: SimpleNamespace(transact=transact))
+    producer: Any = SimpleNamespace(deliver=lambda _: log.info("behind it"))
+    handling = BatchHandler(handle, codec, database, producer, Offsets())
+    traced = ("message-id", b"first"), ("traceparent", f"00-{trace}-00f067aa0ba902b7-00".encode())
+    with lines() as said:
+        handling.handle([sent(1, *traced), sent(2, ("traceparent", b"rubbish"))])
+        alone = len(said)
+        handling.handle([sent(1, *traced)])
+    told = [(one["event"], one.get("message_id"), one.get("trace_id")) for one in said]
+    assert told[:alone] == [
+        ("of one", "first", trace),
+        ("of one", f"{PLACE[0]}-{PLACE[1]}-42", None),
+        ("of one", None, None),
+        ("of all", None, None),
+        ("behind it", None, None),
+    ]
+    assert told[alone:] == [*[("of one", "first", trace)] * 3, ("of all", "first", trace), ("behind it", None, None)]

@@ -7,6 +7,7 @@ from confluent_kafka import Message
 
 from sagakit.dead_letters.letter import dead_letter, read_letter
 from sagakit.errors import Poison
+from tests.support.lines import lines
 
 AS_IT_IS: dict[str, Any] = {
     "topic": "orders",
@@ -80,3 +81,11 @@ def test_letters_of_earlier_versions_say_so_too_and_those_of_strangers_nothing(
     key: bytes, place: tuple[str, int, int]
 ) -> None:
     assert read(key) == place
+
+
+def test_the_line_of_a_parked_message_names_it_and_its_trace() -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    with lines() as said:
+        letter_of(headers=[("message-id", b"a"), ("traceparent", f"00-{trace}-00f067aa0ba902b7-01".encode())])
+        letter_of(headers=[("traceparent", b"\xff")])
+    assert [(one["message_id"], one.get("trace_id")) for one in said] == [("a", trace), ("orders-3-17", None)]

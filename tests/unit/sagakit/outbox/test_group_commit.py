@@ -8,6 +8,8 @@ import pytest
 from psycopg import errors
 
 from sagakit.outbox.group_commit import GroupCommit
+from sagakit.runtime import logs
+from tests.support.lines import lines
 
 
 class Trips:
@@ -201,3 +203,16 @@ async def test_whoever_hangs_up_during_the_trip_hurts_nobody_else(group: GroupCo
     tasks[0].cancel()
     trips.open.set()
     assert await tasks[1] == 8
+
+
+async def test_a_group_of_many_calls_does_not_speak_in_the_name_of_the_first() -> None:
+    async def run(items: Sequence[int]) -> Sequence[int | Exception]:
+        logs.logger("test").info("the group")
+        return list(items)
+
+    logs.speak_of(lambda _: {"method": "First"})
+    with lines() as said:
+        await GroupCommit("test", run, largest=3)(1)
+        logs.logger("test").info("the call")
+    logs.speak_of(None)
+    assert [one.get("method") for one in said] == [None, "First"]

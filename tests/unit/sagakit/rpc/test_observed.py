@@ -1,6 +1,7 @@
 """Every call is counted by its end and measured, whatever that is; a real server and a real client show it."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, NamedTuple, Self
 
@@ -8,13 +9,18 @@ import grpc
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 from prometheus_client import REGISTRY
+from prometheus_client.openmetrics.exposition import generate_latest
 
 from sagakit.errors import Denied, Exhausted, NotFound, Unauthenticated
 from sagakit.rpc import guard
 from sagakit.rpc.callers import Caller
 from sagakit.rpc.gate import ALWAYS_OPEN, Entrance, Gate
 from sagakit.rpc.guard import Calls, Context, Guard
+from sagakit.runtime import logs
+from tests.support.lines import lines
 from tests.support.wait import eventually
+
+log = logs.logger("test")
 
 METHODS = ("ObservedCall", "ObservedStream", "ObservedDialogue")
 CODEC = (Message.FromString, Message.SerializeToString)
@@ -94,29 +100,35 @@ class Server:
                 raise NotFound("NOTHING", "there is nothing")
             case "abort":
                 await context.abort(grpc.StatusCode.OUT_OF_RANGE, "so far and no further")
+            case "log":
+                log.info("a fact")
             case "fail":
                 raise KeyError("unforeseen")
+
+
+def _traced(trace: str | None) -> grpc.aio.Metadata:
+    return grpc.aio.Metadata(*([("traceparent", trace)] if trace else []))
 
 
 def _written(message: Message) -> bytes:
     return b"\xff" if message.service == GARBLED else message.SerializeToString()
 
 
-def made(channel: grpc.aio.Channel, method: str, said: str, timeout: float | None = None) -> Any:
+def made(
+    channel: grpc.aio.Channel, method: str, said: str, timeout: float | None = None, trace: str | None = None
+) -> Any:
     """Make a call of ``method`` that says one word."""
+    options: Any = {"timeout": timeout, "metadata": _traced(trace)}
+    path, codec = f"/echo/{method}", (_written, Message.FromString)
     if method == "ObservedCall":
-        return channel.unary_unary(f"/echo/{method}", _written, Message.FromString)(
-            Message(service=said), timeout=timeout
-        )
+        return channel.unary_unary(path, *codec)(Message(service=said), **options)
     if method == "ObservedStream":
-        return channel.unary_stream(f"/echo/{method}", _written, Message.FromString)(
-            Message(service=said), timeout=timeout
-        )
+        return channel.unary_stream(path, *codec)(Message(service=said), **options)
 
     async def words() -> AsyncIterator[Message]:
         yield Message(service=said)
 
-    return channel.stream_stream(f"/echo/{method}", _written, Message.FromString)(words(), timeout=timeout)
+    return channel.stream_stream(path, *codec)(words(), **options)
 
 
 async def ended(call: Any) -> grpc.StatusCode:
@@ -249,3 +261,26 @@ async def test_a_stream_that_nobody_reads_is_counted_by_what_it_is_told(monkeypa
         call = made(channel, "ObservedStream", "endless")
         await counted(before, "ObservedStream", "UNAVAILABLE")
         call.cancel()
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_line_of_a_call_names_its_method_and_its_trace(method: str) -> None:
+    with lines() as said:
+        async with Server() as server, grpc.aio.insecure_channel(server.address) as channel:
+            for trace in (f"00-{TRACE}-00f067aa0ba902b7-00", "rubbish", None):
+                await ended(made(channel, method, "log", trace=trace))
+    assert [(one["method"], one.get("trace_id")) for one in said] == [(method, TRACE), (method, None), (method, None)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("flags", "shown"), [("01", True), ("00", False)])
+async def test_a_duration_leads_to_the_calls_trace_where_that_is_recorded(method: str, flags: str, shown: bool) -> None:
+    trace = f"{uuid.uuid4().hex}"
+    async with Server() as server, grpc.aio.insecure_channel(server.address) as channel:
+        await ended(made(channel, method, "answer", trace=f"00-{trace}-00f067aa0ba902b7-{flags}"))
+    page = generate_latest(REGISTRY).decode().splitlines()  # type: ignore[no-untyped-call]
+    buckets = [line for line in page if line.startswith("sagakit_rpc_seconds_bucket") and f'method="{method}"' in line]
+    assert any(trace in line for line in buckets) is shown
