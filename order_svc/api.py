@@ -25,7 +25,8 @@ from sagakit.rpc.paging import last_id, next_page_token, one_page, page_size
 from sagakit.rpc.statuses import CODES
 from sagakit.rpc.validation import check
 from sagakit.runtime.metrics import begin_at_zero, tally
-from sagakit.trace_context import TraceContext, trace_of
+from sagakit.trace_context import TraceContext
+from sagakit.tracing.calls import here
 
 _LARGEST_READ = 1000
 _READ_AGAIN_SECONDS = 5.0
@@ -51,7 +52,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
     async def CreateOrder(self, request: pb.CreateOrderRequest, context: Context) -> pb.CreateOrderResponse:
         """Store an order as PENDING."""
         may_order(callers.current(), request.user_id)
-        order = await self._intake.take(new_order(request, _trace(context)))
+        order = await self._intake.take(new_order(request, here()))
         return pb.CreateOrderResponse(order=order_view(order))
 
     async def CreateOrders(
@@ -92,7 +93,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
             actor=actor,
             note=note[:_LONGEST_NOTE],
             only_of=visible_user(caller),
-            trace=_trace(context),
+            trace=here(),
         )
         return pb.CancelOrderResponse(order=order_view(order))
 
@@ -111,7 +112,7 @@ class OrderService(order_pb2_grpc.OrderServiceServicer):
                     news = changed[request.order_id] if changed else ""
 
     async def _create(self, requests: Sequence[pb.CreateOrderRequest], context: Context) -> list[pb.CreateOrderResult]:
-        caller, trace = callers.current(), _trace(context)
+        caller, trace = callers.current(), here()
         asked = [_asked(request, caller, trace) for request in requests]
         for refused in asked:
             if isinstance(refused, Denied):
@@ -152,7 +153,3 @@ def _asked(
     except (InvalidArgument, Denied) as refused:
         return refused
     return new_order(request, trace)
-
-
-def _trace(context: Context) -> TraceContext | None:
-    return trace_of(context.invocation_metadata() or ())

@@ -42,14 +42,18 @@ class Outgoing(NamedTuple):
     cause: Message[Record] | None = None
     trace: TraceContext | None = None
 
-    def headers(self) -> tuple[tuple[str, bytes], ...]:
-        """Return the headers of a new message: its id, its type, its trace and its cause."""
+    @property
+    def beneath(self) -> TraceContext | None:
+        """The place in a trace where it is made."""
+        return self.cause.trace if self.cause else self.trace
+
+    def headers(self, trace: TraceContext | None) -> tuple[tuple[str, bytes], ...]:
+        """Return the headers of a new message: its id, its type, its ``trace`` or a new one, and its cause."""
         cause = self.cause
-        trace = (cause.trace if cause else self.trace) or new_trace()
         headers = (
             (MESSAGE_ID, _message_id().encode()),
             (MESSAGE_TYPE, self.record.FULL_NAME.encode()),
-            *trace.headers,
+            *(trace or new_trace()).headers,
         )
         return (*headers, (CAUSATION_ID, cause.message_id.encode())) if cause else headers
 

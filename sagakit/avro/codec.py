@@ -19,6 +19,7 @@ from sagakit.avro.untrusted_schemas import Writer
 from sagakit.errors import Poison, Unavailable
 from sagakit.messages import MESSAGE_TYPE, SCHEMA_FINGERPRINT, Encoded, Outgoing
 from sagakit.records import Record
+from sagakit.tracing.messages import created
 
 _HEADER = struct.Struct(">bI")
 LARGEST_VALUE = 65_536
@@ -73,7 +74,8 @@ class Codec:
         out = io.BytesIO()
         out.write(_HEADER.pack(0, schema_id))
         fastavro.schemaless_writer(out, self._schemas.own[name], record.to_avro())
-        headers = (*message.headers(), (SCHEMA_FINGERPRINT, self._schemas.fingerprints[name]))
+        trace = created(record.TOPIC, message.beneath)
+        headers = (*message.headers(trace), (SCHEMA_FINGERPRINT, self._schemas.fingerprints[name]))
         return Encoded(record.TOPIC, b"%d" % record.key, out.getvalue(), headers)
 
     def decode(

@@ -21,6 +21,7 @@ from sagakit.postgres.pipeline import Pipeline, Session
 from sagakit.records import Record
 from sagakit.runtime import logs, metrics
 from sagakit.trace_context import trace_of
+from sagakit.tracing.messages import Handled, transacting
 
 T = TypeVar("T")
 
@@ -34,11 +35,14 @@ _Pair = tuple[KafkaMessage, Message[Record]]
 class BatchHandler:
     """Handles the batches of one consumer; for its thread alone."""
 
-    def __init__(self, handle: Handle, codec: Codec, database: Database, producer: Producer, offsets: Offsets) -> None:
-        """Call ``handle`` in transactions of ``database``, and publish its answers with ``producer``.
+    def __init__(  # noqa: PLR0913, PLR0917 - each is a part that it is wired from
+        self, group: str, handle: Handle, codec: Codec, database: Database, producer: Producer, offsets: Offsets
+    ) -> None:
+        """Call ``handle`` for ``group`` in transactions of ``database``, and publish its answers with ``producer``.
 
         A batch's ``offsets`` are stored in the transaction of a later batch.
         """
+        self._group = group
         self._handle, self._codec, self._producer, self._offsets = handle, codec, producer, offsets
         self._database = database
         self._connection = database.kept(self._must_not_be_back)
@@ -52,6 +56,13 @@ class BatchHandler:
         Raises:
             Exception: one that passes by itself. Messages that have had their effect may be handled again.
         """
+        with Handled(self._group, len(batch)) as spans:
+            failed = self._handle_all(batch, spans)
+            for raw, error in failed:
+                spans.failed(source(raw), error)
+        return failed
+
+    def _handle_all(self, batch: Sequence[KafkaMessage], spans: Handled) -> Failed:
         pairs: list[_Pair] = []
         failed: Failed = []
         waiting: dict[tuple[str, int], Exception] = {}
@@ -62,7 +73,8 @@ class BatchHandler:
                 failed.append((raw, before))
                 continue
             try:
-                pairs.append((raw, self._decode(raw, lay_at)))
+                message = self._decode(raw, lay_at)
+                pairs.append((raw, message._replace(trace=spans.taken(message.trace, source(raw)))))
             except Exception as error:
                 failed.append((raw, error))
                 if passes(error):
@@ -123,7 +135,9 @@ class BatchHandler:
         try:
             before = self._offsets.along()
             began = time.perf_counter()
-            encoded = self._transact(lambda pipeline: self._react(messages, pipeline, before))
+            with transacting(len(messages)) as beneath:
+                beneath.extend(message.trace for message in messages)
+                encoded = self._transact(lambda pipeline: self._react(messages, pipeline, before))
             metrics.COMMIT_SECONDS.observe(time.perf_counter() - began)
         finally:
             logs.speak_of(None)

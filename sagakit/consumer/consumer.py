@@ -71,7 +71,7 @@ class Consumer:
         self._batch_reader = BatchReader(batch_size)
         self._offsets = Offsets()
         self._lag = ConsumerLag(topics, self._offsets)
-        self._batch_handler = BatchHandler(handle, codec, database, producer, self._offsets)
+        self._batch_handler = BatchHandler(group, handle, codec, database, producer, self._offsets)
         self._parking, self._held_back, paused = Parking(group, producer), HeldBack(), PausedPartitions()
         self._unreadable = UnreadableBatches(client)
         self._stopping = threading.Event()

@@ -23,6 +23,7 @@ from sagakit.kafka.renewed_files import RenewedFiles
 from sagakit.messages import Encoded
 from sagakit.runtime import metrics
 from sagakit.runtime.logs import logger
+from sagakit.tracing.messages import sending
 
 log = logger("producer")
 
@@ -107,6 +108,10 @@ class Producer:
                 the same, and the late one may still arrive.
             KafkaException: Kafka will never take one of them, such as one that is too large for its topic.
         """
+        with sending(messages):
+            self._deliver(messages, seconds)
+
+    def _deliver(self, messages: Sequence[Encoded], seconds: float) -> None:
         began = time.perf_counter()
         flight = _Flight(len(messages))
         with self._producing:

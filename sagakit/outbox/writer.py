@@ -21,6 +21,7 @@ from sagakit.postgres.pipeline import Transaction
 from sagakit.postgres.timelines import meets_other_tables
 from sagakit.runtime import logs
 from sagakit.runtime.logs import logger, one_line
+from sagakit.tracing.messages import places, transacting
 
 log = logger("outbox")
 
@@ -72,8 +73,9 @@ class OutboxWriter:
         room = self._bound.reserve(most)
         stored = 0
         try:
-            with self._taking_published() as published:
+            with self._taking_published() as published, transacting(most) as beneath:
                 result, messages, rows = await self._database.run(lambda tx: self._store(tx, room, function, published))
+                beneath.extend(places(messages))
             ids = [row.outbox_id for row in rows]
             stored = len(ids)
         except psycopg.Error as error:

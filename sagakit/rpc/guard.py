@@ -119,7 +119,7 @@ def _forgiving(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Mes
 def _unary(
     behaviour: Callable[[Any, Context], Awaitable[Message]], method: str, calls: Calls, enter: Entrance
 ) -> Callable[..., Awaitable[Message]]:
-    observed = Observed(_short(method))
+    observed = Observed(method)
     quotas = calls.quotas
     under_way = quotas and (quotas.list if _short(method).startswith(_LISTS) else quotas.call)
 
@@ -172,7 +172,7 @@ def _dialogue(
 def _streaming(
     answer: Callable[[Any, Context], Awaitable[None]], method: str, calls: Calls, enter: Entrance
 ) -> Callable[..., Awaitable[None]]:
-    observed, under_way = Observed(_short(method)), metrics.STREAMS.labels(_short(method))
+    observed, under_way = Observed(method), metrics.STREAMS.labels(_short(method))
 
     async def guarded(request: Any, context: Context) -> None:  # noqa: ANN401 - one message, or an iterator of them
         calls.under_way += 1

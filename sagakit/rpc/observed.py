@@ -1,4 +1,4 @@
-"""What is seen of calls from outside: each is counted by its end and measured, whichever end that is."""
+"""What is seen of calls from outside: each is counted by its end, measured and traced, whichever end that is."""
 
 import asyncio
 import time
@@ -10,7 +10,8 @@ import grpc
 from prometheus_client import Counter
 
 from sagakit.runtime import logs, metrics
-from sagakit.trace_context import recorded, trace_of
+from sagakit.trace_context import recorded
+from sagakit.tracing import calls
 
 _CLOSE_SECONDS = 0.005
 _CLOSE_SHARE = 0.02
@@ -22,8 +23,9 @@ class Observed:
     """Counts the calls of one method."""
 
     def __init__(self, method: str) -> None:
-        """Count as ``method``, a short name."""
-        self.method = method
+        """Count the calls of ``method``, ``/bank.v1.Transfers/Add``, by its short name."""
+        self.name = method.lstrip("/")
+        self.method = method = method.rpartition("/")[2]
         self._answered = metrics.RPCS.labels(method, grpc.StatusCode.OK.name)
         self.seconds = metrics.RPC_SECONDS.labels(method)
 
@@ -37,20 +39,22 @@ class Observed:
 
 
 class _Call:
-    __slots__ = ("_began", "_context", "_of", "_trace")
+    __slots__ = ("_began", "_context", "_of", "_span", "_trace")
 
     def __init__(self, of: Observed, context: _Context) -> None:
         self._of, self._context = of, context
 
     def __enter__(self) -> Self:
         self._began = time.perf_counter()
-        self._trace = trace_of(self._context.invocation_metadata() or ())
+        self._span, self._trace = calls.begin(self._of.name, self._context.invocation_metadata())
         logs.speak_of(self._said)
         return self
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         seconds = time.perf_counter() - self._began
-        self._of.ended(_code(self._context, error, seconds)).inc()
+        code = _code(self._context, error, seconds)
+        calls.end(self._span, code)
+        self._of.ended(code).inc()
         self._of.seconds.observe(seconds, metrics.exemplar(recorded(self._trace)))
 
     def _said(self, _: Mapping[str, Any]) -> Mapping[str, object]:

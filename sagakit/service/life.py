@@ -43,6 +43,7 @@ from sagakit.runtime.periodic import Periodic
 from sagakit.runtime.tls_files import UnusableFiles
 from sagakit.service.manifest import Manifest
 from sagakit.service.settings import ServiceSettings
+from sagakit.tracing import setup as tracing
 
 log = logs.logger("service")
 
@@ -124,8 +125,15 @@ def main(
         sys.exit(f"usage: python -m {name} [migrate]")
     read = settings.read(kind)
     logs.configure(name, read.log_level, read.log_format)
+    try:
+        tracing.begin(name)
+    except ValueError as error:
+        log.critical("cannot trace", reason=str(error))
+        sys.exit(2)
     _let_threads_finish()
-    sys.exit(uvloop.run(_Running(manifest, read, wire).run()))
+    ended = uvloop.run(_Running(manifest, read, wire).run())
+    tracing.end()
+    sys.exit(ended)
 
 
 def _let_threads_finish() -> None:

@@ -18,6 +18,7 @@ from ordersaga.order.v1.order_pb2 import CancelOrderRequest, CreateOrderRequest
 from sagakit.avro.codec import LARGEST_VALUE
 from sagakit.messages import Message, Outgoing
 from sagakit.records import Record
+from sagakit.trace_context import new_trace
 from tools.limits import read_limits
 from tools.paths import SCHEMAS
 
@@ -89,9 +90,11 @@ def value_of(record: Record) -> bytes:
 
 
 def size_of(record: Record) -> int:
-    """Return at least as many bytes as ``record`` has on its topic, brought about by a message with a long id."""
-    cause = Message(record, record.TOPIC, 0, 2**62, LONGEST_ID, None)
-    headers = sum(len(name) + len(value or b"") + HEADER_OVERHEAD for name, value in Outgoing(record, cause).headers())
+    """Return at least as many bytes as ``record`` has on its topic, at its longest headers."""
+    trace = new_trace()._replace(state="x" * 512)
+    cause = Message(record, record.TOPIC, 0, 2**62, LONGEST_ID, trace)
+    given = Outgoing(record, cause).headers(trace)
+    headers = sum(len(name) + len(value or b"") + HEADER_OVERHEAD for name, value in given)
     return len(str(record.key)) + len(value_of(record)) + headers + RECORD_OVERHEAD
 
 

@@ -28,6 +28,9 @@ class Clock:
 
     perf_counter = time = monotonic
 
+    def time_ns(self) -> int:
+        return round(self.now * 1e9)
+
     def sleep(self, seconds: float) -> None:
         """Let the time pass at once: the kit sleeps for milliseconds only."""
         self.now += seconds

@@ -38,7 +38,7 @@ def test_a_batch_takes_along_the_offsets_of_those_before_it_and_not_its_own(monk
     database: Any = SimpleNamespace(kept=lambda _: SimpleNamespace(transact=transact))
     producer: Any = SimpleNamespace(deliver=published.append)
     offsets = Offsets()
-    handling = BatchHandler(lambda _, __: [], codec, database, producer, offsets)
+    handling = BatchHandler("bookings", lambda _, __: [], codec, database, producer, offsets)
     for number, batch in enumerate([[at(40), at(41)], [at(42)], [at(43)]]):
         assert handling.handle(batch) == []
         assert len(published) == number + 1
@@ -53,7 +53,7 @@ def test_a_new_connection_is_not_used_where_it_has_another_history(monkeypatch: 
     monkeypatch.setattr(stored_offsets, "read", lambda _: {})
     nobody: Any = None
     database: Any = SimpleNamespace(kept=looks.append, timelines=SimpleNamespace(number=0))
-    BatchHandler(nobody, nobody, database, nobody, Offsets())
+    BatchHandler("bookings", nobody, nobody, database, nobody, Offsets())
     session: Any = SimpleNamespace(pipeline=nullcontext)
     looks[0](session)
     database.timelines.number = 1
@@ -68,7 +68,7 @@ def test_no_message_is_to_blame_for_tables_that_were_overwritten() -> None:
     codec: Any = SimpleNamespace(decode=lambda *_: SimpleNamespace(key=1))
     database: Any = SimpleNamespace(kept=lambda _: SimpleNamespace(transact=refuse))
     nobody: Any = None
-    handling = BatchHandler(lambda _, __: [], codec, database, nobody, Offsets())
+    handling = BatchHandler("bookings", lambda _, __: [], codec, database, nobody, Offsets())
     with pytest.raises(WentBackError, match="overwritten"):
         handling.handle([at(40), at(41)])
     with pytest.raises(WentBackError, match="overwritten"):
@@ -94,7 +94,7 @@ def test_a_line_names_the_message_that_it_is_about_and_its_trace(monkeypatch: py
     codec: Any = SimpleNamespace(decode=decode)
     database: Any = SimpleNamespace(kept=lambda _: SimpleNamespace(transact=transact))
     producer: Any = SimpleNamespace(deliver=lambda _: log.info("behind it"))
-    handling = BatchHandler(handle, codec, database, producer, Offsets())
+    handling = BatchHandler("bookings", handle, codec, database, producer, Offsets())
     traced = ("message-id", b"first"), ("traceparent", f"00-{trace}-00f067aa0ba902b7-00".encode())
     with lines() as said:
         handling.handle([sent(1, *traced), sent(2, ("traceparent", b"rubbish"))])

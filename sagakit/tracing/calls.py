@@ -1,0 +1,49 @@
+"""The spans of gRPC calls: a call is the root of its trace, unless its caller has one."""
+
+from collections.abc import Iterable
+from contextvars import ContextVar
+
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from sagakit.trace_context import TraceContext, trace_of
+from sagakit.tracing.spans import place, tracing
+
+_OURS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+"""The codes that are a server's error by OpenTelemetry's convention; the others tell a client of its own."""
+_here: ContextVar[TraceContext | None] = ContextVar("trace", default=None)
+
+
+def begin(method: str, metadata: Iterable[tuple[str, str | bytes]] | None) -> tuple[Span | None, TraceContext | None]:
+    """Begin a call of ``method``, ``bank.v1.Transfers/Add``, and note the place beneath it for `here`.
+
+    Returns its span, None where its trace is not recorded, and that place, None where there is no trace.
+    """
+    making, caller = tracing(), trace_of(metadata or ())
+    if making is None or (caller and not caller.sampled):
+        _here.set(caller)
+        return None, caller
+    attributes = {"rpc.system.name": "grpc", "rpc.method": method}
+    span = (
+        making.beneath(caller, method, SpanKind.SERVER, attributes)
+        if caller
+        else making.root(method, SpanKind.SERVER, attributes)
+    )
+    beneath = place(span)
+    _here.set(beneath)
+    return span if span.is_recording() else None, beneath
+
+
+def end(span: Span | None, code: str) -> None:
+    """End the span of a call that ended with ``code``, a name of gRPC's."""
+    if span is None:
+        return
+    span.set_attribute("rpc.response.status_code", code)
+    if code in _OURS:
+        span.set_status(Status(StatusCode.ERROR))
+        span.set_attribute("error.type", code)
+    span.end()
+
+
+def here() -> TraceContext | None:
+    """Return the place beneath the call that is under way in this task; None where it has no trace."""
+    return _here.get()

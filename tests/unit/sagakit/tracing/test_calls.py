@@ -1,0 +1,65 @@
+"""The spans of calls: beneath the caller's, or the root of a new trace."""
+
+import pytest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import SpanKind, StatusCode
+
+from sagakit.trace_context import TraceContext
+from sagakit.tracing import calls, spans
+
+METHOD = "bank.v1.Transfers/Add"
+CALLER = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
+UNRECORDED = CALLER._replace(sampled=False)
+
+
+async def test_a_call_is_beneath_its_caller_s_span(kept: InMemorySpanExporter) -> None:
+    span, here = calls.begin(METHOD, CALLER.headers)
+    assert calls.here() == here
+    calls.end(span, "OK")
+    (ended,) = kept.get_finished_spans()
+    assert ended.parent is not None
+    assert f"{ended.parent.span_id:016x}" == CALLER.span_id
+    assert (ended.name, ended.kind) == (METHOD, SpanKind.SERVER)
+    assert dict(ended.attributes or {}) == {
+        "rpc.system.name": "grpc",
+        "rpc.method": METHOD,
+        "rpc.response.status_code": "OK",
+    }
+    assert here == spans.place(ended)  # type: ignore[arg-type] # it has a context, too
+
+
+async def test_a_caller_s_trace_that_nobody_records_goes_on_as_it_came(kept: InMemorySpanExporter) -> None:
+    assert calls.begin(METHOD, UNRECORDED.headers) == (None, UNRECORDED)
+    assert calls.here() == UNRECORDED
+    assert kept.get_finished_spans() == ()
+
+
+async def test_a_call_without_a_caller_begins_a_trace_that_the_sampler_may_record() -> None:
+    exporter = InMemorySpanExporter()
+    spans.use(spans.Tracing(SimpleSpanProcessor(exporter), ALWAYS_ON, Resource.create({})))
+    span, here = calls.begin(METHOD, None)
+    calls.end(span, "OK")
+    spans.use(None)
+    (ended,) = exporter.get_finished_spans()
+    assert ended.parent is None
+    assert here is not None
+    assert here.sampled
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("INTERNAL", StatusCode.ERROR), ("UNAVAILABLE", StatusCode.ERROR), ("NOT_FOUND", StatusCode.UNSET)],
+)
+async def test_only_a_server_s_own_failure_is_an_error(
+    kept: InMemorySpanExporter, code: str, status: StatusCode
+) -> None:
+    calls.end(calls.begin(METHOD, CALLER.headers)[0], code)
+    assert kept.get_finished_spans()[0].status.status_code is status
+
+
+async def test_without_tracing_a_call_s_place_is_its_caller_s() -> None:
+    assert calls.begin(METHOD, CALLER.headers) == (None, CALLER)
+    assert calls.begin(METHOD, None) == (None, None)
