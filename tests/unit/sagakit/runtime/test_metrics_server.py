@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sagakit.runtime import metrics_server
+from sagakit.runtime import metrics, metrics_server
 from sagakit.runtime.settings import Listen
 from sagakit.runtime.tls_files import TlsFile, TlsFiles
 from tests.support.certificates import Authority, serial_at
@@ -73,11 +73,12 @@ def own(tmp_path: Path) -> Path:
     return path
 
 
-def page(address: Listen, believed: Authority, own: Path | None) -> str:
+def page(address: Listen, believed: Authority, own: Path | None, accept: str = "*/*") -> str:
     context = ssl.create_default_context(cadata=believed.certificate.decode())
     if own:
         context.load_cert_chain(own)
-    with urllib.request.urlopen(f"https://{address}/metrics", timeout=5, context=context) as answer:
+    asked = urllib.request.Request(f"https://{address}/metrics", headers={"Accept": accept})
+    with urllib.request.urlopen(asked, timeout=5, context=context) as answer:  # noqa: S310 - an HTTPS URL
         return str(answer.read().decode())
 
 
@@ -152,6 +153,46 @@ def test_a_crowd_that_never_ends_its_questions_takes_bounded_room_and_metrics_ar
             assert threading.active_count() <= before + 5
 
         eventually(few_are_left, timeout=5)  # before any of them ends by its silence
+        if by_tls:
+            assert "sagakit_ready" in page(address, OURS, own)
+        else:
+            with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
+                assert b"sagakit_ready" in answer.read()
+
+
+OPEN_METRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+
+
+def test_openmetrics_with_its_exemplars_is_read_by_tls_by_who_asks_for_it(secured: Listen, own: Path) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    metrics.RPC_SECONDS.labels("Exemplary").observe(0.1, metrics.exemplar(trace))
+    asked, usual = page(secured, OURS, own, OPEN_METRICS), page(secured, OURS, own)
+    assert asked.endswith("# EOF\n")
+    assert f'# {{trace_id="{trace}"}} 0.1' in asked
+    assert "# EOF" not in usual
+    assert trace not in usual
+
+
+@pytest.mark.parametrize("by_tls", [False, True])
+def test_metrics_are_read_while_others_take_the_first_byte_and_no_more(
+    secured: Listen, own: Path, by_tls: bool
+) -> None:
+    address = secured if by_tls else free_address()
+    if not by_tls:
+        metrics_server.serve(address, NO_TLS)
+    with ExitStack() as stack:
+        for _ in range(3):
+            slow = socket.socket()
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            slow.settimeout(10)
+            slow.connect(address)
+            if by_tls:
+                context = ssl.create_default_context(cadata=OURS.certificate.decode())
+                context.load_cert_chain(own)
+                slow = context.wrap_socket(slow, server_hostname=address.host)
+            stack.enter_context(slow)
+            slow.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            assert slow.recv(1)
         if by_tls:
             assert "sagakit_ready" in page(address, OURS, own)
         else:
