@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from ordersaga_cli import show
-from ordersaga_cli.values import printable
+from sagakit.avro.shown_values import printable
 from sagakit.dead_letters.letter import Letter
 
 _SHOWN_HEX = 400

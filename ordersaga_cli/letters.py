@@ -2,27 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import click
 
 from ordersaga_cli import show
-from ordersaga_cli.clients import kafka_client
+from ordersaga_cli.clients import kafka_client, registry_client
 from ordersaga_cli.letter_view import fields_of, print_letter
 from ordersaga_cli.line import Failed, Group, ask_first, json_option, yes_option
 from ordersaga_cli.places import KAFKA, REGISTRY, Login, address_option
-from ordersaga_cli.values import Decoder, printable
-from sagakit.dead_letters.box import DeadLetterBox, Outcome, Replay, groups_with_letters
+from sagakit.avro.shown_values import Decoder, printable
+from sagakit.dead_letters import dealing
+from sagakit.dead_letters.box import Client, DeadLetterBox, groups_with_letters
 from sagakit.dead_letters.letter import Letter
-from sagakit.errors import Refused, SagakitError, Unavailable
+from sagakit.errors import Refused, Unavailable
 
 _SHOWN_ERROR = 100
-_WORDS = {
-    "processed": "processed",
-    "pending": "not yet reached by the group",
-    "sent": "not waited for",
-    "dropped": "dropped",
-}
 
 
 @click.group(cls=Group)
@@ -36,33 +30,6 @@ def dlq() -> None:
     """
 
 
-@dataclass(frozen=True)
-class Result:
-    """The outcome for one letter."""
-
-    key: str
-    state: str
-    """``processed``, ``parked``, ``pending``, ``sent``, ``dropped`` or ``failed``."""
-    sent_as: str = ""
-    """Its new topic, partition and offset; where it was parked again, the new letter's key."""
-    reason: str = ""
-    round: int = 0
-    error: str = ""
-
-    @property
-    def good(self) -> bool:
-        """Whether all was done that was asked for."""
-        return self.state in {"processed", "sent", "dropped"}
-
-    def line(self) -> str:
-        """Return it in one line for people."""
-        if self.state == "failed":
-            return f"{self.key}: failed: {self.error}"
-        sent = f"sent again as {self.sent_as}, " if self.sent_as else ""
-        what = f"parked again, {self.reason}, round {self.round}" if self.state == "parked" else _WORDS[self.state]
-        return f"{self.key}: {sent}{what}"
-
-
 @dlq.command(
     "list",
     examples=["ordersaga dlq list", "ordersaga dlq list product_svc --json"],
@@ -74,11 +41,9 @@ class Result:
 def list_(*, group: str | None, as_json: bool, kafka: str) -> None:
     """List the dead letters of GROUP, or of every group."""
     client = kafka_client(kafka)
-    found: list[tuple[str, Letter]] = []
     with _failing_in_words(kafka):
-        for one in [group] if group else groups_with_letters(client):
-            with DeadLetterBox(client, one) as box:
-                found += [(one, letter) for letter in box.letters()]
+        groups = [group] if group else groups_with_letters(client)
+        found = [(one, letter) for one in groups for letter in _letters(client, one)]
     if as_json:
         show.document({"letters": [fields_of(one, letter) for one, letter in found]})
         return
@@ -104,11 +69,11 @@ def list_(*, group: str | None, as_json: bool, kafka: str) -> None:
 def show_(*, group: str, key: str, as_json: bool, kafka: str, registry: str) -> None:
     """Show one dead letter: why it was parked, its headers and its value, decoded if possible."""
     with _opened(kafka, group) as box:
-        (letter,) = _named(box.letters(), [key])
+        (letter,) = dealing.named(box.letters(), [key])
         if isinstance(letter, str):
             raise Failed(f"{group} has no dead letter {letter}; `ordersaga dlq list {group}` shows those there are")
         value = box.value(letter)
-    content = Decoder(registry).decode(value)
+    content = Decoder(registry_client(registry) if registry else None).decode(value)
     headers = [{"name": name, "value": printable(text)} for name, text in letter.headers]
     fields = {**fields_of(group, letter), "headers": headers, **content}
     if as_json:
@@ -157,12 +122,11 @@ def replay(
         raise click.UsageError("name the letters by their keys, or pick them by --all or by --reason; one of the three")
     with _opened(kafka, group, "replay") as box:
         letters = box.letters()
-        chosen: list[Letter | str] = (
-            _named(letters, keys) if keys else [one for one in letters if every or one.reason == reason]
-        )
+        picked = [one.name for one in letters if every or one.reason == reason]
+        chosen = dealing.named(letters, keys or picked)
         if not keys and chosen:
             ask_first(f"Replay {len(chosen)} dead letters of {group}?", yes=yes)
-        results = _replay(box, chosen, wait)
+        results = dealing.replay(box, chosen, wait)
     _report(results, as_json=as_json)
 
 
@@ -177,63 +141,22 @@ def replay(
 def drop(*, group: str, keys: tuple[str, ...], as_json: bool, kafka: str) -> None:
     """Drop dead letters: mark them as dealt with, and send nothing."""
     with _opened(kafka, group) as box:
-        results = [_drop(box, letter) for letter in _named(box.letters(), keys)]
+        results = [dealing.drop(box, letter) for letter in dealing.named(box.letters(), keys)]
     _report(results, as_json=as_json)
 
 
-def _named(letters: list[Letter], keys: list[str] | tuple[str, ...]) -> list[Letter | str]:
-    """Return the letters with these keys, each once, in this order; the key itself where there is none."""
-    by_name = {letter.name: letter for letter in letters}
-    return [by_name.get(key, key) for key in dict.fromkeys(keys)]
+def _letters(client: Client, group: str) -> list[Letter]:
+    with DeadLetterBox(client, group) as box:
+        return box.letters()
 
 
-def _missing(key: str) -> Result:
-    return Result(key, "failed", error="there is no such dead letter, or it was dealt with (LETTER_NOT_FOUND)")
-
-
-def _replay(box: DeadLetterBox, letters: list[Letter | str], wait: float) -> list[Result]:
-    """Send each, then wait for all of them together."""
-    sent: list[Replay | Result] = []
-    for letter in letters:
-        if isinstance(letter, str):
-            sent.append(_missing(letter))
-            continue
-        try:
-            sent.append(box.replay(letter))
-        except SagakitError as error:
-            sent.append(Result(letter.name, "failed", error=_text(error)))
-    replays = [one for one in sent if isinstance(one, Replay)]
-    outcomes = iter(box.outcomes(replays, wait) if wait else [None] * len(replays))
-    return [one if isinstance(one, Result) else _result(one, next(outcomes)) for one in sent]
-
-
-def _result(replay: Replay, outcome: Outcome | None) -> Result:
-    sent_as = "-".join(map(str, replay.place))
-    if outcome is None:
-        return Result(replay.letter.name, "sent", sent_as)
-    if outcome.letter is None:
-        return Result(replay.letter.name, outcome.state, sent_as)
-    again = outcome.letter
-    return Result(replay.letter.name, outcome.state, again.name, again.reason, again.round, again.error)
-
-
-def _drop(box: DeadLetterBox, letter: Letter | str) -> Result:
-    if isinstance(letter, str):
-        return _missing(letter)
-    try:
-        box.drop(letter)
-    except SagakitError as error:
-        return Result(letter.name, "failed", error=_text(error))
-    return Result(letter.name, "dropped")
-
-
-def _report(results: list[Result], *, as_json: bool) -> None:
+def _report(results: list[dealing.Result], *, as_json: bool) -> None:
     """Print the outcome for each letter; end with 1 unless all was done that was asked for."""
     if as_json:
         show.document({"results": [vars(result) for result in results]})
     else:
         for result in results:
-            show.say(result.line())
+            show.say(f"{result.key}: {result.words}")
         if not results:
             click.echo("There are no such dead letters.", err=True)
     if not all(result.good for result in results):
@@ -253,8 +176,4 @@ def _failing_in_words(kafka: str) -> Iterator[None]:
     except Unavailable as error:
         raise Failed(f"{error} at {kafka}; {KAFKA.how_to_set()}") from error
     except Refused as error:
-        raise Failed(_text(error)) from error
-
-
-def _text(error: SagakitError) -> str:
-    return f"{error} ({error.reason})" if isinstance(error, Refused) else str(error)
+        raise Failed(dealing.explained(error)) from error

@@ -1,40 +1,17 @@
 """``ordersaga status``: whether each service is ready, and whether it consumes or is halted, since when and why."""
 
-import urllib.request
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
 
 import click
-from prometheus_client.parser import text_string_to_metric_families
 
 from ordersaga_cli import show
 from ordersaga_cli.line import Command, json_option
 from ordersaga_cli.places import ROOT, Place, running, secured
 from ordersaga_cli.settings import read
 from sagakit.runtime.client_tls import ReadingSettings
+from sagakit.runtime.reported import Report, read_report
 from sagakit.service.manifest import found
-
-_SECONDS = 5.0
-_NOT_READY = "it starts or stops, waits for Kafka or the registry, or its database takes no writes: its log says which"
-
-
-@dataclass(frozen=True)
-class _Status:
-    """A service's state, by its metrics."""
-
-    service: str
-    metrics: str
-    ready: bool = False
-    halted: bool = False
-    since: str | None = None
-    """Since when it is halted, in UTC."""
-    reason: str | None = None
-    """Why it is halted, or does not answer, or where to look why it is not ready."""
-    held_back: int = 0
-    """Messages that fail for no known reason, and wait until another of their kind is handled."""
-    dead_letters: int = 0
-    """Messages parked since it was started."""
 
 
 @click.command(
@@ -83,32 +60,11 @@ def _metrics_of(name: str) -> Place:
     return Place(name, "", name, "metrics", "")
 
 
-def _look(name: str, address: str) -> _Status:
-    context = read(ReadingSettings, secured(_metrics_of(name), address)).context()
-    url = f"https://{address}/metrics" if context else f"http://{address}/metrics"
-    try:
-        with urllib.request.urlopen(url, timeout=_SECONDS, context=context) as answer:  # noqa: S310 - one of these
-            families = list(text_string_to_metric_families(answer.read().decode()))
-    except (OSError, ValueError) as error:
-        return _Status(name, address, reason=f"it does not answer: {getattr(error, 'reason', error)}")
-    samples = [sample for family in families for sample in family.samples]
-    values = {sample.name: sample.value for sample in samples}
-    since = values.get("sagakit_consumer_halted_since_seconds")
-    reasons = [s.labels["reason"] for s in samples if s.name == "sagakit_consumer_halted_reason"]
-    ready = values.get("sagakit_ready") == 1
-    return _Status(
-        name,
-        address,
-        ready=ready,
-        halted=values.get("sagakit_consumer_halted") == 1,
-        since=datetime.fromtimestamp(since, UTC).isoformat(sep=" ", timespec="seconds")[:19] if since else None,
-        reason=reasons[0] if reasons else None if ready else _NOT_READY,
-        held_back=int(values.get("sagakit_messages_held_back", 0)),
-        dead_letters=int(sum(s.value for s in samples if s.name == "sagakit_dead_letters_total")),
-    )
+def _look(name: str, address: str) -> Report:
+    return read_report(name, address, read(ReadingSettings, secured(_metrics_of(name), address)).context())
 
 
-def _row(one: _Status) -> tuple[str, str, str, str, int]:
+def _row(one: Report) -> tuple[str, str, str, str, int]:
     consuming = f"halted since {one.since}" if one.halted else "yes" if one.ready else "no"
     if one.held_back:
         consuming += f", {one.held_back} held back"

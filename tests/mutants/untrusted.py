@@ -79,9 +79,9 @@ UNTRUSTED = {
         "::test_letters_of_earlier_versions_say_so_too_and_those_of_strangers_nothing",
     ),
     "letters-shown-unchecked": Mutant(
-        "ordersaga_cli/values.py",
+        "sagakit/avro/shown_values.py",
         "        untrusted_values.check(value, _HEADER.size, writer)\n",
         "",
-        "tests/unit/ordersaga_cli/test_values.py::test_what_would_harm_its_reader_is_shown_in_hexadecimal",
+        "tests/unit/sagakit/avro/test_shown_values.py::test_what_would_harm_its_reader_is_shown_in_hexadecimal",
     ),
 }

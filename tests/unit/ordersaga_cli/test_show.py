@@ -3,7 +3,7 @@
 import pytest
 
 from ordersaga_cli.show import clean, span
-from ordersaga_cli.values import Decoder, printable
+from sagakit.avro.shown_values import Decoder, printable
 
 
 @pytest.mark.parametrize(
@@ -34,15 +34,15 @@ def test_bytes_are_shown_as_text_where_they_are_text(content: bytes | None, show
 
 
 def test_a_value_that_cannot_be_decoded_is_shown_in_hexadecimal_with_the_reason() -> None:
-    found = Decoder("").decode(b"rubbish")
+    found = Decoder(None).decode(b"rubbish")
     assert (found["value"], found["value_hex"]) == (None, b"rubbish".hex())
     assert found["schema"] == "not decoded: the value does not begin with a zero byte and a schema id"
 
 
 def test_without_a_registry_a_framed_value_is_shown_in_hexadecimal() -> None:
-    found = Decoder("").decode(b"\0\0\0\0\1\2")
+    found = Decoder(None).decode(b"\0\0\0\0\1\2")
     assert (found["value_hex"], found["schema"]) == ("000000000102", "not decoded: no address of the schema registry")
 
 
 def test_no_value_is_no_value() -> None:
-    assert Decoder("").decode(None) == {"schema": "", "value": None, "value_hex": ""}
+    assert Decoder(None).decode(None) == {"schema": "", "value": None, "value_hex": ""}

@@ -4,14 +4,13 @@ import base64
 import io
 import json
 import struct
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
 import fastavro
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-from ordersaga_cli.clients import registry_client
-from ordersaga_cli.line import Failed
 from sagakit.avro import untrusted_values
 from sagakit.avro.codec import LARGEST_VALUE
 from sagakit.avro.untrusted_schemas import examine
@@ -19,11 +18,15 @@ from sagakit.avro.untrusted_schemas import examine
 _HEADER = struct.Struct(">bI")
 
 
+class NotShown(Exception):
+    """A value cannot be decoded; the text says why."""
+
+
 class Decoder:
     """Decodes values in the registry's wire format."""
 
-    def __init__(self, registry: str) -> None:
-        """Use the registry at this address; without one where it is empty."""
+    def __init__(self, registry: Mapping[str, Any] | None) -> None:
+        """Use the registry whose client has these properties; none where there are none."""
         self._registry = registry
 
     def decode(self, value: bytes | None) -> dict[str, Any]:
@@ -33,18 +36,18 @@ class Decoder:
         try:
             name, record = self._record(value)
         except Exception as error:  # noqa: BLE001 - bytes and registries fail in many ways; hexadecimal always works
-            reason = error.message if isinstance(error, Failed) else " ".join(str(error).split()) or repr(error)
+            reason = " ".join(str(error).split()) or repr(error)
             return {"schema": f"not decoded: {reason[:200]}", "value": None, "value_hex": value.hex()}
         return {"schema": name, "value": record, "value_hex": ""}
 
     def _record(self, value: bytes) -> tuple[str, Any]:
         if len(value) <= _HEADER.size or value[0] != 0:
-            raise Failed("the value does not begin with a zero byte and a schema id")
+            raise NotShown("the value does not begin with a zero byte and a schema id")
         if len(value) > LARGEST_VALUE:
-            raise Failed(f"the value has {len(value)} bytes, more than {LARGEST_VALUE}")
-        if not self._registry:
-            raise Failed("no address of the schema registry")
-        with SchemaRegistryClient(registry_client(self._registry)) as client:
+            raise NotShown(f"the value has {len(value)} bytes, more than {LARGEST_VALUE}")
+        if self._registry is None:
+            raise NotShown("no address of the schema registry")
+        with SchemaRegistryClient(dict(self._registry)) as client:
             writer = examine(client.get_schema(_HEADER.unpack_from(value)[1]))
         # What is shown here was parked because it may mean harm: neither the schema nor the value is trusted.
         untrusted_values.check(value, _HEADER.size, writer)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ordersaga_cli.values import Decoder
+from sagakit.avro.shown_values import Decoder
 
 RECORD = {"type": "record", "name": "Ping", "namespace": "scratch", "fields": [{"name": "number", "type": "long"}]}
 LIST = {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]}
@@ -54,7 +54,7 @@ def registry() -> Iterator[Registry]:
 
 
 def test_a_record_is_decoded(registry: Registry) -> None:
-    found = Decoder(registry.url).decode(HEAD + b"\x0e")
+    found = Decoder({"url": registry.url}).decode(HEAD + b"\x0e")
     assert found == {"schema": "scratch.Ping", "value": {"number": 7}, "value_hex": ""}
 
 
@@ -72,7 +72,7 @@ def test_what_would_harm_its_reader_is_shown_in_hexadecimal(
     registry: Registry, schema: Any, value: bytes, why: str
 ) -> None:
     registry.schema = schema
-    found = Decoder(registry.url).decode(HEAD + value)
+    found = Decoder({"url": registry.url}).decode(HEAD + value)
     assert found["value"] is None
     assert why in found["schema"]
     assert found["value_hex"] == (HEAD + value).hex()

@@ -1,0 +1,54 @@
+"""What a service says of itself in its metrics: ready or not, halted or not, since when and why."""
+
+import ssl
+import urllib.request
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from prometheus_client.parser import text_string_to_metric_families
+
+_SECONDS = 5.0
+_NOT_READY = "it starts or stops, waits for Kafka or the registry, or its database takes no writes: its log says which"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A service's state, by its metrics."""
+
+    service: str
+    metrics: str
+    ready: bool = False
+    halted: bool = False
+    since: str | None = None
+    """Since when it is halted, in UTC."""
+    reason: str | None = None
+    """Why it is halted, or does not answer, or where to look why it is not ready."""
+    held_back: int = 0
+    """Messages that fail for no known reason, and wait until another of their kind is handled."""
+    dead_letters: int = 0
+    """Messages parked since it was started."""
+
+
+def read_report(name: str, address: str, context: ssl.SSLContext | None) -> Report:
+    """Return what the service called ``name`` reports at ``address``, over TLS where there is a ``context``."""
+    url = f"https://{address}/metrics" if context else f"http://{address}/metrics"
+    try:
+        with urllib.request.urlopen(url, timeout=_SECONDS, context=context) as answer:  # noqa: S310 - one of these
+            families = list(text_string_to_metric_families(answer.read().decode()))
+    except (OSError, ValueError) as error:
+        return Report(name, address, reason=f"it does not answer: {getattr(error, 'reason', error)}")
+    samples = [sample for family in families for sample in family.samples]
+    values = {sample.name: sample.value for sample in samples}
+    since = values.get("sagakit_consumer_halted_since_seconds")
+    reasons = [s.labels["reason"] for s in samples if s.name == "sagakit_consumer_halted_reason"]
+    ready = values.get("sagakit_ready") == 1
+    return Report(
+        name,
+        address,
+        ready=ready,
+        halted=values.get("sagakit_consumer_halted") == 1,
+        since=datetime.fromtimestamp(since, UTC).isoformat(sep=" ", timespec="seconds")[:19] if since else None,
+        reason=reasons[0] if reasons else None if ready else _NOT_READY,
+        held_back=int(values.get("sagakit_messages_held_back", 0)),
+        dead_letters=int(sum(s.value for s in samples if s.name == "sagakit_dead_letters_total")),
+    )
