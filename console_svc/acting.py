@@ -55,7 +55,7 @@ class Done:
     """What came of an action."""
 
     text: str
-    """A sentence."""
+    """A sentence; empty where the page says it all."""
     next: str
     """The address of the page to go to."""
 
@@ -112,7 +112,8 @@ async def _result(console: Console, action: Action, visit: Visit, form: Form) ->
         console.tell(response, Notice("bad", str(error)))
     else:
         response = RedirectResponse(done.next, 303)
-        console.tell(response, Notice("good", done.text))
+        if done.text:
+            console.tell(response, Notice("good", done.text))
     if name and not visit.visitor.subject:
         console.keep(response, NAME, name, _YEAR_SECONDS)
     return response

@@ -11,22 +11,25 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from console_svc import live, overview, saga, sagas, sign_in
+from console_svc import bulk, job, letters, live, orders, overview, products, saga, sagas, sign_in, system
 from console_svc.acting import acted
 from console_svc.console import Console
 from console_svc.forgery import Forgery
 from console_svc.guard import Guard
 from console_svc.hub import Hubs
 from console_svc.rendering import STATIC, Rendering, colour_of
-from console_svc.services import Services
 from console_svc.settings import ConsoleSettings
 from console_svc.showing import shown
+from console_svc.sources import Sources
 from console_svc.visit import Page, Visit
 from console_svc.visitors import Sessions
 
 LARGEST_BODY = 65_536
-PAGES = (overview.PAGE, sagas.PAGE, saga.PAGE)
-ACTIONS = (*saga.ACTIONS,)
+PAGES = (
+    overview.PAGE, sagas.PAGE, bulk.PAGE, saga.PAGE, orders.PAGE, products.PAGE, letters.PAGE, letters.ONE, job.PAGE,
+    system.PAGE,
+)  # fmt: skip
+ACTIONS = (*saga.ACTIONS, *bulk.ACTIONS, *orders.ACTIONS, *products.ACTIONS, *letters.ACTIONS)
 
 
 async def _nothing(_: Visit) -> dict[str, object]:
@@ -38,13 +41,13 @@ FAILED = Page("", "Not shown", "failed.html", _nothing)
 
 def console_of(settings: ConsoleSettings) -> Console:
     """Return what all requests of a console with ``settings`` share."""
-    services = Services(settings)
+    sources = Sources.of(settings)
     rendering = Rendering(
         settings.console_environment,
         signs_in=settings.auth_mode == "jwt",
         shows_addresses=settings.console_show_addresses == "yes",
     )
-    return Console(settings, services, Hubs(services), Sessions(), Forgery(), rendering)
+    return Console(settings, sources, Hubs(sources), Sessions(), Forgery(), rendering)
 
 
 def application(console: Console) -> Starlette:
@@ -63,7 +66,7 @@ def application(console: Console) -> Starlette:
     async def life(_: Starlette) -> AsyncIterator[None]:
         yield
         await console.hubs.close()
-        await console.services.close()
+        await console.sources.close()
 
     return Starlette(
         routes=[*(route for route, _ in pages), *others],

@@ -13,8 +13,8 @@ from console_svc import words
 from console_svc.forgery import Forgery
 from console_svc.hub import Hubs
 from console_svc.rendering import Rendering
-from console_svc.services import Services
 from console_svc.settings import ConsoleSettings
+from console_svc.sources import Sources
 from console_svc.visit import Visit
 from console_svc.visitors import Sessions, Visitor
 
@@ -37,7 +37,7 @@ class Console:
     """What all requests share."""
 
     settings: ConsoleSettings
-    services: Services
+    sources: Sources
     hubs: Hubs
     sessions: Sessions
     forgery: Forgery
@@ -91,7 +91,7 @@ class Console:
         """Return a look by ``visitor`` at a page: its path, its query, and what the path names."""
         path, query, parts = at
         return Visit(
-            services=self.services,
+            sources=self.sources,
             hub=self.hubs.of(visitor.token),
             visitor=visitor,
             path=path,

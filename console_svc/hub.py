@@ -9,7 +9,7 @@ from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from console_svc.failures import CallFailed
 from console_svc.pace import Pace
 from console_svc.pulse import Pulse, take
-from console_svc.services import Services
+from console_svc.sources import Sources
 from sagakit.runtime.logs import logger
 
 log = logger("console")
@@ -24,9 +24,9 @@ _AGAIN_SECONDS = 2.0
 class Hub:
     """What those see who look with the same token."""
 
-    def __init__(self, services: Services, token: str) -> None:
-        """Ask ``services`` with ``token``, from when somebody joins."""
-        self._services, self._token = services, token
+    def __init__(self, sources: Sources, token: str) -> None:
+        """Ask ``sources`` with ``token``, from when somebody joins."""
+        self._sources, self._token = sources, token
         self._lookers = 0
         self._left_at = time.monotonic()
         self._task: asyncio.Task[None] | None = None
@@ -44,7 +44,7 @@ class Hub:
     async def pulse(self) -> Pulse:
         """Return the pulse, not older than two looks."""
         if self._task is None or self._pulse is None:
-            return await take(self._services, self._token, self._pace)
+            return await take(self._sources, self._token, self._pace)
         return self._pulse
 
     def join(self) -> None:
@@ -77,7 +77,7 @@ class Hub:
         try:
             while self._lookers or time.monotonic() - self._left_at < _LINGER_SECONDS:
                 try:
-                    self._look_at(await take(self._services, self._token, self._pace))
+                    self._look_at(await take(self._sources, self._token, self._pace))
                 except Exception:  # whatever it is, the next look may be better
                     log.exception("a look at the services failed")
                 await asyncio.sleep(LOOK_SECONDS)
@@ -91,10 +91,12 @@ class Hub:
             self._tell()
 
     async def _watch(self) -> None:
-        stub = self._services.sagas.stub
+        stub = self._sources.services.sagas.stub
         while True:
             try:
-                async for change in self._services.sagas.watch(stub.WatchSagas, pb.WatchSagasRequest(), self._token):
+                async for change in self._sources.services.sagas.watch(
+                    stub.WatchSagas, pb.WatchSagasRequest(), self._token
+                ):
                     self._pace.note(change.saga)
                     self._tell()
             except CallFailed as error:
@@ -110,22 +112,22 @@ class Hub:
 def _without_time(pulse: Pulse) -> tuple[object, ...]:
     pace = pulse.pace
     return (
-        pulse.services, pulse.counts, pulse.more, pulse.trouble, pace.done, pace.undone, pace.median,
+        pulse.services, pulse.counts, pulse.more, pulse.trouble, pulse.kafka, pace.done, pace.undone, pace.median,
     )  # fmt: skip
 
 
 class Hubs:
     """A hub for each token that somebody looks with."""
 
-    def __init__(self, services: Services) -> None:
-        """Ask ``services``."""
-        self._services, self._hubs = services, dict[str, Hub]()
+    def __init__(self, sources: Sources) -> None:
+        """Ask ``sources``."""
+        self._sources, self._hubs = sources, dict[str, Hub]()
 
     def of(self, token: str) -> Hub:
         """Return the hub of those who look with ``token``."""
         for idle in [one for one, hub in self._hubs.items() if hub.is_idle]:
             del self._hubs[idle]
-        return self._hubs.setdefault(token, Hub(self._services, token))
+        return self._hubs.setdefault(token, Hub(self._sources, token))
 
     async def close(self) -> None:
         """End all of them."""

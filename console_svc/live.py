@@ -97,7 +97,7 @@ async def _events(console: Console, request: Request, shown: list[_Open]) -> Asy
                 told = time.monotonic()
                 yield _event("beat", {})
             await asyncio.sleep(SHORTEST_SECONDS)
-            await hub.wait(seen, _LOOK_SECONDS)
+            await hub.wait(seen, min((_LOOK_SECONDS, *(one.page.every for one in shown))))
     finally:
         hub.leave()
 

@@ -9,8 +9,10 @@ from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from ordersaga.orchestrator.v1 import steps_pb2
 
 from console_svc.failures import CallFailed, attempt
+from console_svc.kafka import KafkaView
 from console_svc.pace import Pace, PaceNow
 from console_svc.services import Services
+from console_svc.sources import Sources
 from console_svc.words import plural
 
 
@@ -58,6 +60,7 @@ class Pulse:
     """How sagas are declared; None where the orchestrator does not say."""
     trouble: str
     """Why the counts are missing; empty where they are there."""
+    kafka: KafkaView
     pace: PaceNow
 
     @property
@@ -82,9 +85,9 @@ class Pulse:
     @property
     def tone(self) -> str:
         """``good``, ``late`` where somebody should look soon, ``bad`` where somebody should look now."""
-        if self.absent or self.trouble or self.all.stuck:
+        if self.absent or self.trouble or self.kafka.trouble or self.all.stuck:
             return "bad"
-        return "late" if self.all.retrying else "good"
+        return "late" if self.all.retrying or self.kafka.parked else "good"
 
     @property
     def verdict(self) -> str:
@@ -92,11 +95,13 @@ class Pulse:
         if self.absent:
             names = " and ".join(one.name for one in self.absent)
             return f"{names} {'is' if len(self.absent) == 1 else 'are'} not ready."
-        if self.trouble:
-            return self.trouble
+        if self.trouble or self.kafka.trouble:
+            return self.trouble or self.kafka.trouble
         standing = self.all
         if standing.stuck:
             return f"{plural(standing.stuck, 'saga is stuck', 'sagas are stuck')}: a person should look."
+        if self.kafka.parked:
+            return f"{plural(self.kafka.parked, 'dead letter waits', 'dead letters wait')} for a person."
         if standing.retrying:
             return (
                 f"{plural(standing.retrying, 'saga waits', 'sagas wait')} longer than usual; they go on by themselves."
@@ -104,10 +109,11 @@ class Pulse:
         return "All is well."
 
 
-async def take(services: Services, token: str, pace: Pace) -> Pulse:
+async def take(sources: Sources, token: str, pace: Pace) -> Pulse:
     """Return the pulse of now, as the holder of ``token`` may see it."""
-    (counted, declared), health = await asyncio.gather(
-        _sagas(services, token), asyncio.gather(*(service.health() for service in services.all))
+    services = sources.services
+    (counted, declared), health, kafka = await asyncio.gather(
+        _sagas(services, token), asyncio.gather(*(service.health() for service in services.all)), sources.kafka.look()
     )
     return Pulse(
         at=datetime.now(UTC),
@@ -119,6 +125,7 @@ async def take(services: Services, token: str, pace: Pace) -> Pulse:
         more=not isinstance(counted, CallFailed) and counted.more,
         declaration=None if isinstance(declared, CallFailed) else declared,
         trouble=counted.sentence if isinstance(counted, CallFailed) else "",
+        kafka=kafka,
         pace=pace.now(),
     )
 

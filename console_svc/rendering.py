@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from console_svc import drawing, saga_words, words
 from console_svc.forgery import FIELD
+from console_svc.masking import Masking
 from console_svc.pulse import Pulse
 from console_svc.visit import Page, Visit
 
@@ -20,6 +21,10 @@ LIVE = "live_"
 NAV = (
     ("/", "Overview"),
     ("/sagas", "Sagas"),
+    ("/orders", "Orders"),
+    ("/products", "Products"),
+    ("/dead-letters", "Dead letters"),
+    ("/system", "System"),
 )
 """The pages that every page leads to."""
 _COLOURS = ("#0f766e", "#7c3aed", "#be185d", "#4d7c0f", "#0369a1")
@@ -32,11 +37,13 @@ class Rendering:
 
     def __init__(self, environment: str, *, signs_in: bool, shows_addresses: bool) -> None:
         """Show ``environment`` on each page, whether visitors sign in and out, and postal addresses only if so."""
+        masking = Masking(shown=shows_addresses)
         made = Environment(loader=PackageLoader("console_svc"), autoescape=True, undefined=StrictUndefined)
         made.trim_blocks = made.lstrip_blocks = True
         made.filters.update(
-            span=words.span, when=words.when, clock=words.clock, thousands=words.thousands, plural=words.plural,
-            short=words.without_suffix, saga_status=words.saga_status, order_status=words.order_status,
+            span=words.span, when=words.when, clock=words.clock, moment=words.moment, thousands=words.thousands,
+            plural=words.plural, short=words.without_suffix, saga_status=words.saga_status,
+            order_status=words.order_status,
         )  # fmt: skip
         made.globals.update(
             environment=environment,
@@ -50,7 +57,9 @@ class Rendering:
             tone_of=saga_words.tone,
             sentence_of=saga_words.sentence,
             next_of=saga_words.what_next,
-            address_of=partial(words.address, shown=shows_addresses),
+            address_of=masking.address,
+            masked_json=masking.record,
+            masked_hex=masking.undecoded,
             nav=NAV,
         )
         self._macros: Any = made.get_template("macros.html").module

@@ -21,7 +21,7 @@ async def load(visit: Visit) -> Mapping[str, object]:
     number of others that have come, so that nothing jumps under its cursor.
     """
     wanted = SagaFilter.of(visit.query)
-    orders = await _orders_of_user(visit, wanted)
+    orders = await orders_of_user(visit, wanted)
     rows = _rows(visit)
     asked, answer, count = await asyncio.gather(
         _rows_again(visit, rows), _listed(visit, wanted, orders), _count(visit, wanted)
@@ -74,7 +74,7 @@ async def _count(visit: Visit, wanted: SagaFilter) -> pb.CountSagasResponse | No
     return await visit.ask(sagas, sagas.stub.CountSagas, pb.CountSagasRequest(filter=wanted.proto()))
 
 
-async def _orders_of_user(visit: Visit, wanted: SagaFilter) -> list[int] | None:
+async def orders_of_user(visit: Visit, wanted: SagaFilter) -> list[int] | None:
     """Return the newest orders of the user that is asked for; None where any will do."""
     if not wanted.user:
         return None

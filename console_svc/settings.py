@@ -4,13 +4,17 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
+from sagakit.avro.settings import RegistrySettings
+from sagakit.kafka.settings import KafkaSettings
 from sagakit.rpc.call_settings import CallSettings
+from sagakit.runtime.client_tls import ReadingSettings
 from sagakit.runtime.settings import Address, Listen, is_loopback
 from sagakit.runtime.tls_files import TlsFile, TlsFiles, problems
 
 _PAIR = ("console_tls_certificate", "console_tls_key")
+_REPLAY = ("console_replay_username", "console_replay_password")
 _HOST = re.compile(r"[^\s,/@]+")
 
 
@@ -23,7 +27,7 @@ class ServiceAddress(NamedTuple):
     """Of its API, ``host:port``."""
 
 
-class ConsoleSettings(CallSettings):
+class ConsoleSettings(CallSettings, ReadingSettings, KafkaSettings, RegistrySettings):
     """Where the console listens, whom it asks, and what it shows."""
 
     console_listen: Address = Field(default=Listen("127.0.0.1", 8088), description="Where browsers find the console.")
@@ -48,6 +52,14 @@ class ConsoleSettings(CallSettings):
     product_svc_address: str = Field(default="127.0.0.1:50052", description="Where product_svc's API is.")
     delivery_svc_address: str = Field(default="127.0.0.1:50053", description="Where delivery_svc's API is.")
     orchestrator_svc_address: str = Field(default="127.0.0.1:50054", description="Where orchestrator_svc's API is.")
+    order_svc_metrics: str = Field(default="127.0.0.1:9101", description="Where order_svc's metrics are.")
+    product_svc_metrics: str = Field(default="127.0.0.1:9102", description="Where product_svc's metrics are.")
+    delivery_svc_metrics: str = Field(default="127.0.0.1:9103", description="Where delivery_svc's metrics are.")
+    orchestrator_svc_metrics: str = Field(default="127.0.0.1:9104", description="Where orchestrator_svc's metrics are.")
+    console_replay_username: str | None = Field(
+        default=None, description="Kafka's login that may send dead letters again, where it is another."
+    )
+    console_replay_password: SecretStr | None = Field(default=None, description="Its password.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged.")
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="auto is console on a terminal and json elsewhere."
@@ -57,6 +69,7 @@ class ConsoleSettings(CallSettings):
         """Yield a line for settings that contradict each other; it begins with a setting's name."""
         yield from super().problems()
         yield from self.missing(_PAIR, _PAIR)
+        yield from self.missing(_REPLAY, _REPLAY)
         yield from problems(self.console_tls_files())
         if not is_loopback(self.console_listen.host):
             yield from self._problems_of_a_public_console()
@@ -82,6 +95,23 @@ class ConsoleSettings(CallSettings):
     def allowed_hosts(self) -> frozenset[str]:
         """The hosts, without ports, that ``CONSOLE_HOSTS`` names."""
         return frozenset(_HOST.findall(self.console_hosts.lower()))
+
+    def replay_login(self) -> dict[str, str]:
+        """Return the properties of the Kafka client that sends dead letters again, beside the other's."""
+        if self.console_replay_username is None or self.console_replay_password is None:
+            return {}
+        password = self.console_replay_password.get_secret_value()
+        return {"sasl.username": self.console_replay_username, "sasl.password": password}
+
+    @property
+    def metrics(self) -> tuple[tuple[str, str], ...]:
+        """Each service, and where its metrics are."""
+        return (
+            ("order_svc", self.order_svc_metrics),
+            ("orchestrator_svc", self.orchestrator_svc_metrics),
+            ("product_svc", self.product_svc_metrics),
+            ("delivery_svc", self.delivery_svc_metrics),
+        )
 
     @property
     def services(self) -> tuple[ServiceAddress, ...]:

@@ -65,7 +65,7 @@ async def _must_be_taken(console: Console, token: str) -> None:
     Raises:
         CallFailed: they do not, or cannot be reached.
     """
-    products = console.services.products
+    products = console.sources.services.products
     try:
         await products.ask(products.stub.ListProducts, product_pb2.ListProductsRequest(page_size=1), token)
     except CallFailed as error:

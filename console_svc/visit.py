@@ -9,6 +9,7 @@ from starlette.datastructures import QueryParams
 
 from console_svc.hub import Hub
 from console_svc.services import Service, Services
+from console_svc.sources import Sources
 from console_svc.visitors import Visitor
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ OPERATE = "sagas:operate"
 class Visit:
     """One look at one page."""
 
-    services: Services
+    sources: Sources
     hub: Hub
     visitor: Visitor
     path: str
@@ -49,6 +50,11 @@ class Visit:
             CallFailed: it does not answer, or refuses.
         """
         return await service.ask(method, request, self.visitor.token)
+
+    @property
+    def services(self) -> Services:
+        """The services."""
+        return self.sources.services
 
     @property
     def may_operate(self) -> bool:

@@ -127,8 +127,13 @@ def without_suffix(command: str) -> str:
     return command.removesuffix("Command")
 
 
-def address(text: str, *, shown: bool) -> str:
-    """Return a postal address, or dots in the place of its letters and digits where it is not to be shown."""
-    if shown or not text:
-        return text or "none"
-    return f"••••• ({plural(len(text), 'character')}, not shown here)"
+def moment(text: str) -> Markup:
+    """Return a moment that is written in ISO 8601 as `when` does; the text itself where it is none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return Markup("{}").format(text)
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return Markup('<time datetime="{}" title="{}" data-relative>{}</time>').format(
+        found.isoformat(), absolute(found), relative(found)
+    )

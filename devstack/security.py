@@ -125,6 +125,8 @@ class Security:
             "GRPC_TLS_CA": str(self.ca),
             "METRICS_TLS_CA": str(self.ca),
             **self.settings(OPERATORS),
+            "CONSOLE_REPLAY_USERNAME": REPLAY,
+            "CONSOLE_REPLAY_PASSWORD": self.password(REPLAY),
         }
 
     def _registry_settings(self, login: str) -> dict[str, str]:

@@ -26,7 +26,7 @@
         legend: { show: false },
         cursor: { y: false, points: { show: false } },
         scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } },
-        axes: [{ ...axis, space: 70, incrs: [60, 120, 300], values: (_, times) => times.map((at) => clock.format(at * 1000)) }, { ...axis, size: 38 }],
+        axes: [{ ...axis, space: 70, size: 26, incrs: [60, 120, 300], values: (_, times) => times.map((at) => clock.format(at * 1000)) }, { ...axis, size: 38 }],
         series: [
           {},
           { label: "completed", stroke: colour("--good"), width: 2, fill: colour("--good-ground") },

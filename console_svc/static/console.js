@@ -158,6 +158,24 @@
     if (question && !confirm(question)) event.preventDefault();
   });
 
+  // Selected rows: all of them at once, and how many they are.
+  function countPicked() {
+    for (const form of document.querySelectorAll("form.picked")) {
+      const boxes = [...form.querySelectorAll("td.pick input")];
+      const picked = boxes.filter((box) => box.checked).length;
+      for (const place of form.querySelectorAll("[data-picked]")) place.textContent = picked ? `${picked} selected` : "";
+      for (const button of form.querySelectorAll(".bar-of-actions button")) button.disabled = !picked;
+    }
+  }
+  document.addEventListener("change", ({ target }) => {
+    if (target.id === "pick-all")
+      for (const box of target.form.querySelectorAll("td.pick input")) box.checked = target.checked;
+    if (target.closest(".picked")) countPicked();
+  });
+  document.addEventListener("console:patched", countPicked);
+  document.addEventListener("htmx:after:settle", countPicked);
+  countPicked();
+
   // A filter's address has only what was asked for.
   document.addEventListener("htmx:config:request", ({ detail }) => {
     const body = detail.ctx.request.body;

@@ -25,7 +25,7 @@
   document.addEventListener("console:patched", () => at && mark());
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog[open]")) return;
     const key = event.key;
     if (going) {
       going = false;

@@ -49,6 +49,6 @@ def read_report(name: str, address: str, context: ssl.SSLContext | None) -> Repo
         halted=values.get("sagakit_consumer_halted") == 1,
         since=datetime.fromtimestamp(since, UTC).isoformat(sep=" ", timespec="seconds")[:19] if since else None,
         reason=reasons[0] if reasons else None if ready else _NOT_READY,
-        held_back=int(values.get("sagakit_messages_held_back", 0)),
+        held_back=int(values.get("sagakit_messages_held_back") or 0),
         dead_letters=int(sum(s.value for s in samples if s.name == "sagakit_dead_letters_total")),
     )

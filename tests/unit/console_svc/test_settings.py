@@ -6,15 +6,17 @@ from pydantic import ValidationError
 from console_svc.settings import ConsoleSettings
 from sagakit.runtime.settings import explained
 
+SERVERS = {"kafka_bootstrap_servers": "127.0.0.1:9092", "schema_registry_url": "http://127.0.0.1:8081"}
+
 
 def refused(**settings: str) -> str:
     with pytest.raises(ValidationError) as caught:
-        ConsoleSettings.model_validate(settings)
+        ConsoleSettings.model_validate({**SERVERS, **settings})
     return "\n".join(explained(caught.value))
 
 
-def test_on_one_s_own_machine_nothing_has_to_be_set() -> None:
-    read = ConsoleSettings.model_validate({})
+def test_on_one_s_own_machine_only_the_servers_have_to_be_named() -> None:
+    read = ConsoleSettings.model_validate(SERVERS)
     assert str(read.console_listen) == "127.0.0.1:8088"
     assert [service.name for service in read.services] == [
         "order_svc",
@@ -29,10 +31,11 @@ def test_a_console_that_others_can_reach_asks_who_they_are_and_knows_its_names()
     assert "AUTH_MODE: must be jwt" in told
     assert "CONSOLE_HOSTS: must name" in told
     read = ConsoleSettings.model_validate(
-        {"console_listen": "0.0.0.0:8088", "auth_mode": "jwt", "console_hosts": "Console.shop, 10.0.0.7"}
+        {**SERVERS, "console_listen": "0.0.0.0:8088", "auth_mode": "jwt", "console_hosts": "Console.shop, 10.0.0.7"}
     )
     assert read.allowed_hosts == {"console.shop", "10.0.0.7"}
 
 
-def test_half_of_its_tls_is_refused() -> None:
+def test_half_of_what_belongs_together_is_refused() -> None:
+    assert refused(console_replay_username="replay").startswith("CONSOLE_REPLAY_PASSWORD: must be set too")
     assert refused(console_tls_certificate="tls.crt").startswith("CONSOLE_TLS_KEY: must be set too")

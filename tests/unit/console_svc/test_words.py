@@ -47,9 +47,3 @@ def test_a_filter_s_age_is_a_number_with_its_unit() -> None:
     assert words.age("90s") == timedelta(seconds=90)
     assert words.age("2h") == timedelta(hours=2)
     assert [words.age(text) for text in ("", "h", "-1h", "1y", "9999999d", "1.5h")] == [None] * 6
-
-
-def test_an_address_is_hidden_unless_it_may_be_shown() -> None:
-    assert words.address("Main Street 1", shown=True) == "Main Street 1"
-    assert "Main" not in words.address("Main Street 1", shown=False)
-    assert words.address("", shown=False) == "none"

@@ -1,0 +1,132 @@
+"""Dead letters: by group and reason, one of them decoded, sent again, dropped."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import grpc
+
+from console_svc.acting import Action, Done, Form, Refused
+from console_svc.failures import CallFailed
+from console_svc.jobs import Item
+from console_svc.kafka import KafkaView
+from console_svc.visit import OPERATE, Page, Visit
+from sagakit.avro.shown_values import printable
+from sagakit.dead_letters import dealing
+from sagakit.dead_letters.letter import Letter
+from sagakit.errors import SagakitError
+
+READ: Final = "sagas:read"
+_SHOWN: Final = 200
+_WAIT_SECONDS: Final = 8.0
+_AT_ONCE: Final = 50
+_REUSED_ID: Final = "REUSED_ID"
+
+
+def name_of(group: str, letter: Letter) -> str:
+    """Return how forms and addresses name a letter."""
+    return f"{group}/{letter.name}"
+
+
+async def load(visit: Visit) -> Mapping[str, object]:
+    """Return the letters that the address asks for, the newest first."""
+    _must_read(visit)
+    kafka = await visit.sources.kafka.look()
+    every = [(group, letter) for group, letters in kafka.letters.items() for letter in letters]
+    group, reason = visit.text("group"), visit.text("reason")
+    found = [one for one in every if group in {"", one[0]} and reason in {"", one[1].reason}]
+    found.sort(key=lambda one: one[1].time, reverse=True)
+    return {
+        "kafka": kafka,
+        "group": group,
+        "reason": reason,
+        "kinds": sorted(Counter((group, letter.reason) for group, letter in every).items()),
+        "letters": found[:_SHOWN],
+        "more": max(0, len(found) - _SHOWN),
+        "total": len(found),
+        "query": urlencode({"group": group, "reason": reason}),
+    }
+
+
+async def load_one(visit: Visit) -> Mapping[str, object]:
+    """Read one letter, its value decoded."""
+    _must_read(visit)
+    group, key = visit.parts["group"], visit.parts["key"]
+    letter = _found(await visit.sources.kafka.look(), group, key)
+    letter = letter or _found(await visit.sources.kafka.look_again(), group, key)
+    if letter is None:
+        text = f"{group} has no dead letter {key}: it was dealt with, or never was."
+        raise CallFailed(text, grpc.StatusCode.NOT_FOUND, "LETTER_NOT_FOUND")
+    content = await asyncio.to_thread(_content, visit, group, letter)
+    return {
+        "group": group,
+        "letter": letter,
+        "content": content,
+        "headers": [(name, printable(value)) for name, value in letter.headers],
+        "source_key": printable(letter.source_key),
+        "is_reused": letter.reason == _REUSED_ID,
+    }
+
+
+def _found(kafka: KafkaView, group: str, key: str) -> Letter | None:
+    return next((one for one in kafka.letters.get(group, ()) if one.name == key), None)
+
+
+def _content(visit: Visit, group: str, letter: Letter) -> dict[str, Any]:
+    try:
+        with visit.sources.kafka.box(group) as box:
+            value = box.value(letter)
+    except SagakitError as error:
+        return {"schema": f"not read: {error}", "value": None, "value_hex": ""}
+    return visit.sources.kafka.decoder().decode(value)
+
+
+def _must_read(visit: Visit) -> None:
+    if not visit.visitor.may(READ):
+        text = f"Your token lacks the scope {READ}, which dead letters need. Ask its issuer for it."
+        raise CallFailed(text, grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING")
+
+
+async def deal(visit: Visit, form: Form) -> Done:
+    """Begin to send letters again, or to drop them, as a job."""
+    what, names = form.text("do"), list(dict.fromkeys(form.every("letter")))
+    if what not in {"replay", "drop"} or not names:
+        raise Refused("Select at least one dead letter first.")
+    items = [Item(name, f"/dead-letters/{name}") for name in names]
+
+    async def work(some: list[Item]) -> None:
+        await asyncio.to_thread(_deal, visit, some, to_replay=what == "replay")
+        await visit.sources.kafka.look_again()
+
+    title = f"{'Replay' if what == 'replay' else 'Drop'} dead letters"
+    job = visit.sources.jobs.start(title, visit.visitor.token, items, work, _AT_ONCE)
+    return Done("", f"/jobs/{job.id}")
+
+
+def _deal(visit: Visit, items: list[Item], *, to_replay: bool) -> None:
+    by_group: dict[str, list[Item]] = {}
+    for item in items:
+        by_group.setdefault(item.key.partition("/")[0], []).append(item)
+    for group, some in by_group.items():
+        keys = [item.key.partition("/")[2] for item in some]
+        try:
+            with visit.sources.kafka.box(group, to_replay=to_replay) as box:
+                chosen = dealing.named(box.letters(), keys)
+                results = (
+                    dealing.replay(box, chosen, _WAIT_SECONDS)
+                    if to_replay
+                    else [dealing.drop(box, letter) for letter in chosen]
+                )
+        except SagakitError as error:
+            results = [dealing.Result(key, "failed", error=dealing.explained(error)) for key in keys]
+        for item, result in zip(some, results, strict=True):
+            item.end(result.words, good=result.good)
+            if result.state == "parked":
+                item.href = f"/dead-letters/{group}/{result.sent_as}"
+
+
+PAGE = Page("/dead-letters", "Dead letters", "letters.html", load, every=2.0)
+ONE = Page("/dead-letters/{group}/{key}", "Dead letter", "letter.html", load_one)
+ACTIONS = (Action("/dead-letters", "/dead-letters", OPERATE, deal),)

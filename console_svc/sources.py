@@ -1,0 +1,29 @@
+"""Whom the console asks, for all who look."""
+
+from dataclasses import dataclass
+
+from console_svc.jobs import Jobs
+from console_svc.kafka import Kafka
+from console_svc.reports import Reports
+from console_svc.services import Services
+from console_svc.settings import ConsoleSettings
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The services by gRPC, Kafka, what the services report, and what is being done."""
+
+    services: Services
+    kafka: Kafka
+    reports: Reports
+    jobs: Jobs
+
+    @classmethod
+    def of(cls, settings: ConsoleSettings) -> "Sources":
+        """Return the sources that ``settings`` name."""
+        return cls(Services(settings), Kafka(settings), Reports.of(settings), Jobs())
+
+    async def close(self) -> None:
+        """End what goes on."""
+        await self.jobs.close()
+        await self.services.close()
