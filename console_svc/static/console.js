@@ -137,6 +137,9 @@
     });
   }
 
+  // On a narrow screen the pages' names are scrolled sideways: the present one is in sight.
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
   // Clicks: copy, open a row, ask first.
   document.addEventListener("click", async (event) => {
     const copier = event.target.closest(".copier");
