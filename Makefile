@@ -24,8 +24,8 @@ venv-stack venv-dev: venv-%:
 demo: venv-stack ## watch orders go through the saga on real servers; KEEP=1 leaves them running, SECURE=1 closes all
 	@SECURE=$(SECURE) python -m devstack demo $(if $(KEEP),--keep)
 
-up: venv-stack ## start PostgreSQL, Kafka, the schema registry and the services, or restart what runs older code; SECURE=1
-	@SECURE=$(SECURE) python -m devstack up
+up: venv-stack ## start PostgreSQL, Kafka, the schema registry and the services, or restart what runs older code; SECURE=1 OBSERVE=1
+	@SECURE=$(SECURE) OBSERVE=$(OBSERVE) python -m devstack up
 
 down: venv-stack ## stop what `make up` started
 	@python -m devstack down
@@ -66,9 +66,9 @@ mutants: venv-dev ## see that small wrong changes are each caught by the test na
 test-upgrade: venv-dev ## the release before and this one side by side, and a migration of a million orders; ORDERS=100000
 	@ORDERS=$(ORDERS) python -m pytest tests/upgrade -s $(ARGS)
 
-lint: venv-dev ## style, types, contracts, migrations, the chart, and whether what is generated is up to date
+lint: venv-dev ## style, types, contracts, migrations, the chart, alerts, and whether what is generated is up to date
 	@failed=; for check in "ruff check" "ruff format --check" "mypy" "python -m tools.import_rules" "python -m tools.services" \
-	  "python -m tools.contracts" "python -m tools.migrations" "python -m tools.chart"; do \
+	  "python -m tools.contracts" "python -m tools.migrations" "python -m tools.chart" "python -m devstack.rules"; do \
 	  $$check || failed="$$failed, $$check"; \
 	done; test -z "$$failed" || { echo "lint: not passed$$failed" >&2; exit 1; }
 

@@ -22,7 +22,7 @@ from devstack.stack import Stack, Tell
 _LINES = 20
 _NOTHING_RUNS = "Nothing runs; make up starts everything."
 _CLOSED = "Closed (SECURE=1): callers need TLS and a token, which lie in {folder}; docs/closed-stack.md says how."
-_SHOWS = "  shows orders and sagas to a browser"
+_SHOWS = {"console": "  shows orders and sagas to a browser", "prometheus": "  watches the services: /api/v1/alerts"}
 _FIRST_ORDER = ".venv/bin/ordersaga order create --user 1 --product 1 --price 10000 --watch"
 
 
@@ -98,7 +98,7 @@ def _up(stack: Stack, console: Console) -> int:
     bring_up(stack, console)
     for part in stack.parts:
         service = MANIFESTS.get(part.name)
-        what = f"  {service.description}" if service else _SHOWS if part is stack.console else ""
+        what = f"  {service.description}" if service else _SHOWS.get(part.name, "")
         console.print(f"  {part.name:18} {part.address:18}{what}", highlight=False, soft_wrap=True)
     _say_that_it_is_closed(stack, console)
     console.print(

@@ -53,7 +53,7 @@ def kafka_classpath(progress: Callable[[str], None]) -> str:
     Raises:
         DevstackError: something cannot be fetched, or is not what the lock says.
     """
-    with _alone("kafka", progress):
+    with alone("kafka", progress):
         others = {_REGISTRY, *map(_DATABASE.format, _MACHINES)}
         return ":".join(map(str, _fetch([d for d in locked() if d.coordinate not in others], progress)))
 
@@ -66,7 +66,7 @@ def registry_folder(progress: Callable[[str], None]) -> Path:
     """
     wanted = next(download for download in locked() if download.coordinate == _REGISTRY)
     folder = cache() / f"registry-{wanted.sha256[:12]}"
-    with _alone("registry", progress):
+    with alone("registry", progress):
         if not (folder / "quarkus-run.jar").is_file():
             (archive,) = _fetch([wanted], progress)
             progress("unpacking")
@@ -81,14 +81,18 @@ def database_archive(machine: str, progress: Callable[[str], None]) -> tuple[Pat
         DevstackError: it cannot be fetched, or is not what the lock says.
     """
     wanted = next(download for download in locked() if download.coordinate == _DATABASE.format(machine))
-    with _alone("database", progress):
+    with alone("database", progress):
         (archive,) = _fetch([wanted], progress)
         return archive, wanted.sha256[:12]
 
 
 @contextmanager
-def _alone(name: str, progress: Callable[[str], None]) -> Iterator[None]:
-    """Let one stack of this user fetch ``name`` at a time; the others wait, and find it done."""
+def alone(name: str, progress: Callable[[str], None]) -> Iterator[None]:
+    """Let one stack of this user fetch ``name`` at a time; the others wait, and find it done.
+
+    Raises:
+        DevstackError: the cache cannot be written to.
+    """
     with _explained():
         cache().mkdir(parents=True, exist_ok=True)
         lock = (cache() / f"{name}.lock").open("w")

@@ -26,6 +26,7 @@ _HIGHEST_PORT = 65535
 # server that is down would otherwise get that very port one day, and connect to itself.
 _FREE_PORTS = range(20_000, 32_768)
 _CONSOLE_PORT = 8088
+_SERVERS = ("kafka", "registry", "postgres", "prometheus")
 _PASSABLE = 0o755
 _LOOK_SECONDS = 0.5
 """How often to look whether a port has become free."""
@@ -48,6 +49,8 @@ class Layout:
     """How long Kafka waits for a member of a consumer group that is silent before others get its partitions."""
     secure: bool = False
     """Whether `up` starts everything closed: TLS, logins, ACLs."""
+    observe: bool = False
+    """Whether `up` starts a Prometheus beside everything."""
     databases_apart: bool = False
     """Whether each service's database has a server of its own, so that one can fail while the others go on."""
 
@@ -62,18 +65,31 @@ class Layout:
             data=Path(os.environ.get("DEVSTACK_DATA") or ROOT / ".devstack").absolute(),
             grpc_ports={name: _port(grpc_variable(name), one.grpc_port) for name, one in MANIFESTS.items()},
             metrics_ports={name: _port(metrics_variable(name), one.metrics_port) for name, one in MANIFESTS.items()},
-            server_ports={name: _port(f"{name.upper()}_PORT", 0) for name in ("kafka", "registry", "postgres")},
+            server_ports={name: _port(f"{name.upper()}_PORT", 0) for name in _SERVERS},
             console_port=_port("CONSOLE_PORT", _CONSOLE_PORT),
             uses_environment=True,
             secure=bool(os.environ.get("SECURE")),
+            observe=bool(os.environ.get("OBSERVE")),
         )
 
     @classmethod
     def fresh(
-        cls, data: Path, *, session_seconds: float = 6.0, databases_apart: bool = False, secure: bool = False
+        cls,
+        data: Path,
+        *,
+        session_seconds: float = 6.0,
+        databases_apart: bool = False,
+        secure: bool = False,
+        observe: bool = False,
     ) -> "Layout":
         """Return a layout in the folder ``data``, every port a free one."""
-        return cls(data.absolute(), session_seconds=session_seconds, databases_apart=databases_apart, secure=secure)
+        return cls(
+            data.absolute(),
+            session_seconds=session_seconds,
+            databases_apart=databases_apart,
+            secure=secure,
+            observe=observe,
+        )
 
     @property
     def logs(self) -> Path:

@@ -21,6 +21,7 @@ from devstack.kafka import Kafka
 from devstack.layout import Layout, keep_loopback_off_proxies, make_passable
 from devstack.postgres import Postgres
 from devstack.progress import READY
+from devstack.prometheus import Prometheus
 from devstack.registry import Registry
 from devstack.security import Security
 from devstack.server import Server
@@ -57,19 +58,18 @@ class Stack:
         self._services = {name: self._service(name) for name in NAMES}
         self.console = Console(layout, self._state)
         """What shows the stack to a browser; `up` starts it where the layout gives it a port."""
+        self.prometheus = Prometheus(layout, self._state)
+        """What watches the stack; `up` starts it where the layout asks for it."""
         self._replicas: list[Service] = []
 
     @classmethod
-    def fresh(
-        cls, data_dir: Path, *, session_seconds: float = 3.0, databases_apart: bool = False, secure: bool = False
-    ) -> "Stack":
+    def fresh(cls, data_dir: Path, *, session_seconds: float = 3.0, **shape: bool) -> "Stack":
         """Return a stack in a folder of its own with free ports, which disturbs no other.
 
         Its broker gives up a silent member of a group after ``session_seconds``: tests kill services, and wait that
-        long each time. With ``databases_apart`` each service's database is on a server of its own. One that is
-        ``secure`` is started closed.
+        long each time. ``shape`` is what is true of it: ``databases_apart``, ``secure``, ``observe``, as `Layout` has
+        them.
         """
-        shape = {"databases_apart": databases_apart, "secure": secure}
         return cls(Layout.fresh(data_dir, session_seconds=session_seconds, **shape))
 
     @property
@@ -91,7 +91,7 @@ class Stack:
     def parts(self) -> list[Server]:
         """Every part, in the order of starting."""
         servers = [*self.database_servers, self.kafka, self.registry]
-        return [*servers, *self._services.values(), *self._replicas, *self.consoles]
+        return [*servers, *self._services.values(), *self._replicas, *self.consoles, *self.observers]
 
     @property
     def database_servers(self) -> list[Postgres]:
@@ -122,6 +122,11 @@ class Stack:
     def consoles(self) -> list[Console]:
         """The console, where `up` starts one."""
         return [] if self._layout.console_port is None else [self.console]
+
+    @property
+    def observers(self) -> list[Prometheus]:
+        """Prometheus, where `up` starts it, or did so before."""
+        return [self.prometheus] if self._layout.observe or self.prometheus.pid is not None else []
 
     @property
     def _restartable(self) -> dict[str, Service | Console]:
@@ -207,7 +212,7 @@ class Stack:
         if not self._layout.data.exists():
             return
         with self._locked():
-            ours = [*self.consoles, *self._services.values(), *self._replicas]
+            ours = [*self.observers, *self.consoles, *self._services.values(), *self._replicas]
             with ThreadPoolExecutor() as pool:
                 list(pool.map(lambda part: self._stop(part, tell), ours))
             for part in (self.registry, self.kafka, *self.database_servers):
@@ -310,6 +315,7 @@ class _Start:
         for console in self._stack.consoles:
             console.check_port(partial(self._tell, console.name))
         archive = self._pool.submit(self._stack.registry.prepare, partial(self._tell, "registry"))
+        built = [self._pool.submit(one.prepare, partial(self._tell, one.name)) for one in self._stack.observers]
         databases = self._pool.submit(self._start_databases)
         kafka = self._pool.submit(self._start, self._stack.kafka)
         _wait_for(archive, databases, kafka)
@@ -326,11 +332,15 @@ class _Start:
         for console in self._stack.consoles:
             self._tell(console.name, "starting")
             console.launch(self._stack.console_asks)
+        _wait_for(*built)
+        for observer in self._stack.observers:
+            self._tell(observer.name, "starting")
+            observer.launch({service.name: service.metrics for service in services})
         _wait_for(registry)
         self._tell(CONTRACTS, "making topics, registering schemas")
         deploy_contracts(self._stack.security, self._stack.bootstrap, self._stack.registry_url)
         self._tell(CONTRACTS, READY)
-        parts: list[Service | Console] = [*services, *self._stack.consoles]
+        parts: list[Service | Console | Prometheus] = [*services, *self._stack.consoles, *self._stack.observers]
         _wait_for(*(self._pool.submit(self._wait_ready, part) for part in parts))
 
     def _start(self, server: Server) -> None:
@@ -355,7 +365,7 @@ class _Start:
                 raise DevstackError(f"{name}'s database cannot be migrated: {in_one_line(error)}") from error
         self._tell(postgres.name, READY)
 
-    def _wait_ready(self, service: Service | Console) -> None:
+    def _wait_ready(self, service: Service | Console | Prometheus) -> None:
         service.wait_ready()
         self._tell(service.name, READY)
 
