@@ -24,11 +24,16 @@ SERVICES = tuple(name.replace("_", "-") for name in found(ROOT))
 NAME = "demo"
 
 
-def run(*command: str, stdin: str | None = None, check: bool = True) -> str:
-    """Run a command and return what it printed; fail with what it complained of."""
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, cwd=ROOT)
+def run(*command: str, stdin: str | None = None, check: bool = True, folder: Path = ROOT) -> str:
+    """Run a command in ``folder`` and return what it printed; fail with what it complained of."""
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, cwd=folder)
     assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done.stdout + ("" if check else done.stderr)
+
+
+def typed(line: str, folder: Path = ROOT, *, check: bool = True) -> str:
+    """Run a line that the chart has printed as whoever types it in ``folder`` does; return what it printed."""
+    return run("sh", "-c", line.replace("kubectl", " ".join(KUBECTL), 1), check=check, folder=folder)
 
 
 def tag() -> str:
@@ -167,7 +172,7 @@ class Load:
     """``load.py`` as a job in the cluster."""
 
     def __init__(self, release: Release, name: str, orders: int, seconds: float) -> None:
-        self.release, self._name, self._end = release, name, time.monotonic() + 600
+        self.release, self._name, self._orders, self._end = release, name, orders, time.monotonic() + 600
         image = release.get("deployments", "--selector", "app.kubernetes.io/component=order-svc")[0]
         variables = {
             "ORDERS": str(orders),
@@ -228,3 +233,11 @@ class Load:
         assert job.get("succeeded"), self._log()
         found: dict[str, Any] = json.loads(self._log().splitlines()[-1])
         return found
+
+    def must_lose_nothing(self) -> dict[str, Any]:
+        """Wait for the end; fail where an order was not answered, or ended otherwise than it should, else say how."""
+        result, undone = self.result(), self._orders // 5
+        assert result["acknowledged"] == self._orders
+        assert result["ended"] == {"COMPLETED": self._orders - undone, "CANCELLED UNDELIVERABLE_ADDRESS": undone}
+        assert result["stock"] == undone
+        return result

@@ -1,23 +1,16 @@
 """TLS on a real cluster: whose secret is mounted where, what speaks in the clear, and certificates that change."""
 
-import socket
-import ssl
-import struct
 from collections.abc import Callable, Iterator
 
 import grpc
 import pytest
-from cryptography import x509
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
 
 from tests.cluster.release import NAME, SERVICES, Release
+from tests.cluster.shown import TAKEN_SECONDS, serial_of, served, served_by_postgres
 from tests.support.wait import eventually
 
 NOUNS = tuple(service.removesuffix("-svc") for service in SERVICES)
-TAKEN_SECONDS = 240
-"""kubelet brings a changed secret to a pod within a minute or two."""
-_SSL_REQUEST = 80_877_103
-"""What a client of PostgreSQL sends first to ask for TLS, by its protocol."""
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -29,31 +22,6 @@ def mounted_at_tls(release: Release, part: str) -> set[str]:
         for volume in pod["spec"]["volumes"]
         if volume["name"] == "tls"
     }
-
-
-def serial_of(certificate: bytes) -> int:
-    return x509.load_pem_x509_certificate(certificate).serial_number
-
-
-def served(address: str) -> int | None:
-    """Return the serial number of the certificate that is shown at ``address``; None where nobody answers just now."""
-    host, port = address.split(":")
-    try:
-        return serial_of(ssl.get_server_certificate((host, int(port))).encode())
-    except OSError:
-        return None
-
-
-def served_by_postgres(address: str) -> int:
-    """Return the serial number of PostgreSQL's certificate, which it shows once it is asked for TLS."""
-    host, port = address.split(":")
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # only looked at
-    with socket.create_connection((host, int(port)), timeout=10) as plain:
-        plain.sendall(struct.pack("!ii", 8, _SSL_REQUEST))
-        assert plain.recv(1) == b"S"
-        with context.wrap_socket(plain) as secured:
-            return x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"").serial_number
 
 
 @pytest.fixture

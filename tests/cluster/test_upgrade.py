@@ -2,15 +2,14 @@
 
 import json
 import re
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.cluster.release import KUBECTL, NAME, Load, Release, run, tag
-from tests.upgrade.version import checkout
+from tests.cluster import before
+from tests.cluster.before import fingerprint
+from tests.cluster.release import NAME, Load, Release, typed
 from tools.chart_readme import CHART
 
 ORDERS = 500
@@ -19,11 +18,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 DEFAULT = "storageclass.kubernetes.io/is-default-class"
 CLASS = "order-saga-growing"
-
-
-def values(chart: Path) -> tuple[str, ...]:
-    """Return the options for CI of a version, with volumes that may grow."""
-    return ("--values", str(chart / "values" / "ci.yaml"), "--set", f"kafka.storage.className={CLASS}")
+OPTIONS = ("--set", f"kafka.storage.className={CLASS}")
 
 
 @pytest.fixture(scope="module")
@@ -40,43 +35,19 @@ def storage_class() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def released(storage_class: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:  # noqa: ARG001
-    """The release before, by its own chart, in a namespace of its own."""
-    folder = tmp_path_factory.mktemp("before")
-    checkout(folder)
-    chart = folder / "helm" / "order-saga"
-    installed = Release(f"order-saga-{uuid.uuid4().hex[:6]}", values(chart), chart)
-    try:
-        installed.create()
-        installed.install("--set", f"image.tag={tag()}-before")
-        yield installed
-    finally:
-        installed.remove()
+    """The release before, with volumes that may grow."""
+    with before.installed(tmp_path_factory.mktemp("before"), *OPTIONS) as release:
+        yield release
 
 
 @pytest.fixture
 def present(released: Release) -> Release:
     """The same installation by this version's chart."""
-    return Release(released.namespace, values(CHART))
-
-
-def fingerprint(release: Release) -> object:
-    """Return what an upgrade that is refused must leave."""
-    objects = release.get("deployments,statefulsets,persistentvolumeclaims,services,configmaps,secrets")
-    found = [one["metadata"] for one in objects]
-    return release.helm("history", NAME), sorted((one["uid"], one.get("generation")) for one in found)
-
-
-def must_lose_nothing(load: Load) -> None:
-    result = load.result()
-    undone = ORDERS // 5
-    assert result["acknowledged"] == ORDERS
-    assert result["ended"] == {"COMPLETED": ORDERS - undone, "CANCELLED UNDELIVERABLE_ADDRESS": undone}
-    assert result["stock"] == undone
-    print(result)  # for whoever asks for it with -s
+    return before.by_this_version(released, *OPTIONS)
 
 
 def test_names_of_the_release_before_are_refused_and_what_the_refusal_says_is_accepted(present: Release) -> None:
-    before = fingerprint(present)
+    untouched = fingerprint(present)
     refused = present.helm("upgrade", NAME, str(CHART), "--reuse-values", check=False)
     assert re.search(r"orderSvc +is now +services\.order\n", refused)
     options = re.findall(r"^ +(--reset-then-reuse-values .+)$", refused, re.MULTILINE)
@@ -85,7 +56,7 @@ def test_names_of_the_release_before_are_refused_and_what_the_refusal_says_is_ac
     objects = yaml.safe_load_all(json.loads(accepted)["manifest"])
     replicas = {one["metadata"]["name"]: one["spec"]["replicas"] for one in objects if one["kind"] == "Deployment"}
     assert replicas["demo-order-svc"] == 2
-    assert fingerprint(present) == before
+    assert fingerprint(present) == untouched
 
 
 def test_the_release_before_becomes_this_version_under_load_and_again_the_release_before(
@@ -94,11 +65,11 @@ def test_the_release_before_becomes_this_version_under_load_and_again_the_releas
     load = Load(released, "load-upgrade", ORDERS, seconds=60)
     load.begun()
     present.upgrade()
-    must_lose_nothing(load)
+    print(load.must_lose_nothing())  # for whoever asks for it with -s
     load = Load(released, "load-rollback", ORDERS, seconds=60)
     load.begun()
     released.helm("rollback", NAME, "--wait", "--timeout", "10m")
-    must_lose_nothing(load)
+    print(load.must_lose_nothing())  # for whoever asks for it with -s
     present.upgrade()
 
 
@@ -115,9 +86,9 @@ def test_the_release_before_becomes_this_version_under_load_and_again_the_releas
 def test_what_an_upgrade_cannot_change_is_refused_before_anything_is_touched(
     present: Release, value: str, problem: str
 ) -> None:
-    before = fingerprint(present)
+    untouched = fingerprint(present)
     assert problem in present.upgrade("--set", value, check=False)
-    assert fingerprint(present) == before
+    assert fingerprint(present) == untouched
 
 
 def test_a_volume_is_grown_by_the_commands_that_the_refusal_names(present: Release) -> None:
@@ -126,7 +97,7 @@ def test_a_volume_is_grown_by_the_commands_that_the_refusal_names(present: Relea
     commands = re.findall(r"^ +(kubectl .+)$", refused, re.MULTILINE)
     assert len(commands) == 2
     for command in commands:
-        run("sh", "-c", command.replace("kubectl", " ".join(KUBECTL), 1))
+        typed(command)
     present.upgrade("--set", "kafka.storage.size=2Gi")
     assert {pod["metadata"]["uid"] for pod in present.pods("kafka")} == pods  # they were never stopped
     (claim,) = present.get("pvc", "--field-selector", f"metadata.name=data-{NAME}-kafka-0")
