@@ -11,7 +11,20 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from console_svc import bulk, job, letters, live, orders, overview, products, saga, sagas, sign_in, system
+from console_svc import (
+    bulk,
+    job,
+    letters,
+    live,
+    orders,
+    overview,
+    products,
+    saga,
+    saga_messages,
+    sagas,
+    sign_in,
+    system,
+)
 from console_svc.acting import acted
 from console_svc.console import Console
 from console_svc.forgery import Forgery
@@ -26,8 +39,8 @@ from console_svc.visitors import Sessions
 
 LARGEST_BODY = 65_536
 PAGES = (
-    overview.PAGE, sagas.PAGE, bulk.PAGE, saga.PAGE, orders.PAGE, products.PAGE, letters.PAGE, letters.ONE, job.PAGE,
-    system.PAGE,
+    overview.PAGE, sagas.PAGE, bulk.PAGE, saga.PAGE, saga_messages.PAGE, orders.PAGE, products.PAGE, letters.PAGE,
+    letters.ONE, job.PAGE, system.PAGE,
 )  # fmt: skip
 ACTIONS = (*saga.ACTIONS, *bulk.ACTIONS, *orders.ACTIONS, *products.ACTIONS, *letters.ACTIONS)
 

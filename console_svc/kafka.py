@@ -58,8 +58,9 @@ class Kafka:
     def __init__(self, settings: ConsoleSettings) -> None:
         """Look as ``settings`` say; connections are made by the first look."""
         self._address = settings.kafka_bootstrap_servers
-        self._client = {**settings.kafka_client(), "log_level": 0}
-        self._replayer = {**self._client, **settings.replay_login()}
+        self.client = {**settings.kafka_client(), "log_level": 0}
+        """The properties of a client that looks."""
+        self._replayer = {**self.client, **settings.replay_login()}
         self._registry = {**settings.registry_client(), "timeout": 5}
         self._admin: AdminClient | None = None
         self._view: KafkaView | None = None
@@ -82,7 +83,7 @@ class Kafka:
             Unavailable: Kafka cannot be reached.
             NotFound: the group has none.
         """
-        return DeadLetterBox(self._replayer if to_replay else self._client, group)
+        return DeadLetterBox(self._replayer if to_replay else self.client, group)
 
     def decoder(self) -> Decoder:
         """Return what decodes values through the registry."""
@@ -106,7 +107,7 @@ class Kafka:
     def _read(self) -> KafkaView:
         before = self._view or KafkaView()
         try:
-            self._admin = self._admin or AdminClient(self._client)
+            self._admin = self._admin or AdminClient(self.client)
             topics = topic_lags(self._admin, lambda name: name in _OURS or name.endswith(_SUFFIX), _REQUEST_SECONDS)
             letters = {
                 one.topic.removesuffix(_SUFFIX): self._letters(one, before)

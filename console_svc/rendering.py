@@ -41,9 +41,9 @@ class Rendering:
         made = Environment(loader=PackageLoader("console_svc"), autoescape=True, undefined=StrictUndefined)
         made.trim_blocks = made.lstrip_blocks = True
         made.filters.update(
-            span=words.span, when=words.when, clock=words.clock, moment=words.moment, thousands=words.thousands,
-            plural=words.plural, short=words.without_suffix, saga_status=words.saga_status,
-            order_status=words.order_status,
+            span=words.span, when=words.when, clock=words.clock, clock_of=words.clock_of, moment=words.moment,
+            thousands=words.thousands, plural=words.plural, short=words.without_suffix,
+            saga_status=words.saga_status, order_status=words.order_status,
         )  # fmt: skip
         made.globals.update(
             environment=environment,

@@ -60,7 +60,11 @@ def when(stamp: Timestamp) -> Markup:
 
 def clock(stamp: Timestamp) -> Markup:
     """Return a moment by the clock of the page's zone, and how long ago it was in its title."""
-    moment = time_of(stamp)
+    return clock_of(time_of(stamp))
+
+
+def clock_of(moment: datetime) -> Markup:
+    """Return a moment as `clock` does."""
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         moment.isoformat(), relative(moment), absolute(moment)
     )

@@ -162,6 +162,23 @@ def test_rows_are_reached_and_opened_by_the_keyboard_alone(page: Page, shop: Sho
     expect(page.get_by_label("Status")).to_be_focused()
 
 
+def test_a_saga_s_messages_are_decoded_in_their_order_with_the_address_hidden(page: Page, shop: Shop) -> None:
+    order = shop.final(shop.place(shop.product(), address="Main Street 1"))
+    page.goto(f"/sagas/{order.order_id}")
+    page.locator("#live_history").get_by_role("link").first.click()
+    expect(page.locator("li:target")).to_contain_text("OrderCreated")
+    assert page.locator(".tape .what b").all_inner_texts() == [
+        "OrderCreated",
+        "DecreaseProductCommand",
+        "ProductDecreased",
+        "CreateDeliveryCommand",
+        "DeliveryCreated",
+        "CompleteOrderCommand",
+    ]
+    expect(page.locator("pre").first).to_contain_text('"quantity": 1')
+    expect(page.locator(".tape")).not_to_contain_text("Main Street")
+
+
 def test_a_saga_that_does_not_exist_is_told_of_in_words(page: Page) -> None:
     answer = page.goto("/sagas/999999999")
     assert answer is not None

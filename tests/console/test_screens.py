@@ -14,7 +14,20 @@ from tests.support.shop import Shop
 from tools.paths import ROOT
 
 SCREENS = ROOT / ".screens"
-PAGES = ["overview", "sagas", "saga", "waiting", "bulk", "orders", "products", "letters", "letter", "system", "missing"]
+PAGES = [
+    "overview",
+    "sagas",
+    "saga",
+    "waiting",
+    "messages",
+    "bulk",
+    "orders",
+    "products",
+    "letters",
+    "letter",
+    "system",
+    "missing",
+]
 IDS_TWICE = "all => all.map(one => one.id).filter((id, at, ids) => ids.indexOf(id) !== at)"
 NAMELESS = """() => [...document.querySelectorAll("input:not([type=hidden]), select, textarea, button, a, [role=img]")]
   .filter((one) => !(one.labels?.length && one.labels[0].textContent.trim()) && !one.ariaLabel
@@ -39,6 +52,7 @@ def paths(stack: Stack) -> Iterator[dict[str, str]]:
         "overview": "/",
         "sagas": "/sagas",
         "saga": f"/sagas/{done[0].order_id}",
+        "messages": f"/sagas/{done[0].order_id}/messages",
         "waiting": f"/sagas/{waiting.order_id}",
         "bulk": f"/bulk?do=cancel&order={waiting.order_id}",
         "orders": "/orders",
