@@ -9,14 +9,15 @@ from console_svc.failures import CallFailed, attempt
 from console_svc.visit import Page, Visit
 
 _SHOWN = 8
+_IN_NEED = 4
 
 
 async def load(visit: Visit) -> Mapping[str, object]:
     """Read the sagas that need somebody, and those that began last."""
     sagas = visit.services.sagas
     requests = (
-        pb.ListSagasRequest(page_size=_SHOWN, stuck=True),
-        pb.ListSagasRequest(page_size=_SHOWN, retrying=True, stuck=False),
+        pb.ListSagasRequest(page_size=_IN_NEED, stuck=True),
+        pb.ListSagasRequest(page_size=_IN_NEED, retrying=True, stuck=False),
         pb.ListSagasRequest(page_size=_SHOWN),
     )
     calls = [visit.ask(sagas, sagas.stub.ListSagas, one) for one in requests]

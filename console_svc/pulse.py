@@ -94,7 +94,9 @@ class Pulse:
         """How things are, in one sentence."""
         if self.absent:
             names = " and ".join(one.name for one in self.absent)
-            return f"{names} {'is' if len(self.absent) == 1 else 'are'} not ready."
+            waiting = plural(self.all.total, "saga waits", "sagas wait")
+            meanwhile = f" {waiting} meanwhile; none is lost." if self.all.total else ""
+            return f"{names} {'is' if len(self.absent) == 1 else 'are'} not ready.{meanwhile}"
         if self.trouble or self.kafka.trouble:
             return self.trouble or self.kafka.trouble
         standing = self.all
