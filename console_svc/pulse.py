@@ -13,7 +13,7 @@ from console_svc.kafka import KafkaView
 from console_svc.pace import Pace, PaceNow
 from console_svc.services import Services
 from console_svc.sources import Sources
-from console_svc.words import plural
+from console_svc.words import listed, plural
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Pulse:
     def verdict(self) -> str:
         """How things are, in one sentence."""
         if self.absent:
-            names = " and ".join(one.name for one in self.absent)
+            names = listed([one.name for one in self.absent])
             waiting = plural(self.all.total, "saga waits", "sagas wait")
             meanwhile = f" {waiting} meanwhile; none is lost." if self.all.total else ""
             return f"{names} {'is' if len(self.absent) == 1 else 'are'} not ready.{meanwhile}"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 
 from console_svc.pulse import ServiceState
-from console_svc.words import plural, span, time_of
+from console_svc.words import listed, plural, span, time_of
 
 _ENDED = {pb.SAGA_STATUS_COMPLETED, pb.SAGA_STATUS_COMPENSATED}
 
@@ -44,7 +44,7 @@ def what_next(saga: pb.Saga, absent: Sequence[ServiceState]) -> str:
     if not saga.pending or not saga.pending[0].command:
         return "Run the version that knows it, or mend its row; it then goes on by itself within ten minutes."
     if absent:
-        names = " and ".join(one.name for one in absent)
+        names = listed([one.name for one in absent])
         return f"{names} {'is' if len(absent) == 1 else 'are'} not ready; once that runs the saga goes on by itself."
     return _of_one_that_waits(saga)
 

@@ -1,5 +1,6 @@
 """Times, durations, numbers and statuses as a person reads them."""
 
+from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
@@ -124,6 +125,11 @@ def thousands(number: float) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """Return ``1 saga``, ``2 sagas``."""
     return f"{thousands(number)} {one if number == 1 else many or one + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return ``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def without_suffix(command: str) -> str:
