@@ -94,10 +94,11 @@ test-cluster: venv-dev ## install, use, upgrade, break and remove the chart on a
 
 ##@ Contracts and packages
 .PHONY: gen lock wheel sbom clean
-gen: venv-dev ## generate gen/ from proto/ and schemas/, who may read and write which topic, and the chart's README
+gen: venv-dev ## generate gen/ from proto/ and schemas/, who may read and write which topic, the chart's README and dashboards
 	@python -m tools.generate
 	@python -m tools.access
 	@python -m tools.chart_readme
+	@python -m tools.dashboards
 
 wheel: venv-dev ## build the wheels sagakit and ordersaga-client into dist/
 	@python -m build --wheel --no-isolation --outdir dist gen

@@ -16,7 +16,7 @@ from tools.chart_readme import CHART, README, SCHEMA, readme, schema
 
 KUBERNETES = ("1.30", "1.33", "1.37")
 """The versions that the objects have to fit: the oldest that the chart takes, the one it is run on, the newest."""
-_CUSTOM = {"Certificate", "ScaledObject", "ServiceMonitor", "TriggerAuthentication"}
+_CUSTOM = {"Certificate", "PrometheusRule", "ScaledObject", "ServiceMonitor", "TriggerAuthentication"}
 
 
 def main() -> int:

@@ -7,17 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from devstack.rules import CASES, RULES
+from devstack.rules import CASES
 from sagakit.service.manifest import found
+from tests.support.rules import ALERTS, METRIC, RECORDED, RULE_LIST, SHOWN
 from tools.paths import ROOT
-
-RULE_LIST = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
-ALERTS = {rule["alert"]: rule for rule in RULE_LIST if "alert" in rule}
-RECORDED = {rule["record"] for rule in RULE_LIST if "record" in rule}
-METRIC = re.compile(r"\b(?:sagakit|ordersaga)_[a-z_]+")
-SHOWN = {f"{name}{end}" for name in METRIC.findall((ROOT / "docs" / "metrics.md").read_text()) for end in (
-    "", "_bucket", "_count", "_sum"
-)}  # fmt: skip
 
 
 def sections() -> dict[str, str]:
