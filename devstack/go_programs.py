@@ -18,7 +18,7 @@ VERSION = "v0.316.0"
 """Of the module; Prometheus calls it 3.16.0."""
 MODULE = "github.com/prometheus/prometheus"
 _TAGS = "remove_all_sd"
-"""Without what finds targets in clouds: two thirds of the code, and we name our targets."""
+"""Without what finds targets in clouds: less to fetch and to build, and our targets are named."""
 _BUILD_SECONDS = 2400
 
 
