@@ -27,6 +27,9 @@
 {{- $_ := set $has "open" (contains "PLAINTEXT" .value) }}
 {{- end }}
 {{- end }}
+{{- range $volume := .set.spec.template.spec.volumes }}
+{{- if eq $volume.name "tls" }}{{ $_ := set $has "tlsSecret" $volume.secret.secretName }}{{ end }}
+{{- end }}
 {{- else if .claims }}
 {{- $claim := first .claims }}
 {{- $_ := set $has "size" $claim.spec.resources.requests.storage }}
@@ -46,12 +49,21 @@
   "then this command again, and when Kafka is ready"
   (printf "%s rollout restart deployment --selector app.kubernetes.io/instance=%s" $kubectl .root.Release.Name))) }}
 {{- end }}
-{{- if and $has.open (gt (int $has.nodes) 1) }}
+{{- if gt (int $has.nodes) 1 }}
+{{- $tlsSecret := include "osaga.tlsSecret" (merge (dict "noun" .part) .) }}
+{{- $why := "" }}
+{{- if $has.open }}
+{{- $why = printf "The nodes of %s were made by an earlier version, and talk in the clear. This one's do not" $name }}
+{{- else if and $has.tlsSecret (ne $has.tlsSecret $tlsSecret) }}
+{{- $why = printf "The nodes of %s have their certificate from the secret %s, and are to have it from %s. Those with one do not\ntalk to those with the other, unless one authority made both" $name $has.tlsSecret $tlsSecret }}
+{{- end }}
+{{- if $why }}
 {{- fail (join "\n" (list
-  (printf "\n\nThe nodes of %s were made by an earlier version, and talk in the clear. This one's do not, so they change all together." $name)
+  (printf "\n\n%s, so they change all together." $why)
   "Nothing was changed. While Kafka is away, orders are accepted and wait; its volumes stay, and nothing in them is lost:"
   (printf "%s delete statefulset %s" $kubectl $name)
   "then this command again.")) }}
+{{- end }}
 {{- end }}
 {{- $size := include "osaga.bytes" $wanted.storage.size | int64 }}
 {{- $old := include "osaga.bytes" $has.size | int64 }}

@@ -34,9 +34,13 @@
 {{- toJson $all }}
 {{- end }}
 
-{{/* The secret with the certificate of a noun: dict "root" $ "noun" "order" */}}
+{{/*
+The secret with the certificate of a noun: dict "root" $ "noun" "order". cert-manager's have names of their own: it would take
+a certificate that the chart has made for one of its own, and leave it where it is.
+*/}}
 {{- define "osaga.tlsSecret" -}}
-{{ .root.Values.tls.existingSecrets | default (printf "%s-*-tls" .root.Release.Name) | replace "*" .noun }}
+{{- $made := printf "%s-*-%s" .root.Release.Name (empty .root.Values.tls.issuerRef | ternary "tls" "issued") }}
+{{- .root.Values.tls.existingSecrets | default $made | replace "*" .noun }}
 {{- end }}
 
 {{/* A P-256 key as sprig writes it (SEC 1), in the form that Kafka reads (PKCS #8): the same numbers in another frame. */}}

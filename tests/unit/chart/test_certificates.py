@@ -77,28 +77,36 @@ def test_kafka_s_certificate_is_for_each_node(rendered: Objects) -> None:
     } <= found
 
 
-@pytest.mark.parametrize("values", [{}, ISSUER], ids=["own", "cert-manager"])
-def test_each_pod_has_its_own_certificate_and_no_other(values: dict[str, object]) -> None:
+@pytest.mark.parametrize(("values", "end"), [({}, "tls"), (ISSUER, "issued")], ids=["own", "cert-manager"])
+def test_each_pod_has_its_own_certificate_and_no_other(values: dict[str, object], end: str) -> None:
     made = objects(values=values)
     specs = pod_specs(made)
     mounted = {name: tls_secret(spec) for name, spec in specs.items() if not name.startswith("demo-contracts")}
     assert mounted == {
-        **{f"demo-{noun}-svc": f"demo-{noun}-tls" for noun in NOUNS},
-        **{f"demo-{part}": f"demo-{part}-tls" for part in ("kafka", "registry", "postgres", "operators")},
-        **{f"demo-test-{case}": "demo-operators-tls" for case in ("completes", "is-undone")},
+        **{f"demo-{noun}-svc": f"demo-{noun}-{end}" for noun in NOUNS},
+        **{f"demo-{part}": f"demo-{part}-{end}" for part in ("kafka", "registry", "postgres", "operators")},
+        **{f"demo-test-{case}": f"demo-operators-{end}" for case in ("completes", "is-undone")},
     }
-    assert tls_secret(job(made)) == "demo-deployer-tls"
+    assert tls_secret(job(made)) == f"demo-deployer-{end}"
 
 
-def test_certificates_of_cert_manager_are_asked_for_by_the_same_names_and_none_is_made(rendered: Objects) -> None:
+def test_certificates_of_cert_manager_are_asked_for_by_the_same_hosts_and_none_is_made(rendered: Objects) -> None:
     asked = objects(values={**ISSUER, "kafka.nodes": 3})
     assert not [name for kind, name in asked if kind == "Secret" and name.endswith(("-tls", "-ca"))]
     for noun, subject in SUBJECTS.items():
-        spec = asked["Certificate", f"demo-{noun}-tls"]["spec"]
-        assert (spec["secretName"], spec["commonName"]) == (f"demo-{noun}-tls", subject)
+        spec = asked["Certificate", f"demo-{noun}-issued"]["spec"]
+        assert (spec["secretName"], spec["commonName"]) == (f"demo-{noun}-issued", subject)
         assert spec["dnsNames"] == names(certificate(rendered, noun))
         assert spec["issuerRef"] == {"name": "ours", "kind": "Issuer"}
         assert spec["privateKey"]["encoding"] == "PKCS8"
+
+
+def test_no_secret_that_the_chart_has_made_is_left_to_cert_manager() -> None:
+    """It would take the certificate in there for its own, whose authority the parts with new ones do not believe."""
+    made = {name for kind, name in objects() if kind == "Secret"}
+    issued = {one["spec"]["secretName"] for (kind, _), one in objects(values=ISSUER).items() if kind == "Certificate"}
+    assert issued
+    assert not made & issued
 
 
 def test_given_certificates_are_mounted_and_none_is_made() -> None:

@@ -50,7 +50,7 @@ def test_a_kafka_and_a_registry_in_the_clear_are_taken_where_the_values_say_so()
 def test_an_issuer_of_the_whole_cluster_is_taken_where_no_kafka_believes_it() -> None:
     issuer = {"tls.issuerRef": {"name": "all", "kind": "ClusterIssuer"}}
     made = objects(values={**KAFKA, "kafka.external.settingsSecret": "kafka-*", **issuer})
-    assert made["Certificate", "demo-order-tls"]["spec"]["issuerRef"] == issuer["tls.issuerRef"]
+    assert made["Certificate", "demo-order-issued"]["spec"]["issuerRef"] == issuer["tls.issuerRef"]
 
 
 DATABASES: dict[str, object] = {"postgres.enabled": False, "serviceDefaults.database.urlSecret": "*-database"}

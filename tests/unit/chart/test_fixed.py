@@ -123,6 +123,18 @@ def test_nodes_that_talk_in_the_clear_are_closed_all_together(chart: Path, nodes
     assert bool(text) is refused
 
 
+@pytest.mark.parametrize(("nodes", "refused"), [(1, False), (3, True)])
+@pytest.mark.parametrize("others", ["tls.existingSecrets=*-tls", "tls.issuerRef.name=ours"], ids=["given", "issued"])
+def test_nodes_whose_certificates_come_from_elsewhere_are_changed_all_together(
+    chart: Path, nodes: int, refused: bool, others: str
+) -> None:
+    text = upgrade(chart, "kafka", f"--set=kafka.nodes={nodes},{others}", set=live("kafka", nodes=nodes))
+    assert ("have their certificate from the secret demo-kafka-tls" in text) is refused
+    assert ("kubectl --namespace shop delete statefulset demo-kafka\n" in text) is refused
+    assert bool(text) is refused
+    assert upgrade(chart, "kafka", f"--set=kafka.nodes={nodes},{others}", claims=claims("kafka", nodes, "4Gi")) == ""
+
+
 def test_a_kafka_that_is_scaled_to_nothing_for_a_while_may_be_upgraded(chart: Path) -> None:
     there = live("kafka", nodes=3)
     there["spec"]["replicas"] = 0
