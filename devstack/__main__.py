@@ -14,6 +14,7 @@ from devstack.bring_up import bring_up
 from devstack.demo import demo
 from devstack.errors import DevstackError
 from devstack.layout import MANIFESTS, Layout
+from devstack.pointer import remember
 from devstack.processes import tail
 from devstack.server import Server
 from devstack.services import Service
@@ -96,6 +97,8 @@ def _teller(console: Console) -> Tell:
 
 def _up(stack: Stack, console: Console) -> int:
     bring_up(stack, console)
+    if not remember(stack.folder):
+        console.print("ordersaga finds this stack from its own folder only: no note can be written.", highlight=False)
     for part in stack.parts:
         service = MANIFESTS.get(part.name)
         what = f"  {service.description}" if service else _SHOWS.get(part.name, "")

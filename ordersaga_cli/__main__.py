@@ -34,14 +34,31 @@ class _Root(Group):
         return command
 
 
+def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click gives it
+    """Print the version and the contracts that this is made for, and end."""
+    if asked and not ctx.resilient_parsing:
+        for line in import_module("ordersaga_cli.version").lines():
+            click.echo(line)
+        ctx.exit()
+
+
 @click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version, and the contracts that it speaks.",
+)
 def ordersaga() -> None:
     """Place orders, see the state of their sagas, and mend those that are stuck.
 
     Every command takes --json. It prints one JSON document, or one a line where results keep coming; the fields are
     named as in the proto files. Exit codes: 0 done, 1 failed or refused, 2 wrong usage.
 
-    The servers' addresses come from options or variables, or else from .devstack/state.json in this folder.
+    The servers' addresses come from options or variables; else from .devstack/state.json in this folder or above it;
+    else from the stack that `make up` started last.
     """
 
 

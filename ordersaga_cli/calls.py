@@ -149,8 +149,8 @@ def _info(error: grpc.Call) -> str:
 def _channel(place: Place, address: str) -> grpc.Channel:
     """Open a channel: with TLS where ``GRPC_TLS_CA`` names the authority's certificate, else in clear text.
 
-    The stack that runs in this folder has an authority of its own, where it is closed. Calls carry a token, where there
-    is one.
+    The stack that runs on this machine has an authority of its own, where it is closed. Calls carry a token, where
+    there is one.
 
     Raises:
         Failed: a token would travel in clear text to another machine, or a setting is bad.

@@ -1,6 +1,6 @@
 """Properties of the Kafka and registry clients, with the environment's security settings.
 
-What the environment leaves open comes from the stack that runs in this folder, where it is closed and the address is
+What the environment leaves open comes from the stack that runs on this machine, where it is closed and the address is
 its own.
 """
 

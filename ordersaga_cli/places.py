@@ -1,16 +1,14 @@
-"""The servers' addresses: from an option, a variable, the stack that runs in this folder, or a default."""
+"""The servers' addresses: from an option, a variable, the stack that runs on this machine, or a default."""
 
-import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
 from ordersaga_cli.line import Failed, Function
-from ordersaga_cli.own_files import read_own
+from ordersaga_cli.stacks import running_stack
 
 Login = Literal["operators", "replay"]
 """Who the command line is to Kafka: somebody who looks, or somebody who sends dead letters again."""
@@ -98,25 +96,25 @@ def token_file() -> str | None:
 
 
 def running(place: Place) -> str:
-    """Return the address of ``place`` in the stack that runs in this folder; empty where none runs.
+    """Return the address of ``place`` in the stack that runs on this machine; empty where none runs.
 
     A part that has died keeps its address while others run, because the default may be another stack's.
 
     Raises:
         Failed: another user of the machine may have written what says so.
     """
+    stack = running_stack()
+    if stack is None:
+        return ""
     try:
-        state = _state()
-        services = state.get("services", {})
-        record = state.get(place.key) or services[place.key]
-        parts = [part for name, part in state.items() if name != "services"] + list(services.values())
-        return str(record[place.field]) if any(_runs(part.get("pid")) for part in parts) else ""
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        record = stack.state.get(place.key) or stack.state["services"][place.key]
+        return str(record[place.field])
+    except (KeyError, TypeError):
         return ""
 
 
 def secured(place: Place, address: str, login: Login = "operators") -> Path | None:
-    """Return the file with the settings of ``login`` for the stack that runs in this folder, where it is closed.
+    """Return the file with the settings of ``login`` for the stack that runs on this machine, where it is closed.
 
     Return None where the stack is open, or ``address`` is not that of its ``place``: no other server gets passwords.
     """
@@ -124,32 +122,15 @@ def secured(place: Place, address: str, login: Login = "operators") -> Path | No
 
 
 def lent_token(place: Place, address: str) -> Path | None:
-    """Return the file with an operator's token for the stack that runs in this folder, as `secured` does."""
+    """Return the file with an operator's token for the stack that runs on this machine, as `secured` does."""
     return _lent(place, address, "operator_token")
 
 
 def _lent(place: Place, address: str, what: str) -> Path | None:
     try:
-        if not address or address != running(place):
+        stack = running_stack()
+        if stack is None or not address or address != running(place):
             return None
-        return Path(_state()["security"][what])
-    except (Failed, OSError, ValueError, KeyError, TypeError):
+        return Path(stack.state["security"][what])
+    except (Failed, KeyError, TypeError):
         return None
-
-
-def _state() -> dict[str, Any]:
-    folder = Path(os.environ.get("DEVSTACK_DATA") or ".devstack")
-    state: dict[str, Any] = json.loads(read_own(folder / "state.json"))
-    return state
-
-
-def _runs(pid: int | None) -> bool:
-    if pid is None:
-        return False  # it was stopped, or devstack did not start it
-    try:
-        os.kill(pid, 0)  # this sends nothing
-    except PermissionError:
-        return True  # it is another user's
-    except ProcessLookupError:
-        return False
-    return True

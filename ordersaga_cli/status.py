@@ -9,6 +9,7 @@ from ordersaga_cli import show
 from ordersaga_cli.line import Command, json_option
 from ordersaga_cli.places import ROOT, Place, running, secured
 from ordersaga_cli.settings import read
+from ordersaga_cli.stacks import running_stack
 from sagakit.runtime.client_tls import ReadingSettings
 from sagakit.runtime.reported import Report, read_report
 from sagakit.service.manifest import found
@@ -32,17 +33,23 @@ from sagakit.service.manifest import found
 @json_option
 @click.pass_context
 def status(ctx: click.Context, addresses: Sequence[str], *, as_json: bool) -> None:
-    """Status of the services: ready or not, halted or not, since when and why.
+    """Status of the services: ready or not, halted or not, since when and why; and of which stack they are.
 
     A service halts when it can handle no message at all: the fault is then in the code, and nothing is parked. The
     exit code is 1 where a service is not ready.
     """
+    stack = None if addresses else running_stack()
     looks = [_look(name, address) for name, address in _places(addresses)]
     if as_json:
-        show.document({"services": [asdict(one) for one in looks]})
+        document = {"stack": str(stack.folder.absolute()) if stack else None}
+        show.document({**document, "services": [asdict(one) for one in looks]})
     else:
         columns = ("service", "metrics", "ready", "consuming", "parked since its start", "why")
         show.table(columns, [(*_row(one), one.reason or "") for one in looks])
+        if stack:
+            show.say(f"Stack: {stack.folder.absolute()}, found {stack.found}.")
+        elif not addresses:
+            show.say("No stack was found that runs on this machine; these are the default addresses.")
     if not all(one.ready for one in looks):
         ctx.exit(1)
 

@@ -1,4 +1,4 @@
-"""Where addresses come from: an option, a variable, the running stack of this folder, a default, in this order."""
+"""Where addresses come from: an option, a variable, the running stack, a default, in this order."""
 
 import json
 import os
@@ -20,6 +20,7 @@ DEAD = 2**22 + 1
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DEVSTACK_DATA", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # where no stack is noted
     return tmp_path / ".devstack" / "state.json"
 
 
