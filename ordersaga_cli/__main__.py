@@ -9,6 +9,8 @@ from ordersaga_cli.line import Group
 _COMMANDS = {
     "order": "orders",
     "saga": "sagas",
+    "product": "products",
+    "delivery": "deliveries",
     "dlq": "letters",
     "topics": "topics",
     "claim": "claims",

@@ -7,18 +7,31 @@ from typing import TypeVar, cast
 import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from ordersaga.delivery.v1.delivery_pb2_grpc import DeliveryServiceStub
 from ordersaga.orchestrator.v1.orchestrator_pb2_grpc import OrchestratorServiceStub
 from ordersaga.order.v1.order_pb2_grpc import OrderServiceStub
+from ordersaga.product.v1.product_pb2_grpc import ProductServiceStub
 from ordersaga_client import TokenError, token_from_environment, token_in_file, with_token
 
 from ordersaga_cli.line import Failed
-from ordersaga_cli.places import ORCHESTRATOR_SVC, ORDER_SVC, Place, lent_token, secured, token_file
+from ordersaga_cli.places import (
+    DELIVERY_SVC,
+    ORCHESTRATOR_SVC,
+    ORDER_SVC,
+    PRODUCT_SVC,
+    Place,
+    lent_token,
+    secured,
+    token_file,
+)
 from ordersaga_cli.settings import read
 from sagakit.rpc.call_settings import CallSettings
 from sagakit.runtime.settings import is_loopback, listen
 
 Answer = TypeVar("Answer")
 CALL_SECONDS = 10.0
+_IN_DOUBT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL}
+"""Failures after which a call that was sent may have been carried out, or not."""
 _TLS_CAUSES = {
     "CERTIFICATE_VERIFY_FAILED": "its certificate is of no authority in GRPC_TLS_CA",
     "Hostname Verification Check failed": "its certificate is for another name",
@@ -30,7 +43,9 @@ _TLS_CAUSES = {
 _NEXT = {
     "ORDER_NOT_FOUND": "`ordersaga order list` shows those there are",
     "SAGA_NOT_FOUND": "`ordersaga saga list` shows those there are",
-    "REQUEST_ID_REUSED": "take another --request-id, or repeat the first order as it was",
+    "REQUEST_ID_REUSED": "take another --request-id, or repeat the first request as it was",
+    "PRODUCT_NOT_FOUND": "`ordersaga product list` shows those there are",
+    "DELIVERY_NOT_FOUND": "`ordersaga delivery list` shows those there are",
     "TOO_LATE": "`ordersaga saga show` shows how far it is",
     "UNAVAILABLE": "try again in a moment",
     "TOKEN_MISSING": "set ORDERSAGA_TOKEN or give --token-file",
@@ -60,6 +75,49 @@ def orchestrator(address: str) -> Iterator[OrchestratorServiceStub]:
     """
     with _channel(ORCHESTRATOR_SVC, address) as channel, failing_in_words(ORCHESTRATOR_SVC, address):
         yield OrchestratorServiceStub(channel)
+
+
+@contextmanager
+def product_service(address: str) -> Iterator[ProductServiceStub]:
+    """Open product_svc's API.
+
+    Raises:
+        Failed: a call inside does not succeed.
+    """
+    with _channel(PRODUCT_SVC, address) as channel, failing_in_words(PRODUCT_SVC, address):
+        yield ProductServiceStub(channel)
+
+
+@contextmanager
+def delivery_service(address: str) -> Iterator[DeliveryServiceStub]:
+    """Open delivery_svc's API.
+
+    Raises:
+        Failed: a call inside does not succeed.
+    """
+    with _channel(DELIVERY_SVC, address) as channel, failing_in_words(DELIVERY_SVC, address):
+        yield DeliveryServiceStub(channel)
+
+
+@contextmanager
+def saying_what_became(undone: str, in_doubt: str) -> Iterator[None]:
+    """Let a call that changes something, where it fails, say whether it may have done so.
+
+    Args:
+        undone: what is then known not to be, such as "no order was placed".
+        in_doubt: what to do where nobody knows.
+
+    Raises:
+        Failed: the call has failed.
+    """
+    try:
+        yield
+    except Failed as failed:
+        if not was_sent(failed.__cause__):
+            raise Failed(f"{failed.message} (nothing was sent, so {undone}; it may be repeated)") from failed.__cause__
+        if code_of(failed.__cause__) in _IN_DOUBT:
+            raise Failed(f"{failed.message} (it may have been done: {in_doubt})") from failed.__cause__
+        raise
 
 
 @contextmanager

@@ -5,14 +5,13 @@ import uuid
 from collections.abc import Iterator
 
 import click
-import grpc
 from ordersaga.order.v1 import order_pb2 as pb
 from ordersaga.order.v1.order_pb2_grpc import OrderServiceStub
 from rich.text import Text
 
 from ordersaga_cli import show
-from ordersaga_cli.calls import CALL_SECONDS, code_of, order_service, renewed, was_sent
-from ordersaga_cli.line import ID, LIMIT, Failed, Group, actor_option, json_option
+from ordersaga_cli.calls import CALL_SECONDS, order_service, renewed, saying_what_became
+from ordersaga_cli.line import ID, LIMIT, Group, actor_option, json_option
 from ordersaga_cli.places import ORDER_SVC, service_option
 
 _PAGE = 500
@@ -22,7 +21,6 @@ _COLOURS = {
     pb.ORDER_STATUS_COMPLETED: "green",
     pb.ORDER_STATUS_CANCELLED: "magenta",
 }
-_IN_DOUBT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL}
 
 
 @click.group(cls=Group)
@@ -67,16 +65,9 @@ def create(
     request = pb.CreateOrderRequest(
         user_id=user, product_id=product, quantity=quantity, price=price, address=address, request_id=request_id
     )
-    try:
-        with order_service(order_svc) as orders:
-            created = orders.CreateOrder(request, timeout=CALL_SECONDS)
-    except Failed as failed:
-        if not was_sent(failed.__cause__):
-            raise Failed(f"{failed.message} (nothing was sent, so no order was placed)") from failed
-        if code_of(failed.__cause__) in _IN_DOUBT:
-            text = f"{failed.message} (it may have been placed: repeat it with --request-id {request_id})"
-            raise Failed(text) from failed
-        raise
+    repeat = f"repeat it with --request-id {request_id}, which never orders twice"
+    with saying_what_became("no order was placed", repeat), order_service(order_svc) as orders:
+        created = orders.CreateOrder(request, timeout=CALL_SECONDS)
     if wait:
         final = _watch(order_svc, created.order.order_id, as_json=as_json)
         if final.status == pb.ORDER_STATUS_CANCELLED:
@@ -101,10 +92,8 @@ def get(*, order_id: int, as_json: bool, order_svc: str) -> None:
         found = orders.GetOrder(pb.GetOrderRequest(order_id=order_id), timeout=CALL_SECONDS)
     if as_json:
         show.document(found)
-        return
-    for name, value in show.as_dict(found.order).items():
-        if value not in ("", None):
-            show.say(f"{name:20}{show.status(str(value))}")
+    else:
+        show.facts(found.order)
 
 
 @order.command(

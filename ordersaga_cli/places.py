@@ -41,6 +41,8 @@ class Place:
 
 
 ORDER_SVC = Place("order_svc", "ORDER_SVC_ADDRESS", "order_svc", "grpc", "HOST:PORT", "127.0.0.1:50051")
+PRODUCT_SVC = Place("product_svc", "PRODUCT_SVC_ADDRESS", "product_svc", "grpc", "HOST:PORT", "127.0.0.1:50052")
+DELIVERY_SVC = Place("delivery_svc", "DELIVERY_SVC_ADDRESS", "delivery_svc", "grpc", "HOST:PORT", "127.0.0.1:50053")
 ORCHESTRATOR_SVC = Place(
     "orchestrator_svc", "ORCHESTRATOR_SVC_ADDRESS", "orchestrator_svc", "grpc", "HOST:PORT", "127.0.0.1:50054"
 )

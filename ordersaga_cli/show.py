@@ -53,6 +53,13 @@ def clean(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def facts(message: Message) -> None:
+    """Print a line for each field of ``message`` that says something."""
+    for name, value in as_dict(message).items():
+        if value not in ("", None):
+            say(f"{name:20}{status(str(value))}")
+
+
 def say(text: str) -> None:
     """Print one line."""
     click.echo(clean(text))
@@ -60,7 +67,7 @@ def say(text: str) -> None:
 
 def status(name: str) -> str:
     """Return an enum value's name without its prefix, such as ``RUNNING`` for ``SAGA_STATUS_RUNNING``."""
-    for prefix in ("SAGA_STATUS_", "ORDER_STATUS_", "SAGA_EVENT_TYPE_"):
+    for prefix in ("SAGA_STATUS_", "ORDER_STATUS_", "DELIVERY_STATUS_", "SAGA_EVENT_TYPE_"):
         name = name.removeprefix(prefix)
     return name
 

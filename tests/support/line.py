@@ -7,11 +7,14 @@ from typing import Any
 
 from click.testing import CliRunner
 
+from devstack.services import NAMES
 from devstack.stack import Stack
 from ordersaga_cli.__main__ import ordersaga
 
 NOWHERE = {
     "ORDER_SVC_ADDRESS": "",
+    "PRODUCT_SVC_ADDRESS": "",
+    "DELIVERY_SVC_ADDRESS": "",
     "ORCHESTRATOR_SVC_ADDRESS": "",
     "KAFKA_BOOTSTRAP_SERVERS": "",
     "SCHEMA_REGISTRY_URL": "",
@@ -63,8 +66,7 @@ class Line:
     def __init__(self, stack: Stack, login: str = "") -> None:
         """Type as an operator; as ``login``, where one is given, to Kafka and the registry of a closed stack."""
         self.environment = {
-            "ORDER_SVC_ADDRESS": stack.service("order_svc").grpc,
-            "ORCHESTRATOR_SVC_ADDRESS": stack.service("orchestrator_svc").grpc,
+            **{f"{name.upper()}_ADDRESS": stack.service(name).grpc for name in NAMES},
             "KAFKA_BOOTSTRAP_SERVERS": stack.bootstrap,
             "SCHEMA_REGISTRY_URL": stack.registry_url,
             "DEVSTACK_DATA": str(stack.folder) if stack.security.on else NOWHERE["DEVSTACK_DATA"],

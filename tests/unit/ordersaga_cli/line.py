@@ -15,5 +15,5 @@ def typed(line: str, environment: Mapping[str, str] | None = None) -> Typed:
 
 
 def at(address: str) -> dict[str, str]:
-    """Return the environment that names ``address`` as both services'."""
-    return {"ORDER_SVC_ADDRESS": address, "ORCHESTRATOR_SVC_ADDRESS": address}
+    """Return the environment that names ``address`` as every service's."""
+    return {f"{name}_SVC_ADDRESS": address for name in ("ORDER", "PRODUCT", "DELIVERY", "ORCHESTRATOR")}

@@ -8,14 +8,16 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 from grpc_status import rpc_status
+from ordersaga.delivery.v1 import delivery_pb2, delivery_pb2_grpc
 from ordersaga.orchestrator.v1 import orchestrator_pb2, orchestrator_pb2_grpc
 from ordersaga.order.v1 import order_pb2, order_pb2_grpc
+from ordersaga.product.v1 import product_pb2, product_pb2_grpc
 
 from sagakit.rpc.statuses import status_of
 
 _METHODS = [
     method.name
-    for file in (orchestrator_pb2, order_pb2)
+    for file in (orchestrator_pb2, order_pb2, product_pb2, delivery_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]
@@ -73,10 +75,12 @@ class Services:
 
 @contextmanager
 def serving(services: Services, host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve both APIs by ``services`` on a free port of ``host``; yield the address."""
+    """Serve all APIs by ``services`` on a free port of ``host``; yield the address."""
     server = grpc.server(ThreadPoolExecutor(4))
     orchestrator_pb2_grpc.add_OrchestratorServiceServicer_to_server(services, server)  # type: ignore[arg-type] # it has the methods
     order_pb2_grpc.add_OrderServiceServicer_to_server(services, server)  # type: ignore[arg-type] # it has the methods
+    product_pb2_grpc.add_ProductServiceServicer_to_server(services, server)  # type: ignore[arg-type] # it has the methods
+    delivery_pb2_grpc.add_DeliveryServiceServicer_to_server(services, server)  # type: ignore[arg-type] # it has the methods
     port = server.add_insecure_port(f"{host}:0")
     server.start()
     try:

@@ -75,19 +75,19 @@ def test_a_create_without_a_connection_was_surely_not_placed() -> None:
     result = typed(CREATE, at("127.0.0.1:9"))
     assert result.code == 1
     assert "order_svc cannot be reached at 127.0.0.1:9;" in result.err
-    assert result.err.endswith(" (nothing was sent, so no order was placed)\n")
+    assert result.err.endswith(" (nothing was sent, so no order was placed; it may be repeated)\n")
 
 
 def test_a_create_that_meets_what_only_sounds_like_no_connection_is_in_doubt() -> None:
     result, _ = ask(CREATE, CreateOrder=Unavailable("failed to connect to the database"))
-    assert "it may have been placed" in result.err
+    assert "it may have been done" in result.err
 
 
 def test_a_create_whose_connection_ends_is_in_doubt() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=hang_up, args=(server,), daemon=True).start()
         result = typed(CREATE, at(f"127.0.0.1:{server.getsockname()[1]}"))
-    assert "it may have been placed" in result.err
+    assert "it may have been done" in result.err
 
 
 def hang_up(server: socket.socket) -> None:
@@ -107,7 +107,7 @@ def test_a_create_that_is_refused_was_surely_not_placed() -> None:
     assert result.code == 1
     assert result.err == (
         "ordersaga: used for other content (REQUEST_ID_REUSED);"
-        " take another --request-id, or repeat the first order as it was\n"
+        " take another --request-id, or repeat the first request as it was\n"
     )
 
 
