@@ -184,7 +184,11 @@ def _sentence(error: grpc.Call, place: Place, address: str) -> str:
         for sign, cause in _TLS_CAUSES.items():
             if sign in text and _has_no_connection(error):
                 return f"{place.name} cannot be reached at {address}: {cause}"
-        return f"{place.name} cannot be reached at {address}; {place.how_to_set()}"
+        if _has_no_connection(error):
+            return f"{place.name} cannot be reached at {address}; {place.how_to_set()}"
+        return (
+            f"{place.name} at {address} ended the connection before it had answered; `ordersaga status` says how it is"
+        )
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return (
             f"{place.name} at {address} did not answer in {CALL_SECONDS:.0f} s; see whether it is ready, then ask again"

@@ -9,6 +9,7 @@ from ordersaga_cli import show
 from ordersaga_cli.calls import CALL_SECONDS, delivery_service
 from ordersaga_cli.line import ID, LIMIT, Group, json_option
 from ordersaga_cli.places import DELIVERY_SVC, service_option
+from ordersaga_cli.table import Column, print_table
 
 _PAGE = 500
 _STATUSES = [
@@ -45,8 +46,8 @@ def list_(*, status: str | None, limit: int, as_json: bool, delivery_svc: str) -
     if as_json:
         show.document(found)
         return
-    show.table(
-        ("delivery", "order", "user", "status", "address", "made"),
+    print_table(
+        ("delivery", "order", Column("user", 1), "status", Column("address", folds=True), Column("made", 2)),
         (
             (
                 one.delivery_id,

@@ -10,6 +10,7 @@ from ordersaga_cli.clients import kafka_client, registry_client
 from ordersaga_cli.letter_view import fields_of, print_letter
 from ordersaga_cli.line import Failed, Group, ask_first, json_option, yes_option
 from ordersaga_cli.places import KAFKA, REGISTRY, Login, address_option
+from ordersaga_cli.table import Column, print_table
 from sagakit.avro.shown_values import Decoder, printable
 from sagakit.dead_letters import dealing
 from sagakit.dead_letters.box import Client, DeadLetterBox, groups_with_letters
@@ -47,8 +48,16 @@ def list_(*, group: str | None, as_json: bool, kafka: str) -> None:
     if as_json:
         show.document({"letters": [fields_of(one, letter) for one, letter in found]})
         return
-    show.table(
-        ("group", "key", "reason", "round", "parked (UTC)", "bytes", "error"),
+    print_table(
+        (
+            "group",
+            Column("key", folds=True),
+            Column("reason", folds=True),
+            Column("round", 3),
+            Column("parked (UTC)", 2),
+            Column("bytes", 4),
+            Column("error", 1, folds=True),
+        ),
         (
             (one, letter.name, letter.reason, letter.round, letter.time[:19], letter.size, letter.error[:_SHOWN_ERROR])
             for one, letter in found

@@ -13,6 +13,7 @@ from ordersaga_cli import show
 from ordersaga_cli.calls import CALL_SECONDS, order_service, renewed, saying_what_became
 from ordersaga_cli.line import ID, LIMIT, Group, actor_option, json_option
 from ordersaga_cli.places import ORDER_SVC, service_option
+from ordersaga_cli.table import Column, print_table
 
 _PAGE = 500
 _STATUSES = [name.removeprefix("ORDER_STATUS_") for name in pb.OrderStatus.keys() if pb.OrderStatus.Value(name)]  # noqa: SIM118 - no dict
@@ -120,7 +121,8 @@ def watch(*, order_id: int, as_json: bool, order_svc: str) -> None:
 def cancel(*, order_id: int, reason: str, actor: str, as_json: bool, order_svc: str) -> None:
     """Ask that an order be cancelled."""
     request = pb.CancelOrderRequest(order_id=order_id, actor=actor, reason=reason)
-    with order_service(order_svc) as orders:
+    repeat = "repeat it: asking twice is as asking once"
+    with saying_what_became("nothing was asked", repeat), order_service(order_svc) as orders:
         answer = orders.CancelOrder(request, timeout=CALL_SECONDS)
     if as_json:
         show.document(answer)
@@ -151,8 +153,17 @@ def list_(*, user: int | None, status: str | None, limit: int, as_json: bool, or
     if as_json:
         show.document(found)
         return
-    show.table(
-        ("order", "user", "product", "quantity", "price", "status", "why", "accepted"),
+    print_table(
+        (
+            "order",
+            Column("user", 1),
+            "product",
+            Column("quantity", 3),
+            "price",
+            "status",
+            Column("why", folds=True),
+            Column("accepted", 2),
+        ),
         (
             (
                 one.order_id,

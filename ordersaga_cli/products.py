@@ -10,6 +10,7 @@ from ordersaga_cli import show
 from ordersaga_cli.calls import CALL_SECONDS, product_service, saying_what_became
 from ordersaga_cli.line import ID, LIMIT, Group, json_option
 from ordersaga_cli.places import PRODUCT_SVC, service_option
+from ordersaga_cli.table import Column, print_table
 
 _PAGE = 500
 
@@ -34,8 +35,8 @@ def list_(*, limit: int, as_json: bool, product_svc: str) -> None:
     if as_json:
         show.document(found)
         return
-    show.table(
-        ("product", "name", "price", "stock", "changed"),
+    print_table(
+        ("product", Column("name", folds=True), "price", "stock", Column("changed", 1)),
         (
             (one.product_id, one.name, one.price, one.stock, f"{show.span(show.since(one.update_time))} ago")
             for one in found.products

@@ -1,6 +1,6 @@
 """Sagas as text for people."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
@@ -8,6 +8,7 @@ from rich.text import Text
 
 from ordersaga_cli import show
 from ordersaga_cli.places import ROOT
+from ordersaga_cli.table import Column, print_table
 from sagakit.service.manifest import found
 
 _COLOURS = {
@@ -16,28 +17,41 @@ _COLOURS = {
     pb.SAGA_STATUS_COMPLETED: "green",
     pb.SAGA_STATUS_COMPENSATED: "blue",
 }
+_COLUMNS = (
+    "order",
+    "status",
+    "stuck",
+    Column("step", 1, folds=True),
+    Column("pending command", 5, folds=True),
+    Column("attempt", 4),
+    "waiting",
+    Column("deadline", 3),
+    Column("last error", 2, folds=True),
+)
 _ENDED = {pb.SAGA_STATUS_COMPLETED, pb.SAGA_STATUS_COMPENSATED}
 
 
 def print_sagas(sagas: Iterable[pb.Saga]) -> None:
     """Print a table, one line for each saga."""
-    show.table(
-        ("order", "status", "stuck", "step", "pending command", "attempt", "waiting", "deadline", "last error"),
+    print_table(*saga_table(sagas))
+
+
+def saga_table(sagas: Iterable[pb.Saga]) -> tuple[Sequence[Column | str], list[Sequence[object]]]:
+    """Return the columns of a table of sagas, and a row for each saga."""
+    return _COLUMNS, [
         (
-            (
-                saga.order_id,
-                Text(_status(saga), _COLOURS.get(saga.status, "")),
-                Text("stuck", "bold red") if saga.stuck else "",
-                saga.step,
-                "" if saga.status in _ENDED else saga.pending_command,
-                saga.attempt,
-                show.span(show.since(saga.waiting_since)) if saga.HasField("waiting_since") else "",
-                show.due(saga.deadline) if saga.HasField("deadline") else "",
-                saga.last_error or saga.reason,
-            )
-            for saga in sagas
-        ),
-    )
+            saga.order_id,
+            Text(_status(saga), _COLOURS.get(saga.status, "")),
+            Text("stuck", "bold red") if saga.stuck else "",
+            saga.step,
+            "" if saga.status in _ENDED else saga.pending_command,
+            saga.attempt,
+            show.span(show.since(saga.waiting_since)) if saga.HasField("waiting_since") else "",
+            show.due(saga.deadline) if saga.HasField("deadline") else "",
+            saga.last_error or saga.reason,
+        )
+        for saga in sagas
+    ]
 
 
 def saga_line(saga: pb.Saga) -> str:
@@ -61,8 +75,15 @@ def print_saga(answer: pb.GetSagaResponse) -> None:
         if value:
             show.say(f"{name:17}{value}")
     show.say("")
-    show.table(
-        ("version", "when (UTC)", "what", "step", "why", "message-id"),
+    print_table(
+        (
+            Column("version", 2),
+            Column("when (UTC)", 1),
+            "what",
+            Column("step", folds=True),
+            Column("why", folds=True),
+            Column("message-id", 3),
+        ),
         (
             (
                 event.version,

@@ -8,7 +8,7 @@ from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from ordersaga.orchestrator.v1.orchestrator_pb2_grpc import OrchestratorServiceStub
 
 from ordersaga_cli import show
-from ordersaga_cli.calls import CALL_SECONDS, code_of, orchestrator, reason_of, renewed, text_of
+from ordersaga_cli.calls import CALL_SECONDS, code_of, orchestrator, reason_of, renewed, saying_what_became, text_of
 from ordersaga_cli.filters import Filter, filter_options
 from ordersaga_cli.line import ID, LIMIT, Group, actor_option, ask_first, json_option, yes_option
 from ordersaga_cli.places import ORCHESTRATOR_SVC, service_option
@@ -100,7 +100,8 @@ def retry(
     It may be repeated safely. It prints one line for each saga.
     """
     _must_be_meant("Retry", order_ids, asked, limit, yes=yes)
-    with orchestrator(orchestrator_svc) as sagas:
+    undone = f"no {'further ' if len(order_ids) > 1 else ''}saga was retried"
+    with saying_what_became(undone, "repeat it: that is always safe"), orchestrator(orchestrator_svc) as sagas:
         if asked:
             filtered = pb.RetrySagasRequest(filter=asked.proto(), actor=actor, reason=reason, limit=limit)
             answer = sagas.RetrySagas(filtered, timeout=_BULK_SECONDS)
@@ -138,7 +139,9 @@ def cancel(
 ) -> None:
     """Have sagas undo their steps. Past the pivot (the delivery exists) it is too late, and nothing changes."""
     _must_be_meant("Cancel", order_ids, asked, limit, yes=yes)
-    with orchestrator(orchestrator_svc) as sagas:
+    undone = f"no {'further ' if len(order_ids) > 1 else ''}saga was cancelled"
+    repeat = "repeat it: a saga that is being undone is left as it is"
+    with saying_what_became(undone, repeat), orchestrator(orchestrator_svc) as sagas:
         if asked:
             filtered = pb.CancelSagasRequest(filter=asked.proto(), actor=actor, reason=reason, limit=limit)
             answer = sagas.CancelSagas(filtered, timeout=_BULK_SECONDS)

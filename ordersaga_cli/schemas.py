@@ -15,6 +15,7 @@ from ordersaga_cli import show
 from ordersaga_cli.clients import registry_client
 from ordersaga_cli.line import Failed, Group, json_option
 from ordersaga_cli.places import REGISTRY, address_option
+from ordersaga_cli.table import Column, print_table
 from sagakit.avro.registry import ask
 from sagakit.avro.schema_ids import subject_of
 from sagakit.errors import Unavailable
@@ -130,7 +131,14 @@ def _report(found: list[dict[str, Any]], *, as_json: bool) -> None:
         show.document({"schemas": found})
     else:
         columns = ("subject", "state", "id", "version", "reason")
-        show.table(columns, ([one[name] if one[name] is not None else "" for name in columns] for one in found))
+        shown = (
+            Column("subject", folds=True),
+            "state",
+            Column("id", 2),
+            Column("version", 1),
+            Column("reason", folds=True),
+        )
+        print_table(shown, ([one[name] if one[name] is not None else "" for name in columns] for one in found))
     if any(one["state"] == "incompatible" for one in found):
         raise click.exceptions.Exit(1)
 

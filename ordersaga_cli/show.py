@@ -1,9 +1,6 @@
-"""Output: JSON with the proto's own names, tables, and durations."""
+"""Output: JSON with the proto's own names, lines, and durations."""
 
-import io
 import json
-import sys
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,11 +8,7 @@ import click
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-_WIDE = 1000
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
@@ -29,23 +22,6 @@ def as_dict(content: Message | dict[str, Any]) -> dict[str, Any]:
     if isinstance(content, dict):
         return content
     return MessageToDict(content, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; it is wrapped and coloured on a terminal only."""
-    shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        shown.add_row(*(cell if isinstance(cell, Text) else Text(clean(str(cell))) for cell in row))
-    console = Console(file=sys.stdout)
-    if console.is_terminal:
-        console.print(shown)
-    else:
-        wide = Console(file=io.StringIO(), width=_WIDE)
-        with wide.capture() as captured:
-            wide.print(shown)
-        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
-    if not shown.rows:
-        click.echo("There are none.", err=True)
 
 
 def clean(text: str) -> str:

@@ -10,6 +10,7 @@ from ordersaga_cli.line import Command, json_option
 from ordersaga_cli.places import ROOT, Place, running, secured
 from ordersaga_cli.settings import read
 from ordersaga_cli.stacks import running_stack
+from ordersaga_cli.table import Column, print_table
 from sagakit.runtime.client_tls import ReadingSettings
 from sagakit.runtime.reported import Report, read_report
 from sagakit.service.manifest import found
@@ -44,8 +45,15 @@ def status(ctx: click.Context, addresses: Sequence[str], *, as_json: bool) -> No
         document = {"stack": str(stack.folder.absolute()) if stack else None}
         show.document({**document, "services": [asdict(one) for one in looks]})
     else:
-        columns = ("service", "metrics", "ready", "consuming", "parked since its start", "why")
-        show.table(columns, [(*_row(one), one.reason or "") for one in looks])
+        columns = (
+            "service",
+            Column("metrics", 2),
+            "ready",
+            Column("consuming", folds=True),
+            Column("parked since its start", 3, folds=True),
+            Column("why", folds=True),
+        )
+        print_table(columns, [(*_row(one), one.reason or "") for one in looks])
         if stack:
             show.say(f"Stack: {stack.folder.absolute()}, found {stack.found}.")
         elif not addresses:

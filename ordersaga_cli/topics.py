@@ -13,6 +13,7 @@ from ordersaga_cli import show
 from ordersaga_cli.clients import kafka_client
 from ordersaga_cli.line import Command, Failed, json_option
 from ordersaga_cli.places import KAFKA, address_option
+from ordersaga_cli.table import Column, print_table
 from sagakit.offsets.topic_lags import topic_lags
 
 _SECONDS = 10.0
@@ -41,7 +42,9 @@ def topics(*, every: bool, as_json: bool, kafka: str) -> None:
         for topic in found
         for group in topic["groups"] or [{"group": "", "lag": ""}]
     ]
-    show.table(("topic", "partitions", "messages", "group", "lag"), rows)
+    print_table(
+        (Column("topic", folds=True), Column("partitions", 1), "messages", Column("group", folds=True), "lag"), rows
+    )
 
 
 def _look(admin: AdminClient, *, every: bool) -> list[dict[str, Any]]:

@@ -90,13 +90,23 @@ def test_a_create_whose_connection_ends_is_in_doubt() -> None:
     assert "it may have been done" in result.err
 
 
-def hang_up(server: socket.socket) -> None:
+def test_a_call_whose_connection_ends_does_not_say_that_the_service_cannot_be_reached() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=hang_up, args=(server, b"CancelOrder"), daemon=True).start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        result = typed("order cancel 42", at(address))
+    assert result.code == 1
+    assert result.err.startswith(f"ordersaga: order_svc at {address} ended the connection before it had answered; ")
+    assert "(it may have been done: repeat it" in result.err
+
+
+def hang_up(server: socket.socket, method: bytes = b"CreateOrder") -> None:
     """Speak HTTP/2 until the call has come, then end the connection."""
     connection, _ = server.accept()
     with connection:
         connection.sendall(b"\0\0\0\4\0\0\0\0\0")  # empty SETTINGS
         received = b""
-        while b"CreateOrder" not in received:
+        while method not in received:
             received += connection.recv(65_536)
 
 

@@ -272,7 +272,10 @@ def test_wrong_usage_ends_with_2_and_asks_nothing(line: str) -> None:
 def test_an_orchestrator_that_is_away_fails_once_and_not_for_each_saga() -> None:
     result, services = ask("saga retry 1 2 3", RetrySaga=Unavailable("the database cannot be reached; try again"))
     assert (result.code, len(services.requests)) == (1, 1)
-    assert result.err == ("ordersaga: the database cannot be reached; try again (UNAVAILABLE)\n")
+    assert result.err == (
+        "ordersaga: the database cannot be reached; try again (UNAVAILABLE)"
+        " (it may have been done: repeat it: that is always safe)\n"
+    )
 
 
 def test_an_orchestrator_of_an_earlier_version_is_named_as_such() -> None:
@@ -295,3 +298,26 @@ def test_watch_gives_one_json_document_a_line() -> None:
     result, services = ask("saga watch --stuck --json", WatchSagas=updates)
     assert [one["saga"]["order_id"] for one in result.jsons] == ["1", "2"]
     assert services.request == pb.WatchSagasRequest(filter=pb.SagaFilter(stuck=True))
+
+
+@pytest.mark.parametrize(
+    ("line", "undone"),
+    [
+        ("saga retry 42", "no saga was retried"),
+        ("saga retry 42 43", "no further saga was retried"),
+        ("saga retry --stuck --yes", "no saga was retried"),
+        ("saga cancel 42 --reason x", "no saga was cancelled"),
+        ("order cancel 42", "nothing was asked"),
+    ],
+)
+def test_where_no_connection_came_about_nothing_was_done_and_it_may_be_repeated(line: str, undone: str) -> None:
+    result = typed(line, at("127.0.0.1:9"))
+    assert result.code == 1
+    assert result.err.endswith(f"(nothing was sent, so {undone}; it may be repeated)\n")
+
+
+@pytest.mark.parametrize("line", ["saga retry 42", "saga cancel --stuck --reason x --yes"])
+def test_where_the_service_failed_meanwhile_it_is_said_that_it_may_have_been_done(line: str) -> None:
+    away = Unavailable("the database cannot be reached; try again")
+    result, _ = ask(line, RetrySaga=away, CancelSagas=away)
+    assert (result.code, "(it may have been done: repeat it: " in result.err) == (1, True)
