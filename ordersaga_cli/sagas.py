@@ -13,6 +13,7 @@ from ordersaga_cli.filters import Filter, filter_options
 from ordersaga_cli.line import ID, LIMIT, Group, actor_option, ask_first, json_option, yes_option
 from ordersaga_cli.places import ORCHESTRATOR_SVC, service_option
 from ordersaga_cli.saga_view import print_saga, print_sagas, saga_line
+from ordersaga_cli.top import top
 
 _PAGE = 500
 _BULK_SECONDS = 60.0
@@ -175,6 +176,9 @@ def watch(
                     show.say(saga_line(update.saga))
     except KeyboardInterrupt:
         return
+
+
+saga.add_command(top)
 
 
 def _get(sagas: OrchestratorServiceStub, order_id: int, limit: int) -> pb.GetSagaResponse:

@@ -27,7 +27,7 @@ ALL = dict(commands(ordersaga))
 def test_these_are_the_commands() -> None:
     assert list(ALL) == [
         "order create", "order get", "order watch", "order cancel", "order list",
-        "saga list", "saga show", "saga retry", "saga cancel", "saga watch",
+        "saga list", "saga show", "saga retry", "saga cancel", "saga watch", "saga top",
         "product list", "product show", "product restock", "product create",
         "delivery list", "delivery show",
         "dlq list", "dlq show", "dlq replay", "dlq drop",
