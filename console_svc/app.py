@@ -60,7 +60,7 @@ def console_of(settings: ConsoleSettings) -> Console:
         signs_in=settings.auth_mode == "jwt",
         shows_addresses=settings.console_show_addresses == "yes",
     )
-    return Console(settings, sources, Hubs(sources), Sessions(), Forgery(), rendering)
+    return Console(settings, sources, Hubs(sources), Sessions(), Forgery(), rendering, settings.issuer())
 
 
 def application(console: Console) -> Starlette:

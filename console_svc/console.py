@@ -12,13 +12,16 @@ from starlette.responses import Response
 from console_svc import words
 from console_svc.forgery import Forgery
 from console_svc.hub import Hubs
+from console_svc.oidc import Issuer
 from console_svc.rendering import Rendering
 from console_svc.settings import ConsoleSettings
 from console_svc.sources import Sources
 from console_svc.visit import Visit
 from console_svc.visitors import Sessions, Visitor
 
-CSRF, SESSION, NAME, NOTICE = "console_csrf", "console_session", "console_name", "console_notice"
+CSRF, SESSION, NAME, NOTICE, STATE = (
+    "console_csrf", "console_session", "console_name", "console_notice", "console_state",
+)  # fmt: skip
 """The cookies that no script can read."""
 ZONE = "console_zone"
 """The cookie of the zone in which times are shown, which the page's script writes."""
@@ -42,6 +45,8 @@ class Console:
     sessions: Sessions
     forgery: Forgery
     rendering: Rendering
+    issuer: Issuer | None
+    """Where visitors sign in, where that is not by a pasted token alone."""
     closing: bool = False
     """Whether the process is about to end, so that streams end as well."""
     _notices: OrderedDict[str, Notice] = field(default_factory=OrderedDict)
@@ -72,6 +77,10 @@ class Console:
             httponly=True,
             samesite="strict",
         )
+
+    def keep_across(self, response: Response, name: str, value: str, seconds: int) -> None:
+        """Have the browser keep a cookie that comes along when another site leads back to us."""
+        response.set_cookie(self._full(name), value, seconds, secure=self._is_secure, httponly=True, samesite="lax")
 
     def tell(self, response: Response, notice: Notice) -> None:
         """Have the next page that this browser sees say ``notice``."""

@@ -6,15 +6,18 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, SecretStr
 
+from console_svc.oidc import Issuer
 from sagakit.avro.settings import RegistrySettings
 from sagakit.kafka.settings import KafkaSettings
 from sagakit.rpc.call_settings import CallSettings
 from sagakit.runtime.client_tls import ReadingSettings
 from sagakit.runtime.settings import Address, Listen, is_loopback
 from sagakit.runtime.tls_files import TlsFile, TlsFiles, problems
+from sagakit.runtime.urls import is_trustworthy
 
 _PAIR = ("console_tls_certificate", "console_tls_key")
 _REPLAY = ("console_replay_username", "console_replay_password")
+_OIDC = ("console_oidc_issuer", "console_oidc_client_id")
 _HOST = re.compile(r"[^\s,/@]+")
 
 
@@ -48,6 +51,14 @@ class ConsoleSettings(CallSettings, ReadingSettings, KafkaSettings, RegistrySett
     auth_none_acknowledged: Literal["yes", "no"] = Field(
         default="no", description="yes lets a console that others can reach serve anyone."
     )
+    console_oidc_issuer: str | None = Field(
+        default=None, description="Where visitors sign in by OpenID Connect; its access tokens are the services'."
+    )
+    console_oidc_client_id: str | None = Field(default=None, description="The console's id there.")
+    console_oidc_client_secret: SecretStr | None = Field(
+        default=None, description="Its secret; a public client has none."
+    )
+    console_oidc_scope: str = Field(default="openid", description="What it asks for, several with blanks between.")
     order_svc_address: str = Field(default="127.0.0.1:50051", description="Where order_svc's API is.")
     product_svc_address: str = Field(default="127.0.0.1:50052", description="Where product_svc's API is.")
     delivery_svc_address: str = Field(default="127.0.0.1:50053", description="Where delivery_svc's API is.")
@@ -70,6 +81,11 @@ class ConsoleSettings(CallSettings, ReadingSettings, KafkaSettings, RegistrySett
         yield from super().problems()
         yield from self.missing(_PAIR, _PAIR)
         yield from self.missing(_REPLAY, _REPLAY)
+        yield from self.missing(_OIDC, (*_OIDC, "console_oidc_client_secret"))
+        if self.console_oidc_issuer is not None and not is_trustworthy(self.console_oidc_issuer):
+            yield f"CONSOLE_OIDC_ISSUER: must be https, or on this machine (it is {self.console_oidc_issuer!r})"
+        if self.console_oidc_issuer is not None and self.auth_mode == "none":
+            yield "AUTH_MODE: must be jwt, where CONSOLE_OIDC_ISSUER is set (it is 'none')"
         yield from problems(self.console_tls_files())
         if not is_loopback(self.console_listen.host):
             yield from self._problems_of_a_public_console()
@@ -89,6 +105,18 @@ class ConsoleSettings(CallSettings, ReadingSettings, KafkaSettings, RegistrySett
             TlsFile("CONSOLE_TLS_CERTIFICATE", self.console_tls_certificate),
             TlsFile("CONSOLE_TLS_KEY", self.console_tls_key),
             TlsFile("", None),
+        )
+
+    def issuer(self) -> Issuer | None:
+        """Return where visitors sign in; None where they paste a token."""
+        if self.console_oidc_issuer is None:
+            return None
+        secret = self.console_oidc_client_secret
+        return Issuer(
+            self.console_oidc_issuer,
+            self.console_oidc_client_id or "",
+            secret.get_secret_value() if secret else "",
+            self.console_oidc_scope,
         )
 
     @property

@@ -1,15 +1,24 @@
-"""Signing in with a pasted token, and out again."""
+"""Signing in, with a pasted token or at an issuer, and out again."""
 
+import re
+
+import grpc
 from ordersaga.product.v1 import product_pb2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from console_svc.acting import read_form
-from console_svc.console import CSRF, SESSION, Console
+from console_svc.console import CSRF, SESSION, STATE, Console
 from console_svc.failures import CallFailed
 from console_svc.forgery import FIELD, Forgery
-from console_svc.visitors import BadToken
+from console_svc.oidc import Issuer, NotSignedIn
+from console_svc.visitors import BadToken, read_token
+
+_CALLBACK = "/sign-in/back"
+_SIGN_IN_SECONDS = 600
+_OWN = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+"""A path of ours: nothing in it that a browser would take for another host, or leave out."""
 
 
 def routes(console: Console) -> list[Route]:
@@ -25,8 +34,7 @@ def routes(console: Console) -> list[Route]:
         if form is None or not console.forgery.fits(console.cookie(request, CSRF), form.text(FIELD)):
             return _asked(console, request, "/", "This page was too old. Try again.")
         try:
-            session, visitor = console.sessions.sign_in("".join(form.text("token").split()))
-            await _must_be_taken(console, visitor.token)
+            session = await _session(console, "".join(form.text("token").split()))
         except (BadToken, CallFailed) as error:
             return _asked(console, request, form.text("next"), str(error))
         console.sessions.sign_out(console.cookie(request, SESSION))
@@ -48,31 +56,68 @@ def routes(console: Console) -> list[Route]:
         Route("/sign-in", ask),
         Route("/sign-in", sign_in, methods=["POST"]),
         Route("/sign-out", sign_out, methods=["POST"]),
+        *(_at_issuer(console, console.issuer) if console.issuer else []),
     ]
+
+
+def _at_issuer(console: Console, issuer: Issuer) -> list[Route]:
+    async def begin(request: Request) -> Response:
+        then = _own(request.query_params.get("next", "/"))
+        try:
+            address, state = await issuer.begin(str(request.url.replace(path=_CALLBACK, query="")), then)
+        except NotSignedIn as error:
+            return _asked(console, request, then, str(error))
+        response = RedirectResponse(address, 303)
+        console.keep_across(response, STATE, state, _SIGN_IN_SECONDS)
+        return response
+
+    async def come_back(request: Request) -> Response:
+        state, code = request.query_params.get("state", ""), request.query_params.get("code", "")
+        try:
+            token, then = await issuer.redeem(console.cookie(request, STATE), state, code)
+            session = await _session(console, token)
+        except (NotSignedIn, BadToken, CallFailed) as error:
+            return _asked(console, request, "/", str(error))
+        # A redirection now would still count as the issuer's, and the browser would not send the session's cookie.
+        response = HTMLResponse(console.rendering.plain("signed_in.html", then=then))
+        console.keep(response, SESSION, session)
+        console.keep(response, CSRF, Forgery.new_cookie())
+        return response
+
+    return [Route("/sign-in/issuer", begin), Route(_CALLBACK, come_back)]
 
 
 def _asked(console: Console, request: Request, then: str, error: str) -> Response:
     cookie = console.cookie(request, CSRF) or Forgery.new_cookie()
-    text = console.rendering.plain("sign_in.html", csrf=console.forgery.token(cookie), then=_own(then), error=error)
+    text = console.rendering.plain(
+        "sign_in.html",
+        csrf=console.forgery.token(cookie),
+        then=_own(then),
+        error=error,
+        issuer=console.issuer is not None,
+    )
     response = HTMLResponse(text, 401 if error else 200)
     console.keep(response, CSRF, cookie)
     return response
 
 
-async def _must_be_taken(console: Console, token: str) -> None:
-    """Check that the services take ``token``, whatever it lets its holder do.
+async def _session(console: Console, token: str) -> str:
+    """Return the id of a new session of whoever has ``token``, whatever that lets them do.
 
     Raises:
-        CallFailed: they do not, or cannot be reached.
+        BadToken: it is none that can be used.
+        CallFailed: the services do not take it, or cannot be reached.
     """
-    products = console.sources.services.products
+    visitor, products = read_token(token), console.sources.services.products
     try:
-        await products.ask(products.stub.ListProducts, product_pb2.ListProductsRequest(page_size=1), token)
+        await products.ask(products.stub.ListProducts, product_pb2.ListProductsRequest(page_size=1), visitor.token)
     except CallFailed as error:
-        if error.status != 403:  # noqa: PLR2004 - forbidden: the token is good, and may do something else
+        if error.code is not grpc.StatusCode.PERMISSION_DENIED:  # the token is good, and may do something else
             raise
+    session, _ = console.sessions.sign_in(token)
+    return session
 
 
 def _own(path: str) -> str:
     """Return ``path`` where it leads to a page of ours, else the Overview's."""
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
+    return path if _OWN.fullmatch(path) else "/"

@@ -9,15 +9,18 @@ from devstack.console import Console
 from devstack.issuer import Issuer
 from devstack.stack import Stack
 from sagakit.rpc import local_issuer
+from tests.support.oidc_issuer import running
 from tests.support.shop import Shop
 
 
 @pytest.fixture(scope="module")
 def closed_console(closed_stack: Stack) -> Iterator[Console]:
-    closed_stack.console.launch(closed_stack.console_asks)
-    closed_stack.console.wait_ready()
-    yield closed_stack.console
-    closed_stack.console.stop()
+    with running(closed_stack.security.operator_token.read_text().strip()) as issuer:
+        oidc = {"CONSOLE_OIDC_ISSUER": issuer.url, "CONSOLE_OIDC_CLIENT_ID": "console"}
+        closed_stack.console.launch({**closed_stack.console_asks, **oidc})
+        closed_stack.console.wait_ready()
+        yield closed_stack.console
+        closed_stack.console.stop()
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def page(browser: Browser, closed_console: Console) -> Iterator[Page]:
 
 def sign_in(page: Page, token: str) -> None:
     page.get_by_label("Your token").fill(token)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in with it").click()
 
 
 def test_who_has_no_token_sees_nothing_and_comes_to_where_they_wanted_once_they_have(
@@ -49,6 +52,26 @@ def test_who_has_no_token_sees_nothing_and_comes_to_where_they_wanted_once_they_
     session = cookies["__Host-console_session"]
     assert (session["httpOnly"], session["secure"], session["sameSite"]) == (True, True, "Strict")
     page.get_by_role("button", name="Sign out").click()
+    page.goto("/sagas")
+    expect(page.get_by_label("Your token")).to_be_visible()
+
+
+def test_who_signs_in_at_an_issuer_comes_back_to_where_they_wanted_to_go(page: Page) -> None:
+    page.goto("/sagas?status=COMPENSATED")
+    page.get_by_role("link", name="Sign in").click()
+    expect(page.get_by_label("Status")).to_have_value("COMPENSATED")
+    expect(page.locator("#connection")).to_have_text("live")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def test_a_sign_in_that_another_browser_has_begun_signs_nobody_in(page: Page, browser: Browser) -> None:
+    page.goto("/sign-in")
+    theirs = browser.new_context(base_url=page.url, ignore_https_errors=True)
+    issuer = theirs.request.get("/sign-in/issuer?next=/", max_redirects=0).headers["location"]
+    back = theirs.request.get(issuer, max_redirects=0).headers["location"]
+    theirs.close()
+    page.goto(back)
+    expect(page.get_by_role("alert")).to_contain_text("begun in another browser")
     page.goto("/sagas")
     expect(page.get_by_label("Your token")).to_be_visible()
 
