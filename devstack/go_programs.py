@@ -32,7 +32,6 @@ def built(program: str, progress: Callable[[str], None]) -> Path:
     with alone("prometheus", progress):
         if not place.is_file():
             progress("building, which takes minutes and is done once")
-            place.parent.mkdir(exist_ok=True)
             _build(program, place)
     return place
 
@@ -41,6 +40,7 @@ def _build(program: str, place: Path) -> None:
     if shutil.which("go") is None:
         text = f"{program} is built by Go, which is not on the PATH: install Go 1.21 or later"
         raise DevstackError(text)
+    place.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as folder:  # what is half built is not taken for the program
         environment = {**os.environ, "GOBIN": folder, "GOFLAGS": "-modcacherw"}
         command = ["go", "install", "-tags", _TAGS, f"{MODULE}/cmd/{program}@{VERSION}"]

@@ -318,7 +318,7 @@ class _Start:
         built = [self._pool.submit(one.prepare, partial(self._tell, one.name)) for one in self._stack.observers]
         databases = self._pool.submit(self._start_databases)
         kafka = self._pool.submit(self._start, self._stack.kafka)
-        _wait_for(archive, databases, kafka)
+        _wait_for(archive, databases, kafka, *built)
         if self._stack.security.on:
             make_room_for_registry(self._stack.security, self._stack.bootstrap)
         self._stack.registry.launch(self._stack.bootstrap)
@@ -332,7 +332,6 @@ class _Start:
         for console in self._stack.consoles:
             self._tell(console.name, "starting")
             console.launch(self._stack.console_asks)
-        _wait_for(*built)
         for observer in self._stack.observers:
             self._tell(observer.name, "starting")
             observer.launch({service.name: service.metrics for service in services})

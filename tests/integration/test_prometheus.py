@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from devstack import go_programs
+from devstack.errors import DevstackError
 from devstack.layout import Layout
 from devstack.stack import Stack
 
@@ -53,3 +55,19 @@ def test_it_goes_on_as_it_is_unless_a_service_has_moved_and_keeps_its_address(ob
 def test_a_stack_that_is_not_asked_for_it_has_none(tmp_path: Path) -> None:
     stack = Stack(Layout.fresh(tmp_path))
     assert stack.prometheus not in stack.parts
+
+
+def test_a_start_that_asks_for_it_where_it_cannot_be_built_fails_at_once_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(go_programs, "VERSION", "v0.0.0")  # one that no cache has
+    monkeypatch.setenv("PATH", str(tmp_path))
+    stack = Stack.fresh(tmp_path / "stack", observe=True)
+    told: list[str] = []
+    try:
+        with pytest.raises(DevstackError, match="prometheus is built by Go, which is not on the PATH"):
+            stack.up(lambda name, doing: told.append(f"{name} {doing}"))
+        assert "order_svc starting" not in told
+        assert [part.name for part in stack.parts if part.pid is not None] == []
+    finally:
+        stack.purge()
