@@ -12,7 +12,7 @@ export HOME := $(shell home=$${HOME:-$$(getent passwd "$$(id -u)" | cut -d: -f6)
 help:
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The virtual environment, from the lock files; done only where they changed.
 .PHONY: venv-stack venv-dev
@@ -39,8 +39,8 @@ stop: venv-stack ## stop a part, and see how the others do: SERVICE=delivery_svc
 status: venv-stack ## say what runs, and where; ARGS=order_svc says it of one part, with its database and its log
 	@python -m devstack status $(ARGS)
 
-logs: venv-stack ## show the logs' last lines; ARGS="order_svc --follow" picks one and goes on
-	@python -m devstack logs $(ARGS)
+logs: venv-stack ## show the logs' last lines, for people; SERVICE=order_svc picks one, ARGS=--follow goes on
+	@python -m devstack logs $(SERVICE) $(ARGS)
 
 ##@ Work on it
 .PHONY: test test-closed test-unit test-upgrade mutants chaos bench lint format
@@ -101,8 +101,10 @@ gen: venv-dev ## generate gen/ from proto/ and schemas/, who may read and write 
 	@python -m tools.dashboards
 
 wheel: venv-dev ## build the wheels sagakit and ordersaga-client into dist/
-	@python -m build --wheel --no-isolation --outdir dist gen
-	@python -m build --wheel --no-isolation --outdir dist sagakit
+	@set -e; for part in gen sagakit; do \
+	  said=$$(NO_COLOR=1 python -m build --wheel --no-isolation --outdir dist $$part 2>&1) || { echo "$$said" >&2; exit 1; }; \
+	  echo "dist/$${said##* }"; \
+	done
 	@rm -rf gen/build sagakit/build sagakit.egg-info
 
 sbom: venv-dev ## list what the images and the wheels are run with, for a scanner: dist/order-saga.cdx.json (CycloneDX)

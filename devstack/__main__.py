@@ -2,7 +2,6 @@
 
 import argparse
 import signal
-import subprocess
 import sys
 import time
 
@@ -14,13 +13,12 @@ from devstack.bring_up import bring_up
 from devstack.demo import demo
 from devstack.errors import DevstackError
 from devstack.layout import MANIFESTS, Layout
+from devstack.logs import print_logs
 from devstack.pointer import remember
-from devstack.processes import tail
 from devstack.server import Server
 from devstack.services import Service
 from devstack.stack import Stack, Tell
 
-_LINES = 20
 _NOTHING_RUNS = "Nothing runs; make up starts everything."
 _CLOSED = "Closed (SECURE=1): callers need TLS and a token, which lie in {folder}; docs/closed-stack.md says how."
 _SHOWS = {"console": "  shows orders and sagas to a browser", "prometheus": "  watches the services: /api/v1/alerts"}
@@ -65,7 +63,8 @@ def main() -> int:
             case "status":
                 code = _status_of(stack, arguments.name) if arguments.name else _status(stack, console)
             case "logs":
-                code = _logs(stack, arguments.names, follow=arguments.follow)
+                parts = [_named(stack, name) for name in arguments.names] or stack.parts
+                code = print_logs(parts, console, follow=arguments.follow)
             case _:
                 code = demo(stack, console, keep=arguments.keep)
     except DevstackError as error:
@@ -170,18 +169,6 @@ def _named(stack: Stack, name: str) -> Server:
     if name not in parts:
         raise DevstackError(f"there is no {name}; there are {', '.join(parts)}")
     return parts[name]
-
-
-def _logs(stack: Stack, names: list[str], *, follow: bool) -> int:
-    logs = [_named(stack, name).log for name in names] or [part.log for part in stack.parts]
-    chosen = [log for log in logs if log.exists()]
-    if not chosen:
-        raise DevstackError("there are no logs yet; make up starts the stack")
-    if follow:
-        return subprocess.run(["tail", "-n", str(_LINES), "-F", *chosen], check=False).returncode
-    for path in chosen:
-        print(f"==> {path} <==", *tail(path, _LINES), sep="\n", end="\n\n")
-    return 0
 
 
 if __name__ == "__main__":
