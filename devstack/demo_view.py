@@ -161,4 +161,5 @@ def closing(console: Console, stack: Stack, *, stopped: bool) -> None:
     console.print()
     if stopped:
         console.print("`make demo KEEP=1` leaves it running.")
+    console.print("To see a saga wait, be retried, get stuck and be undone: docs/break-it.md.")
     console.print("How it works: docs/architecture.md. Your own steps in place of ours: docs/how-to/add-a-step.md.")

@@ -1,12 +1,17 @@
 """What the demo shows of an order, also of steps that were added since its words were written."""
 
+import re
 from io import StringIO
+from pathlib import Path
 
+import pytest
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as saga_pb
 from ordersaga.order.v1 import order_pb2
 from rich.console import Console
 
-from devstack.demo_view import Row, table
+from devstack.demo_view import Row, closing, table
+from devstack.stack import Stack
+from tools.paths import ROOT
 
 
 def row(*events: saga_pb.SagaEvent) -> Row:
@@ -43,3 +48,12 @@ def test_a_step_that_is_late_is_not_shown_as_done() -> None:
     late = row(event("create-delivery", saga_pb.SAGA_EVENT_TYPE_STEP_TIMED_OUT))
     assert late.told() == ["PENDING", "delivery step timed out (0 ms)"]
     assert "made" not in shown(late)
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_the_end_says_where_one_can_see_a_saga_in_trouble(tmp_path: Path, *, stopped: bool) -> None:
+    console = Console(width=200)
+    with console.capture() as captured:
+        closing(console, Stack.fresh(tmp_path), stopped=stopped)
+    (page,) = re.findall(r"get stuck and be undone: (\S+\.md)", captured.get())
+    assert (ROOT / page).exists()
