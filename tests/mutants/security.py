@@ -25,8 +25,8 @@ SECURITY = {
     ),
     "logins-lent-to-strangers": Mutant(
         "ordersaga_cli/places.py",
-        "    if not address or address != running(place):\n",
-        "    if not address:\n",
+        "if stack is None or not address or address != running(place):",
+        "if stack is None or not address:",
         "tests/unit/ordersaga_cli/test_places.py::test_a_closed_stack_lends_its_logins_for_its_own_addresses_alone",
     ),
     "revisions-writable": Mutant(
