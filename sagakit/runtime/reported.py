@@ -27,6 +27,8 @@ class Report:
     """Messages that fail for no known reason, and wait until another of their kind is handled."""
     dead_letters: int = 0
     """Messages parked since it was started."""
+    outbox: int | None = None
+    """Rows in its outbox at the last count; None where it has none."""
 
 
 def read_report(name: str, address: str, context: ssl.SSLContext | None) -> Report:
@@ -41,7 +43,7 @@ def read_report(name: str, address: str, context: ssl.SSLContext | None) -> Repo
     values = {sample.name: sample.value for sample in samples}
     since = values.get("sagakit_consumer_halted_since_seconds")
     reasons = [s.labels["reason"] for s in samples if s.name == "sagakit_consumer_halted_reason"]
-    ready = values.get("sagakit_ready") == 1
+    ready, outbox = values.get("sagakit_ready") == 1, values.get("sagakit_outbox_rows")
     return Report(
         name,
         address,
@@ -50,5 +52,6 @@ def read_report(name: str, address: str, context: ssl.SSLContext | None) -> Repo
         since=datetime.fromtimestamp(since, UTC).isoformat(sep=" ", timespec="seconds")[:19] if since else None,
         reason=reasons[0] if reasons else None if ready else _NOT_READY,
         held_back=int(values.get("sagakit_messages_held_back") or 0),
+        outbox=None if outbox is None else int(outbox),
         dead_letters=int(sum(s.value for s in samples if s.name == "sagakit_dead_letters_total")),
     )

@@ -44,6 +44,7 @@ def test_a_product_is_added_and_restocked_and_its_stock_is_live(page: Page, shop
 def test_the_system_page_says_which_service_is_not_ready_and_why(page: Page, breakable: Stack) -> None:
     page.goto("/system")
     expect(page.locator("#service-delivery_svc")).to_contain_text("ready")
+    expect(page.locator("#service-order_svc [data-label=outbox]")).to_have_text("0")
     expect(page.locator("#live_topics")).to_contain_text("create-delivery-command")
     expect(page.locator("#connection")).to_have_text("live")
     breakable.service("delivery_svc").stop()
