@@ -1,6 +1,7 @@
 """Every mutant by its name: small wrong changes of the source, each with the test that must notice it."""
 
 from tests.mutants.callers import CALLERS
+from tests.mutants.console import CONSOLE
 from tests.mutants.going_back import GOING_BACK
 from tests.mutants.kit import KIT
 from tests.mutants.mutant import Mutant
@@ -12,5 +13,5 @@ from tests.mutants.untrusted import UNTRUSTED
 
 MUTANTS: dict[str, Mutant] = {
     **KIT, **GOING_BACK, **SAGA, **ORDERS, **PRODUCTS, **DELIVERIES, **ORCHESTRATOR, **TLS, **UNTRUSTED, **SECURITY,
-    **CALLERS,
+    **CALLERS, **CONSOLE,
 }  # fmt: skip

@@ -1,0 +1,51 @@
+"""What the console keeps out: foreign hosts and origins, forged forms, expired tokens, addresses, other sites."""
+
+from tests.mutants.mutant import Mutant
+
+_TESTS = "tests/unit/console_svc"
+
+CONSOLE = {
+    "console-any-host": Mutant(
+        "console_svc/guard.py",
+        "        if not self._is_known(host):\n",
+        "        if not host:\n",
+        f"{_TESTS}/test_guard.py::test_a_name_that_somebody_else_s_dns_gives_it_is_refused",
+    ),
+    "console-any-origin": Mutant(
+        "console_svc/guard.py",
+        'return is_own if site is None else site == "same-origin" and (is_own or origin in {None, "null"})',
+        "return is_own or site is not None",
+        f"{_TESTS}/test_guard.py::test_what_changes_something_comes_from_a_page_of_ours_or_not_at_all",
+    ),
+    "console-forms-unsigned": Mutant(
+        "console_svc/forgery.py",
+        "return bool(cookie) and hmac.compare_digest(self.token(cookie), token)",
+        "return bool(cookie) and bool(token)",
+        f"{_TESTS}/test_visitors.py::test_a_form_s_token_fits_one_browser_s_cookie_of_one_console",
+    ),
+    "console-sessions-for-ever": Mutant(
+        "console_svc/visitors.py",
+        "        if visitor is not None and visitor.expires <= self._now():\n            self.sign_out(session)\n"
+        "            return None\n",
+        "",
+        f"{_TESTS}/test_visitors.py::test_a_session_ends_with_its_token",
+    ),
+    "console-goes-on-anywhere": Mutant(
+        "console_svc/sign_in.py",
+        'return path if _OWN.fullmatch(path) else "/"',
+        'return path if path.startswith("/") else "/"',
+        f"{_TESTS}/test_own_pages.py::test_anything_else_leads_to_the_overview",
+    ),
+    "console-shows-addresses": Mutant(
+        "console_svc/masking.py",
+        "value if self._shown else _masked(value)",
+        "value",
+        f"{_TESTS}/test_masking.py::test_addresses_in_a_record_are_hidden_wherever_they_stand_and_nothing_else_is",
+    ),
+    "console-jobs-of-anybody": Mutant(
+        "console_svc/jobs.py",
+        "if job is not None and secrets.compare_digest(job.token.encode(), token.encode()) else None",
+        "if job is not None else None",
+        f"{_TESTS}/test_jobs.py::test_another_visitor_s_job_is_none",
+    ),
+}
