@@ -25,9 +25,15 @@ SECURITY = {
     ),
     "logins-lent-to-strangers": Mutant(
         "ordersaga_cli/places.py",
-        "if stack is None or not address or address != running(place):",
-        "if stack is None or not address:",
+        "if stack is None or not address or address != running(place):\n",
+        "if stack is None or not address:\n",
         "tests/unit/ordersaga_cli/test_places.py::test_a_closed_stack_lends_its_logins_for_its_own_addresses_alone",
+    ),
+    "stacks-noted-by-strangers": Mutant(
+        "ordersaga_cli/stacks.py",
+        "read_own(pointer()).decode()",
+        "pointer().read_bytes().decode()",
+        "tests/unit/ordersaga_cli/test_finding_a_stack.py::test_a_note_that_others_can_write_is_refused_in_words",
     ),
     "revisions-writable": Mutant(
         "sagakit/postgres/roles.py",
