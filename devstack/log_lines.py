@@ -6,10 +6,13 @@ from typing import Any
 
 from rich.text import Text
 
-_TIME = r"\[?(?P<time>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[.,]\d{3})\d*"
 _SERVERS = (
-    re.compile(_TIME + r" \w+ \[\d+\] (?P<level>[A-Z]+\d?): +(?P<event>.*)"),  # PostgreSQL's
-    re.compile(_TIME + r"\]? (?P<level>[A-Z]+) +(?P<event>.*)"),  # Kafka's and the registry's
+    # PostgreSQL's
+    re.compile(r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) \w+ \[\d+\] (?P<level>[A-Z]+\d?): +(?P<event>.*)"),
+    # the registry's, which puts its time zone between month and day
+    re.compile(r"(?P<time>\d{4}-\d\d)\+\d\d(?P<day>-\d\d \d\d:\d\d:\d\d) (?P<level>[A-Z]+) +(?P<event>.*)"),
+    # Kafka's, which says only how many milliseconds it had run
+    re.compile(r"(?P<ran>\d+) \[[^\]]*\] (?P<level>[A-Z]+) +(?P<event>.*)"),
 )
 _COLOURS = {
     "debug": "dim",
@@ -38,8 +41,9 @@ def line_for_people(service: str, line: str) -> Text:
         return _of_record(service, said)
     for form in _SERVERS:
         if found := form.match(line):
-            time = found["time"].replace("T", " ").replace(",", ".")
-            return _columns(time, service, found["level"].lower(), Text(_clean(found["event"])))
+            said = found.groupdict()
+            time = f"after {int(said['ran']) / 1000:.3f} s" if "ran" in said else said["time"] + said.get("day", "")
+            return _columns(time, service, said["level"].lower(), Text(_clean(said["event"])))
     return _columns("", service, "", Text(_clean(line)))
 
 
