@@ -212,7 +212,7 @@ class Stack:
         if not self._layout.data.exists():
             return
         with self._locked():
-            ours = [*self.observers, *self.consoles, *self._services.values(), *self._replicas]
+            ours = [*self.observers, self.console, *self._services.values(), *self._replicas]
             with ThreadPoolExecutor() as pool:
                 list(pool.map(lambda part: self._stop(part, tell), ours))
             for part in (self.registry, self.kafka, *self.database_servers):
