@@ -129,11 +129,13 @@ class OrchestratorService(orchestrator_pb2_grpc.OrchestratorServiceServicer):
 
     async def WatchSagas(self, request: pb.WatchSagasRequest, context: Context) -> AsyncIterator[pb.WatchSagasResponse]:
         """Stream the sagas that pass the filter, then each that changes; also once when it passes no more."""
-        wanted = filter_under_way(request.filter)
+        # Without a filter the end of a saga that began and ended between two reads is told as well.
+        wanted = filter_under_way(request.filter) if request.HasField("filter") else Filter()
         sent = Sent()
         with self._listener.follow() as follower:
             if not await self._listener.listens(_LISTEN_SECONDS):
                 raise Unavailable("the sagas' changes cannot be heard of now; call again")
+            follower.reads_all()  # listening has begun, and all that was before it is read below
             await context.send_initial_metadata(())  # the caller may begin what it wants to be told of
             changed: Mapping[int, str] | None = None
             while True:

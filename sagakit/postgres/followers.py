@@ -39,6 +39,13 @@ class Follower(ABC):
         self._missed = True
         self._something.set()
 
+    def reads_all(self) -> None:
+        """Note that everything is about to be read, so that what may have been missed until now does not matter.
+
+        What is noted from now on is told, and not passed over for the sake of what was missed before.
+        """
+        self._missed = False
+
     @abstractmethod
     def _take(self, *, missed: bool) -> Mapping[int, str] | None:
         """Return what has changed, and pass it over; None, and pass all over, where it is not known what was missed."""

@@ -132,6 +132,26 @@ def test_a_saga_that_begins_and_ends_once_the_headers_have_come_is_shown(stack: 
         assert asyncio.run(watched()) == set(ids)
 
 
+def test_each_end_is_shown_where_no_filter_is_given_also_of_a_saga_that_was_not_shown_before(stack: Stack) -> None:
+    ids = range(1, 4)
+    ended = dict.fromkeys(ids, pb.SAGA_STATUS_COMPENSATED)
+
+    async def watched() -> None:
+        context = Headers()
+        stream = watch(service, context)
+        async with asyncio.timeout(60), listening(listener), aclosing(stream):
+            first = asyncio.create_task(anext(stream))
+            await context.sent.wait()
+            begin_and_end(database, ids)  # in the event loop's thread: what is notified is read once they have ended
+            shown = {saga.order_id: saga.status for saga in [(await first).saga]}
+            while shown != ended:
+                saga = (await anext(stream)).saga
+                shown[saga.order_id] = saga.status
+
+    with served(stack, migrated_database(stack, "orchestrator_svc")) as (service, listener, database):
+        asyncio.run(watched())
+
+
 def begin_and_end(database: Database, ids: Sequence[int]) -> None:
     """Let a saga of each of ``ids`` begin, and end."""
     begin(database, ids)

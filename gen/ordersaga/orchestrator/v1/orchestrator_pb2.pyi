@@ -563,7 +563,7 @@ class WatchSagasRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def filter(self) -> Global___SagaFilter:
-        """Which sagas; not given: all."""
+        """Which sagas; not given: all, also one that begins and ends at once."""
 
     def __init__(
         self,
