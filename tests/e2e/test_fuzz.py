@@ -69,8 +69,8 @@ def answer(channel: grpc.Channel, method: MethodDescriptor, body: bytes) -> Answ
         response: Message = channel.unary_unary(path, lambda raw: raw, read)(body, timeout=20)
     except grpc.RpcError as error:
         refused = refusal_of(error)
-        if refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED:  # each entry of a list is a call; nothing was done
-            time.sleep(refused.retry_seconds or 0)
+        if refused.retry_seconds is not None:  # each entry of a list counts as a call; nothing was done
+            time.sleep(refused.retry_seconds)
             return answer(channel, method, body)
         waits = method.server_streaming and refused.code is grpc.StatusCode.DEADLINE_EXCEEDED
         return None if waits else refused
