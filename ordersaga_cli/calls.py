@@ -1,7 +1,7 @@
 """gRPC calls: channels, and one sentence for each failure that says what to do next."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar, cast
 
 import grpc
@@ -29,6 +29,7 @@ from sagakit.rpc.call_settings import CallSettings
 from sagakit.runtime.settings import is_loopback, listen
 
 Answer = TypeVar("Answer")
+Stub = TypeVar("Stub")
 CALL_SECONDS = 10.0
 _IN_DOUBT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL}
 """Failures after which a call that was sent may have been carried out, or not."""
@@ -55,48 +56,46 @@ _NEXT = {
 }
 
 
-@contextmanager
-def order_service(address: str) -> Iterator[OrderServiceStub]:
+def order_service(address: str) -> AbstractContextManager[OrderServiceStub]:
     """Open order_svc's API.
 
     Raises:
         Failed: a call inside does not succeed.
     """
-    with _channel(ORDER_SVC, address) as channel, failing_in_words(ORDER_SVC, address):
-        yield OrderServiceStub(channel)
+    return _opened(ORDER_SVC, address, OrderServiceStub)
 
 
-@contextmanager
-def orchestrator(address: str) -> Iterator[OrchestratorServiceStub]:
+def orchestrator(address: str) -> AbstractContextManager[OrchestratorServiceStub]:
     """Open orchestrator_svc's API.
 
     Raises:
         Failed: a call inside does not succeed.
     """
-    with _channel(ORCHESTRATOR_SVC, address) as channel, failing_in_words(ORCHESTRATOR_SVC, address):
-        yield OrchestratorServiceStub(channel)
+    return _opened(ORCHESTRATOR_SVC, address, OrchestratorServiceStub)
 
 
-@contextmanager
-def product_service(address: str) -> Iterator[ProductServiceStub]:
+def product_service(address: str) -> AbstractContextManager[ProductServiceStub]:
     """Open product_svc's API.
 
     Raises:
         Failed: a call inside does not succeed.
     """
-    with _channel(PRODUCT_SVC, address) as channel, failing_in_words(PRODUCT_SVC, address):
-        yield ProductServiceStub(channel)
+    return _opened(PRODUCT_SVC, address, ProductServiceStub)
 
 
-@contextmanager
-def delivery_service(address: str) -> Iterator[DeliveryServiceStub]:
+def delivery_service(address: str) -> AbstractContextManager[DeliveryServiceStub]:
     """Open delivery_svc's API.
 
     Raises:
         Failed: a call inside does not succeed.
     """
-    with _channel(DELIVERY_SVC, address) as channel, failing_in_words(DELIVERY_SVC, address):
-        yield DeliveryServiceStub(channel)
+    return _opened(DELIVERY_SVC, address, DeliveryServiceStub)
+
+
+@contextmanager
+def _opened(place: Place, address: str, stub: Callable[[grpc.Channel], Stub]) -> Iterator[Stub]:
+    with _channel(place, address) as channel, failing_in_words(place, address):
+        yield stub(channel)
 
 
 @contextmanager
