@@ -23,11 +23,7 @@ def begin(method: str, metadata: Iterable[tuple[str, str | bytes]] | None) -> tu
         _here.set(caller)
         return None, caller
     attributes = {"rpc.system.name": "grpc", "rpc.method": method}
-    span = (
-        making.beneath(caller, method, SpanKind.SERVER, attributes)
-        if caller
-        else making.root(method, SpanKind.SERVER, attributes)
-    )
+    span = making.begin(caller, method, SpanKind.SERVER, attributes)
     beneath = place(span)
     _here.set(beneath)
     return span if span.is_recording() else None, beneath

@@ -42,11 +42,7 @@ def created(topic: str, parent: TraceContext | None) -> TraceContext | None:
     if making is None or (parent and not parent.sampled):
         return parent
     name, attributes = f"create {topic}", _operation("create") | {"messaging.destination.name": topic}
-    span = (
-        making.beneath(parent, name, SpanKind.PRODUCER, attributes)
-        if parent
-        else making.root(name, SpanKind.PRODUCER, attributes)
-    )
+    span = making.begin(parent, name, SpanKind.PRODUCER, attributes)
     span.end()
     return place(span)
 

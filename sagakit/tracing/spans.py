@@ -40,8 +40,10 @@ class Tracing:
         self._sampling: Tracer = self._provider.get_tracer("sagakit")
         self._recording: Tracer = always.get_tracer("sagakit")
 
-    def root(self, name: str, kind: SpanKind, attributes: Attributes) -> Span:
-        """Begin a trace, which may be one that is not recorded."""
+    def begin(self, parent: TraceContext | None, name: str, kind: SpanKind, attributes: Attributes) -> Span:
+        """Begin a span beneath ``parent``, which is recorded; without one a trace, which may be one that is not."""
+        if parent:
+            return self.beneath(parent, name, kind, attributes)
         return self._sampling.start_span(name, Context(), kind, attributes)
 
     def beneath(
