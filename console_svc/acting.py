@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from console_svc.console import CSRF, NAME, Console, Notice
 from console_svc.failures import CallFailed
 from console_svc.forgery import FIELD
+from console_svc.numbers import positive
 from console_svc.showing import Endpoint, to_sign_in
 from console_svc.visit import Visit
 
@@ -44,10 +45,10 @@ class Form:
         Raises:
             Refused: it is none.
         """
-        text = self.text(name)
-        if not text.isdecimal() or not 0 < int(text) < 2**63:
+        number = positive(self.text(name))
+        if number is None:
             raise Refused(f"{what} must be a whole number above zero.")
-        return int(text)
+        return number
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from console_svc.acting import Action, Done, Form, Refused, actor_of
 from console_svc.failures import CallFailed
 from console_svc.jobs import Item
+from console_svc.numbers import positives
 from console_svc.saga_filter import SagaFilter
 from console_svc.sagas import orders_of_user
 from console_svc.visit import OPERATE, Page, Visit
@@ -26,7 +27,7 @@ async def load(visit: Visit) -> Mapping[str, object]:
     if what not in VERBS:
         text = "Choose in the list of sagas what is to be done, and to which."
         raise CallFailed(text, grpc.StatusCode.INVALID_ARGUMENT, "")
-    selected = [int(one) for one in visit.query.getlist("order")[:_MOST] if one.isdecimal() and 0 < int(one) < 2**63]
+    selected = positives(visit.query.getlist("order")[:_MOST])
     wanted = SagaFilter.of(visit.query)
     if not selected and not wanted:
         text = "Nothing is selected and nothing filtered, so this would mean every saga. Select some, or set a filter."
@@ -49,7 +50,7 @@ async def load(visit: Visit) -> Mapping[str, object]:
 async def begin(visit: Visit, form: Form) -> Done:
     """Begin to retry or cancel the sagas that were shown, as a job."""
     what, reason = form.text("do"), form.text("reason")[:_LONGEST_REASON]
-    orders = [int(one) for one in form.text("orders").split(",") if one.isdecimal() and 0 < int(one) < 2**63]
+    orders = positives(form.text("orders").split(","))
     if what not in VERBS or not orders or len(orders) > _MOST:
         raise Refused("Select the sagas again.")
     if what == "cancel" and not reason:

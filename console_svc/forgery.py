@@ -30,4 +30,4 @@ class Forgery:
 
     def fits(self, cookie: str, token: str) -> bool:
         """Say whether a form's token is the one for this cookie."""
-        return bool(cookie) and hmac.compare_digest(self.token(cookie), token)
+        return bool(cookie) and hmac.compare_digest(self.token(cookie).encode(), token.encode())

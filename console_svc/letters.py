@@ -12,6 +12,7 @@ from console_svc.acting import Action, Done, Form, Refused
 from console_svc.failures import CallFailed
 from console_svc.jobs import Item
 from console_svc.kafka import KafkaView
+from console_svc.verifying import verify
 from console_svc.visit import OPERATE, Page, Visit
 from sagakit.avro.shown_values import printable
 from sagakit.dead_letters import dealing
@@ -32,7 +33,7 @@ def name_of(group: str, letter: Letter) -> str:
 
 async def load(visit: Visit) -> Mapping[str, object]:
     """Return the letters that the address asks for, the newest first."""
-    _must_read(visit)
+    await _must_read(visit)
     kafka = await visit.sources.kafka.look()
     every = [(group, letter) for group, letters in kafka.letters.items() for letter in letters]
     group, reason = visit.text("group"), visit.text("reason")
@@ -52,7 +53,7 @@ async def load(visit: Visit) -> Mapping[str, object]:
 
 async def load_one(visit: Visit) -> Mapping[str, object]:
     """Read one letter, its value decoded."""
-    _must_read(visit)
+    await _must_read(visit)
     group, key = visit.parts["group"], visit.parts["key"]
     letter = _found(await visit.sources.kafka.look(), group, key)
     letter = letter or _found(await visit.sources.kafka.look_again(), group, key)
@@ -83,7 +84,9 @@ def _content(visit: Visit, group: str, letter: Letter) -> dict[str, Any]:
     return visit.sources.kafka.decoder().decode(value)
 
 
-def _must_read(visit: Visit) -> None:
+async def _must_read(visit: Visit) -> None:
+    if visit.visitor.token:
+        await verify(visit.services, visit.visitor.token)
     if not visit.visitor.may(READ):
         text = f"Your token lacks the scope {READ}, which dead letters need. Ask its issuer for it."
         raise CallFailed(text, grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING")
@@ -91,6 +94,7 @@ def _must_read(visit: Visit) -> None:
 
 async def deal(visit: Visit, form: Form) -> Done:
     """Begin to send letters again, or to drop them, as a job."""
+    await _must_read(visit)
     what, names = form.text("do"), list(dict.fromkeys(form.every("letter")))
     if what not in {"replay", "drop"} or not names:
         raise Refused("Select at least one dead letter first.")

@@ -31,7 +31,7 @@ class StepState:
 
 async def load(visit: Visit) -> Mapping[str, object]:
     """Read one saga, a page of its history, and its order."""
-    order_id = int(visit.parts["order_id"])
+    order_id = visit.order_id
     answer, order, declaration = await asyncio.gather(
         _saga(visit, order_id), _order(visit, order_id), _declaration(visit)
     )
@@ -89,7 +89,7 @@ def steps(
 
 async def retry(visit: Visit, form: Form) -> Done:
     """Have the pending command sent again now."""
-    order_id = int(visit.parts["order_id"])
+    order_id = visit.order_id
     request = pb.RetrySagaRequest(
         order_id=order_id, actor=actor_of(visit, form), reason=form.text("reason")[:_LONGEST_REASON]
     )
@@ -100,7 +100,7 @@ async def retry(visit: Visit, form: Form) -> Done:
 
 async def cancel(visit: Visit, form: Form) -> Done:
     """Have the saga undo what was done."""
-    order_id = int(visit.parts["order_id"])
+    order_id = visit.order_id
     if not form.text("reason"):
         raise Refused("Say why the saga is to be cancelled: it stands in the history.")
     request = pb.CancelSagaRequest(
@@ -111,8 +111,8 @@ async def cancel(visit: Visit, form: Form) -> Done:
     return Done("The saga is cancelled: it undoes what was done.", f"/sagas/{order_id}")
 
 
-PAGE = Page("/sagas/{order_id:int}", "Saga", "saga.html", load)
+PAGE = Page("/sagas/{order_id}", "Saga", "saga.html", load)
 ACTIONS = (
-    Action("/sagas/{order_id:int}/retry", "/sagas/{order_id}", OPERATE, retry),
-    Action("/sagas/{order_id:int}/cancel", "/sagas/{order_id}", OPERATE, cancel),
+    Action("/sagas/{order_id}/retry", "/sagas/{order_id}", OPERATE, retry),
+    Action("/sagas/{order_id}/cancel", "/sagas/{order_id}", OPERATE, cancel),
 )

@@ -8,6 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from starlette.datastructures import QueryParams
 
+from console_svc.numbers import positive
 from console_svc.words import age
 
 STATUSES: Final = ("RUNNING", "COMPENSATING", "COMPLETED", "COMPENSATED")
@@ -38,8 +39,8 @@ class SagaFilter:
             stuck=found.stuck if found.stuck in _YES_OR_NO else "",
             retrying=found.retrying if found.retrying in _YES_OR_NO else "",
             age=found.age if age(found.age) else "",
-            id=found.id if _is_number(found.id) else "",
-            user=found.user if _is_number(found.user) else "",
+            id=found.id if positive(found.id) else "",
+            user=found.user if positive(found.user) else "",
         )
 
     def __bool__(self) -> bool:
@@ -107,7 +108,3 @@ class SagaFilter:
         found = Duration()
         found.FromTimedelta(duration)
         return found
-
-
-def _is_number(text: str) -> bool:
-    return text.isdecimal() and 0 < int(text) < 2**63

@@ -27,7 +27,7 @@ class Decoded:
 
 async def load(visit: Visit) -> Mapping[str, object]:
     """Read the saga, and its messages from when it began."""
-    order_id = int(visit.parts["order_id"])
+    order_id = visit.order_id
     sagas = visit.services.sagas
     request = pb.GetSagaRequest(order_id=order_id, history_page_size=1)
     saga = (await visit.ask(sagas, sagas.stub.GetSaga, request)).saga
@@ -60,4 +60,4 @@ def _decoded(visit: Visit, tape: Tape) -> list[Decoded]:
     return [Decoded(message, decoder.decode(message.value)) for message in tape.messages]
 
 
-PAGE = Page("/sagas/{order_id:int}/messages", "Messages", "saga_messages.html", load)
+PAGE = Page("/sagas/{order_id}/messages", "Messages", "saga_messages.html", load)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from ordersaga.order.v1 import order_pb2
 
+from console_svc.numbers import positives
 from console_svc.saga_filter import STATUSES, SagaFilter
 from console_svc.visit import Page, Visit
 
@@ -84,8 +85,7 @@ async def orders_of_user(visit: Visit, wanted: SagaFilter) -> list[int] | None:
 
 
 def _rows(visit: Visit) -> list[int]:
-    numbers = visit.text("rows").split(",")[:_MOST_ROWS]
-    return [int(one) for one in numbers if one.isdecimal() and 0 < int(one) < 2**63]
+    return positives(visit.text("rows").split(",")[:_MOST_ROWS])
 
 
 PAGE = Page("/sagas", "Sagas", "sagas.html", load)

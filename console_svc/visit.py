@@ -3,17 +3,17 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+import grpc
 from starlette.datastructures import QueryParams
 
+from console_svc.failures import CallFailed
 from console_svc.hub import Hub
+from console_svc.numbers import positive
 from console_svc.services import Service, Services
 from console_svc.sources import Sources
 from console_svc.visitors import Visitor
-
-if TYPE_CHECKING:
-    import grpc
 
 RequestT = TypeVar("RequestT")
 AnswerT = TypeVar("AnswerT")
@@ -63,8 +63,23 @@ class Visit:
 
     def number(self, name: str) -> int | None:
         """Return a positive whole number of the query; None where it is missing or none."""
-        text = self.query.get(name, "").strip()
-        return int(text) if text.isdecimal() and 0 < int(text) < 2**63 else None
+        return positive(self.text(name))
+
+    @property
+    def order_id(self) -> int:
+        """Return the id that the page's path names.
+
+        Raises:
+            CallFailed: no order can have it.
+        """
+        number = positive(self.parts["order_id"])
+        if number is None:
+            raise CallFailed(
+                "An order's id is a whole number above zero, and this is none. The list shows the sagas there are.",
+                grpc.StatusCode.NOT_FOUND,
+                "ORDER_NOT_FOUND",
+            )
+        return number
 
     def text(self, name: str) -> str:
         """Return a text of the query without blanks around it; empty where it is missing."""
@@ -79,7 +94,7 @@ class Page:
     """One page: where it is, how its content is read, and how it is written."""
 
     path: str
-    """As Starlette writes it: ``/sagas/{order_id:int}``."""
+    """As Starlette writes it: ``/sagas/{order_id}``."""
     title: str
     template: str
     """Its blocks that begin with ``live_`` are sent again whenever they have changed."""

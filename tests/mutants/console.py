@@ -19,7 +19,7 @@ CONSOLE = {
     ),
     "console-forms-unsigned": Mutant(
         "console_svc/forgery.py",
-        "return bool(cookie) and hmac.compare_digest(self.token(cookie), token)",
+        "return bool(cookie) and hmac.compare_digest(self.token(cookie).encode(), token.encode())",
         "return bool(cookie) and bool(token)",
         f"{_TESTS}/test_visitors.py::test_a_form_s_token_fits_one_browser_s_cookie_of_one_console",
     ),
@@ -41,6 +41,12 @@ CONSOLE = {
         "value if self._shown else _masked(value)",
         "value",
         f"{_TESTS}/test_masking.py::test_addresses_in_a_record_are_hidden_wherever_they_stand_and_nothing_else_is",
+    ),
+    "console-letters-for-former-tokens": Mutant(
+        "console_svc/letters.py",
+        "        await verify(visit.services, visit.visitor.token)",
+        "        pass",
+        f"{_TESTS}/test_verifying.py::test_a_token_that_is_taken_no_more_drops_no_dead_letter",
     ),
     "console-jobs-of-anybody": Mutant(
         "console_svc/jobs.py",

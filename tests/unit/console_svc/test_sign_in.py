@@ -20,15 +20,21 @@ def token() -> str:
     return ".".join(base64.urlsafe_b64encode(part).decode() for part in (b"{}", json.dumps(claims).encode(), b"x"))
 
 
-def console(refusal: CallFailed | None) -> Any:
-    """Return as much of a console as signing in needs, whose services answer with ``refusal``."""
+def console(*refusals: CallFailed | None) -> Any:
+    """Return as much of a console as signing in needs: products, sagas and deliveries answer with ``refusals``.
 
-    async def ask(*_: object) -> None:
-        if refusal:
-            raise refusal
+    Where there is one it is that of all three; None is a good answer.
+    """
 
-    products = SimpleNamespace(ask=ask, stub=SimpleNamespace(ListProducts=None))
-    services = SimpleNamespace(products=products)
+    def service(refusal: CallFailed | None) -> Any:
+        async def ask(*_: object) -> None:
+            if refusal:
+                raise refusal
+
+        return SimpleNamespace(ask=ask, stub=SimpleNamespace(ListProducts=None, ListSagas=None, ListDeliveries=None))
+
+    three = refusals if len(refusals) > 1 else refusals * 3
+    services = SimpleNamespace(**dict(zip(("products", "sagas", "deliveries"), map(service, three), strict=True)))
     return SimpleNamespace(sessions=Sessions(), sources=SimpleNamespace(services=services))
 
 
@@ -56,3 +62,22 @@ async def test_who_a_service_knows_is_signed_in(refusal: CallFailed | None) -> N
 async def test_who_was_refused_before_the_token_was_looked_at_is_not(code: grpc.StatusCode, reason: str) -> None:
     with pytest.raises(CallFailed):
         await _session(console(CallFailed("", code, reason)), token())
+
+
+AWAY = CallFailed("", grpc.StatusCode.UNAVAILABLE, "")
+BAD = CallFailed("", grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
+
+
+async def test_who_comes_while_a_service_is_away_is_known_by_the_next() -> None:
+    assert await _session(console(AWAY, AWAY, None), token())
+
+
+async def test_a_bad_token_is_refused_by_the_next_as_well() -> None:
+    with pytest.raises(CallFailed) as refused:
+        await _session(console(AWAY, BAD, None), token())
+    assert refused.value is BAD
+
+
+async def test_a_service_that_refuses_is_believed_whatever_the_next_would_say() -> None:
+    with pytest.raises(CallFailed):
+        await _session(console(BAD, None, None), token())

@@ -47,6 +47,10 @@ def test_a_token_s_scopes_say_which_buttons_there_are(scope: object) -> None:
     assert Visitor().may("products:write"), "where no token is asked for everybody may do everything"
 
 
+def test_scopes_are_parted_as_the_services_part_them() -> None:
+    assert not read_token(token(scope="reports\u00a0sagas:operate")).may("sagas:operate")
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "abc", "a.b.c", token(exp=None), token(sub=None) + ".more", token(exp=1.0)],
@@ -68,4 +72,5 @@ def test_a_form_s_token_fits_one_browser_s_cookie_of_one_console() -> None:
     assert not forgery.fits(Forgery.new_cookie(), forgery.token(cookie))
     assert not forgery.fits("", forgery.token(""))
     assert not forgery.fits(cookie, "")
+    assert not forgery.fits(cookie, "é"), "what no page of ours has made is refused like any other"
     assert not Forgery().fits(cookie, forgery.token(cookie))
