@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bench import backlog, batches, bulk, flames, ghz, growth, replicas, security, steady
+from bench import backlog, batches, bulk, flames, ghz, growth, observing, replicas, security, steady
 from bench.plan import Measurement, Plan
 from bench.report import save, show
 from bench.rig import rig
@@ -18,6 +18,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "ghz": ghz.measure,
     "replicas": replicas.measure,
     "security": security.measure,
+    "observing": observing.measure,
     "batches": batches.measure,
     "backlog": backlog.measure,
     "growth": growth.measure,
