@@ -1,13 +1,9 @@
-"""The hub: one stream of changes and one look a second for all who see the same, and nothing while nobody looks."""
+"""The hub: one look a second for all who see the same, and none while nobody looks."""
 
 import asyncio
 import time
 from contextlib import suppress
 
-from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
-
-from console_svc.failures import CallFailed
-from console_svc.pace import Pace
 from console_svc.pulse import Pulse, take
 from console_svc.sources import Sources
 from sagakit.runtime.logs import logger
@@ -18,7 +14,6 @@ LOOK_SECONDS = 1.0
 """How often the pulse is taken."""
 _LINGER_SECONDS = 10.0
 """How long the hub goes on after the last has left: a browser that goes to another page comes back at once."""
-_AGAIN_SECONDS = 2.0
 
 
 class Hub:
@@ -30,7 +25,6 @@ class Hub:
         self._lookers = 0
         self._left_at = time.monotonic()
         self._task: asyncio.Task[None] | None = None
-        self._pace = Pace()
         self._pulse: Pulse | None = None
         self._changed = asyncio.Event()
         self.changes = 0
@@ -44,14 +38,13 @@ class Hub:
     async def pulse(self) -> Pulse:
         """Return the pulse, not older than two looks."""
         if self._task is None or self._pulse is None:
-            return await take(self._sources, self._token, self._pace)
+            return await take(self._sources, self._token)
         return self._pulse
 
     def join(self) -> None:
         """Begin to look; `leave` must follow."""
         self._lookers += 1
         if self._task is None:
-            self._pace = Pace()
             self._task = asyncio.create_task(self._run())
 
     def leave(self) -> None:
@@ -73,40 +66,22 @@ class Hub:
                 await self._task
 
     async def _run(self) -> None:
-        watching = asyncio.create_task(self._watch())
         try:
             while self._lookers or time.monotonic() - self._left_at < _LINGER_SECONDS:
                 try:
-                    self._look_at(await take(self._sources, self._token, self._pace))
+                    self._look_at(await take(self._sources, self._token))
                 except Exception:  # whatever it is, the next look may be better
                     log.exception("a look at the services failed")
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
-            watching.cancel()
             self._task = None
 
     def _look_at(self, pulse: Pulse) -> None:
         before, self._pulse = self._pulse, pulse
         if before is None or _without_time(before) != _without_time(pulse):
-            self._tell()
-
-    async def _watch(self) -> None:
-        stub = self._sources.services.sagas.stub
-        while True:
-            try:
-                async for change in self._sources.services.sagas.watch(
-                    stub.WatchSagas, pb.WatchSagasRequest(), self._token
-                ):
-                    self._pace.note(change.saga)
-                    self._tell()
-            except CallFailed as error:
-                log.info("the sagas cannot be watched", error=error.sentence)
-            await asyncio.sleep(_AGAIN_SECONDS)
-
-    def _tell(self) -> None:
-        self.changes += 1
-        self._changed.set()
-        self._changed = asyncio.Event()
+            self.changes += 1
+            self._changed.set()
+            self._changed = asyncio.Event()
 
 
 def _without_time(pulse: Pulse) -> tuple[object, ...]:

@@ -1,7 +1,7 @@
 """Server-sent events: what has changed on the pages that a browser shows, as HTML fragments by name.
 
 A browser has one stream for all its tabs; it asks for each page that is open by its address. A page is rendered anew
-when something has changed, four times a second at most, and only the parts that differ are sent.
+after as long as it says, four times a second at most, and only the parts that differ are sent.
 """
 
 import asyncio
@@ -43,6 +43,8 @@ class _Open:
     visit: Visit
     seen: int = -1
     at: float = 0.0
+    every: float = 0.0
+    """After how many seconds it is read again though the pulse is as it was."""
     sent: dict[str, int] = field(default_factory=dict)
 
 
@@ -97,18 +99,20 @@ async def _events(console: Console, request: Request, shown: list[_Open]) -> Asy
                 told = time.monotonic()
                 yield _event("beat", {})
             await asyncio.sleep(SHORTEST_SECONDS)
-            await hub.wait(seen, min((_LOOK_SECONDS, *(one.page.every for one in shown))))
+            await hub.wait(seen, max(0.0, min((_LOOK_SECONDS, *(one.every for one in shown))) - SHORTEST_SECONDS))
     finally:
         hub.leave()
 
 
 async def _changes(console: Console, one: _Open, changes: int) -> dict[str, str]:
     """Return those parts of a page that are not as they were sent last."""
-    if one.seen == changes and time.monotonic() - one.at < one.page.every:
+    if one.seen == changes and time.monotonic() - one.at < one.every:
         return {}
-    one.seen, one.at = changes, time.monotonic()
+    one.seen, one.at, one.every = changes, time.monotonic(), one.page.every
     try:
         pulse, content = await asyncio.gather(one.visit.hub.pulse(), one.page.load(one.visit))
+        every = content.get("every")
+        one.every = every if isinstance(every, float) else one.page.every
         parts = console.rendering.live_parts(one.page, one.visit, pulse, content)
     except CallFailed as error:
         parts = {"live_trouble": console.rendering.trouble(error.sentence)}

@@ -34,4 +34,4 @@ def _sagas(answer: pb.ListSagasResponse | CallFailed) -> list[pb.Saga]:
     return []
 
 
-PAGE = Page("/", "Overview", "overview.html", load)
+PAGE = Page("/", "Overview", "overview.html", load, every=1.0)

@@ -10,7 +10,7 @@ from ordersaga.orchestrator.v1 import steps_pb2
 
 from console_svc.failures import CallFailed, attempt
 from console_svc.kafka import KafkaView
-from console_svc.pace import Pace, PaceNow
+from console_svc.pace import PaceNow
 from console_svc.services import Services
 from console_svc.sources import Sources
 from console_svc.words import listed, plural
@@ -111,7 +111,7 @@ class Pulse:
         return "All is well."
 
 
-async def take(sources: Sources, token: str, pace: Pace) -> Pulse:
+async def take(sources: Sources, token: str) -> Pulse:
     """Return the pulse of now, as the holder of ``token`` may see it."""
     services = sources.services
     (counted, declared), health, kafka = await asyncio.gather(
@@ -128,7 +128,7 @@ async def take(sources: Sources, token: str, pace: Pace) -> Pulse:
         declaration=None if isinstance(declared, CallFailed) else declared,
         trouble=counted.sentence if isinstance(counted, CallFailed) else "",
         kafka=kafka,
-        pace=pace.now(),
+        pace=sources.pace.look(),
     )
 
 

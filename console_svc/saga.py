@@ -14,6 +14,7 @@ from console_svc.visit import OPERATE, Page, Visit
 
 _HISTORY = 100
 _LONGEST_REASON = 500
+_ENDED_SECONDS = 5.0
 ENDED = {pb.SAGA_STATUS_COMPLETED, pb.SAGA_STATUS_COMPENSATED}
 
 
@@ -43,6 +44,7 @@ async def load(visit: Visit) -> Mapping[str, object]:
         "order": order,
         "steps": steps(answer.saga, list(answer.history), declaration) if declaration else [],
         "ended": answer.saga.status in ENDED,
+        "every": _ENDED_SECONDS if answer.saga.status in ENDED else PAGE.every,
     }
 
 
@@ -111,7 +113,7 @@ async def cancel(visit: Visit, form: Form) -> Done:
     return Done("The saga is cancelled: it undoes what was done.", f"/sagas/{order_id}")
 
 
-PAGE = Page("/sagas/{order_id}", "Saga", "saga.html", load)
+PAGE = Page("/sagas/{order_id}", "Saga", "saga.html", load, every=0.25)
 ACTIONS = (
     Action("/sagas/{order_id}/retry", "/sagas/{order_id}", OPERATE, retry),
     Action("/sagas/{order_id}/cancel", "/sagas/{order_id}", OPERATE, cancel),

@@ -88,4 +88,4 @@ def _rows(visit: Visit) -> list[int]:
     return positives(visit.text("rows").split(",")[:_MOST_ROWS])
 
 
-PAGE = Page("/sagas", "Sagas", "sagas.html", load)
+PAGE = Page("/sagas", "Sagas", "sagas.html", load, every=0.5)

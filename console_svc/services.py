@@ -1,6 +1,5 @@
 """The services: one channel to each, and calls with a deadline whose failures are sentences."""
 
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import grpc
@@ -49,20 +48,6 @@ class Service(Generic[StubT]):
         """
         try:
             return await method(request, timeout=CALL_SECONDS, metadata=_metadata(token))
-        except grpc.aio.AioRpcError as error:
-            raise failure(error, self.name, self.address) from error
-
-    async def watch(
-        self, method: "grpc.aio.UnaryStreamMultiCallable[RequestT, AnswerT]", request: RequestT, token: str
-    ) -> AsyncIterator[AnswerT]:
-        """Yield the answers of a stream, which has no deadline.
-
-        Raises:
-            CallFailed: the service ends it, or refuses.
-        """
-        try:
-            async for answer in method(request, metadata=_metadata(token)):
-                yield answer
         except grpc.aio.AioRpcError as error:
             raise failure(error, self.name, self.address) from error
 

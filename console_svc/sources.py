@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from console_svc.jobs import Jobs
 from console_svc.kafka import Kafka
+from console_svc.pace_reader import PaceReader
 from console_svc.reports import Reports
 from console_svc.services import Services
 from console_svc.settings import ConsoleSettings
@@ -11,17 +12,18 @@ from console_svc.settings import ConsoleSettings
 
 @dataclass(frozen=True)
 class Sources:
-    """The services by gRPC, Kafka, what the services report, and what is being done."""
+    """The services by gRPC, Kafka, what the services report, what is being done, and how fast."""
 
     services: Services
     kafka: Kafka
     reports: Reports
     jobs: Jobs
+    pace: PaceReader
 
     @classmethod
     def of(cls, settings: ConsoleSettings) -> "Sources":
         """Return the sources that ``settings`` name."""
-        return cls(Services(settings), Kafka(settings), Reports.of(settings), Jobs())
+        return cls(Services(settings), Kafka(settings), Reports.of(settings), Jobs(), PaceReader(settings))
 
     async def close(self) -> None:
         """End what goes on."""

@@ -100,4 +100,4 @@ class Page:
     """Its blocks that begin with ``live_`` are sent again whenever they have changed."""
     load: Load
     every: float = 5.0
-    """After how many seconds it is read again though no saga has changed."""
+    """After how many seconds it is read again while a browser shows it; its content may say otherwise as ``every``."""
