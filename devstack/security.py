@@ -13,13 +13,13 @@ from devstack.issuer import Issuer
 from devstack.layout import MANIFESTS, Layout
 from devstack.secrets import Secret, make_private, write_private
 from devstack.state import State
-from sagakit.service.access import OPERATORS, REGISTRY, REPLAY
+from sagakit.service.access import CONSOLE, OPERATORS, REGISTRY, REPLAY
 
 DEPLOYER, BROKER = "deployer", "broker"
 """The two that Kafka lets do anything: whoever deploys, and the broker itself."""
-PRINCIPALS = (*MANIFESTS, OPERATORS, REPLAY, REGISTRY, DEPLOYER)
+PRINCIPALS = (*MANIFESTS, OPERATORS, CONSOLE, REPLAY, REGISTRY, DEPLOYER)
 """Whoever logs in to Kafka."""
-READERS = (*MANIFESTS, OPERATORS)
+READERS = (*MANIFESTS, OPERATORS, CONSOLE)
 """Whoever may read the registry, and not write it."""
 _RECORD = "security"
 _LENT = (OPERATORS, REPLAY)
@@ -114,17 +114,17 @@ class Security:
         }
 
     def console_settings(self) -> Mapping[str, str]:
-        """Return the settings of the console, which looks as an operator does; none in an open stack."""
+        """Return the settings of the console, which has a login of its own to look with; none in an open stack."""
         if not self.on:
             return {}
-        certificate, key = self.pair("console")
+        certificate, key = self.pair(CONSOLE)
         return {
             "AUTH_MODE": "jwt",
             "CONSOLE_TLS_CERTIFICATE": str(certificate),
             "CONSOLE_TLS_KEY": str(key),
             "GRPC_TLS_CA": str(self.ca),
             "METRICS_TLS_CA": str(self.ca),
-            **self.settings(OPERATORS),
+            **self.settings(CONSOLE),
             "CONSOLE_REPLAY_USERNAME": REPLAY,
             "CONSOLE_REPLAY_PASSWORD": self.password(REPLAY),
         }

@@ -1,8 +1,8 @@
 """Who may do what on Kafka: a pure function of what the services say they read and write.
 
 Each service logs in as a *principal* of its own name. It may read its inputs and what it reads again, write its outputs
-and its own dead letters, and be a member of its own group. Nobody else may do anything, but for three principals that
-are no services: the operators, whoever replays dead letters, and the schema registry.
+and its own dead letters, and be a member of its own group. Nobody else may do anything, but for four principals that
+are no services: the operators, the console, whoever replays dead letters, and the schema registry.
 
 An image holds the package of one service alone, and a deployment has to know all of them. So `make gen` writes what the
 manifests say into ``access.yaml`` beside the contracts, and `read_access` reads it there.
@@ -20,8 +20,9 @@ from sagakit.kafka import group_owner
 from sagakit.kafka.consumed import NEVER_JOINED
 from sagakit.service.manifest import Manifest
 
-OPERATORS, REPLAY, REGISTRY = "operators", "replay", "registry"
-"""The principals that are no services: the operators' command line, the replay of dead letters, the schema registry."""
+OPERATORS, CONSOLE, REPLAY, REGISTRY = "operators", "console", "replay", "registry"
+"""The principals that are no services: the operators' command line, what shows everything to a browser, the replay of
+dead letters, the schema registry."""
 FILE = "access.yaml"
 
 Operation: TypeAlias = Literal["ALL", "READ", "WRITE", "DESCRIBE"]
@@ -117,13 +118,13 @@ def grants_of(service: Access) -> frozenset[Grant]:
 
 def grants(services: Sequence[Access], registry: RegistryAccess) -> frozenset[Grant]:
     """Return all that anybody may do, the deployer and the brokers left out: these are super users."""
-    parts = (*map(grants_of, services), _operators(services), _replay(services), _registry(registry))
-    return frozenset().union(*parts)
+    parts = (_operators(services), _console(services), _replay(services), _registry(registry))
+    return frozenset().union(*map(grants_of, services), *parts)
 
 
 def principals(services: Sequence[Access]) -> set[str]:
     """Return every principal whose grants follow from ``services``."""
-    return {OPERATORS, REPLAY, REGISTRY, *(service.name for service in services)}
+    return {OPERATORS, CONSOLE, REPLAY, REGISTRY, *(service.name for service in services)}
 
 
 def _operators(services: Sequence[Access]) -> Iterator[Grant]:
@@ -135,6 +136,16 @@ def _operators(services: Sequence[Access]) -> Iterator[Grant]:
             yield Grant(OPERATORS, "READ", "TOPIC", topic)
             yield Grant(OPERATORS, "WRITE", "TOPIC", topic)
         yield Grant(OPERATORS, "DESCRIBE", "GROUP", service.name)
+
+
+def _console(services: Sequence[Access]) -> Iterator[Grant]:
+    """Yield what the console may do: read every message to show it, and drop dead letters."""
+    for service in services:
+        for topic in (*service.reads, *service.writes, topic_of(service.name)):
+            yield Grant(CONSOLE, "READ", "TOPIC", topic)
+        yield Grant(CONSOLE, "WRITE", "TOPIC", topic_of(service.name))
+        yield Grant(CONSOLE, "DESCRIBE", "GROUP", service.name)
+    yield Grant(CONSOLE, "DESCRIBE", "GROUP", NEVER_JOINED)
 
 
 def _replay(services: Sequence[Access]) -> Iterator[Grant]:

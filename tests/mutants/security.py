@@ -17,6 +17,12 @@ SECURITY = {
         '            yield Grant(OPERATORS, "WRITE", "TOPIC", topic)\n',
         f"{_ACCESS}::test_operators_look_at_everything_and_send_no_message_of_the_business",
     ),
+    "console-sends": Mutant(
+        "sagakit/service/access.py",
+        '        yield Grant(CONSOLE, "WRITE", "TOPIC", topic_of(service.name))\n',
+        '        yield Grant(CONSOLE, "WRITE", "TOPIC", service.reads[0])\n',
+        f"{_ACCESS}::test_the_console_reads_every_message_and_writes_none_but_the_marks_of_dead_letters",
+    ),
     "logins-without-a-password": Mutant(
         "sagakit/service/logins.py",
         "for name, password in found.items() if not password]",

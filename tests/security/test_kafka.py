@@ -28,7 +28,7 @@ from devstack.security import DEPLOYER
 from devstack.services import NAMES
 from devstack.stack import Stack
 from sagakit.kafka import group_owner
-from sagakit.service.access import OPERATORS, REPLAY, Access, read_access
+from sagakit.service.access import CONSOLE, OPERATORS, REPLAY, Access, read_access
 from sagakit.service.deploy import grant_access
 from tests.support.logins import client_of, with_certificate, write
 from tests.support.shop import COMPLETED, Shop
@@ -167,7 +167,7 @@ def _makes_a_login(admin: AdminClient) -> None:
         _makes_a_login,
     ],
 )
-@pytest.mark.parametrize("principal", ["product_svc", OPERATORS, REPLAY])
+@pytest.mark.parametrize("principal", ["product_svc", OPERATORS, CONSOLE, REPLAY])
 def test_nobody_administers_but_the_deployer(
     closed_stack: Stack, principal: str, attack: Callable[[AdminClient], None]
 ) -> None:
@@ -190,6 +190,14 @@ def test_operators_send_no_message_of_the_business_and_read_none(closed_stack: S
     for refused in (write(client, topic), read(closed_stack, OPERATORS, topic)):
         assert refused is not None
         assert refused.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_the_console_reads_each_message_of_the_business_and_sends_none(closed_stack: Stack, topic: str) -> None:
+    refused = write(client_of(closed_stack, CONSOLE), topic)
+    assert refused is not None
+    assert refused.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+    assert read(closed_stack, CONSOLE, topic) is None
 
 
 def test_a_replay_sends_to_no_topic_that_nobody_consumes(closed_stack: Stack) -> None:

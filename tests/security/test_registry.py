@@ -16,7 +16,7 @@ from devstack.security import DEPLOYER
 from devstack.services import NAMES
 from devstack.stack import Stack
 from sagakit.avro.settings import RegistrySettings
-from sagakit.service.access import OPERATORS
+from sagakit.service.access import CONSOLE, OPERATORS
 from sagakit.service.deploy import register_schemas
 from tools.paths import SCHEMAS
 
@@ -32,7 +32,7 @@ def client_of(stack: Stack, login: str, **other: str) -> SchemaRegistryClient:
     return SchemaRegistryClient({**read.registry_client(), **other})
 
 
-@pytest.fixture(params=[*NAMES, OPERATORS])
+@pytest.fixture(params=[*NAMES, OPERATORS, CONSOLE])
 def reader(closed_stack: Stack, request: pytest.FixtureRequest) -> Iterator[SchemaRegistryClient]:
     with client_of(closed_stack, request.param) as client:
         yield client

@@ -6,7 +6,9 @@ import yaml
 
 from devstack.layout import MANIFESTS
 from sagakit.kafka import group_owner
+from sagakit.kafka.consumed import NEVER_JOINED
 from sagakit.service.access import (
+    CONSOLE,
     OPERATORS,
     REGISTRY,
     REPLAY,
@@ -79,6 +81,14 @@ def test_operators_look_at_everything_and_send_no_message_of_the_business() -> N
     assert names(OPERATORS, "WRITE") == {group_owner.TOPIC, *(f"{name}.dlq" for name in MANIFESTS)}
     assert names(OPERATORS, "DESCRIBE", "GROUP") == set(MANIFESTS)
     assert names(OPERATORS, "READ", "GROUP") == set()
+
+
+def test_the_console_reads_every_message_and_writes_none_but_the_marks_of_dead_letters() -> None:
+    letters = {f"{name}.dlq" for name in MANIFESTS}
+    assert names(CONSOLE, "READ") == {*read_topics(SCHEMAS), *letters}
+    assert names(CONSOLE, "WRITE") == letters
+    assert names(CONSOLE, "DESCRIBE", "GROUP") == {*MANIFESTS, NEVER_JOINED}
+    assert names(CONSOLE, "READ", "GROUP") == set()
 
 
 def test_the_registry_has_its_own_topics_alone() -> None:
