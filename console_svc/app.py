@@ -60,7 +60,17 @@ def console_of(settings: ConsoleSettings) -> Console:
         signs_in=settings.auth_mode == "jwt",
         shows_addresses=settings.console_show_addresses == "yes",
     )
-    return Console(settings, sources, Hubs(sources), Sessions(), Forgery(), rendering, settings.issuer())
+    secret = settings.secret()
+    return Console(
+        settings,
+        sources,
+        Hubs(sources),
+        Sessions(secret.seal("session")),
+        Forgery(secret.key("forms")),
+        rendering,
+        settings.issuer(secret),
+        secret.seal("notice"),
+    )
 
 
 def application(console: Console) -> Starlette:

@@ -1,8 +1,7 @@
 """What all requests share, and how a request becomes a look at a page."""
 
-import secrets
-from collections import OrderedDict
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from starlette.datastructures import QueryParams
@@ -14,6 +13,7 @@ from console_svc.forgery import Forgery
 from console_svc.hub import Hubs
 from console_svc.oidc import Issuer
 from console_svc.rendering import Rendering
+from console_svc.secret import Seal
 from console_svc.settings import ConsoleSettings
 from console_svc.sources import Sources
 from console_svc.visit import Visit
@@ -25,7 +25,8 @@ CSRF, SESSION, NAME, NOTICE, STATE = (
 """The cookies that no script can read."""
 ZONE = "console_zone"
 """The cookie of the zone in which times are shown, which the page's script writes."""
-_MOST_NOTICES: Final = 1000
+_NOTICE_SECONDS: Final = 60
+_LONGEST_NOTICE: Final = 2000
 
 
 class Notice(NamedTuple):
@@ -47,9 +48,10 @@ class Console:
     rendering: Rendering
     issuer: Issuer | None
     """Where visitors sign in, where that is not by a pasted token alone."""
+    notices: Seal
+    """What seals notices."""
     closing: bool = False
     """Whether the process is about to end, so that streams end as well."""
-    _notices: OrderedDict[str, Notice] = field(default_factory=OrderedDict)
 
     @property
     def signs_in(self) -> bool:
@@ -84,15 +86,13 @@ class Console:
 
     def tell(self, response: Response, notice: Notice) -> None:
         """Have the next page that this browser sees say ``notice``."""
-        key = secrets.token_urlsafe(12)
-        self._notices[key] = notice
-        if len(self._notices) > _MOST_NOTICES:
-            self._notices.popitem(last=False)
-        self.keep(response, NOTICE, key, 60)
+        text = json.dumps([notice.tone, notice.text[:_LONGEST_NOTICE]])
+        self.keep(response, NOTICE, self.notices.close(text), _NOTICE_SECONDS)
 
     def told(self, request: Request) -> Notice | None:
-        """Return what this browser is to be told, once."""
-        return self._notices.pop(self.cookie(request, NOTICE), None)
+        """Return what this browser is to be told; whoever shows it has the browser forget it."""
+        text = self.notices.open(self.cookie(request, NOTICE), _NOTICE_SECONDS)
+        return None if text is None else Notice(*json.loads(text))
 
     def visit(
         self, request: Request, visitor: Visitor, csrf_cookie: str, at: tuple[str, QueryParams, dict[str, str]]

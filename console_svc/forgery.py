@@ -15,9 +15,9 @@ HEADER = "x-csrf-token"
 class Forgery:
     """Makes and checks the tokens of one console."""
 
-    def __init__(self) -> None:
-        """Sign with a key of this process: after a restart open pages have to be loaded again."""
-        self._key = secrets.token_bytes(32)
+    def __init__(self, key: bytes) -> None:
+        """Sign with ``key``."""
+        self._key = key
 
     @staticmethod
     def new_cookie() -> str:

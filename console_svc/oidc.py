@@ -6,20 +6,19 @@ a pasted one. Who began a sign-in is known by a cookie, so that nobody can be si
 
 import base64
 import hashlib
+import json
 import secrets
-import time
-from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 import httpx2
 
+from console_svc.secret import Seal
 from sagakit.runtime.urls import is_trustworthy
 
 _ANSWER_SECONDS: Final = 10.0
-_PATIENCE_SECONDS: Final = 600.0
-_MOST_BEGUN: Final = 1000
+PATIENCE_SECONDS: Final = 600
+"""How long a sign-in may take that has begun."""
 _MOST_CHARACTERS: Final = 100_000
 
 
@@ -27,50 +26,59 @@ class NotSignedIn(Exception):
     """The issuer, or what it said, does not allow it; the text is a sentence that says why."""
 
 
-@dataclass(frozen=True)
-class Begun:
-    """A sign-in that has begun."""
+class Begun(NamedTuple):
+    """A sign-in that has begun; the browser keeps it, sealed."""
 
+    state: str
+    """What the issuer sends back."""
     verifier: str
     """Whose hash the issuer was shown; only who has it may redeem the code."""
     callback: str
     then: str
     """Where the visitor wanted to go."""
-    at: float
+
+
+class Client(NamedTuple):
+    """Who the console is to the issuer."""
+
+    id: str
+    secret: str
+    """Empty for a public client."""
+    scope: str
+    """What it asks for."""
 
 
 class Issuer:
     """The issuer of visitors' tokens, as a client of it."""
 
-    def __init__(self, url: str, client_id: str, client_secret: str, scope: str) -> None:
-        """Know the issuer at ``url``, at which the console is ``client_id``; without a secret it is a public client."""
-        self._url, self._client_id, self._client_secret, self._scope = url.rstrip("/"), client_id, client_secret, scope
-        self._begun: OrderedDict[str, Begun] = OrderedDict()
+    def __init__(self, url: str, client: Client, seal: Seal) -> None:
+        """Know the issuer at ``url``, at which the console is ``client``; ``seal`` closes what browsers keep."""
+        self._url, self._client, self._seal = url.rstrip("/"), client, seal
         self._endpoints: dict[str, str] = {}
 
     async def begin(self, callback: str, then: str) -> tuple[str, str]:
-        """Return the issuer's address to go to, and the state that comes back from there.
+        """Return the issuer's address to go to, and what the browser is to keep until it comes back from there.
 
         Raises:
             NotSignedIn: the issuer cannot be reached, or is not what it should be.
         """
         endpoints = await self._found()
         state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
-        self._begun[state] = Begun(verifier, callback, then, time.monotonic())
-        if len(self._begun) > _MOST_BEGUN:
-            self._begun.popitem(last=False)
+        begun = Begun(state, verifier, callback, then)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
         query = {
             "response_type": "code",
-            "client_id": self._client_id,
+            "client_id": self._client.id,
             "redirect_uri": callback,
-            "scope": self._scope,
+            "scope": self._client.scope,
             "state": state,
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
         separator = "&" if "?" in endpoints["authorization_endpoint"] else "?"
-        return f"{endpoints['authorization_endpoint']}{separator}{urlencode(query)}", state
+        return f"{endpoints['authorization_endpoint']}{separator}{urlencode(query)}", self._seal.close(
+            json.dumps(begun)
+        )
 
     async def redeem(self, cookie: str, state: str, code: str) -> tuple[str, str]:
         """Return the access token that the issuer gives for ``code``, and where the visitor wanted to go.
@@ -79,11 +87,10 @@ class Issuer:
             NotSignedIn: the browser with this ``cookie`` has not begun with this ``state``, or too long ago, or the
                 issuer gives none.
         """
-        if not cookie or not secrets.compare_digest(cookie.encode(), state.encode()):
-            raise NotSignedIn("This sign-in was begun in another browser. Begin again.")
-        begun = self._begun.pop(state, None)
-        if begun is None or time.monotonic() - begun.at > _PATIENCE_SECONDS:
-            raise NotSignedIn("This sign-in was not begun here, or too long ago. Begin again.")
+        kept = self._seal.open(cookie, PATIENCE_SECONDS)
+        begun = None if kept is None else Begun(*json.loads(kept))
+        if begun is None or not secrets.compare_digest(begun.state.encode(), state.encode()):
+            raise NotSignedIn("This sign-in was begun in another browser, or too long ago. Begin again.")
         if not code:
             raise NotSignedIn("The issuer did not sign you in. Begin again.")
         endpoints = await self._found()
@@ -91,9 +98,9 @@ class Issuer:
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": begun.callback,
-            "client_id": self._client_id,
+            "client_id": self._client.id,
             "code_verifier": begun.verifier,
-        } | ({"client_secret": self._client_secret} if self._client_secret else {})
+        } | ({"client_secret": self._client.secret} if self._client.secret else {})
         said = await self._ask("POST", endpoints["token_endpoint"], form)
         token = said.get("access_token")
         if not isinstance(token, str) or str(said.get("token_type", "bearer")).lower() != "bearer":

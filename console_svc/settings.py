@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, SecretStr
 
-from console_svc.oidc import Issuer
+from console_svc.oidc import Client, Issuer
+from console_svc.secret import SHORTEST, Secret
 from sagakit.avro.settings import RegistrySettings
 from sagakit.kafka.settings import KafkaSettings
 from sagakit.rpc.call_settings import CallSettings
@@ -45,6 +46,10 @@ class ConsoleSettings(CallSettings, ReadingSettings, KafkaSettings, RegistrySett
     )
     console_tls_certificate: str | None = Field(default=None, description="PEM file; with the key it switches TLS on.")
     console_tls_key: str | None = Field(default=None, description="PEM file of the certificate's private key.")
+    console_secret: SecretStr | None = Field(
+        default=None,
+        description="Seals what browsers keep: the same for all replicas, by which each knows who has come.",
+    )
     auth_mode: Literal["none", "jwt"] = Field(
         default="none", description="The services' own: jwt asks who comes for a token."
     )
@@ -82,6 +87,8 @@ class ConsoleSettings(CallSettings, ReadingSettings, KafkaSettings, RegistrySett
         yield from self.missing(_PAIR, _PAIR)
         yield from self.missing(_REPLAY, _REPLAY)
         yield from self.missing(_OIDC, (*_OIDC, "console_oidc_client_secret"))
+        if self.console_secret is not None and len(self.console_secret.get_secret_value()) < SHORTEST:
+            yield f"CONSOLE_SECRET: must have at least {SHORTEST} characters"
         if self.console_oidc_issuer is not None and not is_trustworthy(self.console_oidc_issuer):
             yield f"CONSOLE_OIDC_ISSUER: must be https, or on this machine (it is {self.console_oidc_issuer!r})"
         if self.console_oidc_issuer is not None and self.auth_mode == "none":
@@ -107,17 +114,21 @@ class ConsoleSettings(CallSettings, ReadingSettings, KafkaSettings, RegistrySett
             TlsFile("", None),
         )
 
-    def issuer(self) -> Issuer | None:
-        """Return where visitors sign in; None where they paste a token."""
+    def secret(self) -> Secret:
+        """Return what seals what browsers keep."""
+        return Secret(self.console_secret.get_secret_value() if self.console_secret else None)
+
+    def issuer(self, secret: Secret) -> Issuer | None:
+        """Return where visitors sign in, which seals by ``secret``; None where they paste a token."""
         if self.console_oidc_issuer is None:
             return None
-        secret = self.console_oidc_client_secret
-        return Issuer(
-            self.console_oidc_issuer,
+        password = self.console_oidc_client_secret
+        client = Client(
             self.console_oidc_client_id or "",
-            secret.get_secret_value() if secret else "",
+            password.get_secret_value() if password else "",
             self.console_oidc_scope,
         )
+        return Issuer(self.console_oidc_issuer, client, secret.seal("sign-in"))
 
     @property
     def allowed_hosts(self) -> frozenset[str]:

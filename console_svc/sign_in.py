@@ -10,12 +10,11 @@ from console_svc.acting import read_form
 from console_svc.console import CSRF, SESSION, STATE, Console
 from console_svc.failures import CallFailed
 from console_svc.forgery import FIELD, Forgery
-from console_svc.oidc import Issuer, NotSignedIn
+from console_svc.oidc import PATIENCE_SECONDS, Issuer, NotSignedIn
 from console_svc.verifying import verify
 from console_svc.visitors import BadToken, read_token
 
 _CALLBACK = "/sign-in/back"
-_SIGN_IN_SECONDS = 600
 _OWN = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 """A path of ours: nothing in it that a browser would take for another host, or leave out."""
 
@@ -36,7 +35,6 @@ def routes(console: Console) -> list[Route]:
             session = await _session(console, "".join(form.text("token").split()))
         except (BadToken, CallFailed) as error:
             return _asked(console, request, form.text("next"), str(error))
-        console.sessions.sign_out(console.cookie(request, SESSION))
         response = RedirectResponse(_own(form.text("next")), 303)
         console.keep(response, SESSION, session)
         console.keep(response, CSRF, Forgery.new_cookie())
@@ -46,7 +44,6 @@ def routes(console: Console) -> list[Route]:
         form = await read_form(request)
         if form is None or not console.forgery.fits(console.cookie(request, CSRF), form.text(FIELD)):
             return PlainTextResponse("Go back, reload the page, and try again.\n", 403)
-        console.sessions.sign_out(console.cookie(request, SESSION))
         response = RedirectResponse("/sign-in", 303)
         console.keep(response, SESSION, "")
         return response
@@ -63,11 +60,11 @@ def _at_issuer(console: Console, issuer: Issuer) -> list[Route]:
     async def begin(request: Request) -> Response:
         then = _own(request.query_params.get("next", "/"))
         try:
-            address, state = await issuer.begin(str(request.url.replace(path=_CALLBACK, query="")), then)
+            address, begun = await issuer.begin(str(request.url.replace(path=_CALLBACK, query="")), then)
         except NotSignedIn as error:
             return _asked(console, request, then, str(error))
         response = RedirectResponse(address, 303)
-        console.keep_across(response, STATE, state, _SIGN_IN_SECONDS)
+        console.keep_across(response, STATE, begun, PATIENCE_SECONDS)
         return response
 
     async def come_back(request: Request) -> Response:
@@ -101,7 +98,7 @@ def _asked(console: Console, request: Request, then: str, error: str) -> Respons
 
 
 async def _session(console: Console, token: str) -> str:
-    """Return the id of a new session of whoever has ``token``, whatever that lets them do.
+    """Return a new session of whoever has ``token``, whatever that lets them do.
 
     Raises:
         BadToken: it is none that can be used.
@@ -109,8 +106,7 @@ async def _session(console: Console, token: str) -> str:
     """
     visitor = read_token(token)
     await verify(console.sources.services, visitor.token)
-    session, _ = console.sessions.sign_in(token)
-    return session
+    return console.sessions.sign_in(token)
 
 
 def _own(path: str) -> str:

@@ -1,21 +1,22 @@
 """Who sits before the browser: nobody in particular, or whoever a pasted token names.
 
-A token stays here, in memory, under a random id that only the browser's cookie has. It is sent with that visitor's
-calls and nowhere else. The services verify it; what it says is read here only to show who is signed in, and to leave
-out buttons that would be refused.
+A token stays in the browser's cookie, sealed, so that any replica knows whose it is, and no script reads it. It is sent
+with that visitor's calls and nowhere else. The services verify it; what it says is read here only to show who is signed
+in, and to leave out buttons that would be refused.
 """
 
 import base64
 import json
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from console_svc.secret import Seal
+
 EVERYTHING = frozenset({"*"})
 _LONGEST_SESSION_SECONDS = 12 * 3600
-_MOST_SESSIONS = 10_000
-_LONGEST_TOKEN = 16_384
+_LONGEST_SESSION = 3_900
+"""Characters: browsers keep no cookie that has more than 4,096 with its name and all."""
 
 
 @dataclass(frozen=True)
@@ -40,44 +41,30 @@ class BadToken(Exception):
 
 
 class Sessions:
-    """The visitors who have signed in, by the random ids in their cookies."""
+    """The visitors who have signed in, as their cookies have them."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
-        """Begin with nobody; ``now`` is Unix time."""
-        self._now, self._visitors = now, dict[str, Visitor]()
+    def __init__(self, seal: Seal, now: Callable[[], float] = time.time) -> None:
+        """Keep tokens by ``seal``; ``now`` is Unix time."""
+        self._seal, self._now = seal, now
 
-    def sign_in(self, token: str) -> tuple[str, Visitor]:
-        """Return a new id, and the visitor that stands under it from now on.
+    def sign_in(self, token: str) -> str:
+        """Return what the browser of whoever has ``token`` is to keep.
 
         Raises:
-            BadToken: it is no token, or has expired.
+            BadToken: it is no token, has expired, or is longer than a cookie may be.
         """
-        visitor = read_token(token)
-        if visitor.expires <= self._now():
+        if read_token(token).expires <= self._now():
             raise BadToken("The token has expired. Get another from its issuer.")
-        self._forget_expired()
-        if len(self._visitors) >= _MOST_SESSIONS:
-            self._visitors.pop(next(iter(self._visitors)))
-        session = secrets.token_urlsafe(32)
-        self._visitors[session] = visitor
-        return session, visitor
-
-    def sign_out(self, session: str) -> None:
-        """Forget who has this id, and the token."""
-        self._visitors.pop(session, None)
+        session = self._seal.close(token)
+        if len(session) > _LONGEST_SESSION:
+            raise BadToken("The token is too long for a cookie. Get one with fewer claims from its issuer.")
+        return session
 
     def visitor(self, session: str) -> Visitor | None:
-        """Return who has this id; None where nobody has, or the token has ended."""
-        visitor = self._visitors.get(session)
-        if visitor is not None and visitor.expires <= self._now():
-            self.sign_out(session)
-            return None
-        return visitor
-
-    def _forget_expired(self) -> None:
-        now = self._now()
-        for session in [session for session, visitor in self._visitors.items() if visitor.expires <= now]:
-            self.sign_out(session)
+        """Return whose browser keeps this; None where we have not sealed it, or the token has ended."""
+        token = self._seal.open(session, _LONGEST_SESSION_SECONDS)
+        visitor = None if token is None else read_token(token)
+        return visitor if visitor is not None and visitor.expires > self._now() else None
 
 
 def read_token(token: str) -> Visitor:
@@ -87,7 +74,7 @@ def read_token(token: str) -> Visitor:
         BadToken: it is no signed JSON web token.
     """
     parts = token.split(".")
-    if len(parts) != 3 or len(token) > _LONGEST_TOKEN:  # noqa: PLR2004 - header, claims, signature
+    if len(parts) != 3:  # noqa: PLR2004 - header, claims, signature
         raise BadToken("That is no token: one has three parts with dots between, and no blanks.")
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))

@@ -8,7 +8,6 @@ and could have any number of them: so of too many the oldest is cut off, which a
 
 import errno
 import socket
-import ssl
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,9 +17,10 @@ from typing import Any
 
 from prometheus_client import MetricsHandler
 
-from sagakit.runtime.logs import logger, one_line
+from sagakit.runtime.logs import logger
+from sagakit.runtime.server_tls import CurrentContexts
 from sagakit.runtime.settings import Listen
-from sagakit.runtime.tls_files import CurrentTlsFiles, TlsFiles
+from sagakit.runtime.tls_files import TlsFiles
 
 log = logger("metrics")
 
@@ -38,7 +38,7 @@ def serve(listen: Listen, files: TlsFiles) -> None:
         OSError: the port is in use, or the address is not one of this machine.
         UnusableFiles: the TLS files do not fit.
     """
-    contexts = _Contexts(files) if files.certificate.path else None
+    contexts = CurrentContexts(files, "metrics") if files.certificate.path else None
     try:
         server = _Server(listen, contexts)
     except OSError as error:
@@ -46,31 +46,6 @@ def serve(listen: Listen, files: TlsFiles) -> None:
             raise
         server = _Server(Listen("0.0.0.0", listen.port), contexts)  # noqa: S104 - it is what was asked for
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-
-
-class _Contexts:
-    """What connections are secured by, made anew where the files have changed."""
-
-    def __init__(self, files: TlsFiles) -> None:
-        self._files, self._current = files, CurrentTlsFiles(files, "metrics")
-        self._context = self._make()
-
-    def now(self) -> ssl.SSLContext:
-        """Return the context for a new connection; any thread may ask."""
-        if self._current.have_changed():
-            try:
-                self._context = self._make()
-            except ssl.SSLError as error:  # they have changed once more, and the next connection finds them whole
-                log.warning("changed TLS files cannot be used, using those before", error=one_line(error))
-        return self._context
-
-    def _make(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self._files.certificate.path or "", self._files.key.path)
-        if self._current.contents.authority is not None:
-            context.load_verify_locations(cadata=self._current.contents.authority.decode())
-            context.verify_mode = ssl.CERT_REQUIRED
-        return context
 
 
 class _Connections:
@@ -101,7 +76,7 @@ class _Handler(MetricsHandler):
 class _Server(ThreadingHTTPServer):
     """Handles each connection in a thread of its own."""
 
-    def __init__(self, listen: Listen, contexts: _Contexts | None) -> None:
+    def __init__(self, listen: Listen, contexts: CurrentContexts | None) -> None:
         self.address_family = socket.getaddrinfo(*listen, type=socket.SOCK_STREAM)[0][0]
         self._contexts, self._connections = contexts, _Connections()
         super().__init__(listen, _Handler)

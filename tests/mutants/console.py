@@ -25,10 +25,15 @@ CONSOLE = {
     ),
     "console-sessions-for-ever": Mutant(
         "console_svc/visitors.py",
-        "        if visitor is not None and visitor.expires <= self._now():\n            self.sign_out(session)\n"
-        "            return None\n",
-        "",
+        "visitor if visitor is not None and visitor.expires > self._now() else None",
+        "visitor",
         f"{_TESTS}/test_visitors.py::test_a_session_ends_with_its_token",
+    ),
+    "console-one-seal-for-all": Mutant(
+        "console_svc/secret.py",
+        "info=purpose.encode()",
+        'info=b""',
+        f"{_TESTS}/test_visitors.py::test_what_was_sealed_for_something_else_signs_nobody_in",
     ),
     "console-goes-on-anywhere": Mutant(
         "console_svc/sign_in.py",

@@ -26,7 +26,7 @@ TLS = {
         f"{_FILES}::test_files_that_are_swapped_between_two_looks_at_them_are_looked_at_once_more",
     ),
     "metrics-certificate-never-read-again": Mutant(
-        "sagakit/runtime/metrics_server.py",
+        "sagakit/runtime/server_tls.py",
         "if self._current.have_changed():",
         "if False:",
         "tests/unit/sagakit/runtime/test_metrics_server.py::test_a_renewed_certificate_is_shown_once_it_is_whole",

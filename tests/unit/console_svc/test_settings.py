@@ -39,3 +39,9 @@ def test_a_console_that_others_can_reach_asks_who_they_are_and_knows_its_names()
 def test_half_of_what_belongs_together_is_refused() -> None:
     assert refused(console_replay_username="replay").startswith("CONSOLE_REPLAY_PASSWORD: must be set too")
     assert refused(console_tls_certificate="tls.crt").startswith("CONSOLE_TLS_KEY: must be set too")
+
+
+def test_a_secret_that_could_be_guessed_is_refused_and_not_told() -> None:
+    short = "open sesame"
+    told = refused(console_secret=short)
+    assert told == "CONSOLE_SECRET: must have at least 32 characters"

@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from console_svc.failures import CallFailed
+from console_svc.secret import Secret
 from console_svc.sign_in import _session
 from console_svc.visitors import Sessions
 
@@ -35,7 +36,7 @@ def console(*refusals: CallFailed | None) -> Any:
 
     three = refusals if len(refusals) > 1 else refusals * 3
     services = SimpleNamespace(**dict(zip(("products", "sagas", "deliveries"), map(service, three), strict=True)))
-    return SimpleNamespace(sessions=Sessions(), sources=SimpleNamespace(services=services))
+    return SimpleNamespace(sessions=Sessions(Secret().seal("session")), sources=SimpleNamespace(services=services))
 
 
 @pytest.mark.parametrize(
