@@ -1,4 +1,4 @@
-# An image for each service: docker build --build-arg SERVICE=order_svc .
+# An image for each service and the console: docker build --build-arg SERVICE=order_svc .
 #
 # All share every layer but the last, which holds the service's own package. The shared ones also hold the command
 # line `ordersaga` and the contracts in schemas/, so that any of the images can deploy topics and schemas and be looked

@@ -15,6 +15,7 @@ from console_svc.saga import ENDED
 from console_svc.tape import Recorded, Tape, play
 from console_svc.visit import Page, Visit
 from console_svc.words import time_of
+from sagakit.service.access import CONSOLE
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ def _tape(visit: Visit, saga: pb.Saga, partitions: dict[str, int]) -> Tape:
         return play(visit.sources.kafka.client, partitions, str(saga.order_id).encode(), time_of(saga.create_time), end)
     except KafkaException as error:
         text = (
-            f"The messages cannot be read: {error.args[0].str()}. In a closed stack no login but the services' own may"
-            " read commands and replies, so this works on open ones only. The saga itself has its history."
+            f"The messages cannot be read: {error.args[0].str()}. In a closed stack the console needs a login that"
+            f" may read commands and replies, such as {CONSOLE}. The saga itself has its history."
         )
         raise CallFailed(text, grpc.StatusCode.PERMISSION_DENIED, "") from error
 

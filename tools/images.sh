@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the image of each service, order-saga/order-svc:TAG and so on, and gives it to the cluster.
+# Builds the image of each service and of the console, order-saga/order-svc:TAG and so on, and gives it to the cluster.
 #
 # With the argument `tag` it only says which tag that is.
 #
@@ -52,8 +52,8 @@ in_archive() { # in_archive NAME COMMAND...: run COMMAND on an archive of the im
     rm -r "$(dirname "$archive")"
 }
 
-for manifest in *_svc/manifest.py; do
-    service=${manifest%/*}
+for program in *_svc/__main__.py; do
+    service=${program%/*}
     name=order-saga/${service%_svc}-svc:$tag
     case $tool in
     docker) docker build --tag "$name" --build-arg "SERVICE=$service" . ;;

@@ -33,7 +33,7 @@ metadata:
   labels: {{- include "osaga.labels" . | nindent 4 }}
 {{- end }}
 
-{{/* The image of a service: dict "root" $ "noun" "order" */}}
+{{/* The image of a service, or the console's: dict "root" $ "noun" "order" */}}
 {{- define "osaga.image" -}}
 {{ .root.Values.image.repository }}/{{ .noun }}-svc:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
 {{- with index .root.Values.image.digests .noun }}@{{ . }}{{ end }}

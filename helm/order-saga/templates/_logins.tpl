@@ -7,6 +7,7 @@
 {{- $database := ternary (list "database" "owner") list .Values.postgres.enabled }}
 {{- $who := dict "operators" (concat $kafka $registry) "replay" $kafka "deployer" $registry }}
 {{- range $noun, $_ := .Values.services }}{{ $_ := set $who $noun (concat $kafka $registry $database) }}{{ end }}
+{{- if .Values.console.enabled }}{{ $_ := set $who "console" (concat $kafka $registry (list "session")) }}{{ end }}
 {{- if .Values.registry.enabled }}{{ $_ := set $who "registry" $kafka }}{{ end }}
 {{- if .Values.postgres.enabled }}{{ $_ := set $who "postgres" (list "superuser") }}{{ end }}
 {{- range $noun, $keys := $who }}
@@ -17,7 +18,7 @@
 
 {{/* Who they are to Kafka and to the registry: dict "noun" "order" */}}
 {{- define "osaga.principal" -}}
-{{ has .noun (list "operators" "replay" "deployer" "registry") | ternary .noun (printf "%s_svc" .noun) }}
+{{ has .noun (list "operators" "console" "replay" "deployer" "registry") | ternary .noun (printf "%s_svc" .noun) }}
 {{- end }}
 
 {{/* The secret with the passwords of a noun: dict "root" $ "noun" "order" */}}

@@ -4,7 +4,8 @@ or comes from anywhere: to servers outside of the release, and from callers.
 */}}
 {{- define "osaga.paths" -}}
 {{- $services := splitList " " (include "osaga.services" .) }}
-{{- $clients := concat $services (list "operators") }}
+{{- $shown := ternary (list "console") list .Values.console.enabled }}
+{{- $clients := concat $services (list "operators") $shown }}
 {{- $list := list }}
 {{- if .Values.kafka.enabled }}
 {{- $list = append $list (dict "of" (append $clients "registry") "to" "kafka" "port" 9092) }}
@@ -26,10 +27,17 @@ or comes from anywhere: to servers outside of the release, and from callers.
 {{- $list = append $list (dict "of" $services "port" (int .Values.networkPolicies.databasePort)) }}
 {{- end }}
 {{- range $service := $services }}
-{{- $list = append $list (dict "of" (list "operators" "test") "to" $service "port" 50051) }}
+{{- $list = append $list (dict "of" (concat (list "operators" "test") $shown) "to" $service "port" 50051) }}
+{{- $list = append $list (dict "of" $shown "to" $service "port" 9101) }}
+{{- end }}
+{{- with .Values.console.oidc.issuer }}
+{{- $list = append $list (dict "of" $shown "port" (include "osaga.portOf" . | int)) }}
 {{- end }}
 {{- if .Values.auth.jwksUrl }}
 {{- $list = append $list (dict "of" $services "port" (include "osaga.portOf" .Values.auth.jwksUrl | int)) }}
+{{- end }}
+{{- with .Values.tracing.endpoint }}
+{{- $list = append $list (dict "of" $services "port" (include "osaga.portOf" . | int)) }}
 {{- end }}
 {{- $parts := dict }}
 {{- range $part := concat $clients (list "contracts" "test") }}{{ $_ := set $parts $part (dict "to" list "from" list) }}{{ end }}
@@ -49,6 +57,9 @@ or comes from anywhere: to servers outside of the release, and from callers.
 {{- end }}
 {{- range $service := $services }}
 {{- with index $parts $service }}{{ $_ := set . "from" (list (dict "ports" (list (dict "port" 50051) (dict "port" 9101)))) }}{{ end }}
+{{- end }}
+{{- with .Values.console.callers }}
+{{- with $parts.console }}{{ $_ := set . "from" (list (dict "ports" (list (dict "port" 8088)) "peers" $.Values.console.callers)) }}{{ end }}
 {{- end }}
 {{- $byLag := false }}
 {{- range $noun, $differs := .Values.services }}

@@ -4,6 +4,7 @@
 {{- define "osaga.registryUsers" -}}
 {{- $users := dict "deployer" "sr-admin" "operators" "sr-readonly" }}
 {{- range $noun, $_ := .Values.services }}{{ $_ := set $users $noun "sr-readonly" }}{{ end }}
+{{- if .Values.console.enabled }}{{ $_ := set $users "console" "sr-readonly" }}{{ end }}
 {{- toJson $users }}
 {{- end }}
 

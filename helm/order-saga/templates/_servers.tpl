@@ -18,6 +18,12 @@ https://{{ .Release.Name }}-registry:8443/apis/ccompat/v7
 {{- end }}
 {{- end }}
 
+{{/* As whom a noun logs in to Kafka where it sends dead letters again as well, as JSON: dict "root" $ "noun" "operators" */}}
+{{- define "osaga.withReplay" -}}
+{{- $ownReplay := or .root.Values.kafka.enabled (contains "*" .root.Values.kafka.external.settingsSecret) }}
+{{- prepend (ternary (list "replay") list $ownReplay) .noun | toJson }}
+{{- end }}
+
 {{/* The secrets with a noun's settings of external servers, of those in "of", as JSON: dict "root" $ "noun" "order" "of" (list "kafka") */}}
 {{- define "osaga.settingsSecrets" -}}
 {{- $secrets := list }}
@@ -40,11 +46,11 @@ envFrom:
 
 {{/*
 The annotation that rolls a pod when these secrets, or the one with the address of its database, have changed, since they
-are read at its start: dict "root" $ "nouns" (list "order") "of" (list "kafka"), for a service with "noun" and "own" its values.
-They are told apart by their versions.
+are read at its start: dict "root" $ "nouns" (list "order") "of" (list "kafka"), for a service with "noun" and "own" its values,
+and "others" with the names of other secrets. They are told apart by their versions.
 */}}
 {{- define "osaga.settingsRead" -}}
-{{- $secrets := list }}
+{{- $secrets := compact (.others | default list) }}
 {{- range $noun := .nouns }}
 {{- $secrets = include "osaga.settingsSecrets" (dict "root" $.root "noun" $noun "of" $.of) | fromJsonArray | concat $secrets }}
 {{- end }}

@@ -6,6 +6,7 @@
 {{- range $noun, $_ := .Values.services }}
 {{- $_ := set $who $noun (dict "part" (printf "%s-svc" $noun) "subject" (printf "%s_svc" $noun)) }}
 {{- end }}
+{{- if .Values.console.enabled }}{{ $_ := set $who "console" (dict "part" "console" "subject" "console") }}{{ end }}
 {{- if .Values.kafka.enabled }}
 {{- $_ := set $who "kafka" (dict "part" "kafka" "subject" "broker") }}
 {{- $_ := set $who "deployer" (dict "part" "contracts" "subject" "deployer") }}
@@ -26,10 +27,18 @@
 {{- $short = append $short (printf "%s-kafka-%d.%s" $.root.Release.Name $id $nodes) }}
 {{- end }}
 {{- end }}
+{{- range $noun, $differs := .root.Values.services }}
+{{- if and (eq $.part (printf "%s-svc" $noun)) (ne (mergeOverwrite (deepCopy $.root.Values.serviceDefaults) $differs).serviceType "ClusterIP") }}
+{{- $short = append $short (printf "%s-%s-metrics" $.root.Release.Name $noun) }}
+{{- end }}
+{{- end }}
 {{- $all := list "localhost" }}
 {{- range $name := $short }}
 {{- $within := printf "%s.%s" $name $.root.Release.Namespace }}
 {{- $all = concat $all (list $name $within (printf "%s.svc" $within) (printf "%s.svc.cluster.local" $within)) }}
+{{- end }}
+{{- if and (eq .part "console") .root.Values.console.publicUrl }}
+{{- $all = append $all (urlParse .root.Values.console.publicUrl).hostname }}
 {{- end }}
 {{- toJson $all }}
 {{- end }}

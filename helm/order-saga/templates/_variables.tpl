@@ -15,18 +15,26 @@
 {{ include "osaga.callers" .root }}
 - {name: LOG_LEVEL, value: {{ .root.Values.logLevel }}}
 - {name: LOG_FORMAT, value: json}
+{{- with .root.Values.tracing }}
+{{- if .endpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }}}
+- {name: OTEL_EXPORTER_OTLP_PROTOCOL, value: {{ .protocol }}}
+- {name: OTEL_TRACES_SAMPLER, value: parentbased_traceidratio}
+- {name: OTEL_TRACES_SAMPLER_ARG, value: {{ .share | quote }}}
+{{- end }}
+{{- end }}
 # For `ordersaga status`, by kubectl exec: its own, as a service's address leads to no pod that is halted.
 - {name: ORDERSAGA_METRICS, value: "localhost:9101"}
 - {name: METRICS_TLS_CA, value: /tls/ca.crt}
 {{- end }}
 
-{{/* Fails where the values set one of these once more: of two with one name, nobody can tell by the values which counts. */}}
+{{/* Fails where the values at "path" set one of these once more: of two with one name, nobody can tell by the values which counts. */}}
 {{- define "osaga.mayBeSet" -}}
 {{- $ours := list }}
 {{- range fromYamlArray .variables }}{{ $ours = append $ours .name }}{{ end }}
 {{- range $name, $_ := .own.settings }}
 {{- if has $name $ours }}
-{{- fail (printf "services.%s.settings.%s, or that of serviceDefaults: the chart sets it itself, by values of its own" $.noun $name) }}
+{{- fail (printf "%s.settings.%s%s: the chart sets it itself, by values of its own" $.path $name (hasPrefix "services." $.path | ternary ", or that of serviceDefaults" "")) }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -109,6 +109,17 @@ def test_the_notes_show_operators_how_to_give_their_token(notes: Callable[..., s
     assert "-- ordersaga saga list --stuck" in notes({})
 
 
+def test_the_notes_say_how_the_console_is_opened_and_who_signs_in_there(notes: Callable[..., str]) -> None:
+    assert "port-forward service/demo-console 8088\n" in notes({})
+    assert "Sign in" not in notes({})
+    assert "Sign in with a token:" in notes(TOKENS)
+    oidc = {"console.oidc.issuer": "https://issuer.example", "console.oidc.clientId": "console"}
+    said = notes({**TOKENS, **oidc, "console.publicUrl": "https://console.shop.example"})
+    assert "Sign in at https://issuer.example, or with a token:" in said
+    assert "Others find it at https://console.shop.example" in said
+    assert "console" not in notes({"console.enabled": False})
+
+
 def test_the_notes_say_what_a_value_has_opened(notes: Callable[..., str]) -> None:
     outside = {"kafka.enabled": False, "kafka.external.bootstrapServers": "kafka:9092"}
     in_clear = {"registry.enabled": False, "registry.external.url": "http://registry:8080"}

@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from tests.unit.chart.rendering import PRODUCTION, SERVICES, Objects, job, objects, pod_specs
+from tests.unit.chart.rendering import PRODUCTION, SERVICES, TOKENS, Objects, job, objects, pod_specs, variables
 from tests.unit.chart.running import data_of, tls_secret
 from tools.chart import misfits
 
@@ -18,6 +18,7 @@ SUBJECTS = {
     "registry": "registry",
     "postgres": "postgres",
     "operators": "operators",
+    "console": "console",
 }
 ISSUER = {"tls.issuerRef": {"name": "ours", "kind": "Issuer"}}
 
@@ -68,6 +69,21 @@ def test_a_service_s_certificate_is_for_its_names_and_for_a_forwarded_port(rende
     assert not [name for name in found if "kafka" in name]
 
 
+@pytest.mark.parametrize("kind", ["ClusterIP", "NodePort"])
+def test_metrics_are_found_by_a_name_of_the_service_s_certificate(kind: str) -> None:
+    values = {**TOKENS, "services.order.serviceType": kind}
+    made = objects(values=values)
+    (container,) = pod_specs(made)["demo-console"]["containers"]
+    host = variables(container)["ORDER_SVC_METRICS"].removesuffix(":9101")
+    assert ("Service", host) in made
+    assert host in names(certificate(made, "order"))
+
+
+def test_the_console_s_certificate_is_for_a_forwarded_port_and_for_its_public_name() -> None:
+    made = objects(values={**TOKENS, "console.publicUrl": "https://console.shop.example/"})
+    assert {"localhost", "demo-console", "console.shop.example"} <= set(names(certificate(made, "console")))
+
+
 def test_kafka_s_certificate_is_for_each_node(rendered: Objects) -> None:
     found = set(names(certificate(rendered, "kafka")))
     assert {
@@ -84,7 +100,7 @@ def test_each_pod_has_its_own_certificate_and_no_other(values: dict[str, object]
     mounted = {name: tls_secret(spec) for name, spec in specs.items() if not name.startswith("demo-contracts")}
     assert mounted == {
         **{f"demo-{noun}-svc": f"demo-{noun}-{end}" for noun in NOUNS},
-        **{f"demo-{part}": f"demo-{part}-{end}" for part in ("kafka", "registry", "postgres", "operators")},
+        **{f"demo-{part}": f"demo-{part}-{end}" for part in ("kafka", "registry", "postgres", "operators", "console")},
         **{f"demo-test-{case}": f"demo-operators-{end}" for case in ("completes", "is-undone")},
     }
     assert tls_secret(job(made)) == f"demo-deployer-{end}"

@@ -28,7 +28,7 @@ from tests.unit.chart.running import data_of, lay_out, step_in
 NOUNS = tuple(service.removesuffix("-svc") for service in SERVICES)
 PROBED = {"health"}
 """The one port that speaks in the clear: it tells kubelet whether a service is alive and ready, and nothing else."""
-SECURED = {"grpc", "metrics", "clients", "controller", "brokers", "postgres", "https", "management"}
+SECURED = {"grpc", "metrics", "clients", "controller", "brokers", "postgres", "https", "management", "console"}
 
 
 @pytest.fixture(scope="module")
@@ -155,19 +155,23 @@ def test_every_password_is_another_one(rendered: Objects) -> None:
         if kind == "Secret" and name.endswith("-login")
         for password in data_of(rendered, name).values()
     ]
-    assert len(passwords) == len(set(passwords)) == 4 * len(SERVICES) + 6
+    assert len(passwords) == len(set(passwords)) == 4 * len(SERVICES) + 9
     assert all(len(one) == 32 for one in passwords)
 
 
 OTHERS = {
     "demo-kafka": set(),
     "demo-registry": {("demo-registry-login", "kafka")}
-    | {(f"demo-{who}-login", "registry") for who in (*NOUNS, "deployer", "operators")},
+    | {(f"demo-{who}-login", "registry") for who in (*NOUNS, "deployer", "operators", "console")},
     "demo-postgres": {("demo-postgres-login", "superuser")}
     | {(f"demo-{noun}-login", key) for noun in NOUNS for key in ("owner", "database")},
     "demo-operators": {
         ("demo-operators-login", "kafka"),
         ("demo-operators-login", "registry"),
+        ("demo-replay-login", "kafka"),
+    },
+    "demo-console": {
+        *(("demo-console-login", key) for key in ("kafka", "registry", "session")),
         ("demo-replay-login", "kafka"),
     },
     **{f"demo-test-{case}": set[tuple[str, str]]() for case in ("completes", "is-undone")},
@@ -212,7 +216,7 @@ def test_other_passwords_roll_each_pod_that_reads_one_at_its_start(rendered: Obj
     before, after = annotations(rendered), annotations(objects())
     assert before.keys() == after.keys()
     assert {name for name in before if before[name] == after[name]} == set()
-    assert len(before) == len(SERVICES) + 3
+    assert len(before) == len(SERVICES) + 4
 
 
 def test_given_passwords_are_used_and_none_is_made() -> None:

@@ -10,7 +10,7 @@ KAFKA: dict[str, object] = {"kafka.enabled": False, "kafka.external.bootstrapSer
 WHO = {
     **{service: service.removesuffix("-svc") for service in SERVICES},
     **dict.fromkeys(("wait", "registry"), "registry"),
-    "operators": "operators",
+    **{name: name for name in ("operators", "console")},
     "deploy": "deployer",
 }
 """By its container, who logs in to Kafka."""

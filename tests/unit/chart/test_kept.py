@@ -95,6 +95,11 @@ def test_a_certificate_is_made_anew_when_its_time_has_come_or_its_secret_is_gone
     certificate(after, "demo-order-tls").verify_directly_issued_by(authority)
 
 
+def test_the_console_s_secret_stays_so_that_an_upgrade_signs_nobody_out(render: Render, installed: Objects) -> None:
+    before, after = (data_of(one, "demo-console-login")["session"] for one in (installed, render(installed)))
+    assert before == after
+
+
 def test_a_third_of_each_life_is_left_for_an_upgrade_to_come(installed: Objects) -> None:
     for secret, key in (("demo-order-tls", "tls.crt"), ("demo-ca", "ca.crt")):
         found = certificate(installed, secret, key)
@@ -173,7 +178,9 @@ READERS = {
     "registry-login-product": {"Deployment/demo-product-svc"},
     "delivery-database": {"Deployment/demo-delivery-svc"},
     "kafka-operators": {"Deployment/demo-operators"},
-    "kafka-replay": {"Deployment/demo-operators"},
+    "kafka-console": {"Deployment/demo-console"},
+    "kafka-replay": {"Deployment/demo-operators", "Deployment/demo-console"},
+    "registry-login-console": {"Deployment/demo-console"},
     "kafka-deployer": {"Job"},
     "kafka-nobody": set[str](),
 }

@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.chart.rendering import PRODUCTION, SERVICES, TOKENS, Objects, objects, pod_specs
 
-PARTS = (*SERVICES, "kafka", "registry", "postgres", "contracts", "operators", "test")
+PARTS = (*SERVICES, "kafka", "registry", "postgres", "contracts", "operators", "console", "test")
 
 
 class Pod(NamedTuple):
@@ -73,7 +73,7 @@ def rendered() -> Objects:
     return objects()
 
 
-PORTS = (5432, 8443, 9000, 9092, 9093, 9094, 9101, 50051, 50052)
+PORTS = (5432, 8088, 8443, 9000, 9092, 9093, 9094, 9101, 50051, 50052)
 CALLS = {(source, service, 50051) for source in ("operators", "test") for service in SERVICES}
 OPEN = {
     *(
@@ -81,8 +81,9 @@ OPEN = {
         for service in SERVICES
         for server in (("kafka", 9092), ("registry", 8443), ("postgres", 5432))
     ),
-    *((part, "kafka", 9092) for part in ("registry", "operators")),
-    *((part, "registry", 8443) for part in ("contracts", "operators")),
+    *((part, "kafka", 9092) for part in ("registry", "operators", "console")),
+    *((part, "registry", 8443) for part in ("contracts", "operators", "console")),
+    *(("console", service, port) for service in SERVICES for port in (9101, 50051)),
     *(("kafka", "kafka", port) for port in (9093, 9094)),
     ("contracts", "kafka", 9094),
     *CALLS,
@@ -102,7 +103,7 @@ def test_inside_of_a_release_there_are_these_paths_and_no_others(rendered: Objec
 
 
 @pytest.mark.parametrize("who", [STRANGER, NEIGHBOUR, of("order-svc", "elsewhere"), of("order-svc", release="other")])
-@pytest.mark.parametrize("target", ["kafka", "registry", "postgres", "contracts", "operators", "test"])
+@pytest.mark.parametrize("target", ["kafka", "registry", "postgres", "contracts", "operators", "console", "test"])
 def test_a_pod_of_another_namespace_or_of_nobody_reaches_no_server(rendered: Objects, who: Pod, target: str) -> None:
     assert [port for port in PORTS if reaches(rendered, who, of(target), port)] == []
 
@@ -143,6 +144,34 @@ def test_external_servers_and_the_issuer_s_keys_are_reached_at_their_ports() -> 
         19092,
         29092,
     ]
+
+
+INGRESS = Pod("ingress-nginx", {"app": "controller"})
+BY_NAMESPACE = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}]
+
+
+def test_the_console_is_reached_by_those_whom_the_values_name_at_its_port_alone() -> None:
+    opened = objects(values={"console.callers": BY_NAMESPACE})
+    assert [port for port in PORTS if reaches(opened, INGRESS, of("console"), port)] == [8088]
+    for who in (STRANGER, NEIGHBOUR, of("order-svc"), of("operators")):
+        assert [port for port in PORTS if reaches(opened, who, of("console"), port)] == []
+
+
+OIDC = {"console.oidc.issuer": "https://issuer.example:8444/realms/shop", "console.oidc.clientId": "console"}
+
+
+def test_the_console_reaches_the_issuer_at_which_visitors_sign_in_and_no_service_does() -> None:
+    made = objects(values={**TOKENS, **OIDC})
+    assert lets(made, of("console"), STRANGER, 8444, "to")
+    assert not lets(made, of("console"), STRANGER, 443, "to")
+    assert not lets(made, of("order-svc"), STRANGER, 8444, "to")
+
+
+@pytest.mark.parametrize("endpoint", ["http://otel-collector.monitoring:4317", "https://traces.example:4317/otlp"])
+def test_the_services_and_they_alone_reach_a_collector_at_its_port(endpoint: str) -> None:
+    collector, made = Pod("monitoring", {"app": "otel-collector"}), objects(values={"tracing.endpoint": endpoint})
+    assert [part for part in PARTS if reaches(made, of(part), collector, 4317)] == list(SERVICES)
+    assert not lets(objects(), of("order-svc"), collector, 4317, "to")
 
 
 def test_keda_looks_at_kafka_where_a_service_is_scaled_by_lag() -> None:

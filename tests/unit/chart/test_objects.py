@@ -161,7 +161,7 @@ def test_each_logs_in_to_external_servers_as_itself_where_its_secret_has_an_aste
     }
     assert secrets == {
         **{service: f"kafka-{service.removesuffix('-svc')}" for service in SERVICES},
-        **{name: f"kafka-{name}" for name in ("operators", "replay")},
+        **{name: f"kafka-{name}" for name in ("operators", "replay", "console")},
         "deploy": "kafka-deployer",
     }
 

@@ -12,6 +12,7 @@ from tests.unit.chart.rendering import TOKENS, template
 from tools.chart_readme import CHART, values
 
 OUTSIDE = "kafka.enabled=false,kafka.external.bootstrapServers=kafka:9092"
+JWT = "auth.mode=jwt,auth.issuer=i,auth.audience=a,auth.jwksSecret=keys"
 REFUSED = {
     "a-wrong-name": ("services.order.replica=2", "replica"),
     "a-wrong-service": ("services.ordr.replicas=2", "ordr"),
@@ -70,6 +71,30 @@ REFUSED = {
     "a-digest-of-nobody": ("image.digests.ordr=" + "sha256:" + "0" * 64, "there is no service of that name"),
     "no-such-service-type": ("services.order.serviceType=ExternalName", "serviceType"),
     "passwords-of-an-earlier-version": ("postgres.passwordsSecret=mine", "is now logins.existingSecrets"),
+    "a-console-on-a-node-s-port-for-anyone": (
+        "console.serviceType=NodePort",
+        "console.serviceType is NodePort, by which others reach the console, and auth.mode is none",
+    ),
+    "a-public-console-for-anyone": (
+        "console.publicUrl=https://console.shop",
+        "console.publicUrl has no place beside auth.mode=none",
+    ),
+    "sign-in-where-nobody-signs-in": (
+        "console.oidc.issuer=https://issuer.example,console.oidc.clientId=console",
+        "console.oidc.issuer has no place beside auth.mode=none",
+    ),
+    "a-console-that-nobody-reaches": (
+        f"{JWT},console.serviceType=LoadBalancer",
+        "console.callers lets nobody in",
+    ),
+    "half-an-issuer": (
+        f"{JWT},console.oidc.issuer=https://issuer.example",
+        "console.oidc.issuer and console.oidc.clientId must be given together",
+    ),
+    "a-public-console-in-the-clear": ("console.publicUrl=http://console.shop", "publicUrl"),
+    "a-caller-of-no-kind": ("console.callers[0].namespace=ingress", "callers"),
+    "a-collector-at-no-port": ("tracing.endpoint=http://collector", "endpoint"),
+    "more-traces-than-there-are": ("tracing.share=1.5", "share"),
     "min-above-max": ("services.order.autoscaling.min=7", "services.order.autoscaling.min must not be above"),
 }
 
@@ -84,7 +109,15 @@ def test_a_value_that_cannot_be_right_is_refused_by_its_name(case: str) -> None:
 
 @pytest.mark.parametrize(
     "emptied",
-    ["services.order", "auth.mode", "networkPolicies.enabled", "kafka.enabled", "registry.enabled", "postgres.enabled"],
+    [
+        "services.order",
+        "auth.mode",
+        "console.enabled",
+        "networkPolicies.enabled",
+        "kafka.enabled",
+        "registry.enabled",
+        "postgres.enabled",
+    ],
 )
 def test_a_name_with_nothing_behind_it_takes_nothing_away(tmp_path: Path, emptied: str) -> None:
     """Helm forgets a default whose name stands in a file of values with nothing behind it."""
@@ -162,6 +195,13 @@ def test_a_comment_goes_on_over_lines_and_belongs_to_the_value_below() -> None:
     text = "a:\n  # -- The first\n  # of all.\n  b: 1\n  c: 2\n"
     assert [tuple(one) for one in values(text)] == [("a.b", 1, "The first of all.")]
     assert yaml.safe_load(text)["a"]["b"] == 1
+
+
+@pytest.mark.parametrize("name", ["CONSOLE_SECRET", "AUTH_MODE", "KAFKA_SASL_USERNAME", "GRPC_TLS_CA"])
+def test_no_setting_of_the_console_contradicts_what_the_chart_sets_itself(name: str) -> None:
+    refused = template(f"--set=console.settings.{name}=x")
+    assert refused.returncode != 0
+    assert f"console.settings.{name}: the chart sets it itself" in refused.stderr
 
 
 @pytest.mark.parametrize("at", ["serviceDefaults", "services.order"])

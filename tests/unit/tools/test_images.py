@@ -8,7 +8,7 @@ import pytest
 from sagakit.service.manifest import found
 from tools.paths import ROOT
 
-NAMES = {name: f"order-saga/{name.replace('_', '-')}:1.2.3" for name in found(ROOT)}
+NAMES = {name: f"order-saga/{name.replace('_', '-')}:1.2.3" for name in (*found(ROOT), "console_svc")}
 
 
 def program(path: Path, *lines: str) -> str:
