@@ -112,8 +112,14 @@ class Release:
 
     @contextmanager
     def forwarded(self, service: str, port: int) -> Iterator[str]:
-        """Let ``kubectl port-forward`` listen on a free port meanwhile; yield its address."""
-        with self.beside("port-forward", f"service/{NAME}-{service}", f":{port}") as process:
+        """Let ``kubectl port-forward`` lead a free port to a service meanwhile; yield its address."""
+        with self.forwarded_to(f"service/{NAME}-{service}", port) as address:
+            yield address
+
+    @contextmanager
+    def forwarded_to(self, what: str, port: int) -> Iterator[str]:
+        """Let ``kubectl port-forward`` lead a free port to a service or a pod meanwhile; yield its address."""
+        with self.beside("port-forward", what, f":{port}") as process:
             assert process.stdout
             address = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
             assert address

@@ -57,6 +57,6 @@ def test_a_release_on_servers_that_exist_brings_none_and_works(release: Release,
     }
     namespace.install(*(f"--set={name}={value}" for name, value in values.items()))
     assert namespace.get("statefulsets") == []
-    assert len(namespace.get("deployments")) == len(NOUNS) + 1
+    assert len(namespace.get("deployments")) == len(NOUNS) + 2
     assert namespace.restarts() == {}
     namespace.helm("test", NAME, "--timeout", "5m")

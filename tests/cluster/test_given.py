@@ -17,6 +17,7 @@ NOUNS = tuple(service.removesuffix("-svc") for service in SERVICES)
 LOGINS = {
     **dict.fromkeys(NOUNS, ("kafka", "registry", "database", "owner")),
     "operators": ("kafka", "registry"),
+    "console": ("kafka", "registry", "session"),
     "replay": ("kafka",),
     "registry": ("kafka",),
     "deployer": ("registry",),
@@ -50,6 +51,7 @@ def names(namespace: str) -> dict[str, tuple[str, list[str]]]:
         "postgres": ("anything", [f"{NAME}-postgres"]),
         "deployer": ("deployer", []),
         "operators": ("operators", []),
+        "console": ("anything", [f"{NAME}-console"]),
     }
 
 

@@ -13,6 +13,10 @@ REFUSED = {
         "serviceDefaults.serviceType=LoadBalancer",
         f"services.delivery.serviceType is LoadBalancer, {OPEN}",
     ),
+    "the-console": (
+        "console.serviceType=NodePort",
+        "console.serviceType is NodePort, by which others reach the console, and auth.mode is none",
+    ),
     "half-a-setting": (
         "auth.issuer=https://issuer.example",
         "auth.mode is none: auth.issuer has no meaning; set auth.mode=jwt",

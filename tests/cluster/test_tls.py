@@ -31,7 +31,7 @@ def order_svc(release: Release) -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize("part", [*SERVICES, "kafka", "registry", "postgres", "operators"])
+@pytest.mark.parametrize("part", [*SERVICES, "kafka", "registry", "postgres", "operators", "console"])
 def test_each_part_has_its_own_certificate(release: Release, part: str) -> None:
     assert mounted_at_tls(release, part) == {f"{NAME}-{part.removesuffix('-svc')}-tls"}
 
