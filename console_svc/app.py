@@ -59,6 +59,7 @@ def console_of(settings: ConsoleSettings) -> Console:
         settings.console_environment,
         signs_in=settings.auth_mode == "jwt",
         shows_addresses=settings.console_show_addresses == "yes",
+        trace_url=settings.console_trace_url,
     )
     secret = settings.secret()
     return Console(

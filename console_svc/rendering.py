@@ -35,8 +35,11 @@ _KNOWN = {"local": "#475569", "production": "#b91c1c", "prod": "#b91c1c", "stagi
 class Rendering:
     """Writes pages."""
 
-    def __init__(self, environment: str, *, signs_in: bool, shows_addresses: bool) -> None:
-        """Show ``environment`` on each page, whether visitors sign in and out, and postal addresses only if so."""
+    def __init__(self, environment: str, *, signs_in: bool, shows_addresses: bool, trace_url: str | None) -> None:
+        """Show ``environment`` on each page, whether visitors sign in and out, and postal addresses only if so.
+
+        Traces are linked to ``trace_url``, which has ``{trace_id}`` in it; where it is None they are not.
+        """
         masking = Masking(shown=shows_addresses)
         made = Environment(loader=PackageLoader("console_svc"), autoescape=True, undefined=StrictUndefined)
         made.trim_blocks = made.lstrip_blocks = True
@@ -48,6 +51,7 @@ class Rendering:
         made.globals.update(
             environment=environment,
             signs_in=signs_in,
+            trace_url=trace_url,
             asset=asset,
             csrf_field=FIELD,
             between=words.between,

@@ -19,6 +19,7 @@ from sagakit.runtime.urls import is_trustworthy
 _PAIR = ("console_tls_certificate", "console_tls_key")
 _REPLAY = ("console_replay_username", "console_replay_password")
 _OIDC = ("console_oidc_issuer", "console_oidc_client_id")
+_TRACE_URL = re.compile(r"https?://[^\s{}]+\{trace_id\}[^\s{}]*")
 _HOST = re.compile(r"[^\s,/@]+")
 
 
@@ -43,6 +44,10 @@ class ConsoleSettings(CallSettings, ReadingSettings, KafkaSettings, RegistrySett
     )
     console_show_addresses: Literal["yes", "no"] = Field(
         default="no", description="yes shows postal addresses; else dots stand in their place."
+    )
+    console_trace_url: str | None = Field(
+        default=None,
+        description="Where a trace is shown, with {trace_id} in the place of its id; none is linked without.",
     )
     console_tls_certificate: str | None = Field(default=None, description="PEM file; with the key it switches TLS on.")
     console_tls_key: str | None = Field(default=None, description="PEM file of the certificate's private key.")
@@ -93,6 +98,8 @@ class ConsoleSettings(CallSettings, ReadingSettings, KafkaSettings, RegistrySett
             yield f"CONSOLE_OIDC_ISSUER: must be https, or on this machine (it is {self.console_oidc_issuer!r})"
         if self.console_oidc_issuer is not None and self.auth_mode == "none":
             yield "AUTH_MODE: must be jwt, where CONSOLE_OIDC_ISSUER is set (it is 'none')"
+        if self.console_trace_url is not None and not _TRACE_URL.fullmatch(self.console_trace_url):
+            yield f"CONSOLE_TRACE_URL: must be http or https, with {{trace_id}} in it (is {self.console_trace_url!r})"
         yield from problems(self.console_tls_files())
         if not is_loopback(self.console_listen.host):
             yield from self._problems_of_a_public_console()

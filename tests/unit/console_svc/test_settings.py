@@ -45,3 +45,10 @@ def test_a_secret_that_could_be_guessed_is_refused_and_not_told() -> None:
     short = "open sesame"
     told = refused(console_secret=short)
     assert told == "CONSOLE_SECRET: must have at least 32 characters"
+
+
+def test_a_trace_s_address_has_a_place_for_its_id() -> None:
+    for wrong in ("http://127.0.0.1:9411/", "javascript:alert('{trace_id}')", "http://a/{trace_id}/{other}"):
+        assert refused(console_trace_url=wrong).startswith("CONSOLE_TRACE_URL: must be http or https, with {trace_id}")
+    right = "https://traces.shop/trace/{trace_id}?light"
+    assert ConsoleSettings.model_validate({**SERVERS, "console_trace_url": right}).console_trace_url == right
