@@ -106,7 +106,7 @@ def test_who_pastes_one_sees_the_saga_of_an_order_and_its_messages(browser: http
     assert "staging" in overview.text
 
     def completed() -> None:
-        assert "COMPLETED" in browser.get(f"/sagas/{order}").text
+        assert 's-completed">completed<' in browser.get(f"/sagas/{order}").text
 
     eventually(completed, 60, every=1)
     messages = browser.get(f"/sagas/{order}/messages").text
