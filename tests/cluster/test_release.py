@@ -104,7 +104,7 @@ def scale_out_and_in(release: Release) -> None:
 def renew_certificates(release: Release) -> None:
     """Have every certificate made anew, as the docs say, and wait until Kafka has taken its own."""
     begun = release.started("kafka")
-    parts = (*NOUNS, "kafka", "registry", "postgres", "deployer", "operators")
+    parts = (*NOUNS, "kafka", "registry", "postgres", "deployer", "operators", "console")
     release.kubectl("delete", "secret", *(f"{NAME}-{part}-tls" for part in parts))
     release.upgrade()
 
@@ -117,7 +117,7 @@ def renew_certificates(release: Release) -> None:
 
 def change_passwords(release: Release) -> None:
     """Have the passwords of every part made anew, as the docs say."""
-    parts = (*NOUNS, "registry", "postgres", "deployer", "operators", "replay")
+    parts = (*NOUNS, "registry", "postgres", "deployer", "operators", "console", "replay")
     before = release.secret(f"{NAME}-order-login")
     release.kubectl("delete", "secret", *(f"{NAME}-{part}-login" for part in parts))
     release.upgrade()

@@ -63,7 +63,7 @@ def renew(release: Release, part: str, port: int, shown: Callable[[str], int | N
     eventually(is_served, TAKEN_SECONDS, every=5)
 
 
-@pytest.mark.parametrize(("part", "port"), [("order-svc", 50051), ("registry", 8443)])
+@pytest.mark.parametrize(("part", "port"), [("order-svc", 50051), ("registry", 8443), ("console", 8088)])
 def test_a_renewed_certificate_is_served_without_a_restart(release: Release, part: str, port: int) -> None:
     begun = release.started(part)
     renew(release, part, port)
