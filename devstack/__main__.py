@@ -21,7 +21,12 @@ from devstack.stack import Stack, Tell
 
 _NOTHING_RUNS = "Nothing runs; make up starts everything."
 _CLOSED = "Closed (SECURE=1): callers need TLS and a token, which lie in {folder}; docs/closed-stack.md says how."
-_SHOWS = {"console": "  shows orders and sagas to a browser", "prometheus": "  watches the services: /api/v1/alerts"}
+_SHOWS = {
+    "console": "  shows orders and sagas to a browser",
+    "prometheus": "  watches the services: /api/v1/alerts",
+    "zipkin": "  shows traces to a browser",
+    "collector": "  takes the services' spans",
+}
 _FIRST_ORDER = ".venv/bin/ordersaga order create --user 1 --product 1 --price 10000 --watch"
 
 

@@ -26,6 +26,8 @@ _KAFKA = ("org.apache.kafka", "kafka_2.13", "4.4.0")
 _LOGGING = "org.slf4j:slf4j-simple:1.7.36:jar"
 _LOOK_SECONDS = 0.2
 _REGISTRY = "io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all"
+_ZIPKIN = "io.zipkin:zipkin-server:3.6.1:jar:slim"
+"""Zipkin with its pages and its storage in memory, but without what reads queues."""
 _DATABASE = "io.zonky.test.postgres:embedded-postgres-binaries-{}:18.6.0:jar"
 """PostgreSQL built with TLS, for the machines that it is built for."""
 _MACHINES = ("linux-amd64", "linux-arm64v8", "darwin-arm64v8")
@@ -54,7 +56,7 @@ def kafka_classpath(progress: Callable[[str], None]) -> str:
         DevstackError: something cannot be fetched, or is not what the lock says.
     """
     with alone("kafka", progress):
-        others = {_REGISTRY, *map(_DATABASE.format, _MACHINES)}
+        others = {_REGISTRY, _ZIPKIN, *map(_DATABASE.format, _MACHINES)}
         return ":".join(map(str, _fetch([d for d in locked() if d.coordinate not in others], progress)))
 
 
@@ -72,6 +74,17 @@ def registry_folder(progress: Callable[[str], None]) -> Path:
             progress("unpacking")
             _unpack(archive, folder)
     return folder
+
+
+def zipkin_archive(progress: Callable[[str], None]) -> Path:
+    """Return the archive of Zipkin, fetching it where it is not in the cache.
+
+    Raises:
+        DevstackError: it cannot be fetched, or is not what the lock says.
+    """
+    with alone("zipkin", progress):
+        (archive,) = _fetch([download for download in locked() if download.coordinate == _ZIPKIN], progress)
+        return archive
 
 
 def database_archive(machine: str, progress: Callable[[str], None]) -> tuple[Path, str]:
@@ -189,7 +202,7 @@ def _lock() -> None:
     group, artifact, version = _KAFKA
     model = Model(context.project(group, artifact).at_version(version).pom(), context)
     resolved, _ = model.dependencies()
-    coordinates = [f"{group}:{artifact}:{version}:jar", _LOGGING, _REGISTRY, *map(_DATABASE.format, _MACHINES)]
+    coordinates = [f"{group}:{artifact}:{version}:jar", _LOGGING, _REGISTRY, _ZIPKIN, *map(_DATABASE.format, _MACHINES)]
     coordinates += [f"{d.groupId}:{d.artifactId}:{d.version}:{d.type}" for d in resolved]
     lines = ["# What devstack downloads: sha256, bytes, Maven coordinate. Written by `python -m devstack.downloads`."]
     for coordinate in sorted(coordinates):

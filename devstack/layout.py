@@ -26,7 +26,8 @@ _HIGHEST_PORT = 65535
 # server that is down would otherwise get that very port one day, and connect to itself.
 _FREE_PORTS = range(20_000, 32_768)
 _CONSOLE_PORT = 8088
-_SERVERS = ("kafka", "registry", "postgres", "prometheus")
+_SERVERS = {"kafka": 0, "registry": 0, "postgres": 0, "prometheus": 0, "collector": 0, "zipkin": 9411}
+"""The ports of servers; any one that is free, where people do not type it."""
 _PASSABLE = 0o755
 _LOOK_SECONDS = 0.5
 """How often to look whether a port has become free."""
@@ -50,7 +51,7 @@ class Layout:
     secure: bool = False
     """Whether `up` starts everything closed: TLS, logins, ACLs."""
     observe: bool = False
-    """Whether `up` starts a Prometheus beside everything."""
+    """Whether `up` starts a Prometheus and a viewer of traces beside everything."""
     databases_apart: bool = False
     """Whether each service's database has a server of its own, so that one can fail while the others go on."""
 
@@ -65,7 +66,7 @@ class Layout:
             data=Path(os.environ.get("DEVSTACK_DATA") or ROOT / ".devstack").absolute(),
             grpc_ports={name: _port(grpc_variable(name), one.grpc_port) for name, one in MANIFESTS.items()},
             metrics_ports={name: _port(metrics_variable(name), one.metrics_port) for name, one in MANIFESTS.items()},
-            server_ports={name: _port(f"{name.upper()}_PORT", 0) for name in _SERVERS},
+            server_ports={name: _port(f"{name.upper()}_PORT", port) for name, port in _SERVERS.items()},
             console_port=_port("CONSOLE_PORT", _CONSOLE_PORT),
             uses_environment=True,
             secure=bool(os.environ.get("SECURE")),

@@ -10,6 +10,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from ordersaga_client import token_in_file, with_token
 
+from devstack.collector import Collector
 from devstack.layout import MANIFESTS, ROOT, Layout, choose_port, grpc_variable, metrics_variable
 from devstack.processes import ManagedProcess
 from devstack.security import Security
@@ -42,7 +43,7 @@ class Service(Server):
         name = module if beside is None else f"{module}-2"
         super().__init__(ManagedProcess(state, name, layout.logs / f"{name}.log", service=True), _STOP_SECONDS)
         self._beside, self._login = beside, login
-        self._security = Security(layout, state)
+        self._security, self._collector = Security(layout, state), Collector(layout, state)
         self._wanted_grpc = layout.grpc_ports.get(self.name, 0)
         self._wanted_metrics = layout.metrics_ports.get(self.name, 0)
 
@@ -75,7 +76,7 @@ class Service(Server):
 
     def is_current(self, dsn: str, bootstrap: str, registry_url: str) -> bool:
         """Say whether it runs the code of now, on these servers, so that `launch` leaves it alone."""
-        servers = {"dsn": dsn, "bootstrap": bootstrap, "registry": registry_url}
+        servers = {"dsn": dsn, "bootstrap": bootstrap, "registry": registry_url, "tracing": self._collector.settings}
         on_these = all(self.record.get(name) == address for name, address in servers.items())
         return self.pid is not None and on_these and not self.is_stale
 
@@ -115,7 +116,7 @@ class Service(Server):
         """
         if self.is_current(dsn, bootstrap, registry_url):
             return
-        servers = {"dsn": dsn, "bootstrap": bootstrap, "registry": registry_url}
+        servers = {"dsn": dsn, "bootstrap": bootstrap, "registry": registry_url, "tracing": self._collector.settings}
         self.stop()  # where it runs older code, or on servers that have moved
         port, metrics = self._choose_ports(quiet)
         addresses = {"grpc": f"127.0.0.1:{port}", "metrics": f"127.0.0.1:{metrics}"}
@@ -127,6 +128,7 @@ class Service(Server):
         environment = {
             **os.environ,
             "LOG_FORMAT": "json",
+            **self._collector.settings,
             **settings,
             **self._security.service_settings(self.module),
             **(extra_env or {}),

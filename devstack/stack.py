@@ -19,9 +19,10 @@ from devstack.contracts import deploy_contracts, make_room_for_registry
 from devstack.errors import DevstackError, in_one_line
 from devstack.kafka import Kafka
 from devstack.layout import Layout, keep_loopback_off_proxies, make_passable
+from devstack.observer import Observer
+from devstack.observers import Observers
 from devstack.postgres import Postgres
 from devstack.progress import READY
-from devstack.prometheus import Prometheus
 from devstack.registry import Registry
 from devstack.security import Security
 from devstack.server import Server
@@ -55,11 +56,11 @@ class Stack:
             name: Postgres(layout, self._state, name) if layout.databases_apart else self.postgres for name in NAMES
         }
         """The server of each service's database."""
+        self.observers = Observers(layout, self._state)
+        """What watches the stack; `up` starts it where the layout asks for it."""
         self._services = {name: self._service(name) for name in NAMES}
         self.console = Console(layout, self._state)
         """What shows the stack to a browser; `up` starts it where the layout gives it a port."""
-        self.prometheus = Prometheus(layout, self._state)
-        """What watches the stack; `up` starts it where the layout asks for it."""
         self._replicas: list[Service] = []
 
     @classmethod
@@ -91,7 +92,7 @@ class Stack:
     def parts(self) -> list[Server]:
         """Every part, in the order of starting."""
         servers = [*self.database_servers, self.kafka, self.registry]
-        return [*servers, *self._services.values(), *self._replicas, *self.consoles, *self.observers]
+        return [*servers, *self._services.values(), *self._replicas, *self.consoles, *self.observers.parts]
 
     @property
     def database_servers(self) -> list[Postgres]:
@@ -116,17 +117,13 @@ class Stack:
             **{f"{name.upper()}_METRICS": service.metrics for name, service in self._services.items()},
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
             "SCHEMA_REGISTRY_URL": self.registry_url,
+            **self.observers.console_settings,
         }
 
     @property
     def consoles(self) -> list[Console]:
         """The console, where `up` starts one."""
         return [] if self._layout.console_port is None else [self.console]
-
-    @property
-    def observers(self) -> list[Prometheus]:
-        """Prometheus, where `up` starts it, or did so before."""
-        return [self.prometheus] if self._layout.observe or self.prometheus.pid is not None else []
 
     @property
     def _restartable(self) -> dict[str, Service | Console]:
@@ -212,7 +209,7 @@ class Stack:
         if not self._layout.data.exists():
             return
         with self._locked():
-            ours = [*self.observers, self.console, *self._services.values(), *self._replicas]
+            ours = [*self.observers.parts, self.console, *self._services.values(), *self._replicas]
             with ThreadPoolExecutor() as pool:
                 list(pool.map(lambda part: self._stop(part, tell), ours))
             for part in (self.registry, self.kafka, *self.database_servers):
@@ -314,8 +311,10 @@ class _Start:
             service.check_ports(partial(self._tell, service.name))
         for console in self._stack.consoles:
             console.check_port(partial(self._tell, console.name))
+        for observer in self._stack.observers.parts:
+            observer.check_port(partial(self._tell, observer.name))
         archive = self._pool.submit(self._stack.registry.prepare, partial(self._tell, "registry"))
-        built = [self._pool.submit(one.prepare, partial(self._tell, one.name)) for one in self._stack.observers]
+        built = [self._pool.submit(one.prepare, partial(self._tell, one.name)) for one in self._stack.observers.parts]
         databases = self._pool.submit(self._start_databases)
         kafka = self._pool.submit(self._start, self._stack.kafka)
         _wait_for(archive, databases, kafka, *built)
@@ -323,6 +322,7 @@ class _Start:
             make_room_for_registry(self._stack.security, self._stack.bootstrap)
         self._stack.registry.launch(self._stack.bootstrap)
         registry = self._pool.submit(self._start, self._stack.registry)
+        self._stack.observers.launch_viewer()
         for service in services:  # they wait for topics and schemas by themselves
             dsn = self._stack.databases[service.name].dsn(service.name)
             servers = dsn, self._stack.bootstrap, self._stack.registry_url
@@ -332,14 +332,12 @@ class _Start:
         for console in self._stack.consoles:
             self._tell(console.name, "starting")
             console.launch(self._stack.console_asks)
-        for observer in self._stack.observers:
-            self._tell(observer.name, "starting")
-            observer.launch({service.name: service.metrics for service in services})
+        self._stack.observers.launch_prometheus({service.name: service.metrics for service in services})
         _wait_for(registry)
         self._tell(CONTRACTS, "making topics, registering schemas")
         deploy_contracts(self._stack.security, self._stack.bootstrap, self._stack.registry_url)
         self._tell(CONTRACTS, READY)
-        parts: list[Service | Console | Prometheus] = [*services, *self._stack.consoles, *self._stack.observers]
+        parts: list[Service | Console | Observer] = [*services, *self._stack.consoles, *self._stack.observers.parts]
         _wait_for(*(self._pool.submit(self._wait_ready, part) for part in parts))
 
     def _start(self, server: Server) -> None:
@@ -364,7 +362,7 @@ class _Start:
                 raise DevstackError(f"{name}'s database cannot be migrated: {in_one_line(error)}") from error
         self._tell(postgres.name, READY)
 
-    def _wait_ready(self, service: Service | Console | Prometheus) -> None:
+    def _wait_ready(self, service: Service | Console | Observer) -> None:
         service.wait_ready()
         self._tell(service.name, READY)
 

@@ -24,7 +24,7 @@ FIRST_BUILD_SECONDS = 2700
 @pytest.fixture
 def observed(breakable: Stack) -> Iterator[Stack]:
     """The stack with an orchestrator in a hurry, and a Prometheus that reads it."""
-    prometheus = breakable.prometheus
+    prometheus = breakable.observers.prometheus
     with hurried(breakable):
         prometheus.launch({name: breakable.service(name).metrics for name in NAMES})
         try:
@@ -56,7 +56,7 @@ def read(prometheus: Prometheus) -> set[str]:
 def test_all_services_are_read_and_stuck_sagas_raise_an_alert_until_their_participant_is_back(
     observed: Stack, shop: Shop
 ) -> None:
-    prometheus = observed.prometheus
+    prometheus = observed.observers.prometheus
 
     def all_are_read() -> None:
         assert read(prometheus) == set(NAMES)
@@ -88,4 +88,4 @@ def test_prometheus_understands_what_each_panel_of_a_dashboard_asks(observed: St
     for panel in panels:
         for target in panel["targets"]:
             expression = target["expr"].replace("$__rate_interval", "1m").replace("$namespace", ".*")
-            assert asked(observed.prometheus, "query", query=expression)["resultType"] in {"vector", "scalar"}
+            assert asked(observed.observers.prometheus, "query", query=expression)["resultType"] in {"vector", "scalar"}

@@ -9,7 +9,7 @@ def test_every_download_is_pinned_by_checksum_size_and_version() -> None:
     for download in locked():
         assert re.fullmatch(r"[0-9a-f]{64}", download.sha256), download
         assert download.size > 0
-        assert re.fullmatch(r"[\w.-]+:[\w.-]+:[\w.-]+:(jar|tar\.gz)(:all)?", download.coordinate), download
+        assert re.fullmatch(r"[\w.-]+:[\w.-]+:[\w.-]+:(jar|tar\.gz)(:all|:slim)?", download.coordinate), download
 
 
 def test_kafka_s_clients_are_of_kafka_s_own_version() -> None:

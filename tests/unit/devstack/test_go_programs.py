@@ -1,11 +1,13 @@
-"""Prometheus' programs: built once, and what is said where they cannot be."""
+"""What Go builds is built once; and what is said where it cannot be."""
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from devstack.errors import DevstackError
-from devstack.go_programs import MODULE, VERSION, built
+from devstack.go_programs import BUILDER, COLLECTOR_VERSION, MODULE, VERSION, built, built_collector
 from devstack.server import quiet
 
 
@@ -42,3 +44,13 @@ def test_what_go_said_is_said_and_the_next_try_builds_it(tools: Path) -> None:
         built("prometheus", quiet)
     go(tools, 'touch "$GOBIN/prometheus"')
     assert built("prometheus", quiet).is_file()
+
+
+def test_the_collector_is_built_once_of_parts_whose_versions_are_named(tools: Path) -> None:
+    go(tools, f'echo "$1 $2" >>{tools}/asked; cp "$4" {tools}/parts; touch "$(dirname "$4")/collector"')
+    assert built_collector(quiet) == built_collector(quiet)
+    assert (tools / "asked").read_text() == f"run {BUILDER}@{COLLECTOR_VERSION}\n"
+    parts = yaml.safe_load((tools / "parts").read_text())
+    modules = [part["gomod"] for kind in ("receivers", "exporters", "providers") for part in parts[kind]]
+    assert [bool(re.fullmatch(r"\S+ v\d+\.\d+\.\d+", module)) for module in modules] == [True] * 3
+    assert [path.name for path in built_collector(quiet).parent.iterdir()] == ["collector"]
