@@ -35,5 +35,6 @@ FROM shared
 ARG SERVICE
 LABEL org.opencontainers.image.description="$SERVICE of Order Saga"
 COPY $SERVICE $SERVICE
-ENV SERVICE=$SERVICE
+ARG VERSION=unknown
+ENV SERVICE=$SERVICE SERVICE_VERSION=$VERSION
 ENTRYPOINT ["/bin/sh", "-c", "exec python -m \"$SERVICE\" \"$@\"", "service"]

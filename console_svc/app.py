@@ -18,6 +18,7 @@ from console_svc import (
     live,
     orders,
     overview,
+    product,
     products,
     saga,
     saga_messages,
@@ -39,8 +40,8 @@ from console_svc.visitors import Sessions
 
 LARGEST_BODY = 65_536
 PAGES = (
-    overview.PAGE, sagas.PAGE, bulk.PAGE, saga.PAGE, saga_messages.PAGE, orders.PAGE, products.PAGE, letters.PAGE,
-    letters.ONE, job.PAGE, system.PAGE,
+    overview.PAGE, sagas.PAGE, bulk.PAGE, saga.PAGE, saga_messages.PAGE, orders.PAGE, products.PAGE, product.PAGE,
+    letters.PAGE, letters.ONE, job.PAGE, system.PAGE,
 )  # fmt: skip
 ACTIONS = (*saga.ACTIONS, *bulk.ACTIONS, *orders.ACTIONS, *products.ACTIONS, *letters.ACTIONS)
 

@@ -13,6 +13,7 @@ from ordersaga_client import token_in_file, with_token
 from devstack.collector import Collector
 from devstack.layout import MANIFESTS, ROOT, Layout, choose_port, grpc_variable, metrics_variable
 from devstack.processes import ManagedProcess
+from devstack.revision import version
 from devstack.security import Security
 from devstack.server import Progress, Server, quiet
 from devstack.state import State
@@ -129,6 +130,7 @@ class Service(Server):
             **os.environ,
             "LOG_FORMAT": "json",
             **self._collector.settings,
+            "SERVICE_VERSION": version(),
             **settings,
             **self._security.service_settings(self.module),
             **(extra_env or {}),

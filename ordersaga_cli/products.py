@@ -1,4 +1,4 @@
-"""``ordersaga product``: list and show products, add to their stock, make new ones."""
+"""``ordersaga product``: list and show products and what moved their stock, add to it, make new ones."""
 
 import uuid
 
@@ -17,7 +17,7 @@ _PAGE = 500
 
 @click.group(cls=Group)
 def product() -> None:
-    """Products: list, show, restock, create."""
+    """Products: list, show, movements, restock, create."""
 
 
 @product.command(
@@ -49,7 +49,7 @@ def list_(*, limit: int, as_json: bool, product_svc: str) -> None:
 @product.command(
     "show",
     examples=["ordersaga product show 1", "ordersaga product show 1 --json"],
-    then="`ordersaga product restock ID --quantity N` adds to its stock.",
+    then="`ordersaga product movements ID` shows what moved its stock; `ordersaga product restock ID` adds to it.",
 )
 @click.argument("product_id", type=ID, metavar="ID")
 @json_option
@@ -62,6 +62,44 @@ def show_(*, product_id: int, as_json: bool, product_svc: str) -> None:
         show.document(found)
     else:
         show.facts(found.product)
+
+
+@product.command(
+    examples=["ordersaga product movements 1", "ordersaga product movements 1 --limit 10 --json"],
+    then="`ordersaga saga show ORDER` shows how an order's came about.",
+)
+@click.argument("product_id", type=ID, metavar="ID")
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most this many.")
+@json_option
+@service_option(PRODUCT_SVC)
+def movements(*, product_id: int, limit: int, as_json: bool, product_svc: str) -> None:
+    """List what has changed a product's stock, or was refused to, the newest first."""
+    with product_service(product_svc) as products:
+        found = _movements(products, product_id, limit)
+    if as_json:
+        show.document(found)
+        return
+    print_table(
+        ("order", "change", "quantity", "what", Column("when", 1)),
+        (
+            (
+                one.order_id or "",
+                f"{one.change:+}",
+                one.quantity,
+                _what(one),
+                f"{show.span(show.since(one.create_time))} ago",
+            )
+            for one in found.movements
+        ),
+    )
+    if found.next_page_token:
+        show.say(f"There are more than --limit {limit}.")
+
+
+def _what(movement: pb.Movement) -> str:
+    if not movement.order_id:
+        return "restocked"
+    return "undone" if movement.undone else movement.refusal or "taken"
 
 
 @product.command(
@@ -118,4 +156,17 @@ def _list(products: ProductServiceStub, limit: int) -> pb.ListProductsResponse:
         found.products.extend(page.products)
         found.next_page_token = page.next_page_token
         if not page.next_page_token or len(found.products) >= limit:
+            return found
+
+
+def _movements(products: ProductServiceStub, product_id: int, limit: int) -> pb.ListMovementsResponse:
+    """Do as `_list` does, with the movements of one product."""
+    found = pb.ListMovementsResponse()
+    while True:
+        size = min(_PAGE, limit - len(found.movements))
+        request = pb.ListMovementsRequest(product_id=product_id, page_size=size, page_token=found.next_page_token)
+        page = products.ListMovements(request, timeout=CALL_SECONDS)
+        found.movements.extend(page.movements)
+        found.next_page_token = page.next_page_token
+        if not page.next_page_token or len(found.movements) >= limit:
             return found

@@ -9,6 +9,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Identity,
+    Index,
     MetaData,
     Table,
     Text,
@@ -52,6 +53,14 @@ stock_movements = Table(
 )
 """A row for each order ever heard of: it makes taking stock, and giving it back, harmless to repeat."""
 
+# For the list of what has moved a product's stock. Nothing in it changes, so an undo changes no index.
+Index(
+    "stock_movements_by_product",
+    stock_movements.c.product_id,
+    stock_movements.c.create_time,
+    stock_movements.c.order_id,
+)
+
 restocks = Table(
     "restocks",
     TABLES,
@@ -62,6 +71,8 @@ restocks = Table(
     Column("create_time", _TIME, nullable=False, server_default=func.now()),
     CheckConstraint("quantity <= 1000000000", name="restocks_limits"),
 )
+
+Index("restocks_by_product", restocks.c.product_id, restocks.c.create_time, restocks.c.restock_id)
 
 for table in (consumed_offsets, installation):
     table.to_metadata(TABLES)

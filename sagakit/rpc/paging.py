@@ -1,4 +1,4 @@
-"""Pages by keyset (AIP-158): a token holds the last id of its page, and belongs to one list with one set of filters.
+"""Pages by keyset (AIP-158): a token holds the last key of its page, and belongs to one list with one set of filters.
 
 A page has limits in entries and in bytes, because a gRPC client takes answers of at most 4 MiB by default.
 """
@@ -39,14 +39,25 @@ def one_page(entries: Iterable[Entry], size: int) -> tuple[list[Entry], bool]:
     return page, False
 
 
-def next_page_token(listing: str, filters: object, last_id: int) -> str:
-    """Return the token of the page after ``last_id`` of ``listing`` with ``filters`` (anything with a stable repr)."""
-    content = json.dumps([_fingerprint(listing, filters), last_id], separators=(",", ":"))
+def next_page_token(listing: str, filters: object, *last: int) -> str:
+    """Return the token of the page after the key ``last`` of ``listing``.
+
+    A key is an id, or several numbers where a list is ordered by more; ``filters`` is anything with a stable repr.
+    """
+    content = json.dumps([_fingerprint(listing, filters), *last], separators=(",", ":"))
     return base64.urlsafe_b64encode(content.encode()).decode()
 
 
 def last_id(listing: str, filters: object, token: str, field: str = "page_token") -> int | None:
-    """Return the id after which the page of ``token`` begins; None for the first page.
+    """Return the id after which the page of ``token`` begins; None for the first page. Raises what `last_key` does."""
+    key = last_key(listing, filters, token, 1, field)
+    return key[0] if key else None
+
+
+def last_key(
+    listing: str, filters: object, token: str, numbers: int, field: str = "page_token"
+) -> tuple[int, ...] | None:
+    """Return the key, of so many ``numbers``, after which the page of ``token`` begins; None for the first page.
 
     ``field`` is the request's field that holds the token.
 
@@ -56,13 +67,14 @@ def last_id(listing: str, filters: object, token: str, field: str = "page_token"
     if not token:
         return None
     try:
-        fingerprint, last = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+        fingerprint, *last = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, TypeError):
-        fingerprint, last = None, None
-    if fingerprint != _fingerprint(listing, filters) or type(last) is not int or not 0 <= last < 2**63:
+        fingerprint, last = None, []
+    is_key = len(last) == numbers and all(type(one) is int and 0 <= one < 2**63 for one in last)
+    if fingerprint != _fingerprint(listing, filters) or not is_key:
         text = "must be the next_page_token of an earlier answer to the same request with the same filters"
         raise InvalidArgument(Violation(field, text))
-    return last
+    return tuple(last)
 
 
 def _fingerprint(listing: str, filters: object) -> str:

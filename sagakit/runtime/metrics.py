@@ -45,6 +45,7 @@ TLS_FILES_CHANGED = Counter(
     "Times that TLS files had changed, by who uses them and outcome.",
     ["of", "outcome"],
 )
+BUILD = Gauge("sagakit_build_info", "1, with what the service was built from.", ["version", "revision"])
 READY = Gauge("sagakit_ready", "1 where the service is ready.")
 
 

@@ -29,6 +29,10 @@ class Report:
     """Messages parked since it was started."""
     outbox: int | None = None
     """Rows in its outbox at the last count; None where it has none."""
+    version: str = ""
+    """What it was built from; empty where it does not say."""
+    revision: str = ""
+    """The revision of that; empty where it does not say."""
 
 
 def read_report(name: str, address: str, context: ssl.SSLContext | None) -> Report:
@@ -43,6 +47,7 @@ def read_report(name: str, address: str, context: ssl.SSLContext | None) -> Repo
     values = {sample.name: sample.value for sample in samples}
     since = values.get("sagakit_consumer_halted_since_seconds")
     reasons = [s.labels["reason"] for s in samples if s.name == "sagakit_consumer_halted_reason"]
+    build = next((sample.labels for sample in samples if sample.name == "sagakit_build_info"), {})
     ready, outbox = values.get("sagakit_ready") == 1, values.get("sagakit_outbox_rows")
     return Report(
         name,
@@ -53,5 +58,7 @@ def read_report(name: str, address: str, context: ssl.SSLContext | None) -> Repo
         reason=reasons[0] if reasons else None if ready else _NOT_READY,
         held_back=int(values.get("sagakit_messages_held_back") or 0),
         outbox=None if outbox is None else int(outbox),
+        version=build.get("version", ""),
+        revision=build.get("revision", ""),
         dead_letters=int(sum(s.value for s in samples if s.name == "sagakit_dead_letters_total")),
     )

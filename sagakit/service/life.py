@@ -130,6 +130,8 @@ def main(
     except ValueError as error:
         log.critical("cannot trace", reason=str(error))
         sys.exit(2)
+    version, _, revision = read.service_version.partition("+")
+    metrics.BUILD.labels(version, revision).set(1)
     _let_threads_finish()
     ended = uvloop.run(_Running(manifest, read, wire).run())
     tracing.end()

@@ -47,6 +47,12 @@ class ServiceSettings(RpcSettings, KafkaSettings, RegistrySettings, DatabaseSett
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="auto is console on a terminal and json elsewhere."
     )
+    service_version: str = Field(
+        default="unknown",
+        min_length=1,
+        max_length=100,
+        description="What it was built from, told in its metrics: a version, perhaps with + and a revision.",
+    )
     consumer_batch_size: int = Field(
         default=500, ge=1, le=10_000, description="Most messages handled in one transaction."
     )

@@ -161,6 +161,7 @@ def test_every_method_can_be_called(grpcurl: Grpcurl, shop: Shop, completed: dic
             "GetProduct": product,
             "ListProducts": {},
             "RestockProduct": {**product, "quantity": "1"},
+            "ListMovements": {**product, "pageSize": 1},
         },
         "delivery_svc": {"GetDelivery": order, "ListDeliveries": {"pageSize": 1}},
         "orchestrator_svc": {

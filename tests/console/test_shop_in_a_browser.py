@@ -4,6 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from devstack.revision import version
 from devstack.stack import Stack
 from tests.support.shop import Shop, new_user
 
@@ -41,10 +42,29 @@ def test_a_product_is_added_and_restocked_and_its_stock_is_live(page: Page, shop
         expect(page.locator(f"#product-{product}")).to_contain_text("14")
 
 
+def test_a_product_s_page_shows_what_moved_its_stock_and_goes_on_live(page: Page, shop: Shop) -> None:
+    product = shop.product(stock=10)
+    taken, dear = shop.final(shop.place(product, quantity=3)), shop.final(shop.place(product, price=1))
+    page.goto(f"/products/{product}")
+    rows = page.locator("#live_movements tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(0)).to_contain_text("refused, PRICE_CHANGED")
+    expect(rows.nth(1).locator("[data-label=change]")).to_have_text("-3")
+    expect(rows.nth(2)).to_contain_text("restocked")
+    expect(page.locator("#live_product")).to_contain_text("7")
+    undone = shop.final(shop.place(product, address="PO Box 42"))
+    expect(page.locator(f"#movement-{undone.order_id}")).to_contain_text("undone")
+    page.get_by_role("link", name=str(taken.order_id), exact=True).click()
+    expect(page).to_have_url(re.compile(f"/sagas/{taken.order_id}$"))
+    assert dear.order_id > taken.order_id
+
+
 def test_the_system_page_says_which_service_is_not_ready_and_why(page: Page, breakable: Stack) -> None:
     page.goto("/system")
     expect(page.locator("#service-delivery_svc")).to_contain_text("ready")
     expect(page.locator("#service-order_svc [data-label=outbox]")).to_have_text("0")
+    expect(page.locator("#service-order_svc [data-label=version]")).to_contain_text(version().partition("+")[0])
+    expect(page.locator("#service-order_svc [data-label=version]")).to_contain_text(version().partition("+")[2])
     expect(page.locator("#live_topics")).to_contain_text("create-delivery-command")
     expect(page.locator("#connection")).to_have_text("live")
     breakable.service("delivery_svc").stop()

@@ -23,7 +23,7 @@ API = {  # a service need not have one
 }
 RPCS = {
     "order_svc": ["CancelOrder", "CreateOrder", "CreateOrders", "GetOrder", "ListOrders", "WatchOrder"],
-    "product_svc": ["CreateProduct", "GetProduct", "ListProducts", "RestockProduct"],
+    "product_svc": ["CreateProduct", "GetProduct", "ListMovements", "ListProducts", "RestockProduct"],
     "delivery_svc": ["GetDelivery", "ListDeliveries"],
     "orchestrator_svc": [
         "CancelSaga",

@@ -48,6 +48,7 @@ def calls(shop: Shop) -> dict[str, Callable[[], object]]:
             shop.products.RestockProduct,
             product_pb2.RestockProductRequest(product_id=1, quantity=1),
         ),
+        "ListMovements": (shop.products.ListMovements, product_pb2.ListMovementsRequest(product_id=1)),
         "GetDelivery": (shop.deliveries.GetDelivery, delivery_pb2.GetDeliveryRequest(delivery_id=1)),
         "ListDeliveries": (shop.deliveries.ListDeliveries, delivery_pb2.ListDeliveriesRequest()),
         "GetSaga": (shop.sagas.GetSaga, orchestrator_pb2.GetSagaRequest(**order)),

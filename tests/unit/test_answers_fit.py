@@ -72,6 +72,7 @@ def test_these_are_all() -> None:
     assert set(LISTS) == {
         "ListOrdersResponse",
         "ListProductsResponse",
+        "ListMovementsResponse",
         "ListDeliveriesResponse",
         "ListSagasResponse",
         "GetSagaResponse",

@@ -16,6 +16,7 @@ TABLE = {
     "orders:write": {"CreateOrder", "CreateOrders", "CancelOrder"},
     "products:read": {"GetProduct", "ListProducts"},
     "products:write": {"CreateProduct", "RestockProduct"},
+    "movements:read": {"ListMovements"},
     "deliveries:read": {"GetDelivery", "ListDeliveries"},
     "sagas:read": {"GetSaga", "ListSagas", "CountSagas", "WatchSagas", "GetSagaDeclaration"},
     "sagas:operate": {"RetrySaga", "RetrySagas", "CancelSaga", "CancelSagas"},

@@ -28,7 +28,7 @@ def test_these_are_the_commands() -> None:
     assert list(ALL) == [
         "order create", "order get", "order watch", "order cancel", "order list",
         "saga list", "saga show", "saga retry", "saga cancel", "saga watch", "saga top",
-        "product list", "product show", "product restock", "product create",
+        "product list", "product show", "product movements", "product restock", "product create",
         "delivery list", "delivery show",
         "dlq list", "dlq show", "dlq replay", "dlq drop",
         "topics", "claim", "schemas check", "schemas register", "status", "token",

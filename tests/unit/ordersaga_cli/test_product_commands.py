@@ -62,6 +62,23 @@ def test_a_product_that_is_not_there_is_answered_with_one_sentence() -> None:
     )
 
 
+def test_movements_say_what_each_order_and_each_restock_has_changed() -> None:
+    movements = [
+        pb.Movement(order_id=42, quantity=3, change=-3),
+        pb.Movement(order_id=41, quantity=2, undone=True),
+        pb.Movement(order_id=40, quantity=9, refusal="OUT_OF_STOCK"),
+        pb.Movement(quantity=5, change=5),
+    ]
+    result, services = ask("product movements 7 --limit 4", ListMovements=pb.ListMovementsResponse(movements=movements))
+    assert services.request == pb.ListMovementsRequest(product_id=7, page_size=4)
+    assert [line.split()[: 4 if line[0] == "4" else 3] for line in result.lines[1:]] == [
+        ["42", "-3", "3", "taken"],
+        ["41", "+0", "2", "undone"],
+        ["40", "+0", "9", "OUT_OF_STOCK"],
+        ["+5", "5", "restocked"],
+    ]
+
+
 def test_restock_adds_what_was_typed_and_says_what_there_is_now() -> None:
     result, services = ask(RESTOCK, RestockProduct=pb.RestockProductResponse(product=NOTEBOOK))
     assert (services.request.product_id, services.request.quantity) == (7, 40)

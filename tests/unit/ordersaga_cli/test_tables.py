@@ -16,6 +16,7 @@ from tests.unit.ordersaga_cli.test_saga_commands import saga, when
 
 LONG = "a text of many words that no narrow terminal has room for in one line"
 INK = product_pb2.Product(product_id=10_000_000, name=LONG, stock=1_000_000_000, price=1_000_000_000_000)
+MOVEMENT = product_pb2.Movement(order_id=42, quantity=1_000_000, change=-1_000_000, refusal="PRICE_CHANGED")
 DELIVERY = delivery_pb2.Delivery(
     delivery_id=1_000_000_000, order_id=42, status=delivery_pb2.DELIVERY_STATUS_SCHEDULED, address="Main Street 1"
 )
@@ -38,6 +39,11 @@ LISTS: dict[str, tuple[dict[str, object], tuple[str, ...], tuple[str, ...]]] = {
         {"ListProducts": product_pb2.ListProductsResponse(products=[INK])},
         ("10000000", "1000000000"),
         ("changed",),
+    ),
+    "product movements 7": (
+        {"ListMovements": product_pb2.ListMovementsResponse(movements=[MOVEMENT])},
+        ("42", "-1000000", "1000000", "PRICE_CHANGED", "ago"),
+        (),
     ),
     "delivery list": (
         {"ListDeliveries": delivery_pb2.ListDeliveriesResponse(deliveries=[DELIVERY])},

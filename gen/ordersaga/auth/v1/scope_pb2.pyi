@@ -18,6 +18,7 @@ method has one; a service refuses to start with a method that has none.
 - orders:read, orders:write: the caller's own orders, by the user that the token stands for. Whose token also has
   orders:any reads, cancels and places everybody's.
 - products:read, products:write: the catalogue and its stock.
+- movements:read: what every order has done to a product's stock; for operators.
 - deliveries:read: every user's deliveries with their addresses; for operators.
 - sagas:read, sagas:operate: every order's saga with its history; retrying and cancelling them; for operators.
 """

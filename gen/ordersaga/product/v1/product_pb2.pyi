@@ -272,3 +272,115 @@ class RestockProductResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RestockProductResponse: _TypeAlias = RestockProductResponse  # noqa: Y015
+
+@_typing.final
+class Movement(_message.Message):
+    """Movement is what an order, or a restock, has done to a product's stock. The changes of all of them make the stock."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    UNDONE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.int
+    """Which order; 0 for a restock. What a product has at first is its first restock."""
+    quantity: _builtins.int
+    """How many pieces the order wants, or have come in."""
+    change: _builtins.int
+    """What the stock has more because of it, as it stands now: less than 0 while an order has its pieces, 0 where it was
+    refused or undone, more than 0 for a restock.
+    """
+    refusal: _builtins.str
+    """Why the order was not given its pieces, such as OUT_OF_STOCK, or UNDONE where it was undone before, at most 100
+    characters; empty otherwise.
+    """
+    undone: _builtins.bool
+    """Whether the order has given its pieces back, or was undone before it had any."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When it last changed: it can be undone."""
+
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.int = ...,
+        quantity: _builtins.int = ...,
+        change: _builtins.int = ...,
+        refusal: _builtins.str = ...,
+        undone: _builtins.bool = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "create_time", b"create_time", "order_id", b"order_id", "quantity", b"quantity", "refusal", b"refusal", "undone", b"undone", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Movement: _TypeAlias = Movement  # noqa: Y015
+
+@_typing.final
+class ListMovementsRequest(_message.Message):
+    """ListMovementsRequest asks for one page of a product's movements (AIP-158)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRODUCT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    product_id: _builtins.int
+    """Which product. Required."""
+    page_size: _builtins.int
+    """At most this many movements; 0 means 50, more than 1000 means 1000."""
+    page_token: _builtins.str
+    """next_page_token of the page before; the product must be the same. Empty: the first page."""
+    def __init__(
+        self,
+        *,
+        product_id: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "product_id", b"product_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMovementsRequest: _TypeAlias = ListMovementsRequest  # noqa: Y015
+
+@_typing.final
+class ListMovementsResponse(_message.Message):
+    """ListMovementsResponse is one page; it is empty where there is no such product."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOVEMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """The next page's token; empty on the last page."""
+    @_builtins.property
+    def movements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Movement]:
+        """The movements, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        movements: _abc.Iterable[Global___Movement] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["movements", b"movements", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMovementsResponse: _TypeAlias = ListMovementsResponse  # noqa: Y015

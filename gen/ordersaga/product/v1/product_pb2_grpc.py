@@ -29,7 +29,7 @@ class ProductServiceStub:
     """ProductService keeps the catalogue. Orders decrease stock through the saga, never through this API.
 
     What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
-    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct and ListProducts, and RestockProduct with a request_id.
+    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct, ListProducts and ListMovements, and RestockProduct with a request_id.
     """
 
     def __init__(self, channel):
@@ -58,13 +58,18 @@ class ProductServiceStub:
                 request_serializer=ordersaga_dot_product_dot_v1_dot_product__pb2.RestockProductRequest.SerializeToString,
                 response_deserializer=ordersaga_dot_product_dot_v1_dot_product__pb2.RestockProductResponse.FromString,
                 _registered_method=True)
+        self.ListMovements = channel.unary_unary(
+                '/ordersaga.product.v1.ProductService/ListMovements',
+                request_serializer=ordersaga_dot_product_dot_v1_dot_product__pb2.ListMovementsRequest.SerializeToString,
+                response_deserializer=ordersaga_dot_product_dot_v1_dot_product__pb2.ListMovementsResponse.FromString,
+                _registered_method=True)
 
 
 class ProductServiceServicer:
     """ProductService keeps the catalogue. Orders decrease stock through the saga, never through this API.
 
     What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
-    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct and ListProducts, and RestockProduct with a request_id.
+    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct, ListProducts and ListMovements, and RestockProduct with a request_id.
     """
 
     def CreateProduct(self, request, context):
@@ -96,6 +101,13 @@ class ProductServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMovements(self, request, context):
+        """ListMovements returns what has changed a product's stock, or was refused to, page by page, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProductServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -119,6 +131,11 @@ def add_ProductServiceServicer_to_server(servicer, server):
                     request_deserializer=ordersaga_dot_product_dot_v1_dot_product__pb2.RestockProductRequest.FromString,
                     response_serializer=ordersaga_dot_product_dot_v1_dot_product__pb2.RestockProductResponse.SerializeToString,
             ),
+            'ListMovements': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMovements,
+                    request_deserializer=ordersaga_dot_product_dot_v1_dot_product__pb2.ListMovementsRequest.FromString,
+                    response_serializer=ordersaga_dot_product_dot_v1_dot_product__pb2.ListMovementsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'ordersaga.product.v1.ProductService', rpc_method_handlers)
@@ -131,7 +148,7 @@ class ProductService:
     """ProductService keeps the catalogue. Orders decrease stock through the saga, never through this API.
 
     What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
-    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct and ListProducts, and RestockProduct with a request_id.
+    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct, ListProducts and ListMovements, and RestockProduct with a request_id.
     """
 
     @staticmethod
@@ -232,6 +249,33 @@ class ProductService:
             '/ordersaga.product.v1.ProductService/RestockProduct',
             ordersaga_dot_product_dot_v1_dot_product__pb2.RestockProductRequest.SerializeToString,
             ordersaga_dot_product_dot_v1_dot_product__pb2.RestockProductResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMovements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordersaga.product.v1.ProductService/ListMovements',
+            ordersaga_dot_product_dot_v1_dot_product__pb2.ListMovementsRequest.SerializeToString,
+            ordersaga_dot_product_dot_v1_dot_product__pb2.ListMovementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

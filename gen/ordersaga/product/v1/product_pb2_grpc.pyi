@@ -30,7 +30,7 @@ class ProductServiceStub:
     """ProductService keeps the catalogue. Orders decrease stock through the saga, never through this API.
 
     What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
-    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct and ListProducts, and RestockProduct with a request_id.
+    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct, ListProducts and ListMovements, and RestockProduct with a request_id.
     """
 
     @_typing.overload
@@ -47,13 +47,15 @@ class ProductServiceStub:
     """RestockProduct adds pieces to a product's stock. With a request_id it may be repeated safely.
     NOT_FOUND: no such product. ALREADY_EXISTS: the request_id was used before with other content.
     """
+    ListMovements: _grpc.UnaryUnaryMultiCallable[_product_pb2.ListMovementsRequest, _product_pb2.ListMovementsResponse]
+    """ListMovements returns what has changed a product's stock, or was refused to, page by page, the newest first."""
 
 @_typing.type_check_only
 class ProductServiceAsyncStub(ProductServiceStub):
     """ProductService keeps the catalogue. Orders decrease stock through the saga, never through this API.
 
     What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
-    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct and ListProducts, and RestockProduct with a request_id.
+    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct, ListProducts and ListMovements, and RestockProduct with a request_id.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -67,12 +69,14 @@ class ProductServiceAsyncStub(ProductServiceStub):
     """RestockProduct adds pieces to a product's stock. With a request_id it may be repeated safely.
     NOT_FOUND: no such product. ALREADY_EXISTS: the request_id was used before with other content.
     """
+    ListMovements: _aio.UnaryUnaryMultiCallable[_product_pb2.ListMovementsRequest, _product_pb2.ListMovementsResponse]  # type: ignore[assignment]
+    """ListMovements returns what has changed a product's stock, or was refused to, page by page, the newest first."""
 
 class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
     """ProductService keeps the catalogue. Orders decrease stock through the saga, never through this API.
 
     What a client should try again, with exponential backoff: on RESOURCE_EXHAUSTED any call, as nothing was done; on
-    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct and ListProducts, and RestockProduct with a request_id.
+    UNAVAILABLE and DEADLINE_EXCEEDED GetProduct, ListProducts and ListMovements, and RestockProduct with a request_id.
     """
 
     @_abc_1.abstractmethod
@@ -108,5 +112,13 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         """RestockProduct adds pieces to a product's stock. With a request_id it may be repeated safely.
         NOT_FOUND: no such product. ALREADY_EXISTS: the request_id was used before with other content.
         """
+
+    @_abc_1.abstractmethod
+    def ListMovements(
+        self,
+        request: _product_pb2.ListMovementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_product_pb2.ListMovementsResponse, _abc.Awaitable[_product_pb2.ListMovementsResponse]]:
+        """ListMovements returns what has changed a product's stock, or was refused to, page by page, the newest first."""
 
 def add_ProductServiceServicer_to_server(servicer: ProductServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

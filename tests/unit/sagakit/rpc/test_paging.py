@@ -6,12 +6,21 @@ from hypothesis import strategies as st
 from ordersaga.order.v1.order_pb2 import Order
 
 from sagakit.errors import InvalidArgument
-from sagakit.rpc.paging import last_id, next_page_token, one_page, page_size
+from sagakit.rpc.paging import last_id, last_key, next_page_token, one_page, page_size
 
 
 @given(st.integers(0, 2**63 - 1), st.tuples(st.integers(), st.text()))
 def test_a_token_leads_back_to_its_id(number: int, filters: tuple[int, str]) -> None:
     assert last_id("orders", filters, next_page_token("orders", filters, number)) == number
+
+
+def test_a_token_leads_back_to_a_key_of_several_numbers_and_to_no_other_key() -> None:
+    token = next_page_token("movements", 7, 5, 0, 2**63 - 1)
+    assert last_key("movements", 7, token, 3) == (5, 0, 2**63 - 1)
+    assert last_key("movements", 7, "", 3) is None
+    for numbers in (1, 2, 4):
+        with pytest.raises(InvalidArgument):
+            last_key("movements", 7, token, numbers)
 
 
 def test_no_token_is_the_first_page() -> None:
