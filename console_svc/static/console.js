@@ -7,45 +7,11 @@
   const byId = (id) => document.getElementById(id);
 
   // The stream.
-  const script = byId("console-script");
   const stream = openStream((message) => {
     if (message.signedOut) location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search));
     else if (message.parts) patch(message.parts);
     else if ("lostSince" in message) connected(message.lostSince);
   });
-
-  function openStream(listener) {
-    if (window.SharedWorker) {
-      const { port } = new SharedWorker(script.dataset.worker, { name: "order-saga" });
-      port.onmessage = ({ data }) => listener(data);
-      return port;
-    }
-    return ownStream(listener); // a browser without shared workers: each tab has a stream of its own
-  }
-
-  function ownStream(listener) {
-    let source;
-    let lostSince = null;
-    let shown;
-    const open = (topic) => {
-      source?.close();
-      source = new EventSource("/live?on=" + encodeURIComponent(topic));
-      const hear = () => listener({ lostSince: (lostSince = null) });
-      source.addEventListener("parts", ({ data }) => (hear(), listener(JSON.parse(data))));
-      source.addEventListener("beat", hear);
-      source.addEventListener("signed-out", () => listener({ signedOut: true }));
-      source.onerror = () => {
-        listener({ lostSince: (lostSince ??= Date.now()) });
-        if (source.readyState === EventSource.CLOSED) setTimeout(() => open(topic), 2000);
-      };
-    };
-    return {
-      postMessage({ topic, bye }) {
-        if (bye) source?.close();
-        else if (topic !== shown) open((shown = topic));
-      },
-    };
-  }
 
   // The page's own address; a list adds the rows that it shows, so that these come back and none jumps.
   function topic() {

@@ -1,5 +1,5 @@
 // One stream of events for all tabs of this browser, which may have only six connections to one host.
-// Each tab says which address it shows; the stream asks for all of them, and each tab gets what concerns it.
+// It runs in a shared worker, or in one of the tabs (stream.js). Each tab says which address it shows; the stream asks for all of them, and each tab gets what concerns it.
 "use strict";
 
 const SILENT_MS = 12000; // the server says something every four seconds

@@ -1,9 +1,10 @@
 """An operator before a browser: orders travel, a service is away, a saga is asked again or cancelled."""
 
 import re
+from functools import partial
 from itertools import pairwise
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from devstack.stack import Stack
 from tests.support.shop import Shop, new_user
@@ -126,6 +127,43 @@ def test_seven_tabs_are_all_live_by_one_stream(context: BrowserContext, shop: Sh
     order = shop.place(product)
     for tab in tabs:
         expect(tab.locator(f"#latest-{order.order_id}")).to_be_visible()
+
+
+def test_without_shared_workers_one_of_seven_tabs_holds_the_stream_and_another_when_it_is_closed(
+    context: BrowserContext, shop: Shop
+) -> None:
+    """Chrome on Android has none."""
+    context.add_init_script("delete window.SharedWorker")
+    product, tabs = shop.product(), [context.new_page() for _ in range(7)]
+    asking: list[int] = []
+    for number, tab in enumerate(tabs):
+        tab.on("request", partial(_note, asking, number))
+        tab.goto("/")
+    for leader in (0, None):
+        for tab in tabs:
+            live(tab)
+        order = shop.place(product)
+        for tab in tabs:
+            expect(tab.locator(f"#latest-{order.order_id}")).to_be_visible()
+        assert len(set(asking)) == 1
+        if leader is not None:
+            assert set(asking) == {leader}
+            asking.clear()
+            tabs.pop(leader).close()
+
+
+def _note(asking: list[int], tab: int, request: Request) -> None:
+    if "/live?" in request.url:
+        asking.append(tab)
+
+
+def test_a_browser_that_has_no_way_to_share_a_stream_has_one_for_each_tab(context: BrowserContext, shop: Shop) -> None:
+    context.add_init_script("delete window.SharedWorker; delete window.BroadcastChannel")
+    page = context.new_page()
+    page.goto("/")
+    live(page)
+    order = shop.place(shop.product())
+    expect(page.locator(f"#latest-{order.order_id}")).to_be_visible()
 
 
 def test_a_console_that_went_away_is_missed_and_comes_back_by_itself(page: Page, stack: Stack, shop: Shop) -> None:
