@@ -56,6 +56,8 @@ Index("sagas_compensated", sagas.c.saga_id, postgresql_where=text("status = 'COM
 Index("sagas_stuck", sagas.c.saga_id, postgresql_where=text("stuck"))
 Index("sagas_by_reason", sagas.c.reason, sagas.c.saga_id, postgresql_where=text("reason IS NOT NULL"))
 Index("sagas_retrying", sagas.c.saga_id, postgresql_where=text("attempt > 1 AND NOT stuck AND step IS NOT NULL"))
+# For the lists of those that began long ago: the younger ones are passed over in the index.
+Index("sagas_by_age", sagas.c.saga_id, sagas.c.create_time)
 
 saga_events = Table(
     "saga_events",

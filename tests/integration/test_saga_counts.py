@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from devstack.stack import Stack
 from sagakit.orchestrator import counts
 from sagakit.orchestrator.counts import SagaCounts
-from sagakit.orchestrator.store import SagaStore, counting
+from sagakit.orchestrator.store import SagaStore, counting, finding
 from sagakit.postgres.database import Database
 from sagakit.saga.filter import Filter
 from sagakit.saga.instance import Instance, Status
@@ -129,6 +129,22 @@ def test_a_few_among_many_are_counted_by_the_indexes(database: Database) -> None
     assert "sagas_by_deadline" in plans[0]
     assert "sagas_stuck" in plans[1]
     assert not [plan for plan in plans if "Seq Scan" in plan]
+
+
+def test_those_that_began_long_ago_are_found_without_reading_the_younger(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.execute(
+            """INSERT INTO sagas (saga_id, start, status, attempt, stuck, version, create_time, update_time)
+               SELECT n, '{}', 'COMPLETED', 1, false, 1, now() - make_interval(secs => 20000 - n), now()
+               FROM generate_series(1, 20000) AS n"""
+        )
+    with database.transaction() as tx:
+        tx.execute("ANALYZE sagas")
+    query, parameters = finding(Filter(min_age=timedelta(hours=5)), None, 51)
+    with database.transaction() as tx:
+        plan = "\n".join(row[0] for row in tx.execute(f"EXPLAIN {query}", parameters))
+    assert "Index Scan Backward using sagas_by_age" in plan
+    assert "Index Cond: (create_time" in plan
 
 
 def test_a_count_that_takes_long_is_made_more_rarely(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
