@@ -69,25 +69,21 @@ class _Connections:
                 del self._open[id(connection)]
 
 
-class _Handler(MetricsHandler):
-    timeout = _SILENCE_SECONDS
-
-
 class _Server(ThreadingHTTPServer):
     """Handles each connection in a thread of its own."""
 
     def __init__(self, listen: Listen, contexts: CurrentContexts | None) -> None:
         self.address_family = socket.getaddrinfo(*listen, type=socket.SOCK_STREAM)[0][0]
         self._contexts, self._connections = contexts, _Connections()
-        super().__init__(listen, _Handler)
+        super().__init__(listen, MetricsHandler)
 
     def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as socketserver has them
         """Answer one connection; called in its thread."""
+        request.settimeout(_SILENCE_SECONDS)  # also for an answer that nobody reads
         if self._contexts is None:
             with self._connections.holding(request):
                 super().finish_request(request, client_address)
             return
-        request.settimeout(_SILENCE_SECONDS)
         context = self._contexts.now()
         with (
             context.wrap_socket(request, server_side=True, do_handshake_on_connect=False) as secured,

@@ -171,30 +171,3 @@ def test_openmetrics_with_its_exemplars_is_read_by_tls_by_who_asks_for_it(secure
     assert f'# {{trace_id="{trace}"}} 0.1' in asked
     assert "# EOF" not in usual
     assert trace not in usual
-
-
-@pytest.mark.parametrize("by_tls", [False, True])
-def test_metrics_are_read_while_others_take_the_first_byte_and_no_more(
-    secured: Listen, own: Path, by_tls: bool
-) -> None:
-    address = secured if by_tls else free_address()
-    if not by_tls:
-        metrics_server.serve(address, NO_TLS)
-    with ExitStack() as stack:
-        for _ in range(3):
-            slow = socket.socket()
-            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-            slow.settimeout(10)
-            slow.connect(address)
-            if by_tls:
-                context = ssl.create_default_context(cadata=OURS.certificate.decode())
-                context.load_cert_chain(own)
-                slow = context.wrap_socket(slow, server_hostname=address.host)
-            stack.enter_context(slow)
-            slow.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-            assert slow.recv(1)
-        if by_tls:
-            assert "sagakit_ready" in page(address, OURS, own)
-        else:
-            with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
-                assert b"sagakit_ready" in answer.read()
