@@ -1,4 +1,4 @@
-"""docs/break-it.md does what it says, typed from its first line to its last on a stack of its own."""
+"""docs/break-it.md does what it says: typed line by line on an open stack of its own, and looked at in a browser."""
 
 import os
 import re
@@ -9,14 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, expect
 
 from devstack.services import NAMES
 from devstack.stack import Stack
+from tests.support.browser import chromium
 from tests.support.line import NOWHERE
 from tools.paths import ROOT
 
 PAGE = (ROOT / "docs" / "break-it.md").read_text()
-BLOCKS = re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+BLOCKS = re.compile(r"^```console\n(.*?)^```$|^> In the console: ([^\n]*)$", re.MULTILINE | re.DOTALL)
+"""What is typed, and what is looked at: the page's address, what it says, and what is pressed on it."""
+SAID, PRESSED = re.compile(r"(?<!\*)\*([^*]+)\*(?!\*)"), re.compile(r"\*\*([^*]+)\*\*")
 EXPORT = "export PATH="
 """A line for the reader's shell; here the environment has it."""
 LOOKS = ("ordersaga saga list", "ordersaga saga show", "ordersaga order watch", "ordersaga dlq list")
@@ -34,15 +38,39 @@ class Typed:
     shown: list[str] = field(default_factory=list)
 
 
-def lines() -> list[Typed]:
-    """Return every line that the page has typed, in its order."""
+@dataclass
+class Looked:
+    """A page of the console, with what it says, some of it perhaps after a button was pressed."""
+
+    path: str
+    says: list[str]
+    press: str
+    then_says: list[str]
+
+
+def steps() -> list[Typed | Looked]:
+    """Return every line that the page has typed and every page that it has looked at, in their order."""
+    found: list[Typed | Looked] = []
+    for block in BLOCKS.finditer(PAGE):
+        found += [looked(block[2])] if block[2] else typed(block[1])
+    return found
+
+
+def typed(block: str) -> list[Typed]:
     found: list[Typed] = []
-    for text in "".join(BLOCKS).splitlines():
+    for text in block.splitlines():
         if text.startswith("$ "):
             found.append(Typed(text.removeprefix("$ ")))
         else:
             found[-1].shown.append(text)
     return found
+
+
+def looked(sentence: str) -> Looked:
+    (path,) = re.findall(r"`(/[^`]*)`", sentence)
+    before, *pressed = PRESSED.split(sentence)
+    press, after = pressed or ("", "")
+    return Looked(path, SAID.findall(before), press, SAID.findall(after))
 
 
 class Reader:
@@ -64,6 +92,19 @@ class Reader:
             again = typed.line.startswith(LOOKS) and time.monotonic() < give_up
             assert again, f"$ {typed.line}\nhas no line\n{missing}\nin\n{answer}"
             time.sleep(0.3)
+
+    def looks(self, look: Looked, page: Page) -> None:
+        """Open a page of the console, see that it says by itself what it should, and press what is to be pressed."""
+        address = re.search(r"^address *(\S+)$", self._run("make status ARGS=console"), re.MULTILINE)
+        assert address
+        page.goto(address[1] + re.sub(r"\d+$", lambda found: self._ours.get(found[0], found[0]), look.path))
+        for text in look.says:
+            expect(page.locator("body")).to_contain_text(text, timeout=LOOK_SECONDS * 1000)
+        if look.press:
+            page.get_by_label("Your name").fill("ann")
+            page.get_by_role("button", name=look.press).click()
+        for text in look.then_says:
+            expect(page.locator("body")).to_contain_text(text, timeout=LOOK_SECONDS * 1000)
 
     def _run(self, line: str) -> str:
         done = subprocess.run(
@@ -102,9 +143,11 @@ def plain(line: str) -> str:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
-    ports = {f"{name.upper()}_{kind}_PORT": "0" for name in NAMES for kind in ("GRPC", "METRICS")}
+    ports = {f"{name.upper()}_{kind}_PORT": "0" for name in NAMES for kind in ("GRPC", "METRICS")} | {
+        "CONSOLE_PORT": "0"
+    }
     clean = {name: value for name, value in os.environ.items() if name not in {*NOWHERE, "SECURE", "MAKEFLAGS"}}
-    own = {"DEVSTACK_DATA": str(tmp_path / "data"), "XDG_STATE_HOME": str(tmp_path / "state")}
+    own = {"CONSOLE_PORT": "0", "DEVSTACK_DATA": str(tmp_path / "data"), "XDG_STATE_HOME": str(tmp_path / "state")}
     path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
     try:
         yield Reader({**clean, **ports, **own, "PATH": path, "COLUMNS": "200"})
@@ -114,8 +157,13 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 @pytest.mark.timeout(1200)
 def test_the_page_is_true_from_its_first_line_to_its_last(reader: Reader) -> None:
-    typed = lines()
-    assert typed[0].line == "make up"
-    for one in typed:
-        if not one.line.startswith(EXPORT):
-            reader.types(one)
+    all_steps = steps()
+    assert all_steps[0] == Typed("make up")
+    assert len([step for step in all_steps if isinstance(step, Looked)]) >= 9
+    with chromium() as browser:
+        page = browser.new_page()
+        for step in all_steps:
+            if isinstance(step, Looked):
+                reader.looks(step, page)
+            elif not step.line.startswith(EXPORT):
+                reader.types(step)
