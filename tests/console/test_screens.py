@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from devstack.console import Console
 from devstack.stack import Stack
+from tests.support import axe
 from tests.support.kafka import send
 from tests.support.shop import Shop
 from tools.paths import ROOT
@@ -23,6 +24,8 @@ PAGES = [
     "bulk",
     "orders",
     "products",
+    "product",
+    "job",
     "letters",
     "letter",
     "system",
@@ -55,8 +58,10 @@ def paths(stack: Stack) -> Iterator[dict[str, str]]:
         "messages": f"/sagas/{done[0].order_id}/messages",
         "waiting": f"/sagas/{waiting.order_id}",
         "bulk": f"/bulk?do=cancel&order={waiting.order_id}",
+        "job": f"/bulk?do=retry&order={waiting.order_id}",
         "orders": "/orders",
         "products": "/products",
+        "product": f"/products/{product}",
         "letters": letters,
         "letter": letters,
         "system": "/system",
@@ -97,6 +102,10 @@ def test_a_page_fits_and_everything_in_it_has_a_name(
     if name == "letter":
         page.locator("#live_letters tbody a").first.click()
         expect(page.locator("pre")).to_be_visible()
+    if name == "job":
+        page.get_by_label("Your name").fill("ann")
+        page.get_by_role("button", name="Retry 1 saga").click()
+        expect(page.locator("#live_progress")).to_contain_text("1 of 1 done")
     expect(page.locator("#connection")).to_have_text("live")
     picture = SCREENS / f"{name}-{width}-{scheme}.png"
     page.screenshot(path=picture, full_page=True)
@@ -106,3 +115,4 @@ def test_a_page_fits_and_everything_in_it_has_a_name(
     assert page.locator("main, nav[aria-label=Pages]").count() >= 2
     assert page.locator("[id]").evaluate_all(IDS_TWICE) == []
     assert page.evaluate(NAMELESS) == []
+    assert axe.serious(page) == []

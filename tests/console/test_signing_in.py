@@ -9,6 +9,7 @@ from devstack.console import Console
 from devstack.issuer import Issuer
 from devstack.stack import Stack
 from sagakit.rpc import local_issuer
+from tests.support import axe
 from tests.support.oidc_issuer import running
 from tests.support.shop import Shop
 
@@ -41,6 +42,7 @@ def test_who_has_no_token_sees_nothing_and_comes_to_where_they_wanted_once_they_
 ) -> None:
     page.goto("/sagas?status=RUNNING")
     expect(page.get_by_label("Your token")).to_be_visible()
+    assert axe.serious(page) == []
     sign_in(page, "not.a.token")
     expect(page.get_by_role("alert")).to_contain_text("cannot be read")
     sign_in(page, closed_stack.security.operator_token.read_text() + "x")

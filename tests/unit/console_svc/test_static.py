@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import axe
 from tools.paths import ROOT
 
 CONSOLE = ROOT / "console_svc"
@@ -13,13 +14,14 @@ VENDOR = CONSOLE / "static" / "vendor"
 TEMPLATES = sorted((CONSOLE / "templates").iterdir())
 
 
-def test_the_code_of_others_is_what_its_packages_hold() -> None:
-    lines = [line.split() for line in (VENDOR / "SHA256SUMS").read_text().splitlines()]
+@pytest.mark.parametrize("folder", [VENDOR, axe.VENDOR], ids=["of-the-console", "of-the-tests"])
+def test_the_code_of_others_is_what_its_packages_hold(folder: Path) -> None:
+    lines = [line.split() for line in (folder / "SHA256SUMS").read_text().splitlines()]
     listed = {name: digest for digest, name in lines}
-    there = {path.name for path in VENDOR.iterdir()} - {"README.md", "SHA256SUMS"}
+    there = {path.name for path in folder.iterdir()} - {"README.md", "SHA256SUMS"}
     assert there == set(listed)
     for name, digest in listed.items():
-        assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest, name
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
