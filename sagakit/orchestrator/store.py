@@ -97,6 +97,8 @@ _UPDATE = _with_events(
     .where(sagas.c.saga_id == _changed.c.saga_id)
     .where(_AS_LOADED)
 )
+# Sorting by id and then by time, the server would go by the primary key, and read each row that is too young.
+_BY_AGE = "SET LOCAL enable_incremental_sort = off"
 _UNDER_WAY = "deadline IS NOT NULL AND status NOT IN ('COMPLETED', 'COMPENSATED')"
 _RETRYING = "attempt > 1 AND NOT stuck AND step IS NOT NULL"
 _PLACE = f"SELECT status, step, stuck, {_RETRYING} AS retrying FROM sagas"  # noqa: S608 - the condition is ours
@@ -248,6 +250,8 @@ class SagaStore:
 
     def find(self, tx: Transaction, wanted: Filter, *, before: int | None, limit: int) -> list[Instance]:
         """Return up to ``limit`` sagas with ids below ``before`` that pass ``wanted``, by descending id."""
+        if wanted.min_age is not None:
+            tx.execute(_BY_AGE)
         return [self._rows.saga(row) for row in tx.execute(*finding(wanted, before, limit))]
 
     @staticmethod
@@ -279,8 +283,8 @@ def finding(wanted: Filter, before: int | None, limit: int) -> tuple[str, dict[s
     """Return the statement that finds the sagas that pass ``wanted``, and its parameters."""
     fits = where({"saga_id < %(before)s::bigint": before} | _conditions(wanted))
     # An id is unique, so a time behind it changes no order: it has the server go by the index that has both, where it
-    # sees which sagas are old enough without reading the others.
-    order = "saga_id DESC" if wanted.min_age is None else "saga_id DESC, create_time DESC"
+    # sees which sagas are old enough without reading the others. The time is the table's, not the bounded one selected.
+    order = "saga_id DESC" if wanted.min_age is None else "saga_id DESC, sagas.create_time DESC"
     query = f"{_ALL} {fits} ORDER BY {order} LIMIT %(limit)s"
     return query, {**_parameters(wanted), "before": before, "limit": limit}
 

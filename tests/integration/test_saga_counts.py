@@ -140,8 +140,10 @@ def test_those_that_began_long_ago_are_found_without_reading_the_younger(databas
         )
     with database.transaction() as tx:
         tx.execute("ANALYZE sagas")
-    query, parameters = finding(Filter(min_age=timedelta(hours=5)), None, 51)
+    wanted = Filter(min_age=timedelta(hours=5))
+    query, parameters = finding(wanted, None, 51)
     with database.transaction() as tx:
+        assert STORE.find(tx, wanted, before=None, limit=0) == []  # it says how the server is to go about it
         plan = "\n".join(row[0] for row in tx.execute(f"EXPLAIN {query}", parameters))
     assert "Index Scan Backward using sagas_by_age" in plan
     assert "Index Cond: (create_time" in plan
