@@ -5,7 +5,6 @@ queues behind it. So it gives up after a moment, lets the others pass, and is tr
 """
 
 import random
-import re
 import time
 from typing import Any
 
@@ -39,48 +38,19 @@ _TRY_SECONDS = 300.0
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
 _ASK_SECONDS = 0.25
-# libpq does not hand on the SQLSTATE (28P01, 28000) of a login that the server refuses, only its sentence.
-_REFUSED = re.compile("authentication failed for user|no pg_hba.conf entry|pg_hba.conf rejects|not permitted to log in")
 
 log = logger("migrations")
-
-
-class LoginRefused(Exception):
-    """The server refuses who logs in: a wrong password, none, or a login that may not come in. It never mends."""
 
 
 def migrate_when_up(package: str, address: DatabaseAddress, runtime_role: str | None = None) -> None:
     """Do as `migrate` does, and wait up to five minutes for a database that is still starting.
 
-    A server that says in another language than English that it refuses the login is waited for too.
-
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database did not start, or refuses something.
         UnsupportedServer: this code cannot work with it.
-        LoginRefused: it refuses the login.
     """
-
-    def attempt() -> None:
-        try:
-            migrate(package, address, runtime_role)
-        except (OperationalError, psycopg.OperationalError) as error:
-            _check_login(error)
-            raise
-
     passing = (OperationalError, psycopg.OperationalError)
-    wait_until_up(attempt, passing, log.bind(database=address.database))
-
-
-def _check_login(error: OperationalError | psycopg.OperationalError) -> None:
-    """Raise `LoginRefused`, where ``error`` is that."""
-    driver = error.orig if isinstance(error, OperationalError) else error
-    if not isinstance(driver, psycopg.OperationalError):
-        return
-    if driver.pgconn is not None and driver.pgconn.needs_password:
-        raise LoginRefused("the database server asks for a password: put one into DATABASE_URL") from error
-    if _REFUSED.search(one_line(driver)):
-        text = "the database server refuses the login; see user and password in DATABASE_URL"
-        raise LoginRefused(f"{text} [{one_line(driver)}]") from error
+    wait_until_up(lambda: migrate(package, address, runtime_role), passing, log.bind(database=address.database))
 
 
 def migrate(package: str, address: DatabaseAddress, runtime_role: str | None = None) -> None:

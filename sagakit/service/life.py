@@ -32,7 +32,7 @@ from sagakit.kafka.producer import Producer
 from sagakit.kafka.settings import KafkaSettings
 from sagakit.postgres.address import UnsupportedServer
 from sagakit.postgres.database import Database
-from sagakit.postgres.migrations import LoginRefused, migrate_when_up
+from sagakit.postgres.migrations import migrate_when_up
 from sagakit.postgres.poolers import must_keep_sessions
 from sagakit.postgres.settings import MigrationSettings
 from sagakit.rpc.scopes import MethodWithoutScope
@@ -118,7 +118,7 @@ def main(
         logs.configure(name, "INFO", "auto")
         try:
             migrate_when_up(name, database.database_url, database.database_runtime_role)
-        except (SQLAlchemyError, psycopg.Error, UnsupportedServer, LoginRefused) as error:
+        except (SQLAlchemyError, psycopg.Error, UnsupportedServer) as error:
             sys.exit(f"not migrated: {logs.one_line(error)}")
         return
     if sys.argv[1:]:

@@ -1,5 +1,6 @@
 """Migrations: safe to repeat, to run side by side, and to meet a database that is ahead."""
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -76,13 +77,12 @@ def test_a_request_to_cancel_is_stored_whole_or_not_at_all(stack: Stack) -> None
 
 
 def test_a_service_that_is_to_migrate_waits_for_its_database(stack: Stack) -> None:
-    dsn, all_databases = scratch_database(stack), stack.postgres.dsn("postgres")
-    name = url_of(dsn).database
-    query(all_databases, f"ALTER DATABASE {name} RENAME TO not_yet_{name}")
+    name = f"scratch_{uuid.uuid4().hex[:12]}"
+    dsn = stack.postgres.dsn(name)
     with migrating("order_svc", dsn) as process:
         assert process.stdout
         first = process.stdout.readline()
-        query(all_databases, f"ALTER DATABASE not_yet_{name} RENAME TO {name}")
+        stack.postgres.create_databases([name])
         output, _ = process.communicate(timeout=60)
     assert "waiting" in first
     assert name in first
