@@ -43,7 +43,7 @@ logs: venv-stack ## show the logs' last lines, for people; SERVICE=order_svc pic
 	@python -m devstack logs $(SERVICE) $(ARGS)
 
 ##@ Work on it
-.PHONY: test test-closed test-unit test-upgrade mutants chaos bench lint format
+.PHONY: test test-closed test-unit test-upgrade mutants chaos bench console-load lint format
 test: venv-dev ## every test, on real servers of its own; ARGS="-k watch" goes to pytest
 	@python -m pytest $(ARGS)
 
@@ -56,6 +56,9 @@ chaos: venv-dev ## faults under load, and a report; DURATION=600 SEED=1 REPLICAS
 
 bench: venv-dev ## measure throughput, latency, costs and growth on a stack of its own; ARGS="--only growth --rounds 3"
 	@python -m bench $(ARGS)
+
+console-load: venv-dev ## the console on a million sagas while 500 orders a second arrive, in Chromium too; ARGS="--minutes 1"
+	@python -m bench.console_load $(ARGS)
 
 test-unit: venv-dev ## the tests that need no server
 	@python -m pytest tests/unit $(ARGS)
