@@ -52,13 +52,17 @@ in_archive() { # in_archive NAME COMMAND...: run COMMAND on an archive of the im
     rm -r "$(dirname "$archive")"
 }
 
+# What the services tell of themselves: this version, and the revision where git knows it.
+version=$tag
+revision=$(git describe --always --dirty --exclude '*' 2>/dev/null) && version=$tag+$revision
+
 for program in *_svc/__main__.py; do
     service=${program%/*}
     name=order-saga/${service%_svc}-svc:$tag
     case $tool in
-    docker) docker build --tag "$name" --build-arg "SERVICE=$service" . ;;
-    buildah) buildah build --layers --format docker --tag "$name" --build-arg "SERVICE=$service" . ;;
-    *) $IMAGE_BUILDER "$name" . --build-arg "SERVICE=$service" ;;
+    docker) docker build --tag "$name" --build-arg "SERVICE=$service" --build-arg "VERSION=$version" . ;;
+    buildah) buildah build --layers --format docker --tag "$name" --build-arg "SERVICE=$service" --build-arg "VERSION=$version" . ;;
+    *) $IMAGE_BUILDER "$name" . --build-arg "SERVICE=$service" --build-arg "VERSION=$version" ;;
     esac
     [ -z "$tool" ] || load "$name"
 done

@@ -27,7 +27,9 @@ def images(**environment: str) -> list[str]:
 
 def test_each_service_has_an_image_which_is_told_the_service_s_folder(tmp_path: Path) -> None:
     builder = program(tmp_path / "builder", 'echo "$@"')
-    assert set(images(IMAGE_BUILDER=builder)) == {f"{NAMES[name]} . --build-arg SERVICE={name}" for name in NAMES}
+    built = [said.partition(" --build-arg VERSION=") for said in images(IMAGE_BUILDER=builder)]
+    assert {of for of, _, _ in built} == {f"{NAMES[name]} . --build-arg SERVICE={name}" for name in NAMES}
+    assert {version.split("+")[0] for _, _, version in built} == {"1.2.3"}, "an image knows which version it is"
 
 
 @pytest.mark.parametrize(
