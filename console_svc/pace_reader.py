@@ -11,8 +11,7 @@ from console_svc.pace import SLOT_SECONDS, Ended, Pace, PaceNow
 from console_svc.settings import ConsoleSettings
 
 _ANSWER_SECONDS = 2.0
-_STARTED = "process_start_time_seconds"
-_BUCKET = "sagakit_saga_seconds_bucket"
+_STARTED, _BUCKET = ("process_start_time_seconds", "sagakit_saga_seconds_bucket")
 
 
 class PaceReader:

@@ -282,10 +282,10 @@ class SagaStore:
 def finding(wanted: Filter, before: int | None, limit: int) -> tuple[str, dict[str, Any]]:
     """Return the statement that finds the sagas that pass ``wanted``, and its parameters."""
     fits = where({"saga_id < %(before)s::bigint": before} | _conditions(wanted))
-    # An id is unique, so a time behind it changes no order: it has the server go by the index that has both, where it
+    # An id is unique, so a time behind it changes nothing: it has the server go by the index that has both, where it
     # sees which sagas are old enough without reading the others. The time is the table's, not the bounded one selected.
-    order = "saga_id DESC" if wanted.min_age is None else "saga_id DESC, sagas.create_time DESC"
-    query = f"{_ALL} {fits} ORDER BY {order} LIMIT %(limit)s"
+    sorting = "saga_id DESC" if wanted.min_age is None else "saga_id DESC, sagas.create_time DESC"
+    query = f"{_ALL} {fits} ORDER BY {sorting} LIMIT %(limit)s"
     return query, {**_parameters(wanted), "before": before, "limit": limit}
 
 

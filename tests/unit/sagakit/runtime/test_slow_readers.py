@@ -4,6 +4,7 @@ import gc
 import socket
 import ssl
 import sys
+import time
 import traceback
 import tracemalloc
 import urllib.request
@@ -28,6 +29,8 @@ ANSWER_BYTES = 8_000_000
 """More than a kernel takes for somebody who does not read: Linux has 4 MB for what is sent."""
 WINDOW_BYTES = 4096
 MOST, CROWD = 4, 10
+STILL_SECONDS = 1.0
+"""Of the same threads writing: nobody else comes in."""
 DROPPED_SECONDS = 12.0
 OURS = Authority("ours")
 
@@ -111,6 +114,8 @@ def test_who_asks_and_never_reads_keeps_nobody_waiting_takes_bounded_room_and_is
         def all_that_may_be_there_stand_still() -> set[int]:
             before = writing()
             assert len(before) == MOST
+            time.sleep(STILL_SECONDS)
+            assert writing() == before, "the crowd is still coming in"
             return before
 
         blocked = eventually(all_that_may_be_there_stand_still, DROPPED_SECONDS)
