@@ -13,6 +13,7 @@ from sagakit.orchestrator.store import Count
 from sagakit.saga import Saga
 from sagakit.saga.filter import Filter
 from sagakit.saga.instance import Event, EventType, Instance, Status, pending_command, remaining_steps
+from sagakit.trace_context import stored
 
 _NAMES = {
     pb.SAGA_STATUS_RUNNING: "RUNNING",
@@ -45,7 +46,7 @@ def filter_under_way(asked: pb.SagaFilter) -> Filter:
 
 def saga_view(saga: Saga, instance: Instance) -> pb.Saga:
     """Return the API's message of one saga; of one that this version cannot read, the row's values and the fault."""
-    fault = fault_of(saga, instance)
+    fault, trace = fault_of(saga, instance), stored(instance.traceparent)
     return pb.Saga(
         order_id=instance.saga_id,
         status=_STATUSES.get(instance.status, pb.SAGA_STATUS_UNSPECIFIED),
@@ -62,6 +63,7 @@ def saga_view(saga: Saga, instance: Instance) -> pb.Saga:
         create_time=_time(instance.create_time),
         update_time=_time(instance.update_time),
         pending=[] if instance.ended else [_pending(saga, instance, understood=not fault)],
+        trace_id=trace.trace_id if trace else "",
     )
 
 

@@ -15,6 +15,8 @@ from sagakit.postgres.pipeline import Transaction
 from sagakit.runtime.logs import logger
 from sagakit.runtime.periodic import Periodic
 from sagakit.runtime.set_aside import Claim, SetAside
+from sagakit.trace_context import stored
+from sagakit.tracing.batches import Batch
 
 log = logger("announcer")
 
@@ -61,16 +63,27 @@ class Announcer(Periodic):
             Unavailable: Kafka did not take it in time.
             psycopg.OperationalError: the database is away.
         """
-        announced = self._set_aside.work(lambda claim: self._database.transact(lambda tx: self._announce(tx, claim)))
+        with Batch("announce orders") as spans:
+            announced = self._set_aside.work(
+                lambda claim: self._database.transact(lambda tx: self._announce(tx, claim, spans))
+            )
         if announced:
             _ANNOUNCED.inc(len(announced))
             log.warning("orders announced again", orders=len(announced), first=min(announced))
         return len(announced)
 
-    def _announce(self, tx: Transaction, claim: Claim) -> list[int]:
+    def _announce(self, tx: Transaction, claim: Claim, spans: Batch) -> list[int]:
         orders = store.claim_unannounced(tx, claim)
         if orders:
-            messages = [self._codec.encode(Outgoing(record)) for order in orders for record in announcements(order)]
+            places = {
+                order.order_id: spans.add(order.order_id, "announce order", {}, stored(order.traceparent))
+                for order in orders
+            }
+            messages = [
+                self._codec.encode(Outgoing(record, trace=places[order.order_id]))
+                for order in orders
+                for record in announcements(order)
+            ]
             self._producer.deliver(messages, _DELIVERY_SECONDS)
             store.announced(tx, claim.ids, after=self._after, longest=_LONGEST_SECONDS)
         return list(claim.ids)

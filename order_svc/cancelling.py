@@ -50,4 +50,4 @@ class Cancelling:
             notify(tx, store.CHANNEL, [order_id])
             return order, [Outgoing(order_cancel_requested(order), trace=trace)]
 
-        return await self._writer.write(1, noted)
+        return await self._writer.write(1, noted, [trace])

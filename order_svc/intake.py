@@ -46,7 +46,10 @@ class Intake:
     async def _take_group(self, requests: Sequence[NewOrder]) -> Sequence[Order | Exception]:
         """Store a group of requests; return each one's order or error, also of those that share a request id."""
         firsts = _firsts(requests)
-        stored = await self._writer.write(len(firsts), lambda tx, room: self._store(tx, list(firsts.values()), room))
+        traces = (request.trace for request in requests)
+        stored = await self._writer.write(
+            len(firsts), lambda tx, room: self._store(tx, list(firsts.values()), room), traces
+        )
         orders = dict(zip(firsts, stored, strict=True))
         return [_answer(orders[_identity(place, request)], request) for place, request in enumerate(requests)]
 

@@ -32,6 +32,11 @@ class NewOrder:
     """Idempotency key, unique per user."""
     trace: TraceContext | None = None
 
+    @property
+    def traceparent(self) -> str | None:
+        """Its place in a trace as a header; None where nobody records that."""
+        return self.trace.traceparent if self.trace and self.trace.sampled else None
+
     def content(self) -> tuple[int, int, int, int, str]:
         """Return the fields that must be the same when a request id is used again."""
         return (self.user_id, self.product_id, self.quantity, self.price, self.address)
@@ -67,6 +72,8 @@ class Order:
     """The first request to cancel it; the saga decides whether it comes in time."""
     request_id: str | None = None
     """The idempotency key that the customer gave."""
+    traceparent: str | None = None
+    """Where it was placed in a trace; None where nobody records that."""
 
     @property
     def final(self) -> bool:

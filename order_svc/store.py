@@ -16,7 +16,7 @@ from sagakit.runtime.set_aside import Claim
 CHANNEL = "orders"
 """What is notified when orders have changed, with their ids."""
 
-_REQUEST = ("user_id", "product_id", "quantity", "price", "address", "request_id")
+_REQUEST = ("user_id", "product_id", "quantity", "price", "address", "request_id", "traceparent")
 _ORDER = readable(one for one in orders.c if one.name not in {"announcements", "announce_time"})
 _ALL = text_of(select(*_ORDER))
 _GET = text_of(select_those(_ORDER, orders.c.order_id))
@@ -49,11 +49,12 @@ _INSERT = """
     WITH request AS MATERIALIZED (
         SELECT nextval('orders_order_id_seq') AS order_id, r.*
         FROM unnest(%(user_id)s::bigint[], %(product_id)s::bigint[], %(quantity)s::bigint[],
-                    %(price)s::bigint[], %(address)s::text[], %(request_id)s::uuid[])
-             WITH ORDINALITY AS r (user_id, product_id, quantity, price, address, request_id, place)
+                    %(price)s::bigint[], %(address)s::text[], %(request_id)s::uuid[], %(traceparent)s::text[])
+             WITH ORDINALITY AS r (user_id, product_id, quantity, price, address, request_id, traceparent, place)
     ), stored AS (
-        INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, request_id, announce_time)
-        SELECT order_id, user_id, product_id, quantity, price, address, request_id,
+        INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, request_id, traceparent,
+                            announce_time)
+        SELECT order_id, user_id, product_id, quantity, price, address, request_id, traceparent,
                now() + make_interval(secs => %(announce_after)s)
         FROM request ORDER BY request_id, user_id, place
         ON CONFLICT (user_id, request_id) DO NOTHING
@@ -231,7 +232,7 @@ def announced(tx: Transaction, ids: Sequence[int], *, after: float, longest: flo
 
 def _new(request: NewOrder, row: Row) -> Order:
     pending = (OrderStatus.PENDING, None, row.create_time, row.create_time)
-    return Order(row.order_id, *request.content(), *pending, request_id=request.request_id)
+    return Order(row.order_id, *request.content(), *pending, None, request.request_id, request.traceparent)
 
 
 def _order(row: Row) -> Order:

@@ -53,6 +53,7 @@ orders = Table(
     Column("cancel_request_time", _TIME),
     Column("announcements", Integer, nullable=False, server_default=text("0")),
     Column("announce_time", _TIME, nullable=False, server_default=text("now() + interval '2 minutes'")),
+    Column("traceparent", Text),
     UniqueConstraint("user_id", "request_id"),
     CheckConstraint(
         "num_nulls(cancel_actor, cancel_note, cancel_request_time) IN (0, 3)", name="orders_cancel_request_whole"

@@ -36,7 +36,7 @@ def said_of(message_id: str, trace: TraceContext | None) -> dict[str, str]:
 
 
 class Outgoing(NamedTuple):
-    """A record to publish, with the message that caused it or, where a call did, the caller's trace."""
+    """A record to publish, with the message that caused it, and the trace that it goes on in, if not its cause's."""
 
     record: Record
     cause: Message[Record] | None = None
@@ -45,7 +45,7 @@ class Outgoing(NamedTuple):
     @property
     def beneath(self) -> TraceContext | None:
         """The place in a trace where it is made."""
-        return self.cause.trace if self.cause else self.trace
+        return self.cause.trace if self.cause and not self.trace else self.trace
 
     def headers(self, trace: TraceContext | None) -> tuple[tuple[str, bytes], ...]:
         """Return the headers of a new message: its id, its type, its ``trace`` or a new one, and its cause."""
@@ -80,3 +80,5 @@ class Encoded(NamedTuple):
     key: bytes
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
+    recorded: TraceContext | None = None
+    """The place beneath it in a trace that somebody records."""

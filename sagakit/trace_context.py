@@ -30,13 +30,28 @@ class TraceContext(NamedTuple):
     @property
     def headers(self) -> tuple[tuple[str, bytes], ...]:
         """A message's headers that carry it on."""
-        parent = (TRACEPARENT, f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}".encode())
+        parent = (TRACEPARENT, self.traceparent.encode())
         return (parent, (TRACESTATE, self.state.encode())) if self.state else (parent,)
+
+    @property
+    def traceparent(self) -> str:
+        """The value of the header of that name."""
+        return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
 
 
 def new_trace() -> TraceContext:
     """Begin a trace that nobody records, for the lines of logs that belong together."""
     return TraceContext(f"{random.getrandbits(128) or 1:032x}", f"{random.getrandbits(64) or 1:016x}", sampled=False)
+
+
+def stored(traceparent: str | None) -> TraceContext | None:
+    """Return the place that was stored as its header ``traceparent``; None where none was."""
+    return trace_of([(TRACEPARENT, traceparent)]) if traceparent else None
+
+
+def if_recorded(trace: TraceContext | None) -> TraceContext | None:
+    """Return ``trace`` where somebody records it, else None."""
+    return trace if trace and trace.sampled else None
 
 
 def recorded(trace: TraceContext | None) -> str | None:

@@ -19,6 +19,7 @@ from sagakit.avro.untrusted_schemas import Writer
 from sagakit.errors import Poison, Unavailable
 from sagakit.messages import MESSAGE_TYPE, SCHEMA_FINGERPRINT, Encoded, Outgoing
 from sagakit.records import Record
+from sagakit.trace_context import if_recorded
 from sagakit.tracing.messages import created
 
 _HEADER = struct.Struct(">bI")
@@ -76,7 +77,7 @@ class Codec:
         fastavro.schemaless_writer(out, self._schemas.own[name], record.to_avro())
         trace = created(record.TOPIC, message.beneath)
         headers = (*message.headers(trace), (SCHEMA_FINGERPRINT, self._schemas.fingerprints[name]))
-        return Encoded(record.TOPIC, b"%d" % record.key, out.getvalue(), headers)
+        return Encoded(record.TOPIC, b"%d" % record.key, out.getvalue(), headers, if_recorded(trace))
 
     def decode(
         self,

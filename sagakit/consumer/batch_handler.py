@@ -21,7 +21,8 @@ from sagakit.postgres.pipeline import Pipeline, Session
 from sagakit.records import Record
 from sagakit.runtime import logs, metrics
 from sagakit.trace_context import trace_of
-from sagakit.tracing.messages import Handled, transacting
+from sagakit.tracing.batches import Handled, Handling
+from sagakit.tracing.messages import transacting
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class BatchHandler:
 
         A batch's ``offsets`` are stored in the transaction of a later batch.
         """
-        self._group = group
+        self._spans = Handling(group)
         self._handle, self._codec, self._producer, self._offsets = handle, codec, producer, offsets
         self._database = database
         self._connection = database.kept(self._must_not_be_back)
@@ -56,7 +57,7 @@ class BatchHandler:
         Raises:
             Exception: one that passes by itself. Messages that have had their effect may be handled again.
         """
-        with Handled(self._group, len(batch)) as spans:
+        with self._spans.batch(len(batch)) as spans:
             failed = self._handle_all(batch, spans)
             for raw, error in failed:
                 spans.failed(source(raw), error)
@@ -74,7 +75,8 @@ class BatchHandler:
                 continue
             try:
                 message = self._decode(raw, lay_at)
-                pairs.append((raw, message._replace(trace=spans.taken(message.trace, source(raw)))))
+                trace = spans.taken(message.trace, source(raw))
+                pairs.append((raw, message if trace is message.trace else message._replace(trace=trace)))
             except Exception as error:
                 failed.append((raw, error))
                 if passes(error):
@@ -135,8 +137,7 @@ class BatchHandler:
         try:
             before = self._offsets.along()
             began = time.perf_counter()
-            with transacting(len(messages)) as beneath:
-                beneath.extend(message.trace for message in messages)
+            with transacting(len(messages), (message.trace for message in messages)):
                 encoded = self._transact(lambda pipeline: self._react(messages, pipeline, before))
             metrics.COMMIT_SECONDS.observe(time.perf_counter() - began)
         finally:

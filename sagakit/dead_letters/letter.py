@@ -19,7 +19,7 @@ from sagakit.kafka.consumed import Place, headers_of, source
 from sagakit.messages import MESSAGE_TYPE, Encoded, id_of, said_of
 from sagakit.runtime import metrics
 from sagakit.runtime.logs import logger
-from sagakit.trace_context import trace_of
+from sagakit.trace_context import if_recorded, trace_of
 
 log = logger("dead_letters")
 
@@ -100,6 +100,7 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
     reason = _reason_of(error)
     text = str(error) if isinstance(error, Poison) else f"{type(error).__name__}: {error}"
     given = headers_of(message)
+    trace = trace_of(given)
     rounds = round_of(given) + 1
     metrics.DEAD_LETTERS.labels(topic, reason).inc()
     known = dict(given)
@@ -111,7 +112,7 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
         reason=reason,
         round=rounds,
         error=text[:200],
-        **said_of(id_of(known, topic, partition, offset), trace_of(given)),
+        **said_of(id_of(known, topic, partition, offset), trace),
     )
     headers = {
         "dead-letter-topic": topic,
@@ -132,7 +133,7 @@ def dead_letter(group: str, message: KafkaMessage, error: Exception) -> Encoded:
         name = _name_of_content(topic, (dict(given).get(MESSAGE_TYPE), key, (value or b"")[_FRAME_BYTES:]), rounds)
     else:
         name = f"{topic}-{partition}-{offset}@{_fingerprint(message, given)}"
-    return Encoded(topic_of(group), name.encode(), value or b"", (*original(given), *added))
+    return Encoded(topic_of(group), name.encode(), value or b"", (*original(given), *added), if_recorded(trace))
 
 
 def _name_of_content(topic: str, content: Iterable[bytes | None], rounds: int) -> str:

@@ -1,7 +1,7 @@
 """What the messages of a batch make of one saga. Pure, like `sagakit.saga.advance`, which it calls for each message."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sagakit.messages import Message, Outgoing
@@ -10,6 +10,7 @@ from sagakit.saga.advance import advance
 from sagakit.saga.declaration import Saga
 from sagakit.saga.instance import Event, Instance, pending_command
 from sagakit.saga.transition import Transition
+from sagakit.trace_context import if_recorded, stored
 
 
 @dataclass(slots=True)
@@ -37,9 +38,14 @@ class Course:
         return self.after.ended and (self.before is None or not self.before.ended)
 
     def outgoing(self, saga: Saga) -> list[Outgoing]:
-        """Return what is to be sent: at most once the pending (or final) command."""
-        command = [Outgoing(pending_command(saga, self.after), self.cause)] if self.cause else []
-        return command + self.also
+        """Return what is to be sent: at most once the pending (or final) command.
+
+        It goes on in the trace of its cause or, where nobody records that, in the one in which the saga began.
+        """
+        if self.cause is None:
+            return self.also
+        own = None if if_recorded(self.cause.trace) else stored(self.after.traceparent)
+        return [Outgoing(pending_command(saga, self.after), self.cause, own), *self.also]
 
 
 def course(saga: Saga, before: Instance | None, messages: Sequence[Message[Record]], now: datetime) -> Course:
@@ -55,6 +61,9 @@ def course(saga: Saga, before: Instance | None, messages: Sequence[Message[Recor
     instance = before
     for message in messages:
         transition = advance(saga, instance, message.record, message.message_id, now)
+        if instance is None and message.trace and message.trace.sampled:
+            begun = transition.saga.changed({"traceparent": message.trace.traceparent})
+            transition = replace(transition, saga=begun)
         transitions.append(transition)
         instance = transition.saga
         if transition.event:

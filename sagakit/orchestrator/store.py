@@ -55,8 +55,8 @@ _CLAIM_NEVER_DUE = """
     WHERE deadline > %(never)s::timestamptz AND %(all_due)s AND saga_id <> ALL(%(set_aside)s::bigint[])
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
-_STORED = [one for one in sagas.c if one.name not in {"start", "create_time", "update_time"}]
-"""What is stored of a saga each time; its start is stored once, and its times are the transaction's."""
+_STORED = [one for one in sagas.c if one.name not in {"start", "traceparent", "create_time", "update_time"}]
+"""What is stored of a saga each time. Its start and trace are stored once, and its times are the transaction's."""
 _CHANGING = [one.name for one in _STORED]
 _HAPPENED = [one for one in saga_events.c if one.name != "create_time"]
 _EVENT_COLUMNS = [one.name for one in _HAPPENED]
@@ -75,7 +75,7 @@ def _with_events(saved: Insert | Update) -> str:
     return text_of(select(stored.c.saga_id, func.now().label("now")).add_cte(history.cte("history")))
 
 
-_new = unnest("new_saga", [*_STORED, sagas.c.start])
+_new = unnest("new_saga", [*_STORED, sagas.c.start, sagas.c.traceparent])
 _INSERT = _with_events(
     insert(sagas)
     .from_select(
@@ -202,8 +202,8 @@ class SagaStore:
     def _insert(self, tx: Transaction, new: Sequence[Instance], shared: Mapping[str, object]) -> Iterable[Row]:
         if not new:
             return []
-        start = array([self._rows.start(instance) for instance in new])
-        return tx.execute(_INSERT, {**columns(new, _CHANGING), **shared, "start": start})
+        once = {"start": array([self._rows.start(instance) for instance in new]), **columns(new, ["traceparent"])}
+        return tx.execute(_INSERT, {**columns(new, _CHANGING), **shared, **once})
 
     @staticmethod
     def _update(

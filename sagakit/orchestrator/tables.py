@@ -43,6 +43,7 @@ sagas = Table(
     Column("version", BigInteger, nullable=False),
     Column("create_time", _TIME, nullable=False),
     Column("update_time", _TIME, nullable=False),
+    Column("traceparent", Text),
     CheckConstraint("(step IS NULL) = (status IN ('COMPLETED', 'COMPENSATED'))"),
     CheckConstraint(
         "saga_id > 0 AND attempt >= 0 AND version >= 0 AND char_length(reason) <= 100", name="sagas_limits"

@@ -24,6 +24,8 @@ from sagakit.saga.declaration import Saga
 from sagakit.saga.instance import pending_command
 from sagakit.saga.overdue import overdue
 from sagakit.saga.transition import Fit, Transition
+from sagakit.trace_context import TraceContext, stored
+from sagakit.tracing.batches import Batch
 
 log = logger("timers")
 
@@ -94,8 +96,10 @@ class Timers(Periodic):
         """
         if not self._something_is_due():
             return 0
-        done = self._advance(all_due=self._silence_means_something())
-        self._producer.deliver(done.messages)
+        all_due = self._silence_means_something()
+        with Batch(f"deadlines {self._saga.name}") as spans:
+            done = self._advance(spans, all_due=all_due)
+            self._producer.deliver(done.messages)
         return len(done.transitions) + len(done.faults)
 
     def _something_is_due(self) -> bool:
@@ -109,9 +113,9 @@ class Timers(Periodic):
         _WAITING.set(not handled)
         return handled
 
-    def _advance(self, *, all_due: bool) -> _Done:
+    def _advance(self, spans: Batch, *, all_due: bool) -> _Done:
         done = self._set_aside.work(
-            lambda claim: self._database.transact(lambda tx: self._let_go_on(tx, claim, all_due=all_due))
+            lambda claim: self._database.transact(lambda tx: self._let_go_on(tx, claim, spans, all_due=all_due))
         )
         for transition in done.transitions:
             self._measures.fired(transition)
@@ -119,7 +123,7 @@ class Timers(Periodic):
         _FIRED.labels(Fit.NOT_UNDERSTOOD.value).inc(len(done.faults))
         return done
 
-    def _let_go_on(self, tx: Transaction, claim: Claim, *, all_due: bool) -> _Done:
+    def _let_go_on(self, tx: Transaction, claim: Claim, spans: Batch, *, all_due: bool) -> _Done:
         """Let the sagas of ``claim`` go on; flag those that this version does not understand."""
         if self._lag.is_missing(self._store.offsets(tx)):
             return _Done([], {}, [])  # what is due in a database that went back may have been done long ago
@@ -131,7 +135,10 @@ class Timers(Periodic):
         self._store.save(tx, changed, loaded, [t.event for t in transitions if t.event])
         if faults:
             flag(tx, self._store, faults)
-        messages = [self._codec.encode(Outgoing(pending_command(self._saga, one))) for one in changed]
+        messages = [
+            self._codec.encode(Outgoing(pending_command(self._saga, one.saga), trace=_beneath(spans, one)))
+            for one in transitions
+        ]
         return _Done(transitions, faults, messages)
 
     def _flag(self, saga_id: int, error: str) -> None:
@@ -140,6 +147,17 @@ class Timers(Periodic):
             self._database.transact(lambda tx: flag(tx, self._store, {saga_id: error}))
         except psycopg.Error as why:
             log.warning("saga cannot be flagged", saga_id=saga_id, error=one_line(why))
+
+
+def _beneath(spans: Batch, transition: Transition) -> TraceContext | None:
+    """Return the place beneath the span of a deadline that has passed, which is in the trace of its saga."""
+    saga = transition.saga
+    attributes: dict[str, str | int] = {
+        "sagakit.saga.step": saga.step or "",
+        "sagakit.saga.attempt": saga.attempt,
+        "sagakit.saga.fit": transition.fit.value,
+    }
+    return spans.add(saga.saga_id, f"deadline {saga.step or 'ended'}", attributes, stored(saga.traceparent))
 
 
 def _report(transition: Transition) -> None:

@@ -18,6 +18,7 @@ from sagakit.runtime import metrics
 from sagakit.runtime.logs import logger
 from sagakit.runtime.periodic import Periodic
 from sagakit.runtime.set_aside import Claim, SetAside
+from sagakit.trace_context import if_recorded, trace_of
 
 log = logger("outbox")
 
@@ -66,4 +67,4 @@ class Relay(Periodic):
 
 def _message(row: Row) -> Encoded:
     headers = tuple((name, value.encode()) for name, value in json.loads(row.headers))
-    return Encoded(row.topic, row.key, row.value, headers)
+    return Encoded(row.topic, row.key, row.value, headers, if_recorded(trace_of(headers)))

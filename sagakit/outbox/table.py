@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Identity, LargeBinary, Meta
 
 from sagakit.messages import Encoded
 from sagakit.postgres.pipeline import Deferred, Transaction
-from sagakit.postgres.sql import array, columns_of, insert_rows, text_of
+from sagakit.postgres.sql import array, insert_rows, text_of
 
 outbox = Table(
     "outbox",
@@ -21,7 +21,8 @@ outbox = Table(
     Column("create_time", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
-_ADD = text_of(insert_rows(outbox, columns_of(outbox, Encoded)).returning(outbox.c.outbox_id))
+_STORED = [outbox.c.topic, outbox.c.key, outbox.c.value, outbox.c.headers]
+_ADD = text_of(insert_rows(outbox, _STORED).returning(outbox.c.outbox_id))
 _COUNT = "SELECT count(*) FROM (SELECT FROM outbox LIMIT %(most)s) AS rows"
 _OLDEST = "SELECT extract(epoch FROM now() - create_time) AS age FROM outbox ORDER BY outbox_id LIMIT 1"
 # Rows that the relay has locked are skipped: the relay removes them itself, and may wait long for Kafka.

@@ -21,7 +21,8 @@ from sagakit.postgres.pipeline import Transaction
 from sagakit.postgres.timelines import meets_other_tables
 from sagakit.runtime import logs
 from sagakit.runtime.logs import logger, one_line
-from sagakit.tracing.messages import places, transacting
+from sagakit.trace_context import TraceContext
+from sagakit.tracing.messages import transacting
 
 log = logger("outbox")
 
@@ -45,11 +46,17 @@ class OutboxWriter:
         self._published: list[int] = []
         self._removing: asyncio.Task[None] | None = None
 
-    async def write(self, most: int, function: Callable[[Transaction, int], tuple[T, Sequence[Outgoing]]]) -> T:
+    async def write(
+        self,
+        most: int,
+        function: Callable[[Transaction, int], tuple[T, Sequence[Outgoing]]],
+        beneath: Iterable[TraceContext | None] = (),
+    ) -> T:
         """Run ``function`` in a transaction, store its messages in the outbox, commit, and return its result.
 
         ``function`` gets the transaction, and for how many messages there is room, ``most`` at most. It returns its
         result and no more messages than that. They are published in the background; where that fails the relay does it.
+        ``beneath`` are the places in traces of the calls that share the transaction.
         Where the caller is cancelled, all of this is done all the same.
 
         Raises:
@@ -57,7 +64,7 @@ class OutboxWriter:
             psycopg.OperationalError: the database is away. It may have committed all the same.
         """
         # The transaction goes on without its caller. If we did not, its rows would take room that nobody counts.
-        return await asyncio.shield(self._write(most, function))
+        return await asyncio.shield(self._write(most, function, beneath))
 
     async def drain(self) -> None:
         """Publish what waits, and remove it from the outbox; for five seconds at most, as Kafka may be away."""
@@ -69,13 +76,17 @@ class OutboxWriter:
         except Exception as error:  # noqa: BLE001 - the relay publishes them again
             log.warning("messages are left to the relay", error=one_line(error))
 
-    async def _write(self, most: int, function: Callable[[Transaction, int], tuple[T, Sequence[Outgoing]]]) -> T:
+    async def _write(
+        self,
+        most: int,
+        function: Callable[[Transaction, int], tuple[T, Sequence[Outgoing]]],
+        beneath: Iterable[TraceContext | None],
+    ) -> T:
         room = self._bound.reserve(most)
         stored = 0
         try:
-            with self._taking_published() as published, transacting(most) as beneath:
+            with self._taking_published() as published, transacting(most, beneath):
                 result, messages, rows = await self._database.run(lambda tx: self._store(tx, room, function, published))
-                beneath.extend(places(messages))
             ids = [row.outbox_id for row in rows]
             stored = len(ids)
         except psycopg.Error as error:

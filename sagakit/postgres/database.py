@@ -7,8 +7,9 @@ transaction is run again, before a caller notices; see `sagakit.families`.
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import copy_context
 from typing import TypeVar
 
 import psycopg
@@ -84,14 +85,18 @@ class Database:
 
         It goes on even if its caller is cancelled.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.transact, function)
+        return await self._beside_the_loop(self._threads, function)
 
     async def scan(self, function: Callable[[Transaction], T]) -> T:
         """Do as `run` does, for what may read much of a table, such as a page of a filtered list.
 
         It has threads of its own: whatever number of callers list, a short transaction does not wait for them.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._scanning, self.transact, function)
+        return await self._beside_the_loop(self._scanning, function)
+
+    async def _beside_the_loop(self, threads: Executor, function: Callable[[Transaction], T]) -> T:
+        """Run ``function`` in one of ``threads``; lines that it logs say of which call they are, as the caller's do."""
+        return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, self.transact, function)
 
     async def is_writable(self) -> bool:
         """Say whether the server takes writes; a standby does not. Raises what `transaction` does."""

@@ -28,6 +28,7 @@ from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 
 from sagakit.families import Family, family_of
+from sagakit.tracing import statements
 
 T = TypeVar("T")
 Row: TypeAlias = Any
@@ -117,6 +118,7 @@ class Pipeline:
         self._begun = False
         """Whether there is something to commit."""
         self._failure: psycopg.Error | None = None
+        self._watch = statements.watch()
         self.committed = False
         """Whether one of its transactions may be committed already."""
 
@@ -137,6 +139,8 @@ class Pipeline:
             self._prepared.add(statement.name)
             self._sent.append(statement)
         self._pg.send_query_prepared(statement.name, values)
+        if self._watch:
+            self._watch.sent(statement.text)
         self._gathered = self._begun = True
         rows = Rows(self)
         self._sent.append(rows)
@@ -197,10 +201,13 @@ class Pipeline:
             failed = result.status not in {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_SYNC}
             if not (failed and waiting is None):  # else the commit has failed, and the pipeline's end is yet to come
                 self._sent.popleft()
-            if failed:
+            error = self._error(result, at_commit=waiting is None) if failed else None
+            if self._watch and isinstance(waiting, Rows):
+                self._watch.answered((error.sqlstate or type(error).__name__) if error else None)
+            if error:
                 if isinstance(waiting, Statement):
                     self._prepared.discard(waiting.name)
-                raise self._error(result, at_commit=waiting is None)
+                raise error
             if isinstance(waiting, Rows):
                 waiting.arrived(self._load(result))
         except psycopg.Error as error:

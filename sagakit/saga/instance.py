@@ -62,6 +62,8 @@ class Instance:
     """Counts the changes, from 1."""
     create_time: datetime
     update_time: datetime
+    traceparent: str | None = None
+    """Where it began in a trace, as a header of W3C's; None where nobody records that."""
     fault: str | None = None
     """Why this version cannot read the whole row; None where it can. `sagakit.orchestrator.faults` checks the rest."""
 

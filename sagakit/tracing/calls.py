@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from contextvars import ContextVar
 
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind
 
 from sagakit.trace_context import TraceContext, trace_of
-from sagakit.tracing.spans import place, tracing
+from sagakit.tracing.spans import Span, tracing
 
 _OURS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 """The codes that are a server's error by OpenTelemetry's convention; the others tell a client of its own."""
@@ -19,24 +19,26 @@ def begin(method: str, metadata: Iterable[tuple[str, str | bytes]] | None) -> tu
     Returns its span, None where its trace is not recorded, and that place, None where there is no trace.
     """
     making, caller = tracing(), trace_of(metadata or ())
-    if making is None or (caller and not caller.sampled):
-        _here.set(caller)
-        return None, caller
-    attributes = {"rpc.system.name": "grpc", "rpc.method": method}
-    span = making.begin(caller, method, SpanKind.SERVER, attributes)
-    beneath = place(span)
+    span, beneath = None, caller
+    if making:
+        above = caller or making.draw(method)
+        if above and (above is not caller or making.records(above)):
+            attributes = {"rpc.system.name": "grpc", "rpc.method": method}
+            span = Span(making, method, SpanKind.SERVER, attributes, above)
+            beneath = span.place
+        elif caller and caller.sampled:
+            beneath = caller._replace(sampled=False)
     _here.set(beneath)
-    return span if span.is_recording() else None, beneath
+    return span, beneath
 
 
 def end(span: Span | None, code: str) -> None:
     """End the span of a call that ended with ``code``, a name of gRPC's."""
     if span is None:
         return
-    span.set_attribute("rpc.response.status_code", code)
+    span.note({"rpc.response.status_code": code})
     if code in _OURS:
-        span.set_status(Status(StatusCode.ERROR))
-        span.set_attribute("error.type", code)
+        span.fail(code)
     span.end()
 
 

@@ -3,7 +3,7 @@
 import math
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from confluent_kafka import Message
@@ -20,6 +20,7 @@ from sagakit.messages import Encoded
 from sagakit.postgres.database import Database
 from sagakit.records import Record
 from sagakit.runtime.set_aside import Claim
+from sagakit.trace_context import TraceContext
 from tests.support.kafka import Tape, create_topic, delete_topics, headers, taped
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX, database_of, migrated_database
@@ -110,6 +111,19 @@ def test_an_order_that_is_due_is_announced_again_in_the_same_words(desk: Desk) -
     assert announced == 1
     assert 2 * AFTER - 10 < seconds <= 2 * AFTER
     assert desk.announcer().announce_once() == 0
+
+
+def test_an_order_that_is_announced_again_goes_on_in_its_trace_where_somebody_records_that(desk: Desk) -> None:
+    trace = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
+    request = NewOrder(1, 2, 3, 100, "Main Street 1", None)
+    requests = [replace(request, trace=one) for one in (trace, trace._replace(sampled=False), None)]
+    with desk.database.transaction() as tx:
+        orders = store.insert(tx, requests, -1.0)
+    assert [orders[place].traceparent for place in range(3)] == [trace.traceparent, None, None]
+    assert desk.announcer().announce_once() == 3
+    sent = {int(one.key() or b""): headers(one)["traceparent"].decode() for one in desk.tape.until(3)}
+    assert sent[orders[0].order_id] == trace.traceparent
+    assert all(sent[orders[place].order_id].endswith("-00") for place in (1, 2))
 
 
 def test_a_cancel_is_announced_again_with_its_order_and_after_it(desk: Desk) -> None:

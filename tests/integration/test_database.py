@@ -8,12 +8,20 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import sagakit.postgres.pool
 from devstack.stack import Stack
 from sagakit.families import passes
 from sagakit.postgres.database import Database
+from sagakit.postgres.pipeline import Transaction
 from sagakit.postgres.sql import array
+from sagakit.runtime import logs
+from sagakit.trace_context import TraceContext
+from sagakit.tracing import spans
+from sagakit.tracing.messages import transacting
 from tests.support.scratch import database_of, scratch_database
 
 
@@ -84,6 +92,44 @@ async def test_the_event_loop_runs_transactions_beside_it(database: Database) ->
     assert numbers(database) == [6]
     with pytest.raises(psycopg.errors.UniqueViolation):
         await database.run(lambda tx: tx.execute("INSERT INTO numbers VALUES (6)"))
+
+
+async def test_a_line_that_a_transaction_logs_says_of_which_call_it_is(database: Database) -> None:
+    def speak(tx: Transaction) -> None:
+        tx.execute("SELECT 1").fetchall()
+        said.append(logs.say_about(None, "", {}).get("trace_id"))
+
+    said: list[str | None] = []
+    logs.speak_of(lambda _: {"method": "Add", "trace_id": "abc"})
+    for run in (database.run, database.scan):
+        await run(speak)
+    logs.speak_of(None)
+    await database.run(speak)
+    assert said == ["abc", "abc", None]
+
+
+async def test_a_recorded_transaction_notes_its_statements_each_with_its_answer(database: Database) -> None:
+    trace = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
+    exporter = InMemorySpanExporter()
+    spans.use(spans.Tracing(SimpleSpanProcessor(exporter), None, Resource.create({})))
+    try:
+        with transacting(1, [trace]):
+            await database.run(lambda tx: tx.execute("INSERT INTO numbers VALUES (%(number)s)", {"number": 4711}))
+        with pytest.raises(psycopg.errors.UniqueViolation), transacting(1, [trace]):
+            add(database, 4711)
+        with transacting(1, [trace._replace(sampled=False)]):
+            assert numbers(database) == [4711]
+    finally:
+        spans.use(None)
+    first, transaction, again, failed = exporter.get_finished_spans()
+    assert [one.name for one in (first, transaction, again, failed)] == ["INSERT numbers", "transaction"] * 2
+    assert dict(first.attributes or {})["db.query.text"] == "INSERT INTO numbers VALUES ($1)"
+    assert "4711" not in first.to_json()
+    assert dict(again.attributes or {})["db.response.status_code"] == "23505"
+    assert first.start_time is not None
+    assert first.end_time is not None
+    assert transaction.end_time is not None
+    assert first.start_time < first.end_time <= transaction.end_time
 
 
 async def test_a_short_transaction_does_not_wait_for_reads_that_scan(database: Database) -> None:

@@ -23,11 +23,12 @@ from sagakit.saga import Saga
 from sagakit.saga.filter import Filter
 from sagakit.saga.instance import Event, EventType, Instance, Status
 from sagakit.testing.example import TRIP_SAGA, TripPlanned
-from tests.support.kafka import Tape, create_topic, delete_topics, taped
+from tests.support.kafka import Tape, create_topic, delete_topics, headers, taped
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX, database_of, migrated_database, ping_on, register
 
 STORE = SagaStore(TripPlanned)
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 class Said:
@@ -83,10 +84,17 @@ class Clockwork:
         while timers.fire_once():
             pass
 
-    def waiting(self, *ids: int, overdue: timedelta = timedelta(seconds=1), attempt: int = 1) -> None:
+    def waiting(
+        self,
+        *ids: int,
+        overdue: timedelta = timedelta(seconds=1),
+        attempt: int = 1,
+        traceparent: str | None = None,
+    ) -> None:
         """Store sagas that wait for a hotel, overdue for so long."""
         now = datetime.now(UTC)
-        sagas = [replace(_waiting(one, now), deadline=now - overdue, attempt=attempt, update_time=now) for one in ids]
+        late = {"deadline": now - overdue, "attempt": attempt, "update_time": now, "traceparent": traceparent}
+        sagas = [_waiting(one, now).changed(late) for one in ids]
         with self.database.transaction() as tx:
             events = [Event(saga.saga_id, 1, now, EventType.STARTED, None, None, "a message") for saga in sagas]
             STORE.save(tx, sagas, {}, events)
@@ -150,6 +158,16 @@ def test_what_is_overdue_is_sent_again_and_waits_for_longer(clockwork: Clockwork
             EventType.STARTED,
             EventType.STEP_TIMED_OUT,
         ]
+
+
+def test_what_is_sent_again_goes_on_in_the_trace_in_which_its_saga_began(clockwork: Clockwork) -> None:
+    clockwork.waiting(1)
+    clockwork.waiting(2, traceparent=TRACEPARENT)
+    assert clockwork.timers().fire_once() == 2
+    sent = {int(message.key() or b""): headers(message)["traceparent"].decode() for message in clockwork.tape.until(2)}
+    assert sent[2] == TRACEPARENT
+    assert sent[1].endswith("-00")
+    assert [clockwork.stored(one).traceparent for one in (1, 2)] == [None, TRACEPARENT]
 
 
 def test_what_is_not_due_is_left_alone(clockwork: Clockwork) -> None:

@@ -269,8 +269,8 @@ KIT = {
     ),
     "cancelled-writes-take-no-room": Mutant(
         "sagakit/outbox/writer.py",
-        "await asyncio.shield(self._write(most, function))",
-        "await self._write(most, function)",
+        "await asyncio.shield(self._write(most, function, beneath))",
+        "await self._write(most, function, beneath)",
         f"{_WRITER}::test_a_write_whose_caller_is_cancelled_keeps_its_room_and_is_published",
     ),
     "published-rows-forgotten": Mutant(
@@ -341,8 +341,8 @@ KIT = {
     ),
     "scans-take-the-threads-of-short-transactions": Mutant(
         "sagakit/postgres/database.py",
-        "run_in_executor(self._scanning, self.transact, function)",
-        "run_in_executor(self._threads, self.transact, function)",
+        "_beside_the_loop(self._scanning, function)",
+        "_beside_the_loop(self._threads, function)",
         "tests/integration/test_database.py::test_a_short_transaction_does_not_wait_for_reads_that_scan",
     ),
     "a-bucket-without-a-bottom": Mutant(

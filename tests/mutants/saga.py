@@ -206,8 +206,8 @@ SAGA = {
     ),
     "silence-always-means-something": Mutant(
         "sagakit/orchestrator/timers.py",
-        "self._advance(all_due=self._silence_means_something())",
-        "self._advance(all_due=True)",
+        "all_due = self._silence_means_something()",
+        "all_due = True",
         f"{_TIMERS}::test_while_replies_may_lie_unread_silence_means_nothing",
     ),
     "timer-sends-before-commit": Mutant(

@@ -131,6 +131,7 @@ class Saga(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     PENDING_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.int
     """The order this saga belongs to; also the saga's own id."""
     status: Global___SagaStatus.ValueType
@@ -153,6 +154,8 @@ class Saga(_message.Message):
     """What last went wrong, at most 1000 characters; empty where nothing did."""
     version: _builtins.int
     """Counts the saga's changes, from 1. Those that only send a command again may have no event."""
+    trace_id: _builtins.str
+    """The trace in which the order was placed, 32 hexadecimal digits; empty where nobody records it."""
     @_builtins.property
     def waiting_since(self) -> _timestamp_pb2.Timestamp:
         """Since when the pending command's reply is awaited; absent once the saga has ended."""
@@ -195,10 +198,11 @@ class Saga(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         pending: _abc.Iterable[_steps_pb2.PendingCommand] | None = ...,
+        trace_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "deadline", b"deadline", "update_time", b"update_time", "waiting_since", b"waiting_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "create_time", b"create_time", "deadline", b"deadline", "last_error", b"last_error", "order_id", b"order_id", "pending", b"pending", "pending_command", b"pending_command", "reason", b"reason", "remaining_steps", b"remaining_steps", "status", b"status", "step", b"step", "stuck", b"stuck", "update_time", b"update_time", "version", b"version", "waiting_since", b"waiting_since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "create_time", b"create_time", "deadline", b"deadline", "last_error", b"last_error", "order_id", b"order_id", "pending", b"pending", "pending_command", b"pending_command", "reason", b"reason", "remaining_steps", b"remaining_steps", "status", b"status", "step", b"step", "stuck", b"stuck", "trace_id", b"trace_id", "update_time", b"update_time", "version", b"version", "waiting_since", b"waiting_since"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

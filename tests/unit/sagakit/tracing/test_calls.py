@@ -1,18 +1,27 @@
 """The spans of calls: beneath the caller's, or the root of a new trace."""
 
 import pytest
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanKind, StatusCode
 
 from sagakit.trace_context import TraceContext
-from sagakit.tracing import calls, spans
+from sagakit.tracing import calls
+from tests.unit.sagakit.tracing.conftest import Keep
 
 METHOD = "bank.v1.Transfers/Add"
-CALLER = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
+CALLER = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True, state="congo=1")
 UNRECORDED = CALLER._replace(sampled=False)
+
+
+def place(span: ReadableSpan) -> TraceContext:
+    """Return the place beneath ``span``."""
+    found = span.context
+    assert found is not None
+    return TraceContext(
+        f"{found.trace_id:032x}", f"{found.span_id:016x}", found.trace_flags.sampled, found.trace_state.to_header()
+    )
 
 
 async def test_a_call_is_beneath_its_caller_s_span(kept: InMemorySpanExporter) -> None:
@@ -28,7 +37,11 @@ async def test_a_call_is_beneath_its_caller_s_span(kept: InMemorySpanExporter) -
         "rpc.method": METHOD,
         "rpc.response.status_code": "OK",
     }
-    assert here == spans.place(ended)  # type: ignore[arg-type] # it has a context, too
+    assert here == place(ended)
+    assert here.trace_id == CALLER.trace_id
+    assert ended.start_time is not None
+    assert ended.end_time is not None
+    assert ended.start_time <= ended.end_time
 
 
 async def test_a_caller_s_trace_that_nobody_records_goes_on_as_it_came(kept: InMemorySpanExporter) -> None:
@@ -37,16 +50,13 @@ async def test_a_caller_s_trace_that_nobody_records_goes_on_as_it_came(kept: InM
     assert kept.get_finished_spans() == ()
 
 
-async def test_a_call_without_a_caller_begins_a_trace_that_the_sampler_may_record() -> None:
-    exporter = InMemorySpanExporter()
-    spans.use(spans.Tracing(SimpleSpanProcessor(exporter), ALWAYS_ON, Resource.create({})))
+async def test_a_call_without_a_caller_begins_a_trace_that_the_sampler_may_record(keep: Keep) -> None:
+    exporter = keep(ALWAYS_ON)
     span, here = calls.begin(METHOD, None)
     calls.end(span, "OK")
-    spans.use(None)
     (ended,) = exporter.get_finished_spans()
     assert ended.parent is None
-    assert here is not None
-    assert here.sampled
+    assert here == place(ended)
 
 
 @pytest.mark.parametrize(

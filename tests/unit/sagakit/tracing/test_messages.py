@@ -3,18 +3,19 @@
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, StatusCode
 
 from sagakit.messages import Encoded
-from sagakit.trace_context import TraceContext, new_trace
-from sagakit.tracing.messages import Handled, created, places, sending, transacting
+from sagakit.trace_context import TraceContext, if_recorded, new_trace
+from sagakit.tracing import statements
+from sagakit.tracing.batches import Handling
+from sagakit.tracing.messages import created, sending, transacting
 
 CALL = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True, state="congo=1")
 PLACE = ("book-hotel", 3, 77)
 
 
 def message(trace: TraceContext | None) -> Encoded:
-    return Encoded("book-hotel", b"1", b"", (trace or new_trace()).headers)
+    return Encoded("book-hotel", b"1", b"", (trace or new_trace()).headers, if_recorded(trace))
 
 
 def by_name(kept: InMemorySpanExporter) -> dict[str, ReadableSpan]:
@@ -32,10 +33,10 @@ def test_a_message_is_beneath_what_made_it_and_its_handling_beneath_the_message(
     assert made is not None
     with sending([message(made)]):
         pass
-    with Handled("bookings", 5) as batch:
+    with Handling("bookings").batch(5) as batch:
         handling = batch.taken(made, PLACE)
-        with transacting(5) as beneath:
-            beneath += [handling, None, new_trace()]
+        with transacting(5, [handling, None, new_trace()]):
+            pass
         answer = created("hotel-booked", handling)
     assert answer is not None
     found = by_name(kept)
@@ -52,76 +53,40 @@ def test_a_message_is_beneath_what_made_it_and_its_handling_beneath_the_message(
     assert {made.state, answer.state} == {"congo=1"}
 
 
-def test_a_batch_has_a_trace_of_its_own_that_links_its_messages(kept: InMemorySpanExporter) -> None:
-    with Handled("bookings", 2) as batch:
-        batch.taken(CALL, PLACE)
-        batch.taken(new_trace(), ("book-hotel", 3, 78))
-    one = by_name(kept)["process batch bookings"]
-    assert one.parent is None
-    assert [f"{link.context.span_id:016x}" for link in one.links] == [CALL.span_id]
+def test_a_call_with_many_items_has_a_shared_transaction_once(kept: InMemorySpanExporter) -> None:
+    with transacting(3, [CALL, CALL, None]):
+        pass
+    (one,) = kept.get_finished_spans()
     assert dict(one.attributes or {}) == {
-        "messaging.system": "kafka",
-        "messaging.operation.type": "process",
-        "messaging.operation.name": "process",
-        "messaging.consumer.group.name": "bookings",
-        "messaging.batch.message_count": 2,
+        "db.system.name": "postgresql",
+        "db.operation.name": "transaction",
+        "db.operation.batch.size": 3,
     }
 
 
-def test_spans_have_the_names_and_attributes_of_the_conventions(kept: InMemorySpanExporter) -> None:
-    with Handled("bookings", 1) as batch:
-        batch.taken(CALL, PLACE)
-    one = by_name(kept)["process book-hotel"]
-    assert one.kind is SpanKind.CONSUMER
-    assert dict(one.attributes or {}) == {
-        "messaging.system": "kafka",
-        "messaging.operation.type": "process",
-        "messaging.operation.name": "process",
-        "messaging.consumer.group.name": "bookings",
-        "messaging.destination.name": "book-hotel",
-        "messaging.destination.partition.id": "3",
-        "messaging.kafka.offset": 77,
-    }
-
-
-def test_a_message_that_cannot_be_handled_is_an_error(kept: InMemorySpanExporter) -> None:
-    with Handled("bookings", 2) as batch:
-        batch.taken(CALL, PLACE)
-        batch.taken(CALL, ("book-hotel", 3, 78))
-        batch.failed(PLACE, ValueError("bad"))
-    ended = [span for span in kept.get_finished_spans() if span.name == "process book-hotel"]
-    assert [span.status.status_code for span in ended] == [StatusCode.ERROR, StatusCode.UNSET]
-    assert dict(ended[0].attributes or {})["error.type"] == "ValueError"
-
-
-def test_a_batch_that_is_done_again_has_failed_as_a_whole(kept: InMemorySpanExporter) -> None:
-    def apply() -> None:
-        with Handled("bookings", 1) as batch:
-            handling = batch.taken(CALL, PLACE)
-            with transacting(1) as beneath:
-                beneath += [handling]
-                raise ConnectionError
+def test_what_fails_is_an_error_wherever_it_shows(kept: InMemorySpanExporter) -> None:
+    def fail() -> None:
+        with sending([message(CALL)]), transacting(1, [CALL]):
+            raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        apply()
-    assert {span.status.status_code for span in kept.get_finished_spans()} == {StatusCode.ERROR}
-    assert len(kept.get_finished_spans()) == 3
+        fail()
+    assert [dict(span.attributes or {})["error.type"] for span in kept.get_finished_spans()] == ["ConnectionError"] * 2
 
 
 @pytest.mark.parametrize("trace", [None, new_trace()], ids=["none", "not-recorded"])
 def test_what_is_not_recorded_goes_on_as_it_came(kept: InMemorySpanExporter, trace: TraceContext | None) -> None:
     made = created("book-hotel", trace)
-    assert made == trace or (trace is None and made is not None and not made.sampled)
-    with sending([message(made)]), Handled("bookings", 1) as batch, transacting(1) as beneath:
-        assert batch.taken(made, PLACE) == made
-        beneath += [made]
-    assert places([message(made)]) == []
+    assert made is trace
+    with sending([message(made)]), Handling("bookings").batch(1) as batch, transacting(1, [made]):
+        assert batch.taken(made, PLACE) is made
+        assert statements.watch() is None
     assert kept.get_finished_spans() == ()
 
 
 def test_without_tracing_a_recorded_trace_goes_on_as_it_came() -> None:
     assert created("book-hotel", CALL) is CALL
     assert created("book-hotel", None) is None
-    with Handled("bookings", 1) as batch:
+    with sending([message(CALL)]), Handling("bookings").batch(1) as batch, transacting(1, [CALL]):
         assert batch.taken(CALL, PLACE) is CALL
-    assert places([message(CALL)]) == []
+        assert statements.watch() is None
