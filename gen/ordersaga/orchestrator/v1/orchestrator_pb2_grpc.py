@@ -94,8 +94,7 @@ class OrchestratorServiceServicer:
     """
 
     def GetSaga(self, request, context):
-        """GetSaga returns one saga with its history, of which the newest events come first, page by page.
-        NOT_FOUND: no such saga (yet).
+        """GetSaga returns one saga with its history, the newest events first, page by page. NOT_FOUND: no such saga (yet).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

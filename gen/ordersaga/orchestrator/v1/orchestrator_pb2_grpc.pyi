@@ -39,9 +39,7 @@ class OrchestratorServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OrchestratorServiceAsyncStub: ...
     GetSaga: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.GetSagaRequest, _orchestrator_pb2.GetSagaResponse]
-    """GetSaga returns one saga with its history, of which the newest events come first, page by page.
-    NOT_FOUND: no such saga (yet).
-    """
+    """GetSaga returns one saga with its history, the newest events first, page by page. NOT_FOUND: no such saga (yet)."""
     ListSagas: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.ListSagasRequest, _orchestrator_pb2.ListSagasResponse]
     """ListSagas returns sagas page by page, by descending order id."""
     CountSagas: _grpc.UnaryUnaryMultiCallable[_orchestrator_pb2.CountSagasRequest, _orchestrator_pb2.CountSagasResponse]
@@ -81,9 +79,7 @@ class OrchestratorServiceAsyncStub(OrchestratorServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetSaga: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.GetSagaRequest, _orchestrator_pb2.GetSagaResponse]  # type: ignore[assignment]
-    """GetSaga returns one saga with its history, of which the newest events come first, page by page.
-    NOT_FOUND: no such saga (yet).
-    """
+    """GetSaga returns one saga with its history, the newest events first, page by page. NOT_FOUND: no such saga (yet)."""
     ListSagas: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.ListSagasRequest, _orchestrator_pb2.ListSagasResponse]  # type: ignore[assignment]
     """ListSagas returns sagas page by page, by descending order id."""
     CountSagas: _aio.UnaryUnaryMultiCallable[_orchestrator_pb2.CountSagasRequest, _orchestrator_pb2.CountSagasResponse]  # type: ignore[assignment]
@@ -126,9 +122,7 @@ class OrchestratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orchestrator_pb2.GetSagaRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orchestrator_pb2.GetSagaResponse, _abc.Awaitable[_orchestrator_pb2.GetSagaResponse]]:
-        """GetSaga returns one saga with its history, of which the newest events come first, page by page.
-        NOT_FOUND: no such saga (yet).
-        """
+        """GetSaga returns one saga with its history, the newest events first, page by page. NOT_FOUND: no such saga (yet)."""
 
     @_abc_1.abstractmethod
     def ListSagas(
