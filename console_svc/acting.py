@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -78,7 +78,7 @@ def acted(console: Console, action: Action) -> Endpoint:
     async def act(request: Request) -> Response:
         visitor = console.visitor(request)
         if visitor is None:
-            return to_sign_in(request)
+            return to_sign_in(_filled(action.back, request.path_params))
         form = await read_form(request)
         if form is None:
             return PlainTextResponse(_NOT_A_FORM, 415)
@@ -116,7 +116,7 @@ async def _result(console: Console, action: Action, visit: Visit, form: Form) ->
         if done.text:
             console.tell(response, Notice("good", done.text))
     if name and not visit.visitor.subject:
-        console.keep(response, NAME, name, _YEAR_SECONDS)
+        console.keep(response, NAME, quote(name), _YEAR_SECONDS)  # a cookie has no letters beyond Latin
     return response
 
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
+from urllib.parse import unquote
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -106,7 +107,7 @@ class Console:
             path=path,
             query=query,
             parts=parts,
-            actor=visitor.subject or self.cookie(request, NAME),
+            actor=visitor.subject or unquote(self.cookie(request, NAME)),
             csrf=self.forgery.token(csrf_cookie),
             zone=words.zone_named(request.cookies.get(ZONE, "")),
         )

@@ -53,9 +53,8 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._is_known(host):
-            return PlainTextResponse(
-                "The console does not go by this name. Name it in CONSOLE_HOSTS, or call it by 127.0.0.1.\n", 421
-            )
+            names = "one of those in CONSOLE_HOSTS" if self._hosts else "127.0.0.1, or name this one in CONSOLE_HOSTS"
+            return PlainTextResponse(f"The console does not go by this name. Call it by {names}.\n", 421)
         if scope["method"] not in _READING and not _is_same_origin(headers, host):
             return PlainTextResponse("This request comes from another site, and is refused.\n", 403)
         return None

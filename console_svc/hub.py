@@ -26,9 +26,6 @@ class Hub:
         self._left_at = time.monotonic()
         self._task: asyncio.Task[None] | None = None
         self._pulse: Pulse | None = None
-        self._changed = asyncio.Event()
-        self.changes = 0
-        """Grows with each change that somebody may see."""
 
     @property
     def is_idle(self) -> bool:
@@ -52,12 +49,6 @@ class Hub:
         self._lookers -= 1
         self._left_at = time.monotonic()
 
-    async def wait(self, seen: int, seconds: float) -> None:
-        """Wait until `changes` is no longer ``seen``, ``seconds`` at most."""
-        if self.changes == seen:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), seconds)
-
     async def close(self) -> None:
         """End the tasks."""
         if self._task is not None:
@@ -69,26 +60,12 @@ class Hub:
         try:
             while self._lookers or time.monotonic() - self._left_at < _LINGER_SECONDS:
                 try:
-                    self._look_at(await take(self._sources, self._token))
+                    self._pulse = await take(self._sources, self._token)
                 except Exception:  # whatever it is, the next look may be better
                     log.exception("a look at the services failed")
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             self._task = None
-
-    def _look_at(self, pulse: Pulse) -> None:
-        before, self._pulse = self._pulse, pulse
-        if before is None or _without_time(before) != _without_time(pulse):
-            self.changes += 1
-            self._changed.set()
-            self._changed = asyncio.Event()
-
-
-def _without_time(pulse: Pulse) -> tuple[object, ...]:
-    pace = pulse.pace
-    return (
-        pulse.services, pulse.counts, pulse.more, pulse.trouble, pulse.kafka, pace.done, pace.undone, pace.median,
-    )  # fmt: skip
 
 
 class Hubs:

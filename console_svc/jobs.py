@@ -35,7 +35,7 @@ class Job:
 
     id: str
     title: str
-    token: str
+    token: str = field(repr=False)
     """Whose job it is; only they see it."""
     items: list[Item]
     began: datetime = field(default_factory=lambda: datetime.now(UTC))

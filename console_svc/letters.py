@@ -56,7 +56,11 @@ async def load_one(visit: Visit) -> Mapping[str, object]:
     await _must_read(visit)
     group, key = visit.parts["group"], visit.parts["key"]
     letter = _found(await visit.sources.kafka.look(), group, key)
-    letter = letter or _found(await visit.sources.kafka.look_again(), group, key)
+    if letter is None:
+        kafka = await visit.sources.kafka.look_again()
+        if kafka.trouble:
+            raise CallFailed(kafka.trouble, grpc.StatusCode.UNAVAILABLE, "")
+        letter = _found(kafka, group, key)
     if letter is None:
         text = f"{group} has no dead letter {key}: it was dealt with, or never was."
         raise CallFailed(text, grpc.StatusCode.NOT_FOUND, "LETTER_NOT_FOUND")

@@ -7,8 +7,9 @@ after as long as it says, four times a second at most, and only the parts that d
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -29,7 +30,6 @@ Pages = Sequence[tuple[Route, Page]]
 SHORTEST_SECONDS: Final = 0.25
 """Between two events for one page."""
 _BEAT_SECONDS: Final = 4.0
-_LOOK_SECONDS: Final = 1.0
 _MOST_PAGES: Final = 40
 _LONGEST_ADDRESS: Final = 4_000
 
@@ -41,10 +41,9 @@ class _Open:
     topic: str
     page: Page
     visit: Visit
-    seen: int = -1
-    at: float = 0.0
+    at: float = -inf
     every: float = 0.0
-    """After how many seconds it is read again though the pulse is as it was."""
+    """After how many seconds it is read again."""
     sent: dict[str, int] = field(default_factory=dict)
 
 
@@ -54,7 +53,7 @@ def stream(console: Console, pages: Pages) -> Route:
     async def live(request: Request) -> Response:
         visitor = console.visitor(request)
         if visitor is None:
-            return Response(status_code=204)  # it tells the browser not to try again
+            return Response(_event("signed-out", {}), media_type="text/event-stream")
         found = [_open(console, pages, request, topic) for topic in request.query_params.getlist("on")[:_MOST_PAGES]]
         shown = [one for one in found if one is not None]
         return StreamingResponse(_events(console, request, shown), media_type="text/event-stream")
@@ -67,7 +66,10 @@ def _open(console: Console, pages: Pages, request: Request, topic: str) -> _Open
     visitor = console.visitor(request)
     if visitor is None or len(topic) > _LONGEST_ADDRESS:
         return None
-    address = urlsplit(topic)
+    try:
+        address = urlsplit(topic)
+    except ValueError:
+        return None
     for route, page in pages:
         match, scope = route.matches({"type": "http", "path": address.path, "method": "GET"})
         if match is Match.FULL:
@@ -90,27 +92,27 @@ async def _events(console: Console, request: Request, shown: list[_Open]) -> Asy
             if console.visitor(request) is None:
                 yield _event("signed-out", {})
                 return
-            seen = hub.changes
-            for one in shown:
-                if parts := await _changes(console, one, hub.changes):
+            found = await asyncio.gather(*(_changes(console, one) for one in shown))
+            for one, parts in zip(shown, found, strict=True):
+                if parts:
                     told = time.monotonic()
                     yield _event("parts", {"topic": one.topic, "parts": parts})
             if time.monotonic() - told >= _BEAT_SECONDS:
                 told = time.monotonic()
                 yield _event("beat", {})
             await asyncio.sleep(SHORTEST_SECONDS)
-            await hub.wait(seen, max(0.0, min((_LOOK_SECONDS, *(one.every for one in shown))) - SHORTEST_SECONDS))
     finally:
         hub.leave()
 
 
-async def _changes(console: Console, one: _Open, changes: int) -> dict[str, str]:
-    """Return those parts of a page that are not as they were sent last."""
-    if one.seen == changes and time.monotonic() - one.at < one.every:
+async def _changes(console: Console, one: _Open) -> dict[str, str]:
+    """Return those parts of a page that are not as they were sent last; none before it is to be read again."""
+    if time.monotonic() - one.at < one.every:
         return {}
-    one.seen, one.at, one.every = changes, time.monotonic(), one.page.every
+    one.at, one.every = time.monotonic(), one.page.every
+    load = one.page.load if console.rendering.is_live(one.page) else _nothing
     try:
-        pulse, content = await asyncio.gather(one.visit.hub.pulse(), one.page.load(one.visit))
+        pulse, content = await asyncio.gather(one.visit.hub.pulse(), load(one.visit))
         every = content.get("every")
         one.every = every if isinstance(every, float) else one.page.every
         parts = console.rendering.live_parts(one.page, one.visit, pulse, content)
@@ -122,6 +124,10 @@ async def _changes(console: Console, one: _Open, changes: int) -> dict[str, str]
     changed = {name: text for name, text in parts.items() if one.sent.get(name) != hash(text)}
     one.sent.update({name: hash(text) for name, text in changed.items()})
     return changed
+
+
+async def _nothing(_: Visit) -> Mapping[str, object]:
+    return {}
 
 
 def _event(name: str, content: object) -> str:

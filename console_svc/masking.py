@@ -38,8 +38,5 @@ class Masking:
 
 def _masked(value: object) -> Any:  # noqa: ANN401 - a piece of a JSON document may be anything
     if isinstance(value, dict):
-        return {
-            name: _DOTS if name.lower() == _ADDRESS and isinstance(one, str) and one else _masked(one)
-            for name, one in value.items()
-        }
+        return {name: _DOTS if _ADDRESS in name.lower() and one else _masked(one) for name, one in value.items()}
     return [_masked(one) for one in value] if isinstance(value, list) else value

@@ -23,6 +23,8 @@ async def load(visit: Visit) -> Mapping[str, object]:
     """Read one page of the orders that the address asks for, and the products that can be ordered."""
     status = visit.text("status") if visit.text("status") in STATUSES else ""
     user, order_id = visit.number("user"), visit.number("id")
+    if order_id is not None:  # an id says all
+        status, user = "", None
     products = visit.services.products
     shelf = visit.ask(products, products.stub.ListProducts, product_pb2.ListProductsRequest(page_size=_PRODUCTS))
     (orders, token), shown = await asyncio.gather(_orders(visit, status, user, order_id), attempt(shelf))

@@ -25,13 +25,13 @@ async def load(visit: Visit) -> Mapping[str, object]:
     return {name: _sagas(answer) for name, answer in zip(("stuck", "late", "latest"), answers, strict=True)}
 
 
-def _sagas(answer: pb.ListSagasResponse | CallFailed) -> list[pb.Saga]:
-    """Return the sagas of an answer; none where there is no answer, because the verdict says why."""
+def _sagas(answer: pb.ListSagasResponse | CallFailed) -> list[pb.Saga] | None:
+    """Return the sagas of an answer; None where there is no answer: the verdict says why."""
     if not isinstance(answer, CallFailed):
         return list(answer.sagas)
     if answer.is_signed_out:
         raise answer
-    return []
+    return None
 
 
 PAGE = Page("/", "Overview", "overview.html", load, every=1.0)

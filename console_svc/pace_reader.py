@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import time
 import urllib.request
+from http.client import HTTPException
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -45,7 +46,7 @@ def read_ended(url: str, context: ssl.SSLContext | None) -> Ended | None:
     try:
         with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS, context=context) as answer:  # noqa: S310 - http or https
             return ended_of(answer.read().decode())
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException):
         return None
 
 

@@ -14,7 +14,7 @@ READ: Final = "movements:read"
 
 async def load(visit: Visit) -> Mapping[str, object]:
     """Read the product, and a page of its movements, where the visitor may see whose they are."""
-    products, product_id = visit.services.products, int(visit.parts["product_id"])
+    products, product_id = visit.services.products, visit.number_of("product_id", "a product")
     asked = visit.ask(products, products.stub.GetProduct, product_pb2.GetProductRequest(product_id=product_id))
     product, movements = await asyncio.gather(asked, _movements(visit, product_id))
     return {
@@ -36,4 +36,4 @@ async def _movements(visit: Visit, product_id: int) -> product_pb2.ListMovements
     return await visit.ask(products, products.stub.ListMovements, request)
 
 
-PAGE = Page("/products/{product_id:int}", "Product", "product.html", load, every=1.0)
+PAGE = Page("/products/{product_id}", "Product", "product.html", load, every=1.0)

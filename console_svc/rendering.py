@@ -75,6 +75,10 @@ class Rendering:
         words.ZONE.set(visit.zone)
         return self._templates.get_template(page.template).render(**_common(page, visit, pulse), **content)
 
+    def is_live(self, page: Page) -> bool:
+        """Say whether a page has live parts of its own."""
+        return any(name.startswith(LIVE) for name in self._templates.get_template(page.template).blocks)
+
     def live_parts(self, page: Page, visit: Visit, pulse: Pulse, content: Mapping[str, object]) -> dict[str, str]:
         """Return the live parts of a page, and those that every page has, by their names."""
         words.ZONE.set(visit.zone)

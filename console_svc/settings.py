@@ -37,7 +37,8 @@ class ConsoleSettings(CallSettings, ReadingSettings, KafkaSettings, RegistrySett
 
     console_listen: Address = Field(default=Listen("127.0.0.1", 8088), description="Where browsers find the console.")
     console_hosts: str = Field(
-        default="", description="Names, with commas between, by which browsers may call it beside loopback's own."
+        default="",
+        description="Names without ports, commas between, by which browsers call it; else loopback's own.",
     )
     console_environment: str = Field(
         default="local", min_length=1, max_length=30, description="What is shown in title and band, such as production."
@@ -101,6 +102,8 @@ class ConsoleSettings(CallSettings, ReadingSettings, KafkaSettings, RegistrySett
         if self.console_trace_url is not None and not _TRACE_URL.fullmatch(self.console_trace_url):
             yield f"CONSOLE_TRACE_URL: must be http or https, with {{trace_id}} in it (is {self.console_trace_url!r})"
         yield from problems(self.console_tls_files())
+        if named := [host for host in self.allowed_hosts if host.count(":") == 1]:
+            yield f"CONSOLE_HOSTS: must name hosts without ports (it has {', '.join(sorted(named))})"
         if not is_loopback(self.console_listen.host):
             yield from self._problems_of_a_public_console()
 

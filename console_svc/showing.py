@@ -21,7 +21,7 @@ def shown(console: Console, page: Page, failed: Page) -> Endpoint:
     async def show(request: Request) -> Response:
         visitor = console.visitor(request)
         if visitor is None:
-            return to_sign_in(request)
+            return to_sign_in(_address(request))
         had = console.cookie(request, CSRF)
         cookie = had or Forgery.new_cookie()
         parts = {name: str(value) for name, value in request.path_params.items()}
@@ -30,8 +30,9 @@ def shown(console: Console, page: Page, failed: Page) -> Endpoint:
             response = await _page(console, page, visit, request)
         except CallFailed as error:
             if error.is_signed_out and console.signs_in:
-                return to_sign_in(request)
-            response = await _failed(console, failed, visit, error)
+                return to_sign_in(_address(request))
+            comes = console.rendering.is_live(page) and not error.is_absent
+            response = await _failed(console, failed, visit, error, comes=comes)
         if not had:
             console.keep(response, CSRF, cookie)
         return response
@@ -48,13 +49,23 @@ async def _page(console: Console, page: Page, visit: Visit, request: Request) ->
     return response
 
 
-async def _failed(console: Console, failed: Page, visit: Visit, error: CallFailed) -> Response:
-    content = {"notice": None, "sentence": error.sentence, "absent": error.is_absent}
+async def _failed(console: Console, failed: Page, visit: Visit, error: CallFailed, *, comes: bool) -> Response:
+    address = f"{visit.path}?{visit.query}" if visit.query else visit.path
+    content = {
+        "notice": None,
+        "sentence": error.sentence,
+        "absent": error.is_absent,
+        "address": address,
+        "comes": comes,
+    }
     text = console.rendering.page(failed, visit, await visit.hub.pulse(), content)
     return HTMLResponse(text, error.status)
 
 
-def to_sign_in(request: Request) -> Response:
-    """Return the way to sign in, and back to where the browser wanted to go."""
-    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+def _address(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def to_sign_in(wanted: str) -> Response:
+    """Return the way to sign in, and from there to the page ``wanted``."""
     return RedirectResponse(f"/sign-in?{urlencode({'next': wanted})}", 303)

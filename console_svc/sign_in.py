@@ -78,6 +78,7 @@ def _at_issuer(console: Console, issuer: Issuer) -> list[Route]:
         response = HTMLResponse(console.rendering.plain("signed_in.html", then=then))
         console.keep(response, SESSION, session)
         console.keep(response, CSRF, Forgery.new_cookie())
+        console.keep_across(response, STATE, "", 0)
         return response
 
     return [Route("/sign-in/issuer", begin), Route(_CALLBACK, come_back)]

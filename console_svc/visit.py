@@ -72,13 +72,18 @@ class Visit:
         Raises:
             CallFailed: no order can have it.
         """
-        number = positive(self.parts["order_id"])
+        return self.number_of("order_id", "an order")
+
+    def number_of(self, part: str, what: str) -> int:
+        """Return the id of ``what`` that ``part`` of the page's path is.
+
+        Raises:
+            CallFailed: nothing can have it.
+        """
+        number = positive(self.parts[part])
         if number is None:
-            raise CallFailed(
-                "An order's id is a whole number above zero, and this is none. The list shows the sagas there are.",
-                grpc.StatusCode.NOT_FOUND,
-                "ORDER_NOT_FOUND",
-            )
+            text = f"The id of {what} is a whole number above zero, and this is none. The list shows those there are."
+            raise CallFailed(text, grpc.StatusCode.NOT_FOUND, "")
         return number
 
     def text(self, name: str) -> str:

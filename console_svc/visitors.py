@@ -80,7 +80,7 @@ def read_token(token: str) -> Visitor:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
         scope = claims.get("scope", claims.get("scp", ""))
         scopes = frozenset(scope.split(" ") if isinstance(scope, str) else map(str, scope)) - {""}
-        expires = min(float(claims["exp"]), time.time() + _LONGEST_SESSION_SECONDS)
+        expires = min(time.time() + _LONGEST_SESSION_SECONDS, float(claims["exp"]))
         return Visitor(token, str(claims["sub"]), scopes, expires)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise BadToken("That token cannot be read: it names no subject (sub) or no end (exp).") from error

@@ -141,9 +141,9 @@ def moment(text: str) -> Markup:
     """Return a moment that is written in ISO 8601 as `when` does; the text itself where it is none."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        found = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return Markup('<time datetime="{}" title="{}" data-relative>{}</time>').format(
+            found.isoformat(), absolute(found), relative(found)
+        )
+    except (ValueError, OverflowError):  # none, or none that a clock of another zone can show
         return Markup("{}").format(text)
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return Markup('<time datetime="{}" title="{}" data-relative>{}</time>').format(
-        found.isoformat(), absolute(found), relative(found)
-    )

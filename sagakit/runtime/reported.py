@@ -4,6 +4,7 @@ import ssl
 import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.client import HTTPException
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -41,7 +42,7 @@ def read_report(name: str, address: str, context: ssl.SSLContext | None) -> Repo
     try:
         with urllib.request.urlopen(url, timeout=_SECONDS, context=context) as answer:  # noqa: S310 - one of these
             families = list(text_string_to_metric_families(answer.read().decode()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         return Report(name, address, reason=f"it does not answer: {getattr(error, 'reason', error)}")
     samples = [sample for family in families for sample in family.samples]
     values = {sample.name: sample.value for sample in samples}

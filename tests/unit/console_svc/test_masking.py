@@ -5,7 +5,13 @@ import json
 from console_svc.masking import Masking
 
 HIDING, SHOWING = Masking(shown=False), Masking(shown=True)
-RECORD = {"order_id": 7, "address": "Main Street 1", "more": [{"Address": "Side Street 2"}, {"address": ""}]}
+RECORD = {
+    "order_id": 7,
+    "address": "Main Street 1",
+    "more": [{"Address": "Side Street 2"}, {"address": ""}],
+    "delivery_address": {"street": "Third Street 3"},
+    "addresses": ["Fourth Street 4"],
+}
 
 
 def test_an_address_is_hidden_unless_it_may_be_shown() -> None:

@@ -52,3 +52,9 @@ def test_a_trace_s_address_has_a_place_for_its_id() -> None:
         assert refused(console_trace_url=wrong).startswith("CONSOLE_TRACE_URL: must be http or https, with {trace_id}")
     right = "https://traces.shop/trace/{trace_id}?light"
     assert ConsoleSettings.model_validate({**SERVERS, "console_trace_url": right}).console_trace_url == right
+
+
+def test_a_host_with_a_port_would_never_be_called_by_that_and_is_refused() -> None:
+    assert "CONSOLE_HOSTS: must name hosts without ports (it has console.shop:8088)" in refused(
+        console_hosts="console.shop:8088, ::1, [::1]"
+    )

@@ -47,3 +47,8 @@ def test_a_filter_s_age_is_a_number_with_its_unit() -> None:
     assert words.age("90s") == timedelta(seconds=90)
     assert words.age("2h") == timedelta(hours=2)
     assert [words.age(text) for text in ("", "h", "-1h", "1y", "9999999d", "1.5h")] == [None] * 6
+
+
+def test_a_moment_that_no_clock_can_show_is_shown_as_it_is_written() -> None:
+    for text in ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00", "yesterday"):
+        assert words.moment(text) == text

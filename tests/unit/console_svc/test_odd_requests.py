@@ -1,0 +1,111 @@
+"""The console where nothing answers it, and asked for odd things: each gets a page that says so, and none an error."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import httpx2
+import pytest
+
+from console_svc.app import application, console_of
+from console_svc.live import _open
+from console_svc.settings import ConsoleSettings
+from console_svc.visitors import Visitor, read_token
+from tests.support.served import free_address
+
+OWN = {"origin": "http://127.0.0.1:8088", "sec-fetch-site": "same-origin"}
+
+
+@asynccontextmanager
+async def asking(**settings: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """Yield who asks a console that has nobody to ask itself."""
+    nobody = {
+        f"{name}_svc_{what}": str(free_address())
+        for name in ("order", "product", "delivery", "orchestrator")
+        for what in ("address", "metrics")
+    }
+    servers = {"kafka_bootstrap_servers": str(free_address()), "schema_registry_url": f"http://{free_address()}"}
+    console = console_of(ConsoleSettings.model_validate({**servers, **nobody, **settings}))
+    transport = httpx2.ASGITransport(application(console), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8088") as client:
+        yield client
+    await console.hubs.close()
+    await console.sources.close()
+
+
+async def form(client: httpx2.AsyncClient, path: str, **fields: str) -> dict[str, str]:
+    """Return ``fields`` with the token that a form of the page at ``path`` carries."""
+    page = (await client.get(path)).text
+    return {**fields, "csrf": page.partition('name="csrf" value="')[2].partition('"')[0]}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [f"/sagas/{'9' * 5000}", f"/sagas/{2**63}", f"/products/{2**63}", "/products/²", "/sagas/x/messages"],
+    ids=["digits", "large", "large product", "no digit", "no number"],
+)
+async def test_an_id_that_nothing_can_have_is_not_found(path: str) -> None:
+    async with asking() as alone:
+        answer = await alone.get(path)
+        assert answer.status_code == 404
+        assert "whole number above zero" in answer.text
+
+
+async def test_where_nothing_is_known_no_number_is_told() -> None:
+    async with asking() as alone:
+        overview = (await alone.get("/")).text
+        assert "No saga has begun yet" not in overview
+        assert "<b>0</b><span>stuck" not in overview
+        assert "nobody has dealt with" not in (await alone.get("/dead-letters")).text
+
+
+async def test_a_letter_that_cannot_be_looked_for_is_not_said_to_be_dealt_with() -> None:
+    async with asking() as alone:
+        answer = await alone.get("/dead-letters/order_svc/0-0")
+        assert answer.status_code == 502
+        assert "Kafka" in answer.text
+
+
+async def test_who_tries_again_gets_the_same_filter() -> None:
+    async with asking() as alone:
+        assert 'href="/sagas?status=RUNNING&amp;step=x"' in (await alone.get("/sagas?status=RUNNING&step=x")).text
+
+
+async def test_a_name_of_any_letters_is_kept_for_the_next_form() -> None:
+    async with asking() as alone:
+        fields = await form(alone, "/dead-letters", actor="Łukasz")
+        assert (await alone.post("/sagas/5/retry", data=fields, headers=OWN)).status_code == 303
+        assert "%C5%81ukasz" in alone.cookies["console_name"]
+
+
+def test_a_page_that_is_no_address_leaves_the_stream_to_the_others() -> None:
+    anybody: Any = SimpleNamespace(visitor=lambda _: Visitor())
+    assert _open(anybody, [], anybody, "//[") is None
+
+
+async def test_a_browser_that_is_signed_out_is_told_so_by_the_stream() -> None:
+    async with asking(auth_mode="jwt") as closed:
+        assert "signed-out" in (await closed.get("/live?on=/")).text
+
+
+async def test_who_is_signed_out_comes_back_to_a_page_and_not_to_an_action() -> None:
+    async with asking(auth_mode="jwt") as closed:
+        answer = await closed.post("/sagas/5/retry", data={}, headers=OWN)
+        assert answer.headers["location"] == "/sign-in?next=%2Fsagas%2F5"
+
+
+@pytest.mark.parametrize("claims", ["[" * 20_000, '{"sub": "a", "exp": 1' + "0" * 400 + "}"], ids=["deep", "late"])
+async def test_a_token_made_to_break_its_reader_is_refused_in_words(claims: str) -> None:
+    async with asking(auth_mode="jwt") as closed:
+        token = f"{base64.urlsafe_b64encode(b'{}').decode()}.{base64.urlsafe_b64encode(claims.encode()).decode()}.x"
+        answer = await closed.post("/sign-in", data=await form(closed, "/sign-in", token=token), headers=OWN)
+        assert answer.status_code == 401
+        assert "cannot be read" in answer.text
+
+
+def test_an_end_that_is_no_number_does_not_outlive_the_longest_session() -> None:
+    claims = base64.urlsafe_b64encode(json.dumps({"sub": "a", "exp": float("nan")}).encode()).decode()
+    assert read_token(f"x.{claims}.x").expires < float("inf")
