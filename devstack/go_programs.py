@@ -83,7 +83,9 @@ def _build(place: Path, arguments: Callable[[Path], Sequence[str]]) -> None:
         raise DevstackError(text)
     place.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as folder:  # what is half built is not taken for the program
-        environment = {**os.environ, "GOBIN": folder, "GOFLAGS": "-modcacherw"}
+        rest = Path(folder) / "rest"  # OpenTelemetry's builder leaves a folder where programs put what is temporary
+        rest.mkdir()
+        environment = {**os.environ, "GOBIN": folder, "GOFLAGS": "-modcacherw", "TMPDIR": str(rest)}
         command = ["go", *arguments(Path(folder))]
         try:
             subprocess.run(command, check=True, env=environment, timeout=_BUILD_SECONDS, capture_output=True, text=True)
