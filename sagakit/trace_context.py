@@ -10,7 +10,7 @@ TRACESTATE = "tracestate"
 # A version that is not known yet may have more behind a hyphen. Ids of zeros alone are none, and neither is version ff.
 _FORM = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _SAMPLED = 0x01
-_STATE = re.compile(r"[!-~]+(?:[ \t]*[!-~]+)*")
+_STATE = re.compile(r"[!-~](?:[ \t!-~]*[!-~])?")
 _LONGEST_STATE = 512
 """In characters: what whoever passes a state on should manage."""
 
