@@ -58,8 +58,15 @@ def test_two_parents_are_none() -> None:
 
 @pytest.mark.parametrize(
     ("states", "passed_on"),
-    [(["a=1", "b=2"], "a=1,b=2"), (["a=1, b=2"], "a=1, b=2"), (["a=\x00"], ""), (["a=" + "x" * 511], ""), ([], "")],
-    ids=["two", "blank", "nul", "too-long", "none"],
+    [
+        (["a=1", "b=2"], "a=1,b=2"),
+        (["a=1, b=2"], "a=1, b=2"),
+        (["a=\x00"], ""),
+        (["a=" + "x" * 511], ""),
+        (["x" * 500 + " "], ""),  # a pattern with two ways to read each character would not come to an end
+        ([], ""),
+    ],
+    ids=["two", "blank", "nul", "too-long", "blank-at-the-end", "none"],
 )
 def test_a_state_that_cannot_be_passed_on_does_not_take_the_trace_with_it(states: list[str], passed_on: str) -> None:
     found = read(GIVEN, *states)
