@@ -38,7 +38,10 @@ class Batch:
     def add(
         self, key: Hashable, name: str, attributes: Attributes, trace: TraceContext | None, links: tuple[Link, ...] = ()
     ) -> TraceContext | None:
-        """Begin the span ``name`` of what ``key`` stands for, beneath ``trace``; return the place beneath it."""
+        """Begin the span ``name`` of what ``key`` stands for, beneath ``trace``; return the place beneath it.
+
+        Where ``key`` has one already, because a transaction is run again, that one goes on.
+        """
         making = self._tracing
         if making is None or trace is None:
             return trace
@@ -46,6 +49,8 @@ class Batch:
             return trace
         if not making.records(trace):
             return trace._replace(sampled=False)
+        if key in self._spans:
+            return self._spans[key][1].place
         span = Span(making, name, self._kind, attributes, trace, began=self._began, links=links)
         self._spans[key] = trace, span
         return span.place

@@ -102,6 +102,13 @@ def test_what_time_has_sent_again_goes_on_in_its_trace(kept: InMemorySpanExporte
     assert linked(whole) == [CALL.span_id]
 
 
+def test_what_a_transaction_that_is_run_again_makes_is_beneath_a_span_that_ends(kept: InMemorySpanExporter) -> None:
+    with Batch("deadlines bookings") as batch:
+        places = [batch.add(1, "deadline book-hotel", {"attempt": 2}, CALL) for _ in range(2)]
+    (one,) = named(kept, "deadline book-hotel")
+    assert [place and place.span_id for place in places] == [f"{one.context.span_id:016x}"] * 2
+
+
 def test_a_batch_of_which_nothing_is_recorded_has_no_span(kept: InMemorySpanExporter) -> None:
     with Batch("deadlines bookings") as batch:
         batch.add(1, "deadline book-hotel", {}, new_trace())
