@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 
 from sagakit.trace_context import TraceContext
 from sagakit.tracing import statements
-from sagakit.tracing.spans import Attributes, Span, tracing
+from sagakit.tracing.spans import Attributes, Span, Tracing, tracing
 
 
 class Sent(Protocol):
@@ -81,13 +81,10 @@ def transacting(size: int, beneath: Iterable[TraceContext | None]) -> Iterator[N
         finally:
             for span in spans:
                 for statement in noted:
-                    _executed(span.place, statement)
+                    _executed(making, span.place, statement)
 
 
-def _executed(transaction: TraceContext, statement: statements.Statement) -> None:
-    making = tracing()
-    if making is None:
-        return
+def _executed(making: Tracing, transaction: TraceContext, statement: statements.Statement) -> None:
     name, attributes = statements.described(statement.text)
     span = Span(making, name, SpanKind.CLIENT, attributes, transaction, began=statement.sent)
     if statement.error:
