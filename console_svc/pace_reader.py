@@ -3,13 +3,12 @@
 import asyncio
 import ssl
 import time
-import urllib.request
-from http.client import HTTPException
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from console_svc.pace import SLOT_SECONDS, Ended, Pace, PaceNow
 from console_svc.settings import ConsoleSettings
+from sagakit.runtime.reported import UNREADABLE, read_metrics
 
 _ANSWER_SECONDS = 2.0
 _STARTED, _BUCKET = ("process_start_time_seconds", "sagakit_saga_seconds_bucket")
@@ -21,7 +20,6 @@ class PaceReader:
     def __init__(self, settings: ConsoleSettings) -> None:
         """Read as ``settings`` say."""
         self._settings = settings
-        self._url = f"{'https' if settings.context() else 'http'}://{settings.orchestrator_svc_metrics}/metrics"
         self._pace = Pace()
         self._at = -float(SLOT_SECONDS)
         self._task: asyncio.Task[None] | None = None
@@ -34,19 +32,20 @@ class PaceReader:
 
     async def _renew(self) -> None:
         try:
-            ended = await asyncio.to_thread(read_ended, self._url, self._settings.context())
+            ended = await asyncio.to_thread(
+                read_ended, self._settings.orchestrator_svc_metrics, self._settings.context()
+            )
             if ended:
                 self._pace.note(ended)
         finally:
             self._at, self._task = time.monotonic(), None
 
 
-def read_ended(url: str, context: ssl.SSLContext | None) -> Ended | None:
-    """Return what the orchestrator at ``url`` has counted; None where it does not answer: its health says so."""
+def read_ended(address: str, context: ssl.SSLContext | None) -> Ended | None:
+    """Return what the orchestrator at ``address`` has counted; None where it does not answer: its health says so."""
     try:
-        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS, context=context) as answer:  # noqa: S310 - http or https
-            return ended_of(answer.read().decode())
-    except (OSError, ValueError, HTTPException):
+        return ended_of(read_metrics(address, context, _ANSWER_SECONDS))
+    except UNREADABLE:
         return None
 
 

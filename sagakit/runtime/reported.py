@@ -9,6 +9,8 @@ from http.client import HTTPException
 from prometheus_client.parser import text_string_to_metric_families
 
 _SECONDS = 5.0
+UNREADABLE = (OSError, ValueError, HTTPException)
+"""What reading metrics raises where nobody answers, or somebody who speaks otherwise."""
 _NOT_READY = "it starts or stops, waits for Kafka or the registry, or its database takes no writes: its log says which"
 
 
@@ -36,13 +38,21 @@ class Report:
     """The revision of that; empty where it does not say."""
 
 
+def read_metrics(address: str, context: ssl.SSLContext | None, seconds: float) -> str:
+    """Return the metrics at ``address``, in Prometheus's text format; over TLS where there is a ``context``.
+
+    It waits for ``seconds`` at each step, and raises one of `UNREADABLE` where they cannot be had.
+    """
+    url = f"https://{address}/metrics" if context else f"http://{address}/metrics"
+    with urllib.request.urlopen(url, timeout=seconds, context=context) as answer:  # noqa: S310 - one of these
+        return str(answer.read().decode())
+
+
 def read_report(name: str, address: str, context: ssl.SSLContext | None) -> Report:
     """Return what the service called ``name`` reports at ``address``, over TLS where there is a ``context``."""
-    url = f"https://{address}/metrics" if context else f"http://{address}/metrics"
     try:
-        with urllib.request.urlopen(url, timeout=_SECONDS, context=context) as answer:  # noqa: S310 - one of these
-            families = list(text_string_to_metric_families(answer.read().decode()))
-    except (OSError, ValueError, HTTPException) as error:
+        families = list(text_string_to_metric_families(read_metrics(address, context, _SECONDS)))
+    except UNREADABLE as error:
         return Report(name, address, reason=f"it does not answer: {getattr(error, 'reason', error)}")
     samples = [sample for family in families for sample in family.samples]
     values = {sample.name: sample.value for sample in samples}
