@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from ordersaga.messages import OrderCancelRequested, OrderCreated
 
-from sagakit.trace_context import TraceContext
+from sagakit.trace_context import TraceContext, to_store
 
 
 class OrderStatus(StrEnum):
@@ -35,7 +35,7 @@ class NewOrder:
     @property
     def traceparent(self) -> str | None:
         """Its place in a trace as a header; None where nobody records that."""
-        return self.trace.traceparent if self.trace and self.trace.sampled else None
+        return to_store(self.trace)
 
     def content(self) -> tuple[int, int, int, int, str]:
         """Return the fields that must be the same when a request id is used again."""

@@ -49,6 +49,11 @@ def stored(traceparent: str | None) -> TraceContext | None:
     return trace_of([(TRACEPARENT, traceparent)]) if traceparent else None
 
 
+def to_store(trace: TraceContext | None) -> str | None:
+    """Return what `stored` reads again: the header of ``trace``; None where nobody records it."""
+    return trace.traceparent if trace and trace.sampled else None
+
+
 def if_recorded(trace: TraceContext | None) -> TraceContext | None:
     """Return ``trace`` where somebody records it, else None."""
     return trace if trace and trace.sampled else None

@@ -10,7 +10,7 @@ from sagakit.saga.advance import advance
 from sagakit.saga.declaration import Saga
 from sagakit.saga.instance import Event, Instance, pending_command
 from sagakit.saga.transition import Transition
-from sagakit.trace_context import if_recorded, stored
+from sagakit.trace_context import if_recorded, stored, to_store
 
 
 @dataclass(slots=True)
@@ -61,9 +61,8 @@ def course(saga: Saga, before: Instance | None, messages: Sequence[Message[Recor
     instance = before
     for message in messages:
         transition = advance(saga, instance, message.record, message.message_id, now)
-        if instance is None and message.trace and message.trace.sampled:
-            begun = transition.saga.changed({"traceparent": message.trace.traceparent})
-            transition = replace(transition, saga=begun)
+        if instance is None and (began_at := to_store(message.trace)):
+            transition = replace(transition, saga=transition.saga.changed({"traceparent": began_at}))
         transitions.append(transition)
         instance = transition.saga
         if transition.event:
