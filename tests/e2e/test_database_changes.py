@@ -17,13 +17,9 @@ from tests.support import trust
 from tests.support.metrics import metric
 from tests.support.rpc import refusal
 from tests.support.shop import COMPLETED, Shop
-from tests.support.sql import query
+from tests.support.sql import END_SESSIONS, query
 from tests.support.wait import eventually
 
-_END_ALL = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()
-"""
 ALTERED = {
     "order_svc": ("orders", "cancel_note"),
     "orchestrator_svc": ("sagas", "last_error"),
@@ -44,7 +40,7 @@ def alter(stack: Stack, kind: str) -> None:
 
 def end_connections(stack: Stack) -> None:
     for name in NAMES:
-        query(stack.postgres.dsn(name), _END_ALL)
+        query(stack.postgres.dsn(name), END_SESSIONS)
 
 
 @contextmanager
@@ -101,7 +97,7 @@ def set_read_only(stack: Stack, service: str, *, on: bool) -> None:
         change = SQL("SET default_transaction_read_only = on") if on else SQL("RESET default_transaction_read_only")
         owner.execute(SQL("ALTER DATABASE {} {}").format(name, change))
         if on:
-            owner.execute(_END_ALL)
+            owner.execute(END_SESSIONS)
 
 
 def is_ready(stack: Stack, service: str) -> bool:

@@ -23,6 +23,7 @@ from sagakit.trace_context import TraceContext
 from sagakit.tracing import spans
 from sagakit.tracing.messages import transacting
 from tests.support.scratch import database_of, scratch_database
+from tests.support.sql import END_SESSIONS
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +154,7 @@ async def test_a_short_transaction_does_not_wait_for_reads_that_scan(database: D
 def test_connections_that_the_server_has_closed_are_made_anew(database: Database) -> None:
     add(database, 7)
     with database.transaction() as tx:
-        tx.execute(
-            """SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-               WHERE datname = current_database() AND pid <> pg_backend_pid()"""
-        ).fetchall()
+        tx.execute(END_SESSIONS).fetchall()
         assert numbers(database) == [7]
 
 

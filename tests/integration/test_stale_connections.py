@@ -14,6 +14,7 @@ from sagakit.families import Family, family_of, passes
 from sagakit.postgres.database import Database
 from sagakit.postgres.pipeline import Pipeline, Transaction, _statement
 from tests.support.scratch import database_of, scratch_database
+from tests.support.sql import END_SESSIONS
 
 T = TypeVar("T")
 CONNECTIONS = 5
@@ -68,8 +69,7 @@ CHANGES = {
     "the table made anew": "DROP TABLE notes; CREATE TABLE notes (text text, number bigint PRIMARY KEY)",
     "the table exchanged": "ALTER TABLE notes RENAME TO old;"
     " CREATE TABLE notes (LIKE old INCLUDING ALL); DROP TABLE old",
-    "the connections ended": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    "the connections ended": END_SESSIONS,
 }
 
 

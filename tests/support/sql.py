@@ -4,6 +4,12 @@ from typing import Any
 
 import psycopg
 
+END_SESSIONS = """
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
+"""Ends all other sessions of a database. An autovacuum worker is none, and an owner may not end one."""
+
 
 def query(dsn: str, sql: str, *values: object) -> list[tuple[Any, ...]]:
     """Run one statement with ``%s`` placeholders, commit, and return its rows, if it has any."""
