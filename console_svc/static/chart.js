@@ -3,7 +3,6 @@
 
 (() => {
   const place = document.getElementById("pace-chart");
-  if (!place) return;
   let plot = null;
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
