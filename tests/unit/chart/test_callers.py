@@ -114,7 +114,8 @@ def test_the_notes_say_how_the_console_is_opened_and_who_signs_in_there(notes: C
     assert "Sign in" not in notes({})
     assert "Sign in with a token:" in notes(TOKENS)
     oidc = {"console.oidc.issuer": "https://issuer.example", "console.oidc.clientId": "console"}
-    said = notes({**TOKENS, **oidc, "console.publicUrl": "https://console.shop.example"})
+    public = {"console.publicUrl": "https://console.shop.example", "console.callers": [{"podSelector": {}}]}
+    said = notes({**TOKENS, **oidc, **public})
     assert "Sign in at https://issuer.example, or with a token:" in said
     assert "Others find it at https://console.shop.example" in said
     assert "console" not in notes({"console.enabled": False})

@@ -80,7 +80,8 @@ def test_metrics_are_found_by_a_name_of_the_service_s_certificate(kind: str) -> 
 
 
 def test_the_console_s_certificate_is_for_a_forwarded_port_and_for_its_public_name() -> None:
-    made = objects(values={**TOKENS, "console.publicUrl": "https://console.shop.example/"})
+    public = {"console.publicUrl": "https://console.shop.example/", "networkPolicies.enabled": False}
+    made = objects(values={**TOKENS, **public})
     assert {"localhost", "demo-console", "console.shop.example"} <= set(names(certificate(made, "console")))
 
 

@@ -11,7 +11,8 @@ from tests.unit.chart.rendering import PRODUCTION, SERVICES, TOKENS, Objects, ob
 from tests.unit.chart.running import lay_out, step_in
 
 OIDC = {"console.oidc.issuer": "https://issuer.example", "console.oidc.clientId": "console"}
-PUBLIC = {"console.publicUrl": "https://console.shop.example/"}
+PEERS = [{"ipBlock": {"cidr": "10.0.0.0/8"}}]
+PUBLIC = {"console.publicUrl": "https://console.shop.example/", "console.callers": PEERS}
 
 
 def container(rendered: Objects) -> dict[str, Any]:
@@ -59,11 +60,10 @@ def test_a_client_stays_with_the_replica_that_runs_its_job() -> None:
 
 
 def test_others_reach_it_where_visitors_sign_in_and_the_values_name_them() -> None:
-    peers = [{"ipBlock": {"cidr": "10.0.0.0/8"}}]
-    made = objects(values={**TOKENS, "console.serviceType": "LoadBalancer", "console.callers": peers})
+    made = objects(values={**TOKENS, **PUBLIC, "console.serviceType": "LoadBalancer"})
     assert made["Service", "demo-console"]["spec"]["type"] == "LoadBalancer"
     (rule,) = made["NetworkPolicy", "demo-console"]["spec"]["ingress"]
-    assert rule == {"ports": [{"port": 8088}], "from": peers}
+    assert rule == {"ports": [{"port": 8088}], "from": PEERS}
 
 
 def test_a_client_s_secret_comes_from_the_secret_that_is_named() -> None:

@@ -151,7 +151,8 @@ BY_NAMESPACE = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.n
 
 
 def test_the_console_is_reached_by_those_whom_the_values_name_at_its_port_alone() -> None:
-    opened = objects(values={"console.callers": BY_NAMESPACE})
+    public = {"console.publicUrl": "https://console.shop.example", "console.callers": BY_NAMESPACE}
+    opened = objects(values={**TOKENS, **public})
     assert [port for port in PORTS if reaches(opened, INGRESS, of("console"), port)] == [8088]
     for who in (STRANGER, NEIGHBOUR, of("order-svc"), of("operators")):
         assert [port for port in PORTS if reaches(opened, who, of("console"), port)] == []

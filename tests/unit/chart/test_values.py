@@ -71,26 +71,6 @@ REFUSED = {
     "a-digest-of-nobody": ("image.digests.ordr=" + "sha256:" + "0" * 64, "there is no service of that name"),
     "no-such-service-type": ("services.order.serviceType=ExternalName", "serviceType"),
     "passwords-of-an-earlier-version": ("postgres.passwordsSecret=mine", "is now logins.existingSecrets"),
-    "a-console-on-a-node-s-port-for-anyone": (
-        "console.serviceType=NodePort",
-        "console.serviceType is NodePort, by which others reach the console, and auth.mode is none",
-    ),
-    "a-public-console-for-anyone": (
-        "console.publicUrl=https://console.shop",
-        "console.publicUrl has no place beside auth.mode=none",
-    ),
-    "sign-in-where-nobody-signs-in": (
-        "console.oidc.issuer=https://issuer.example,console.oidc.clientId=console",
-        "console.oidc.issuer has no place beside auth.mode=none",
-    ),
-    "a-console-that-nobody-reaches": (
-        f"{JWT},console.serviceType=LoadBalancer",
-        "console.callers lets nobody in",
-    ),
-    "half-an-issuer": (
-        f"{JWT},console.oidc.issuer=https://issuer.example",
-        "console.oidc.issuer and console.oidc.clientId must be given together",
-    ),
     "a-public-console-in-the-clear": ("console.publicUrl=http://console.shop", "publicUrl"),
     "a-caller-of-no-kind": ("console.callers[0].namespace=ingress", "callers"),
     "a-collector-at-no-port": ("tracing.endpoint=http://collector", "endpoint"),
