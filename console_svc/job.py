@@ -12,7 +12,7 @@ async def load(visit: Visit) -> Mapping[str, object]:
     """Return the job, to whoever began it."""
     job = visit.sources.jobs.get(visit.parts["job_id"], visit.visitor.token)
     if job is None:
-        text = "There is no such job: it was another visitor's, or the console has started anew since."
+        text = "There is no such job: it is another visitor's, another replica runs it, or the console has restarted."
         raise CallFailed(text, grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND")
     return {"job": job}
 

@@ -55,6 +55,11 @@ def test_it_speaks_tls_to_whoever_comes_and_to_the_probes() -> None:
     assert (port["port"], found["Service", "demo-console"]["spec"]["type"]) == (8088, "ClusterIP")
 
 
+@pytest.mark.parametrize("options", [(), PRODUCTION], ids=["alone", "production"])
+def test_there_is_one_which_knows_all_jobs_unless_more_are_asked_for(options: tuple[str, ...]) -> None:
+    assert objects(*options)["Deployment", "demo-console"]["spec"]["replicas"] == 1
+
+
 def test_a_client_stays_with_the_replica_that_runs_its_job() -> None:
     assert objects(values={"console.replicas": 2})["Service", "demo-console"]["spec"]["sessionAffinity"] == "ClientIP"
 
