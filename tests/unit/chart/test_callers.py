@@ -121,6 +121,13 @@ def test_the_notes_say_how_the_console_is_opened_and_who_signs_in_there(notes: C
     assert "console" not in notes({"console.enabled": False})
 
 
+def test_the_notes_say_which_keys_given_secrets_have_to_have(notes: Callable[..., str]) -> None:
+    said = notes({"logins.existingSecrets": "*-login", "tls.existingSecrets": "*-tls"})
+    assert "  console-login: kafka, registry, session\n" in said
+    assert "  console-tls: tls.crt, tls.key, ca.crt\n" in said
+    assert "Pods wait for these secrets" not in notes({})
+
+
 def test_the_notes_say_what_a_value_has_opened(notes: Callable[..., str]) -> None:
     outside = {"kafka.enabled": False, "kafka.external.bootstrapServers": "kafka:9092"}
     in_clear = {"registry.enabled": False, "registry.external.url": "http://registry:8080"}

@@ -2,57 +2,18 @@
 
 import copy
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
 from cryptography import x509
 
+from tests.unit.chart.finding import Render
 from tests.unit.chart.rendering import PRODUCTION, SERVICES, Objects, template
 from tests.unit.chart.running import data_of
-from tools.chart_readme import CHART
 
-_LOOKUP = re.compile(r'lookup "v1" "Secret" (\S*)Release\.Namespace (\(include [^()]*\)|\$name)')
-"""How the chart asks a cluster for a secret; there is none here, so it is told in a value what it would find."""
-Render = Callable[..., Objects]
 PASSED = "1"
 """A time long ago, in seconds."""
-
-
-@pytest.fixture(scope="module")
-def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
-    """The chart on a cluster that holds what another rendering has made."""
-    folder = tmp_path_factory.mktemp("chart")
-    shutil.copytree(CHART, folder / "order-saga")
-    (folder / "order-saga" / "values.schema.json").unlink()
-    asked = 0
-    for file in (folder / "order-saga" / "templates").iterdir():
-        if file.is_file():
-            text, count = _LOOKUP.subn(r"dig \2 (dict) \1Values.found", file.read_text())
-            file.write_text(text)
-            asked += count
-    assert asked == 5
-
-    def rendered(found: Objects, *options: str) -> Objects:
-        secrets = {name: one for (kind, name), one in found.items() if kind == "Secret"}
-        (folder / "found.yaml").write_text(yaml.safe_dump({"found": secrets}))
-        command = [
-            "helm",
-            "template",
-            "demo",
-            str(folder / "order-saga"),
-            "--values",
-            str(folder / "found.yaml"),
-            *options,
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(done.stdout) if one}
-
-    return rendered
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +134,15 @@ def test_what_renders_without_a_cluster_makes_the_same_each_time_of_what_is_give
     assert first.stdout == second.stdout
 
 
+NOUNS = tuple(service.removesuffix("-svc") for service in SERVICES)
+CLIENTS = (*NOUNS, "operators", "console", "replay", "deployer")
+GIVEN = {
+    **{f"kafka-{noun}": "KAFKA_SECURITY_PROTOCOL" for noun in CLIENTS},
+    **{f"registry-login-{noun}": "SCHEMA_REGISTRY_USERNAME" for noun in CLIENTS},
+    **{f"{noun}-database": "uri" for noun in NOUNS},
+    "console-login": "session",
+}
+"""The secrets that a release on servers outside of it reads, and the key that has to be in each."""
 READERS = {
     "kafka-order": {"Deployment/demo-order-svc"},
     "registry-login-product": {"Deployment/demo-product-svc"},
@@ -189,7 +159,9 @@ READERS = {
 @pytest.mark.parametrize("secret", READERS)
 def test_another_secret_of_an_external_server_rolls_who_reads_it(render: Render, secret: str) -> None:
     def holding(version: str) -> Objects:
-        return {("Secret", secret): {"metadata": {"resourceVersion": version}}}
+        there = {("Secret", name): {"metadata": {}, "data": {key: ""}} for name, key in GIVEN.items()}
+        there.setdefault(("Secret", secret), {})["metadata"] = {"resourceVersion": version}
+        return there
 
     before, after = (render(holding(version), *OUTSIDE) for version in ("1", "2"))
     assert {re.sub(r"Job/.*", "Job", one) for one in changed(before, after)} == READERS[secret]
