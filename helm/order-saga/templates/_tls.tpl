@@ -37,10 +37,21 @@
 {{- $within := printf "%s.%s" $name $.root.Release.Namespace }}
 {{- $all = concat $all (list $name $within (printf "%s.svc" $within) (printf "%s.svc.cluster.local" $within)) }}
 {{- end }}
-{{- if and (eq .part "console") .root.Values.console.publicUrl }}
+{{- if and (eq .part "console") .root.Values.console.publicUrl (not (include "osaga.publicAddress" .root)) }}
 {{- $all = append $all (urlParse .root.Values.console.publicUrl).hostname }}
 {{- end }}
 {{- toJson $all }}
+{{- end }}
+
+{{/* The IP addresses of a part beside the names of its hosts, as JSON: dict "root" $ "part" "kafka" */}}
+{{- define "osaga.addresses" -}}
+{{- $own := ternary (include "osaga.publicAddress" .root) "" (eq .part "console") }}
+{{- compact (list "127.0.0.1" $own) | toJson }}
+{{- end }}
+
+{{/* The IP address in the console's public URL; empty where a name stands there. */}}
+{{- define "osaga.publicAddress" -}}
+{{- (urlParse .Values.console.publicUrl).hostname | regexFind "^([0-9]+[.]){3}[0-9]+$" }}
 {{- end }}
 
 {{/*

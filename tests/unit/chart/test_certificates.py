@@ -85,6 +85,19 @@ def test_the_console_s_certificate_is_for_a_forwarded_port_and_for_its_public_na
     assert {"localhost", "demo-console", "console.shop.example"} <= set(names(certificate(made, "console")))
 
 
+def test_the_console_s_certificate_is_for_the_address_where_that_is_no_name() -> None:
+    public = {"console.publicUrl": "https://192.168.49.2:30088", "networkPolicies.enabled": False}
+    found = certificate(objects(values={**TOKENS, **public}), "console")
+    addresses = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
+        x509.IPAddress
+    )
+    assert [str(one) for one in addresses] == ["127.0.0.1", "192.168.49.2"]
+    assert "192.168.49.2" not in names(found)
+    asked = objects(values={**TOKENS, **public, **ISSUER})
+    assert asked["Certificate", "demo-console-issued"]["spec"]["ipAddresses"] == ["127.0.0.1", "192.168.49.2"]
+    assert asked["Certificate", "demo-order-issued"]["spec"]["ipAddresses"] == ["127.0.0.1"]
+
+
 def test_kafka_s_certificate_is_for_each_node(rendered: Objects) -> None:
     found = set(names(certificate(rendered, "kafka")))
     assert {

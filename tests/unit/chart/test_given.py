@@ -19,7 +19,7 @@ LOGINS: dict[str, tuple[str, ...]] = {
 }
 """As docs/kubernetes.md lists them, with their keys."""
 CERTIFIED = (*NOUNS, "console", "kafka", "registry", "postgres", "deployer", "operators")
-CERTIFICATES = {f"{noun}-tls": ("tls.crt", "tls.key", "ca.crt") for noun in CERTIFIED}
+CERTIFICATES: dict[str, tuple[str, ...]] = {f"{noun}-tls": ("tls.crt", "tls.key", "ca.crt") for noun in CERTIFIED}
 GIVEN = "--set=logins.existingSecrets=*-login,tls.existingSecrets=*-tls"
 
 

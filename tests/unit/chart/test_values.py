@@ -74,6 +74,18 @@ REFUSED = {
     "a-public-console-in-the-clear": ("console.publicUrl=http://console.shop", "publicUrl"),
     "a-caller-of-no-kind": ("console.callers[0].namespace=ingress", "callers"),
     "a-collector-at-no-port": ("tracing.endpoint=http://collector", "endpoint"),
+    "a-collector-to-which-no-policy-lets-out": (
+        "serviceDefaults.settings.OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4317",
+        "name the collector by tracing.endpoint",
+    ),
+    "another-collector-to-which-no-policy-lets-out": (
+        "tracing.endpoint=http://collector:4317,services.order.settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://a:1",
+        "services.order.settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    ),
+    "a-monitor-without-the-certificate-that-metrics-want": (
+        "serviceMonitor.enabled=true,services.order.settings.METRICS_TLS_CLIENT_CA=/tls/ca.crt",
+        "services.order.settings.METRICS_TLS_CLIENT_CA, or that of serviceDefaults, has readers of metrics show",
+    ),
     "more-traces-than-there-are": ("tracing.share=1.5", "share"),
     "min-above-max": ("services.order.autoscaling.min=7", "services.order.autoscaling.min must not be above"),
 }
