@@ -3,39 +3,32 @@
 import os
 import ssl
 import sys
-import urllib.request
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from devstack.layout import ROOT, Layout, choose_port
-from devstack.processes import ManagedProcess
+from devstack.http_server import HttpServer
+from devstack.layout import ROOT, Layout
 from devstack.security import Security
-from devstack.server import Progress, Server, quiet
+from devstack.server import quiet
 from devstack.state import State
 
 NAME = "console"
 PORT_VARIABLE = "CONSOLE_PORT"
 _PACKAGE = "console_svc"
-_READY_SECONDS = 30
-_STOP_SECONDS = 15
 
 
-class Console(Server):
+class Console(HttpServer):
     """The console. It asks the services where the state file says that they are."""
+
+    NAME, TITLE = NAME, "the console"
+    HEALTH = "/healthz"
+    READY_SECONDS, STOP_SECONDS = 30, 15
 
     def __init__(self, layout: Layout, state: State) -> None:
         """Know the console of ``layout``'s stack."""
-        super().__init__(ManagedProcess(state, NAME, layout.logs / f"{NAME}.log"), _STOP_SECONDS)
-        self._wanted_port = layout.console_port or 0
+        super().__init__(layout, state, layout.console_port or 0)
         self._security = Security(layout, state)
-
-    @property
-    def url(self) -> str:
-        """Where browsers find it; empty before the first start."""
-        return str(self._process.record.get("url", ""))
-
-    address = url
 
     @property
     def is_stale(self) -> bool:
@@ -45,16 +38,7 @@ class Console(Server):
     def keep_port(self) -> None:
         """Listen where it did the last time, unless the environment says otherwise: the stack around it still runs."""
         if self._wanted_port and not os.environ.get(PORT_VARIABLE):
-            self._wanted_port = self._remembered or self._wanted_port
-
-    def check_port(self, progress: Progress = quiet) -> None:
-        """Check that it can listen where it is told to, unless it runs already.
-
-        Raises:
-            DevstackError: the port is in use, and stays so.
-        """
-        if self.pid is None:
-            self._choose_port(progress)
+            self._wanted_port = self._last_port or self._wanted_port
 
     def launch(self, asks: Mapping[str, str]) -> None:
         """Start it where it does not run, or runs older code or asks elsewhere, without waiting until it is ready.
@@ -79,41 +63,13 @@ class Console(Server):
             cwd=ROOT,
         )
 
-    def start(self, progress: Progress = quiet) -> None:
-        """Start it again, as it was, where it does not run; return when it answers."""
-        progress("starting")
-        self.check_port(progress)
-        self.launch(dict(self._process.record.get("asks", {})))
-        self.wait_ready()
-
-    def wait_ready(self) -> None:
-        """Wait until it answers.
-
-        Raises:
-            DevstackError: it ended, or took too long.
-        """
-        self._process.wait_until(self.ready, _READY_SECONDS)
-
-    def ready(self) -> bool:
-        """Say whether it answers."""
-        context = ssl.create_default_context(cafile=str(self._security.ca)) if self._security.on else None
-        try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2, context=context) as answer:  # noqa: S310 - ours
-                return bool(answer.status == 200)  # noqa: PLR2004 - HTTP's own number
-        except OSError:
-            return False
-
     @property
     def record(self) -> Mapping[str, object]:
         """What the state file says of it."""
         return self._process.record
 
-    @property
-    def _remembered(self) -> int:
-        return int(self.url.rpartition(":")[2]) if self.url else 0
-
-    def _choose_port(self, progress: Progress) -> int:
-        return choose_port(self._wanted_port, self._remembered, "the console", PORT_VARIABLE, progress)
+    def _trust(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context(cafile=str(self._security.ca)) if self._security.on else None
 
 
 def _fingerprint() -> str:

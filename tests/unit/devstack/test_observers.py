@@ -33,7 +33,7 @@ def test_services_record_all_and_send_it_to_the_collector_where_it_runs(stack: S
     stack.observers.launch_viewer()
     assert collector.settings["OTEL_EXPORTER_OTLP_ENDPOINT"] == collector.url
     assert collector.settings["OTEL_TRACES_SAMPLER"] == "parentbased_always_on"
-    assert stack.state["collector"]["peers"] == {"zipkin": stack.observers.zipkin.url}  # type: ignore[index]
+    assert stack.state["collector"]["asks"] == {"zipkin": stack.observers.zipkin.url}  # type: ignore[index]
     collector.kill()
     assert collector.settings == {}
 
