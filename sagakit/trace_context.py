@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 TRACEPARENT = "traceparent"
@@ -10,9 +11,13 @@ TRACESTATE = "tracestate"
 # A version that is not known yet may have more behind a hyphen. Ids of zeros alone are none, and neither is version ff.
 _FORM = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _SAMPLED = 0x01
-_STATE = re.compile(r"[!-~](?:[ \t!-~]*[!-~])?")
+_KEY = r"[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13}"
+_MEMBER = re.compile(rf"({_KEY})=[ -+\--<>-~]{{0,255}}[!-+\--<>-~]")
 _LONGEST_STATE = 512
 """In characters: what whoever passes a state on should manage."""
+_MOST_MEMBERS = 32
+_KEPT_STATES = 1000
+"""States of which it is remembered whether they can be passed on: each comes with every message of its trace."""
 
 
 class TraceContext(NamedTuple):
@@ -25,7 +30,7 @@ class TraceContext(NamedTuple):
     sampled: bool
     """Whether whoever began the trace records it."""
     state: str = ""
-    """What tracing systems note for themselves; passed on as it is."""
+    """What tracing systems note for themselves, in the standard's form; passed on as it is."""
 
     @property
     def headers(self) -> tuple[tuple[str, bytes], ...]:
@@ -79,5 +84,17 @@ def trace_of(pairs: Iterable[tuple[str, str | bytes | None]]) -> TraceContext | 
     if form is None or (form[1] == "00" and form[5]):
         return None
     state = ",".join(found[TRACESTATE])
-    passed_on = state if len(state) <= _LONGEST_STATE and _STATE.fullmatch(state) else ""
+    passed_on = state if len(state) <= _LONGEST_STATE and _can_be_passed_on(state) else ""
     return TraceContext(form[2], form[3], bool(int(form[4], 16) & _SAMPLED), passed_on)
+
+
+@lru_cache(_KEPT_STATES)
+def _can_be_passed_on(state: str) -> bool:
+    """Say whether ``state`` has up to 32 members, each well formed and with a key of its own; empty ones do not count.
+
+    What reads it further on would write any other into its log, as OpenTelemetry does.
+    """
+    members = [stripped for member in state.split(",") if (stripped := member.strip(" \t"))]
+    forms = [_MEMBER.fullmatch(member) for member in members]
+    keys = {form[1] for form in forms if form}
+    return 0 < len(members) <= _MOST_MEMBERS and len(keys) == len(members)

@@ -8,6 +8,7 @@ exporters take.
 import random
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 from opentelemetry.context import Context
@@ -33,7 +34,7 @@ Attributes: TypeAlias = Mapping[str, str | int]
 
 _SCOPE = InstrumentationScope("sagakit")
 _RECORDED, _NOT_RECORDED = TraceFlags(TraceFlags.SAMPLED), TraceFlags(TraceFlags.DEFAULT)
-_NO_STATE = TraceState()
+_KEPT_STATES = 1000
 _WELL, _FAILED = Status(StatusCode.UNSET), Status(StatusCode.ERROR)
 
 
@@ -119,7 +120,7 @@ class Span:
                 self._kind,
                 status=self._status,
                 start_time=self._began,
-                end_time=at or time.time_ns(),
+                end_time=max(self._began, at or time.time_ns()),  # the clock may have been set back
                 instrumentation_scope=_SCOPE,
             )
         )
@@ -165,5 +166,11 @@ def _context(trace: TraceContext) -> SpanContext:
         int(trace.span_id, 16),
         True,  # noqa: FBT003 - whether it is remote
         _RECORDED if trace.sampled else _NOT_RECORDED,
-        TraceState.from_header([trace.state]) if trace.state else _NO_STATE,
+        _state(trace.state),
     )
+
+
+@lru_cache(_KEPT_STATES)
+def _state(text: str) -> TraceState:
+    """Return what OpenTelemetry makes of a state. All spans of a trace have the same, so it is made once."""
+    return TraceState.from_header([text])

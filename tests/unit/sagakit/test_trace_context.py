@@ -1,6 +1,9 @@
 """Trace context: passed on where it is well formed, begun anew where it is not. The cases are the standard's."""
 
+import logging
+
 import pytest
+from opentelemetry.trace import TraceState
 
 from sagakit.trace_context import TraceContext, new_trace, trace_of
 
@@ -61,17 +64,46 @@ def test_two_parents_are_none() -> None:
     [
         (["a=1", "b=2"], "a=1,b=2"),
         (["a=1, b=2"], "a=1, b=2"),
+        (["a=1,,b=2"], "a=1,,b=2"),
+        (["a-_*/9=~ !<", "fw529a3039@dt=FfAbc,1a@b=2"], "a-_*/9=~ !<,fw529a3039@dt=FfAbc,1a@b=2"),
+        ([f"{'k' * 256}={'v' * 255}"], f"{'k' * 256}={'v' * 255}"),
+        ([f"a={'v' * 256}"], f"a={'v' * 256}"),
+        ([",".join(f"k{number}=1" for number in range(32))], ",".join(f"k{number}=1" for number in range(32))),
+        ([",".join(f"k{number}=1" for number in range(33))], ""),
+        (["a=1", "b=2,a=3"], ""),
+        (["a=1,secret"], ""),
+        (["a=1,Secret=1"], ""),
+        (["a=1,1a=1"], ""),
+        (["a=1,a@@b=1"], ""),
+        (["a=1,b=2=3"], ""),
+        (["a=1,b="], ""),
+        (["a=1,b=\u00e9"], ""),
+        ([f"{'k' * 257}=1"], ""),
+        ([f"a={'v' * 257}"], ""),
+        ([f"{'k' * 242}@a=1"], ""),
+        (["k@" + "a" * 15 + "=1"], ""),
         (["a=\x00"], ""),
         (["a=" + "x" * 511], ""),
         (["x" * 500 + " "], ""),  # a pattern with two ways to read each character would not come to an end
+        ([" ", ","], ""),
         ([], ""),
     ],
-    ids=["two", "blank", "nul", "too-long", "blank-at-the-end", "none"],
-)
-def test_a_state_that_cannot_be_passed_on_does_not_take_the_trace_with_it(states: list[str], passed_on: str) -> None:
+    ids=[
+        "two", "blank", "empty-member", "all-characters", "longest", "longest-value", "32", "33", "a-key-twice",
+        "no-value", "upper-case-key", "key-begins-with-digit", "two-tenants", "equals-sign-in-value", "empty-value",
+        "not-ascii", "key-too-long", "value-too-long", "tenant-too-long", "system-too-long", "nul", "too-long",
+        "blank-at-the-end", "blanks-alone", "none",
+    ],
+)  # fmt: skip
+def test_a_state_that_cannot_be_passed_on_does_not_take_the_trace_with_it(
+    caplog: pytest.LogCaptureFixture, states: list[str], passed_on: str
+) -> None:
     found = read(GIVEN, *states)
     assert found == TraceContext(TRACE, SPAN, True, passed_on)
     assert ("tracestate" in dict(found.headers)) is bool(passed_on)
+    with caplog.at_level(logging.DEBUG):
+        assert bool(TraceState.from_header([found.state])) is bool(passed_on)
+    assert caplog.records == []  # nothing that a caller sends gets into the log by way of OpenTelemetry
 
 
 def test_a_new_trace_is_one_that_nobody_records() -> None:

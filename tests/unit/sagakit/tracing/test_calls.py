@@ -1,10 +1,13 @@
 """The spans of calls: beneath the caller's, or the root of a new trace."""
 
+import uuid
+from unittest.mock import Mock
+
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind, StatusCode, TraceState
 
 from sagakit.trace_context import TraceContext
 from sagakit.tracing import calls
@@ -73,3 +76,26 @@ async def test_only_a_server_s_own_failure_is_an_error(
 async def test_without_tracing_a_call_s_place_is_its_caller_s() -> None:
     assert calls.begin(METHOD, CALLER.headers) == (None, CALLER)
     assert calls.begin(METHOD, None) == (None, None)
+
+
+async def test_a_caller_s_state_is_parsed_once_and_never_logged(
+    kept: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    parse, state = Mock(side_effect=TraceState.from_header), f"once={uuid.uuid4().hex}"
+    monkeypatch.setattr(TraceState, "from_header", parse)
+    for given in [*["my secret"] * 3, *[state] * 3]:
+        metadata = [("traceparent", CALLER.traceparent), ("tracestate", given)]
+        calls.end(calls.begin(METHOD, metadata)[0], "OK")
+    assert [call.args for call in parse.call_args_list if call.args != ([""],)] == [([state],)]
+    assert [place(span).state for span in kept.get_finished_spans()] == [""] * 3 + [state] * 3
+    assert caplog.text == ""
+
+
+async def test_a_span_does_not_end_before_it_began_where_the_clock_is_set_back(
+    kept: InMemorySpanExporter,
+) -> None:
+    span, _ = calls.begin(METHOD, CALLER.headers)
+    assert span
+    span.end(1)
+    (ended,) = kept.get_finished_spans()
+    assert ended.start_time == ended.end_time
