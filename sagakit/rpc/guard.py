@@ -15,7 +15,7 @@ from sagakit.rpc import callers, refusals
 from sagakit.rpc.callers import Caller
 from sagakit.rpc.clients import ANY, Clients
 from sagakit.rpc.gate import Entrance, Gate
-from sagakit.rpc.observed import Observed
+from sagakit.rpc.observed import Call, Observed
 from sagakit.rpc.quotas import Quotas, address_of, tokens_for
 from sagakit.rpc.statuses import status_of
 from sagakit.rpc.tokens import EXPIRED
@@ -125,13 +125,14 @@ def _unary(
 
     async def guarded(request: Message, context: Context) -> Message:
         calls.under_way += 1
-        with observed.call(context):
+        with observed.call(context) as call:
             try:
                 calls.must_be_taken(context)
                 await _enter(enter, context, calls)
                 _spend(request, context, calls)
-                await _admit(request, context)
                 with under_way(_caller(context)) if under_way else nullcontext():
+                    call.let_in()
+                    await _admit(request, context)
                     return await behaviour(request, context)
             except Exception as error:  # noqa: BLE001 - the client gets it as a status, and it is logged
                 await _abort(context, error, method)
@@ -148,8 +149,9 @@ def _stream(
         behaviour
     )  # it writes its own answers, as the Watch of grpc's health service does
 
-    async def answer(request: Message, context: Context) -> None:
+    async def answer(request: Message, context: Context, call: Call) -> None:
         _spend(request, context, calls)
+        call.let_in()
         await _admit(request, context)
         responses = behaviour(request, context)
         await (responses if writes else _write_all(responses, context))
@@ -163,14 +165,15 @@ def _dialogue(
     calls: Calls,
     enter: Entrance,
 ) -> Callable[..., Awaitable[None]]:
-    async def answer(requests: AsyncIterator[Message | None], context: Context) -> None:
+    async def answer(requests: AsyncIterator[Message | None], context: Context, call: Call) -> None:
+        call.let_in()
         await _write_all(behaviour(_admitted(requests, context, calls), context), context)
 
     return _streaming(answer, method, calls, enter)
 
 
 def _streaming(
-    answer: Callable[[Any, Context], Awaitable[None]], method: str, calls: Calls, enter: Entrance
+    answer: Callable[[Any, Context, Call], Awaitable[None]], method: str, calls: Calls, enter: Entrance
 ) -> Callable[..., Awaitable[None]]:
     observed, under_way = Observed(method), metrics.STREAMS.labels(_short(method))
 
@@ -178,12 +181,12 @@ def _streaming(
         calls.under_way += 1
         calls.streams += 1
         under_way.inc()
-        with observed.call(context):
+        with observed.call(context) as call:
             try:
                 calls.must_be_taken(context, stream=True)
                 caller = await _enter(enter, context, calls)
                 with calls.quotas.stream(_caller(context)) if calls.quotas else nullcontext():
-                    await _while_known(caller, answer(request, context))
+                    await _while_known(caller, answer(request, context, call))
             except (_Unread, _Expired) as error:
                 # The status waits behind the unread messages: the client gets it if it goes on reading.
                 with suppress(TimeoutError, grpc.aio.InternalError):

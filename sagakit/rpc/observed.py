@@ -1,21 +1,29 @@
-"""What is seen of calls from outside: each is counted by its end, measured and traced, whichever end that is."""
+"""What is seen of calls from outside: each is counted by its end and measured, whichever end that is.
+
+Only one that was let in is traced: who may not call does not decide what is recorded.
+"""
 
 import asyncio
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 from prometheus_client import Counter
 
 from sagakit.runtime import logs, metrics
-from sagakit.trace_context import recorded
+from sagakit.trace_context import TraceContext, recorded, trace_of
 from sagakit.tracing import calls
+
+if TYPE_CHECKING:
+    from sagakit.tracing.spans import Span
 
 _CLOSE_SECONDS = 0.005
 _CLOSE_SHARE = 0.02
 """A client gives up at its deadline a little before the server's clock shows it: grpc rounds the time that it sends."""
+_OF_GRPC = "grpc."
+"""The package of gRPC's own services, health and reflection. Probes ask them all the time, and nothing follows."""
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -25,37 +33,52 @@ class Observed:
     def __init__(self, method: str) -> None:
         """Count the calls of ``method``, ``/bank.v1.Transfers/Add``, by its short name."""
         self.name = method.lstrip("/")
+        self.traced = not self.name.startswith(_OF_GRPC)
         self.method = method = method.rpartition("/")[2]
         self._answered = metrics.RPCS.labels(method, grpc.StatusCode.OK.name)
         self.seconds = metrics.RPC_SECONDS.labels(method)
 
-    def call(self, context: _Context) -> "_Call":
+    def call(self, context: _Context) -> "Call":
         """Return the block of one call: at its end the call is counted and measured, once."""
-        return _Call(self, context)
+        return Call(self, context)
 
     def ended(self, code: str) -> Counter:
         """Return what counts the calls that end with ``code``."""
         return self._answered if code == grpc.StatusCode.OK.name else metrics.RPCS.labels(self.method, code)
 
 
-class _Call:
-    __slots__ = ("_began", "_context", "_of", "_span", "_trace")
+class Call:
+    """One call, from its begin to its end."""
+
+    __slots__ = ("_began", "_began_at", "_context", "_of", "_recorded", "_span", "_trace")
 
     def __init__(self, of: Observed, context: _Context) -> None:
+        """Observe a call ``of`` that method."""
         self._of, self._context = of, context
+        self._span: Span | None = None
+        self._trace: TraceContext | None = None
+        self._recorded: str | None = None
 
     def __enter__(self) -> Self:
-        self._began = time.perf_counter()
-        self._span, self._trace = calls.begin(self._of.name, self._context.invocation_metadata())
+        """Begin to measure."""
+        self._began, self._began_at = time.perf_counter(), time.time_ns()
+        self._trace = trace_of(self._context.invocation_metadata() or ())
         logs.speak_of(self._said)
         return self
 
+    def let_in(self) -> None:
+        """Trace it, if its trace is recorded: its caller may make it, and has not used up what he may."""
+        if self._of.traced:
+            self._span, self._trace = calls.begin(self._of.name, self._trace, self._began_at)
+            self._recorded = recorded(self._trace)
+
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        """Count it by its end."""
         seconds = time.perf_counter() - self._began
         code = _code(self._context, error, seconds)
         calls.end(self._span, code)
         self._of.ended(code).inc()
-        self._of.seconds.observe(seconds, metrics.exemplar(recorded(self._trace)))
+        self._of.seconds.observe(seconds, metrics.exemplar(self._recorded))
 
     def _said(self, _: Mapping[str, Any]) -> Mapping[str, object]:
         """Return what a line says of this call."""

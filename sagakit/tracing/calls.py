@@ -1,11 +1,10 @@
 """The spans of gRPC calls: a call is the root of its trace, unless its caller has one."""
 
-from collections.abc import Iterable
 from contextvars import ContextVar
 
 from opentelemetry.trace import SpanKind
 
-from sagakit.trace_context import TraceContext, trace_of
+from sagakit.trace_context import TraceContext
 from sagakit.tracing.spans import Span, tracing
 
 _OURS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
@@ -13,18 +12,21 @@ _OURS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILAB
 _here: ContextVar[TraceContext | None] = ContextVar("trace", default=None)
 
 
-def begin(method: str, metadata: Iterable[tuple[str, str | bytes]] | None) -> tuple[Span | None, TraceContext | None]:
-    """Begin a call of ``method``, ``bank.v1.Transfers/Add``, and note the place beneath it for `here`.
+def begin(
+    method: str, caller: TraceContext | None, began: int | None = None
+) -> tuple[Span | None, TraceContext | None]:
+    """Begin a call of ``method``, ``bank.v1.Transfers/Add``, by a ``caller`` who may make it, and note it for `here`.
 
-    Returns its span, None where its trace is not recorded, and that place, None where there is no trace.
+    It ``began`` then, in nanoseconds of Unix time, or now. Returns its span, None where its trace is not recorded, and
+    the place beneath it, None where there is no trace.
     """
-    making, caller = tracing(), trace_of(metadata or ())
+    making = tracing()
     span, beneath = None, caller
     if making:
         above = caller or making.draw(method)
         if above and (above is not caller or making.records(above)):
             attributes = {"rpc.system.name": "grpc", "rpc.method": method}
-            span = Span(making, method, SpanKind.SERVER, attributes, above)
+            span = Span(making, method, SpanKind.SERVER, attributes, above, began=began)
             beneath = span.place
         elif caller and caller.sampled:
             beneath = caller._replace(sampled=False)
@@ -43,5 +45,5 @@ def end(span: Span | None, code: str) -> None:
 
 
 def here() -> TraceContext | None:
-    """Return the place beneath the call that is under way in this task; None where it has no trace."""
+    """Return the place beneath the call that was let in, and is under way in this task; None where it has no trace."""
     return _here.get()

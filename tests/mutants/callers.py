@@ -83,10 +83,15 @@ CALLERS = {
     ),
     "read-before-known": Mutant(
         "sagakit/rpc/guard.py",
-        "                await _enter(enter, context, calls)\n                _spend(request, context, calls)\n"
-        "                await _admit(request, context)\n",
+        "                await _enter(enter, context, calls)\n                _spend(request, context, calls)\n",
         "                await _admit(request, context)\n                await _enter(enter, context, calls)\n",
         f"{_GATE}::test_a_bad_request_of_an_unknown_caller_is_not_even_read",
+    ),
+    "refused-callers-are-traced": Mutant(
+        "sagakit/rpc/guard.py",
+        "                calls.must_be_taken(context)\n",
+        "                call.let_in()\n                calls.must_be_taken(context)\n",
+        "tests/unit/sagakit/tracing/test_guarded_calls.py::test_a_caller_who_is_refused_has_nothing_recorded",
     ),
     "subjects-share-an-address": Mutant(
         "sagakit/rpc/guard.py",

@@ -19,7 +19,7 @@
 {{- if .endpoint }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }}}
 - {name: OTEL_EXPORTER_OTLP_PROTOCOL, value: {{ .protocol }}}
-- {name: OTEL_TRACES_SAMPLER, value: parentbased_traceidratio}
+- {name: OTEL_TRACES_SAMPLER, value: {{ .sampler }}}
 - {name: OTEL_TRACES_SAMPLER_ARG, value: {{ .share | quote }}}
 {{- end }}
 {{- end }}

@@ -109,3 +109,4 @@ def test_services_trace_to_the_collector_that_is_named(service: str) -> None:
     }
     assert setup.begin(service, read(given))
     setup.end()
+    assert read({**given, "tracing.sampler": "always_off"})["OTEL_TRACES_SAMPLER"] == "always_off"

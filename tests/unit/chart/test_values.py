@@ -86,6 +86,7 @@ REFUSED = {
         "serviceMonitor.enabled=true,services.order.settings.METRICS_TLS_CLIENT_CA=/tls/ca.crt",
         "services.order.settings.METRICS_TLS_CLIENT_CA, or that of serviceDefaults, has readers of metrics show",
     ),
+    "a-sampler-that-nobody-has": ("tracing.sampler=sometimes", "sampler"),
     "more-traces-than-there-are": ("tracing.share=1.5", "share"),
     "min-above-max": ("services.order.autoscaling.min=7", "services.order.autoscaling.min must not be above"),
 }

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanKind, StatusCode, TraceState
 
-from sagakit.trace_context import TraceContext
+from sagakit.trace_context import TraceContext, trace_of
 from sagakit.tracing import calls
 from tests.unit.sagakit.tracing.conftest import Keep
 
@@ -28,7 +28,7 @@ def place(span: ReadableSpan) -> TraceContext:
 
 
 async def test_a_call_is_beneath_its_caller_s_span(kept: InMemorySpanExporter) -> None:
-    span, here = calls.begin(METHOD, CALLER.headers)
+    span, here = calls.begin(METHOD, CALLER)
     assert calls.here() == here
     calls.end(span, "OK")
     (ended,) = kept.get_finished_spans()
@@ -48,7 +48,7 @@ async def test_a_call_is_beneath_its_caller_s_span(kept: InMemorySpanExporter) -
 
 
 async def test_a_caller_s_trace_that_nobody_records_goes_on_as_it_came(kept: InMemorySpanExporter) -> None:
-    assert calls.begin(METHOD, UNRECORDED.headers) == (None, UNRECORDED)
+    assert calls.begin(METHOD, UNRECORDED) == (None, UNRECORDED)
     assert calls.here() == UNRECORDED
     assert kept.get_finished_spans() == ()
 
@@ -69,12 +69,12 @@ async def test_a_call_without_a_caller_begins_a_trace_that_the_sampler_may_recor
 async def test_only_a_server_s_own_failure_is_an_error(
     kept: InMemorySpanExporter, code: str, status: StatusCode
 ) -> None:
-    calls.end(calls.begin(METHOD, CALLER.headers)[0], code)
+    calls.end(calls.begin(METHOD, CALLER)[0], code)
     assert kept.get_finished_spans()[0].status.status_code is status
 
 
 async def test_without_tracing_a_call_s_place_is_its_caller_s() -> None:
-    assert calls.begin(METHOD, CALLER.headers) == (None, CALLER)
+    assert calls.begin(METHOD, CALLER) == (None, CALLER)
     assert calls.begin(METHOD, None) == (None, None)
 
 
@@ -85,7 +85,7 @@ async def test_a_caller_s_state_is_parsed_once_and_never_logged(
     monkeypatch.setattr(TraceState, "from_header", parse)
     for given in [*["my secret"] * 3, *[state] * 3]:
         metadata = [("traceparent", CALLER.traceparent), ("tracestate", given)]
-        calls.end(calls.begin(METHOD, metadata)[0], "OK")
+        calls.end(calls.begin(METHOD, trace_of(metadata))[0], "OK")
     assert [call.args for call in parse.call_args_list if call.args != ([""],)] == [([state],)]
     assert [place(span).state for span in kept.get_finished_spans()] == [""] * 3 + [state] * 3
     assert caplog.text == ""
@@ -94,7 +94,7 @@ async def test_a_caller_s_state_is_parsed_once_and_never_logged(
 async def test_a_span_does_not_end_before_it_began_where_the_clock_is_set_back(
     kept: InMemorySpanExporter,
 ) -> None:
-    span, _ = calls.begin(METHOD, CALLER.headers)
+    span, _ = calls.begin(METHOD, CALLER)
     assert span
     span.end(1)
     (ended,) = kept.get_finished_spans()

@@ -31,7 +31,7 @@ def sampled(keep: Keep, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixture
 
 def recorded(caller: TraceContext | None) -> bool:
     """Make a call, and say whether it is recorded."""
-    span, here = calls.begin(METHOD, caller.headers if caller else None)
+    span, here = calls.begin(METHOD, caller)
     calls.end(span, "OK")
     assert (span is not None) == bool(here and here.sampled)
     assert caller is None or (here and here.trace_id == caller.trace_id)
