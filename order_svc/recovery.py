@@ -26,6 +26,7 @@ from sagakit.postgres.pipeline import Pipeline, Transaction
 from sagakit.records import Record
 from sagakit.runtime.logs import logger
 from sagakit.runtime.periodic import Periodic
+from sagakit.trace_context import to_store, trace_of
 
 log = logger("recovery")
 
@@ -146,14 +147,17 @@ class Recovery(Periodic):
 
     def _restore_between(self, begin: Mapping[Partition, int], ends: Mapping[Partition, int]) -> None:
         """Restore missing orders and requests to cancel them, in parts."""
-        for records in _parts(self._read(begin, ends)):
+        for found in _parts(self._read(begin, ends)):
             orders: dict[int, OrderCreated] = {}
+            traces: dict[int, str | None] = {}
             cancels: dict[int, OrderCancelRequested] = {}
-            for record in records:
+            for record, trace in found:
                 if isinstance(record, OrderCancelRequested):
                     cancels.setdefault(record.key, record)
+                else:
+                    traces.setdefault(record.key, trace)
                 orders.setdefault(record.key, order_in(record) if isinstance(record, OrderCancelRequested) else record)
-            self._restore(list(orders.values()))
+            self._restore(list(orders.values()), traces)
             if cancels:
                 self._restore_cancels(list(cancels.values()))
 
@@ -166,21 +170,24 @@ class Recovery(Periodic):
         if number == self._database.timelines.number:  # else the database went back after we asked for these ends
             stored_offsets.write(tx, ends)
 
-    def _read(self, begin: Mapping[Partition, int], ends: Mapping[Partition, int]) -> Iterator[_Announced]:
-        """Read the orders, and the requests to cancel them, from ``begin`` to ``ends``."""
+    def _read(
+        self, begin: Mapping[Partition, int], ends: Mapping[Partition, int]
+    ) -> Iterator[tuple[_Announced, str | None]]:
+        """Read the orders, and the requests to cancel them, from ``begin`` to ``ends``, each with its trace."""
         farthest = self._database.transact(store.last_number) + _FARTHEST
         # A partition that was added since is read from its beginning.
         begin = {partition: begin.get(partition, OFFSET_BEGINNING) for partition in ends}
         lay_at = time.monotonic()
         for message in rereading.between(self._client, begin, ends):
+            headers = headers_of(message)
             try:
-                record = self._codec.decode(_TOPIC, message.key(), message.value(), dict(headers_of(message)), lay_at)
+                record = self._codec.decode(_TOPIC, message.key(), message.value(), dict(headers), lay_at)
             except Poison:
                 continue  # the group that consumes the topic parks it
             if record.key <= farthest and isinstance(record, OrderCreated | OrderCancelRequested):
-                yield record
+                yield record, to_store(trace_of(headers))
 
-    def _restore(self, orders: Sequence[OrderCreated]) -> None:
+    def _restore(self, orders: Sequence[OrderCreated], traces: Mapping[int, str | None]) -> None:
         """Store those of ``orders`` that the database does not have.
 
         The numbering is moved behind them first: if this fails halfway, no id is given out a second time.
@@ -188,7 +195,7 @@ class Recovery(Periodic):
         last = max(order.order_id for order in orders)
         if last > self._database.transact(store.last_number):
             self._database.transact(lambda tx: store.number_on(tx, behind=last, gap=_GAP))
-        restored = self._database.transact(lambda tx: store.restore(tx, orders, self._announce_after))
+        restored = self._database.transact(lambda tx: store.restore(tx, orders, traces, self._announce_after))
         if restored:
             _RESTORED.inc(len(restored))
             log.error("orders restored that the database had forgotten", orders=len(restored), first=min(restored))

@@ -1,6 +1,6 @@
 """The table ``orders``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ordersaga.messages import OrderCancelRequested, OrderCreated
@@ -86,14 +86,15 @@ _ANNOUNCED = """
     WHERE order_id = ANY(%(ids)s::bigint[])
 """
 _RESTORE = """
-    INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, request_id, create_time, update_time,
-                        announce_time)
-    SELECT order_id, user_id, product_id, quantity, price, address, request_id, create_time,
+    INSERT INTO orders (order_id, user_id, product_id, quantity, price, address, request_id, traceparent, create_time,
+                        update_time, announce_time)
+    SELECT order_id, user_id, product_id, quantity, price, address, request_id, traceparent, create_time,
            greatest(create_time, now()),
            now() + make_interval(secs => %(announce_after)s)
     FROM unnest(%(order_id)s::bigint[], %(user_id)s::bigint[], %(product_id)s::bigint[], %(quantity)s::bigint[],
-                %(price)s::bigint[], %(address)s::text[], %(request_id)s::uuid[], %(create_time)s::timestamptz[])
-         AS found (order_id, user_id, product_id, quantity, price, address, request_id, create_time)
+                %(price)s::bigint[], %(address)s::text[], %(request_id)s::uuid[], %(traceparent)s::text[],
+                %(create_time)s::timestamptz[])
+         AS found (order_id, user_id, product_id, quantity, price, address, request_id, traceparent, create_time)
     ORDER BY order_id
     ON CONFLICT DO NOTHING
     RETURNING order_id
@@ -115,20 +116,26 @@ _NOTE_HISTORY = """
 """
 
 
-def restore(tx: Transaction, found: Sequence[OrderCreated], announce_after: float) -> set[int]:
+def restore(
+    tx: Transaction, found: Sequence[OrderCreated], traces: Mapping[int, str | None], announce_after: float
+) -> set[int]:
     """Store those orders of ``found``, each with an id of its own, that are not there, PENDING; return their ids.
 
-    One whose request id stands for another order by now is stored without it: its saga goes on all the same.
+    ``traces`` has the ``traceparent`` of each whose trace somebody records. One whose request id stands for another
+    order by now is stored without it: its saga goes on all the same.
     """
     names = ("order_id", "user_id", "product_id", "quantity", "price", "address", "request_id", "create_time")
-    restored = {
-        row.order_id for row in tx.execute(_RESTORE, columns(found, names) | {"announce_after": announce_after})
-    }
+
+    def stored(orders: Sequence[OrderCreated]) -> set[int]:
+        beside = {
+            "traceparent": array([traces.get(order.order_id) for order in orders]),
+            "announce_after": announce_after,
+        }
+        return {row.order_id for row in tx.execute(_RESTORE, columns(orders, names) | beside)}
+
+    restored = stored(found)
     left = [replace(order, request_id=None) for order in found if order.request_id and order.order_id not in restored]
-    if left:
-        rows = tx.execute(_RESTORE, columns(left, names) | {"announce_after": announce_after})
-        restored |= {row.order_id for row in rows}
-    return restored
+    return restored | stored(left) if left else restored
 
 
 def restore_cancels(tx: Transaction, found: Sequence[OrderCancelRequested]) -> None:

@@ -20,6 +20,7 @@ from sagakit.kafka.producer import Producer
 from sagakit.messages import Outgoing
 from sagakit.offsets import rereading
 from sagakit.records import Record
+from sagakit.trace_context import TraceContext
 from tests.support.going_back import Earlier, replace_tables
 from tests.support.kafka import create_topic, delete_topics
 from tests.support.registry import registry_client
@@ -47,8 +48,8 @@ class Desk:
         with self.database.transaction() as tx:
             return list(store.insert(tx, [WANTED] * number, 60.0).values())
 
-    def announce(self, orders: Sequence[Order]) -> None:
-        messages = [self.codec.encode(Outgoing(order_created(order))) for order in orders]
+    def announce(self, orders: Sequence[Order], trace: TraceContext | None = None) -> None:
+        messages = [self.codec.encode(Outgoing(order_created(order), trace=trace)) for order in orders]
         self.producer.deliver([message._replace(topic=TOPIC) for message in messages], 20)
 
     def start(self) -> Recovery:
@@ -118,6 +119,20 @@ def test_where_it_ends_halfway_no_id_is_given_a_second_time(
     desk.start().recover()
     assert desk.found(orders) == {order.order_id for order in orders}
     assert min(order.order_id for order in desk.take(5)) > orders[-1].order_id
+
+
+def test_what_is_restored_goes_on_in_its_trace_where_somebody_records_that(desk: Desk) -> None:
+    recorded = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
+    desk.start().recover()
+    (first,) = desk.take(1)
+    traced, other = (replace(first, order_id=first.order_id + ahead) for ahead in (1, 2))
+    desk.announce([traced], recorded)
+    desk.announce([traced])  # announced once more, by one who does not record
+    desk.announce([other])
+    desk.start().recover()
+    with desk.database.transaction() as tx:
+        found = store.get(tx, [traced.order_id, other.order_id])
+    assert [found[one.order_id].traceparent for one in (traced, other)] == [recorded.traceparent, None]
 
 
 def test_what_was_deleted_meanwhile_is_counted(desk: Desk) -> None:

@@ -109,7 +109,7 @@ async def forget(desk: Desk, order: Order) -> None:
 
 async def restore(desk: Desk, *orders: Order) -> set[int]:
     announced = [order_created(order) for order in orders]
-    return await desk.database.run(lambda tx: store.restore(tx, announced, 60.0))
+    return await desk.database.run(lambda tx: store.restore(tx, announced, {}, 60.0))
 
 
 async def test_an_order_that_is_restored_answers_to_its_request_id(desk: Desk) -> None:

@@ -83,7 +83,7 @@ def test_a_cancel_is_not_asked_for_before_its_order_was_placed(tables: Tables) -
 def test_a_restored_order_and_its_cancel_are_not_earlier_than_what_was_announced(tables: Tables) -> None:
     created = replace(CREATED, create_time=datetime.now(UTC) + timedelta(seconds=10))  # by another server's clock
     asked = created.create_time + timedelta(seconds=1)
-    orders.restore(tables.old, [created], 60.0)
+    orders.restore(tables.old, [created], {}, 60.0)
     content = {**created.to_avro(), "actor": "a", "reason": "b", "request_time": asked}
     cancel = OrderCancelRequested.from_avro(content)
     orders.restore_cancels(tables.old, [cancel])
