@@ -17,6 +17,7 @@ from sagakit.runtime.periodic import Periodic
 from sagakit.runtime.set_aside import Claim, SetAside
 from sagakit.trace_context import stored
 from sagakit.tracing.batches import Batch
+from sagakit.tracing.messages import made
 
 log = logger("announcer")
 
@@ -65,7 +66,7 @@ class Announcer(Periodic):
         """
         with Batch("announce orders") as spans:
             announced = self._set_aside.work(
-                lambda claim: self._database.transact(lambda tx: self._announce(tx, claim, spans))
+                lambda claim: self._database.transact(lambda tx: self._announce(tx, claim, spans)), spans.failed
             )
         if announced:
             _ANNOUNCED.inc(len(announced))
@@ -84,6 +85,8 @@ class Announcer(Periodic):
                 for order in orders
                 for record in announcements(order)
             ]
+            spans.done(claim.ids)
+            made(messages)
             self._producer.deliver(messages, _DELIVERY_SECONDS)
             store.announced(tx, claim.ids, after=self._after, longest=_LONGEST_SECONDS)
         return list(claim.ids)

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from sagakit.records import Record
@@ -82,3 +82,5 @@ class Encoded(NamedTuple):
     headers: tuple[tuple[str, bytes | None], ...]
     recorded: TraceContext | None = None
     """The place beneath it in a trace that somebody records."""
+    export: Callable[[], None] | None = None
+    """Exports the span of its making, where that is recorded; for `sagakit.tracing.messages.made`."""

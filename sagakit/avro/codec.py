@@ -75,9 +75,9 @@ class Codec:
         out = io.BytesIO()
         out.write(_HEADER.pack(0, schema_id))
         fastavro.schemaless_writer(out, self._schemas.own[name], record.to_avro())
-        trace = created(record.TOPIC, message.beneath)
+        trace, export = created(record.TOPIC, message.beneath)
         headers = (*message.headers(trace), (SCHEMA_FINGERPRINT, self._schemas.fingerprints[name]))
-        return Encoded(record.TOPIC, b"%d" % record.key, out.getvalue(), headers, if_recorded(trace))
+        return Encoded(record.TOPIC, b"%d" % record.key, out.getvalue(), headers, if_recorded(trace), export)
 
     def decode(
         self,

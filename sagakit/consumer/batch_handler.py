@@ -22,7 +22,7 @@ from sagakit.records import Record
 from sagakit.runtime import logs, metrics
 from sagakit.trace_context import trace_of
 from sagakit.tracing.batches import Handled, Handling
-from sagakit.tracing.messages import transacting
+from sagakit.tracing.messages import made, transacting
 
 T = TypeVar("T")
 
@@ -74,9 +74,7 @@ class BatchHandler:
                 failed.append((raw, before))
                 continue
             try:
-                message = self._decode(raw, lay_at)
-                trace = spans.taken(message.trace, source(raw))
-                pairs.append((raw, message if trace is message.trace else message._replace(trace=trace)))
+                pairs.append((raw, self._decode(raw, lay_at, spans)))
             except Exception as error:
                 failed.append((raw, error))
                 if passes(error):
@@ -109,12 +107,13 @@ class BatchHandler:
         self._connection.close()
         self._codec.forget()
 
-    def _decode(self, raw: KafkaMessage, lay_at: float) -> Message[Record]:
+    def _decode(self, raw: KafkaMessage, lay_at: float, spans: Handled) -> Message[Record]:
         topic, partition, offset = source(raw)
         pairs = headers_of(raw)
         headers = dict(pairs)
+        trace = spans.taken(trace_of(pairs), (topic, partition, offset))
         record = self._codec.decode(topic, raw.key(), raw.value(), headers, lay_at)
-        return Message(record, topic, partition, offset, id_of(headers, topic, partition, offset), trace_of(pairs))
+        return Message(record, topic, partition, offset, id_of(headers, topic, partition, offset), trace)
 
     def _try(self, pairs: Sequence[_Pair], *, again: bool = False) -> Failed:
         """Handle ``pairs``, and halve them where they fail; return those that fail alone, twice, with their errors."""
@@ -142,6 +141,7 @@ class BatchHandler:
             metrics.COMMIT_SECONDS.observe(time.perf_counter() - began)
         finally:
             logs.speak_of(None)
+        made(encoded)
         self._offsets.stored(before)
         self._producer.deliver(encoded)
 

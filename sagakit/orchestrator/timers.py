@@ -26,6 +26,7 @@ from sagakit.saga.overdue import overdue
 from sagakit.saga.transition import Fit, Transition
 from sagakit.trace_context import TraceContext, stored
 from sagakit.tracing.batches import Batch
+from sagakit.tracing.messages import made
 
 log = logger("timers")
 
@@ -99,6 +100,8 @@ class Timers(Periodic):
         all_due = self._silence_means_something()
         with Batch(f"deadlines {self._saga.name}") as spans:
             done = self._advance(spans, all_due=all_due)
+            spans.done(transition.saga.saga_id for transition in done.transitions)
+            made(done.messages)
             self._producer.deliver(done.messages)
         return len(done.transitions) + len(done.faults)
 
@@ -115,7 +118,8 @@ class Timers(Periodic):
 
     def _advance(self, spans: Batch, *, all_due: bool) -> _Done:
         done = self._set_aside.work(
-            lambda claim: self._database.transact(lambda tx: self._let_go_on(tx, claim, spans, all_due=all_due))
+            lambda claim: self._database.transact(lambda tx: self._let_go_on(tx, claim, spans, all_due=all_due)),
+            spans.failed,
         )
         for transition in done.transitions:
             self._measures.fired(transition)
@@ -131,13 +135,14 @@ class Timers(Periodic):
         now = self._store.now(tx)
         faults = faults_in(self._saga, loaded)
         transitions = [overdue(self._saga, one, now) for saga_id, one in loaded.items() if saga_id not in faults]
+        places = [_beneath(spans, transition) for transition in transitions]
         changed = [transition.saga for transition in transitions]
         self._store.save(tx, changed, loaded, [t.event for t in transitions if t.event])
         if faults:
             flag(tx, self._store, faults)
         messages = [
-            self._codec.encode(Outgoing(pending_command(self._saga, one.saga), trace=_beneath(spans, one)))
-            for one in transitions
+            self._codec.encode(Outgoing(pending_command(self._saga, one.saga), trace=place))
+            for one, place in zip(transitions, places, strict=True)
         ]
         return _Done(transitions, faults, messages)
 

@@ -22,7 +22,7 @@ from sagakit.postgres.timelines import meets_other_tables
 from sagakit.runtime import logs
 from sagakit.runtime.logs import logger, one_line
 from sagakit.trace_context import TraceContext
-from sagakit.tracing.messages import transacting
+from sagakit.tracing.messages import made, transacting
 
 log = logger("outbox")
 
@@ -97,6 +97,7 @@ class OutboxWriter:
         finally:
             self._bound.settle(room, stored)
         if stored:
+            made(messages)
             self._publish_soon(messages, ids)
         return result
 

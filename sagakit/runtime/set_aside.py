@@ -54,8 +54,10 @@ class SetAside:
         now = time.monotonic()
         return [one for one, until in self._until.items() if until > now]
 
-    def work(self, do: Callable[[Claim], T]) -> T:
+    def work(self, do: Callable[[Claim], T], failed: Callable[[int, Exception], None] = lambda _, __: None) -> T:
         """Return what ``do`` returns. It locks rows as the claim says, notes their ids in it, and works on them.
+
+        ``failed`` is called with each row that is set aside, and its error.
 
         Raises:
             Exception: what ``do`` raised, where that passes by itself or row after row fails.
@@ -73,6 +75,7 @@ class SetAside:
                 else:
                     alone += 1
                     self._set_aside(claim.ids[0], error)
+                    failed(claim.ids[0], error)
             else:
                 self._limit = min(self._most, 2 * self._limit)
                 for one in self._failures.keys() & set(claim.ids):

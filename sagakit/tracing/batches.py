@@ -4,7 +4,7 @@ The batch's own span has a trace of its own, which links all that are in it.
 """
 
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from types import TracebackType
 from typing import Self, TypeAlias
 
@@ -30,6 +30,8 @@ class Batch:
         self._tracing = tracing()
         self._began = time.time_ns()
         self._spans: dict[Hashable, tuple[TraceContext, Span]] = {}
+        self._ended: set[Hashable] = set()
+        """Those keys of which it is known whether they are done or have failed."""
 
     def __enter__(self) -> Self:
         """Begin the block."""
@@ -55,18 +57,27 @@ class Batch:
         self._spans[key] = trace, span
         return span.place
 
+    def done(self, keys: Iterable[Hashable]) -> None:
+        """Note that what ``keys`` stand for is done."""
+        self._ended.update(keys)
+
     def failed(self, key: Hashable, error: Exception) -> None:
         """Note that what ``key`` stands for has failed."""
+        self._ended.add(key)
         if key in self._spans:
             self._spans[key][1].fail(type(error).__name__)
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        """End the spans; where the batch fails as a whole, each of them has failed."""
-        if self._tracing is None or not self._spans:
+        """End the spans; where the batch fails as a whole, each of them has failed.
+
+        What is neither done nor has failed leaves none: its transaction was rolled back, and no other has taken it up.
+        """
+        ended = [place for key, place in self._spans.items() if error or key in self._ended]
+        if self._tracing is None or not ended:
             return
-        links = [link(trace) for trace, _ in self._spans.values()]
+        links = [link(trace) for trace, _ in ended]
         batch = Span(self._tracing, self._name, self._kind, self._attributes, aside(), began=self._began, links=links)
-        for span in (batch, *(span for _, span in self._spans.values())):
+        for span in (batch, *(span for _, span in ended)):
             if error:
                 span.fail(type(error).__name__)
             span.end()
@@ -92,6 +103,7 @@ class Handled(Batch):
             "messaging.destination.partition.id": str(partition),
             "messaging.kafka.offset": offset,
         }
+        self.done([source])
         before = self._by.failed.get(source)
         return self.add(source, f"process {topic}", attributes, trace, (link(before),) if before else ())
 

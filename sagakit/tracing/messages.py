@@ -5,9 +5,9 @@ one tree. What many messages share, a transaction or a request to Kafka, is in e
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Protocol
 
 from opentelemetry.trace import SpanKind
@@ -30,15 +30,29 @@ class Sent(Protocol):
         """The place beneath it; None where its trace is not recorded."""
         ...
 
+    @property
+    def export(self) -> Callable[[], None] | None:
+        """What exports the span of its making, if that has one."""
+        ...
 
-def created(topic: str, parent: TraceContext | None) -> TraceContext | None:
-    """Note that a message for ``topic`` was made beneath ``parent``; return the place beneath the message."""
+
+def created(topic: str, parent: TraceContext | None) -> tuple[TraceContext | None, Callable[[], None] | None]:
+    """Note that a message for ``topic`` is made beneath ``parent``, perhaps in a transaction that is rolled back yet.
+
+    Returns the place beneath the message, and what exports the span of its making; see `made`.
+    """
     making = tracing()
     if making is None or parent is None or not parent.sampled:
-        return parent
+        return parent, None
     span = Span(making, f"create {topic}", SpanKind.PRODUCER, _creates(topic), parent)
-    span.end()
-    return span.place
+    return span.place, partial(span.end, time.time_ns())
+
+
+def made(messages: Iterable[Sent]) -> None:
+    """Export that ``messages`` were made: what made them is committed, or they are sent whether it will be or not."""
+    for message in messages:
+        if message.export:
+            message.export()
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 import math
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
 from confluent_kafka import Message
+from opentelemetry.trace import StatusCode
 from ordersaga.messages import OrderCancelRequested, OrderCreated
 
 from devstack.stack import Stack
@@ -24,6 +26,7 @@ from sagakit.trace_context import TraceContext
 from tests.support.kafka import Tape, create_topic, delete_topics, headers, taped
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX, database_of, migrated_database
+from tests.support.spans import keeping, named
 from tests.support.wait import eventually
 
 AFTER = 120.0
@@ -124,6 +127,33 @@ def test_an_order_that_is_announced_again_goes_on_in_its_trace_where_somebody_re
     sent = {int(one.key() or b""): headers(one)["traceparent"].decode() for one in desk.tape.until(3)}
     assert sent[orders[0].order_id] == trace.traceparent
     assert all(sent[orders[place].order_id].endswith("-00") for place in (1, 2))
+
+
+def test_a_span_is_left_of_what_was_announced_and_of_what_was_set_aside_and_of_no_other_attempt(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
+    request = NewOrder(1, 2, 3, 100, "Main Street 1", None, trace=trace)
+    with desk.database.transaction() as tx:
+        orders = store.insert(tx, [request] * 4, -1.0)
+
+    def unless_it_is_the_last(order: Order) -> list[OrderCreated | OrderCancelRequested]:
+        if order.order_id == orders[3].order_id:
+            raise ValueError(order)
+        return announcements(order)
+
+    monkeypatch.setattr("order_svc.announcer.announcements", unless_it_is_the_last)
+    announcer = desk.announcer()
+    with keeping() as kept:
+        assert announcer.announce_once() == 2
+        assert len(named(kept, "announce order")) == len(named(kept, "create order-created")) == 2
+        while announcer.announce_once():
+            pass
+    assert Counter(span.status.status_code for span in named(kept, "announce order")) == {
+        StatusCode.UNSET: 3,
+        StatusCode.ERROR: 1,
+    }
+    assert len(named(kept, "create order-created")) == 3
 
 
 def test_a_cancel_is_announced_again_with_its_order_and_after_it(desk: Desk) -> None:

@@ -2,12 +2,14 @@
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from opentelemetry.trace import StatusCode
 
 from devstack.stack import Stack
 from sagakit.avro.codec import Codec
@@ -26,6 +28,7 @@ from sagakit.testing.example import TRIP_SAGA, TripPlanned
 from tests.support.kafka import Tape, create_topic, delete_topics, headers, taped
 from tests.support.registry import registry_client
 from tests.support.scratch import PREFIX, database_of, migrated_database, ping_on, register
+from tests.support.spans import keeping, named
 
 STORE = SagaStore(TripPlanned)
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -235,6 +238,27 @@ def test_sagas_that_cannot_go_on_are_set_aside_and_keep_no_other_waiting(clockwo
     good = [one for one in range(200, 240) if one not in broken]
     assert clockwork.sent(len(good)) == good
     assert {clockwork.stored(one).attempt for one in broken} == {1}
+
+
+def test_a_span_is_left_of_what_was_sent_and_of_what_was_set_aside_and_of_no_other_attempt(
+    clockwork: Clockwork,
+) -> None:
+    clockwork.waiting(*range(300, 308), traceparent=TRACEPARENT)
+    with clockwork.database.transaction() as tx:  # its next version is there already
+        tx.execute(
+            "INSERT INTO saga_events (create_time, saga_id, version, type, message_id) "
+            "SELECT now(), 303, 2, 'RETRIED', ''"
+        )
+    with keeping() as kept:
+        assert clockwork.timers().fire_once() == 2  # eight were claimed, then four, then these
+        assert len(named(kept, "deadline book-hotel")) == 2
+        assert Counter(span.name.partition(" ")[0] for span in kept.get_finished_spans())["create"] == 2
+        timers = clockwork.timers()
+        while timers.fire_once():
+            pass
+    ended = Counter(span.status.status_code for span in named(kept, "deadline book-hotel"))
+    assert ended == {StatusCode.UNSET: 7, StatusCode.ERROR: 1}
+    assert Counter(span.name.partition(" ")[0] for span in kept.get_finished_spans())["create"] == 7
 
 
 @pytest.mark.parametrize(

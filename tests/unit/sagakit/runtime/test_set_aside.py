@@ -132,3 +132,12 @@ def test_a_row_that_is_set_aside_is_reported_with_the_reason() -> None:
     with capture_logs():
         work_off(SetAside("row", 10, lambda row, error: reported.append((row, error))), Table(10, 5))
     assert reported == [(5, "ValueError: a bug")]
+
+
+def test_whoever_works_on_rows_is_told_which_failed_in_that_work() -> None:
+    told: list[tuple[int, Exception]] = []
+    table, rows = Table(10, 5), SetAside("row", 10)
+    with capture_logs():
+        while rows.work(table.do, lambda row, error: told.append((row, error))):
+            pass
+    assert told == [(5, BUG)]

@@ -1,15 +1,13 @@
-"""Spans that are kept in memory, by OpenTelemetry's own exporter for tests."""
+"""Spans that are kept in memory."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler
+from opentelemetry.sdk.trace.sampling import Sampler
 
-from sagakit.tracing import spans
-from sagakit.tracing.spans import Tracing
+from tests.support.spans import keeping
 
 Keep = Callable[[Sampler | None], InMemorySpanExporter]
 
@@ -17,17 +15,12 @@ Keep = Callable[[Sampler | None], InMemorySpanExporter]
 @pytest.fixture
 def keep() -> Iterator[Keep]:
     """Has the spans of this process kept, those that a sampler or the environment's variables ask for."""
-
-    def begin(sampler: Sampler | None) -> InMemorySpanExporter:
-        exporter = InMemorySpanExporter()
-        spans.use(Tracing(SimpleSpanProcessor(exporter), sampler, Resource.create({})))
-        return exporter
-
-    yield begin
-    spans.use(None)
+    with ExitStack() as stack:
+        yield lambda sampler: stack.enter_context(keeping(sampler))
 
 
 @pytest.fixture
-def kept(keep: Keep) -> InMemorySpanExporter:
+def kept() -> Iterator[InMemorySpanExporter]:
     """The spans that this process has made. A new trace is not recorded."""
-    return keep(ParentBased(ALWAYS_OFF))
+    with keeping() as exporter:
+        yield exporter

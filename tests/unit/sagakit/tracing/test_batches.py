@@ -8,13 +8,10 @@ from opentelemetry.trace import SpanKind, StatusCode
 from sagakit.trace_context import TraceContext, new_trace
 from sagakit.tracing.batches import Batch, Handling
 from sagakit.tracing.messages import transacting
+from tests.support.spans import named
 
 CALL = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
 PLACE = ("book-hotel", 3, 77)
-
-
-def named(kept: InMemorySpanExporter, name: str) -> list[ReadableSpan]:
-    return [span for span in kept.get_finished_spans() if span.name == name]
 
 
 def linked(span: ReadableSpan) -> list[str]:
@@ -94,6 +91,7 @@ def test_what_time_has_sent_again_goes_on_in_its_trace(kept: InMemorySpanExporte
     with Batch("deadlines bookings") as batch:
         assert batch.add(1, "deadline book-hotel", {"attempt": 2}, None) is None
         beneath = batch.add(2, "deadline book-hotel", {"attempt": 2}, CALL)
+        batch.done([1, 2])
     (one,), (whole,) = named(kept, "deadline book-hotel"), named(kept, "deadlines bookings")
     assert beneath is not None
     assert one.parent is not None
@@ -105,8 +103,36 @@ def test_what_time_has_sent_again_goes_on_in_its_trace(kept: InMemorySpanExporte
 def test_what_a_transaction_that_is_run_again_makes_is_beneath_a_span_that_ends(kept: InMemorySpanExporter) -> None:
     with Batch("deadlines bookings") as batch:
         places = [batch.add(1, "deadline book-hotel", {"attempt": 2}, CALL) for _ in range(2)]
+        batch.done([1])
     (one,) = named(kept, "deadline book-hotel")
     assert [place and place.span_id for place in places] == [f"{one.context.span_id:016x}"] * 2
+
+
+def test_what_no_transaction_has_done_in_the_end_has_no_span_and_what_has_failed_is_an_error(
+    kept: InMemorySpanExporter,
+) -> None:
+    with Batch("deadlines bookings") as batch:
+        for key in (1, 2, 3):
+            batch.add(key, f"deadline {key}", {}, CALL)
+        batch.failed(1, ValueError("bad"))
+        batch.done([2])
+    assert [(span.name, span.status.status_code) for span in kept.get_finished_spans()] == [
+        ("deadlines bookings", StatusCode.UNSET),
+        ("deadline 1", StatusCode.ERROR),
+        ("deadline 2", StatusCode.UNSET),
+    ]
+    assert linked(kept.get_finished_spans()[0]) == [CALL.span_id] * 2
+
+
+def test_a_batch_that_fails_as_a_whole_has_done_nothing(kept: InMemorySpanExporter) -> None:
+    def fail() -> None:
+        with Batch("deadlines bookings") as batch:
+            batch.add(1, "deadline book-hotel", {}, CALL)
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        fail()
+    assert [span.status.status_code for span in kept.get_finished_spans()] == [StatusCode.ERROR] * 2
 
 
 def test_a_batch_of_which_nothing_is_recorded_has_no_span(kept: InMemorySpanExporter) -> None:

@@ -1,5 +1,7 @@
 """The spans of messages: all that follows from a call is one tree, and what is not recorded costs nothing."""
 
+from collections.abc import Callable
+
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -8,14 +10,14 @@ from sagakit.messages import Encoded
 from sagakit.trace_context import TraceContext, if_recorded, new_trace
 from sagakit.tracing import statements
 from sagakit.tracing.batches import Handling
-from sagakit.tracing.messages import created, sending, transacting
+from sagakit.tracing.messages import created, made, sending, transacting
 
 CALL = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True, state="congo=1")
 PLACE = ("book-hotel", 3, 77)
 
 
-def message(trace: TraceContext | None) -> Encoded:
-    return Encoded("book-hotel", b"1", b"", (trace or new_trace()).headers, if_recorded(trace))
+def message(trace: TraceContext | None, export: Callable[[], None] | None = None) -> Encoded:
+    return Encoded("book-hotel", b"1", b"", (trace or new_trace()).headers, if_recorded(trace), export)
 
 
 def by_name(kept: InMemorySpanExporter) -> dict[str, ReadableSpan]:
@@ -29,15 +31,17 @@ def parent(span: ReadableSpan) -> str:
 def test_a_message_is_beneath_what_made_it_and_its_handling_beneath_the_message(
     kept: InMemorySpanExporter,
 ) -> None:
-    made = created("book-hotel", CALL)
-    assert made is not None
-    with sending([message(made)]):
+    asked, export = created("book-hotel", CALL)
+    assert asked is not None
+    made([message(asked, export)])
+    with sending([message(asked)]):
         pass
     with Handling("bookings").batch(5) as batch:
-        handling = batch.taken(made, PLACE)
+        handling = batch.taken(asked, PLACE)
         with transacting(5, [handling, None, new_trace()]):
             pass
-        answer = created("hotel-booked", handling)
+        answer, export = created("hotel-booked", handling)
+        made([message(answer, export)])
     assert answer is not None
     found = by_name(kept)
     assert set(found) == {
@@ -45,12 +49,12 @@ def test_a_message_is_beneath_what_made_it_and_its_handling_beneath_the_message(
         "process batch bookings",
     }  # fmt: skip
     assert parent(found["create book-hotel"]) == CALL.span_id
-    assert parent(found["send book-hotel"]) == parent(found["process book-hotel"]) == made.span_id
+    assert parent(found["send book-hotel"]) == parent(found["process book-hotel"]) == asked.span_id
     assert handling is not None
     assert parent(found["transaction"]) == parent(found["create hotel-booked"]) == handling.span_id
     tree = {span.context.trace_id for name, span in found.items() if name != "process batch bookings" if span.context}
     assert tree == {int(CALL.trace_id, 16)}
-    assert {made.state, answer.state} == {"congo=1"}
+    assert {asked.state, answer.state} == {"congo=1"}
 
 
 def test_a_call_with_many_items_has_a_shared_transaction_once(kept: InMemorySpanExporter) -> None:
@@ -76,17 +80,17 @@ def test_what_fails_is_an_error_wherever_it_shows(kept: InMemorySpanExporter) ->
 
 @pytest.mark.parametrize("trace", [None, new_trace()], ids=["none", "not-recorded"])
 def test_what_is_not_recorded_goes_on_as_it_came(kept: InMemorySpanExporter, trace: TraceContext | None) -> None:
-    made = created("book-hotel", trace)
-    assert made is trace
-    with sending([message(made)]), Handling("bookings").batch(1) as batch, transacting(1, [made]):
-        assert batch.taken(made, PLACE) is made
+    assert created("book-hotel", trace) == (trace, None)
+    made([message(trace)])
+    with sending([message(trace)]), Handling("bookings").batch(1) as batch, transacting(1, [trace]):
+        assert batch.taken(trace, PLACE) is trace
         assert statements.watch() is None
     assert kept.get_finished_spans() == ()
 
 
 def test_without_tracing_a_recorded_trace_goes_on_as_it_came() -> None:
-    assert created("book-hotel", CALL) is CALL
-    assert created("book-hotel", None) is None
+    assert created("book-hotel", CALL) == (CALL, None)
+    assert created("book-hotel", None) == (None, None)
     with sending([message(CALL)]), Handling("bookings").batch(1) as batch, transacting(1, [CALL]):
         assert batch.taken(CALL, PLACE) is CALL
         assert statements.watch() is None

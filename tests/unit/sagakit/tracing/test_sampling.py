@@ -79,7 +79,7 @@ def test_no_message_begins_a_trace(sampled: InMemorySpanExporter, trace: TraceCo
     with Handling("bookings").batch(1) as batch:
         assert batch.taken(trace, ("book-hotel", 0, 1)) == trace
     with transacting(1, [trace]), sending([]):
-        assert created("book-hotel", trace) == trace
+        assert created("book-hotel", trace) == (trace, None)
     assert sampled.get_finished_spans() == ()
 
 
@@ -95,5 +95,5 @@ def test_a_message_of_a_recorded_trace_is_recorded_nowhere_behind_a_sampler_that
 async def test_a_new_trace_that_is_not_recorded_leaves_nothing_behind(kept: InMemorySpanExporter) -> None:
     assert calls.begin(METHOD, None) == (None, None)
     assert calls.here() is None
-    assert created("book-hotel", None) is None
+    assert created("book-hotel", None) == (None, None)
     assert kept.get_finished_spans() == ()
