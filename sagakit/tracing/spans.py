@@ -6,6 +6,7 @@ exporters take.
 """
 
 import random
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -35,6 +36,8 @@ Attributes: TypeAlias = Mapping[str, str | int]
 _SCOPE = InstrumentationScope("sagakit")
 _RECORDED, _NOT_RECORDED = TraceFlags(TraceFlags.SAMPLED), TraceFlags(TraceFlags.DEFAULT)
 _KEPT_STATES = 1000
+_CLOSE_SECONDS = 2.0
+"""OpenTelemetry itself would wait for thirty, as long as Kubernetes lets a process take for all of its stop."""
 _WELL, _FAILED = Status(StatusCode.UNSET), Status(StatusCode.ERROR)
 
 
@@ -64,8 +67,10 @@ class Tracing:
         self._processor.on_end(span)
 
     def close(self) -> None:
-        """Hand over what is not yet handed over, for as long as OpenTelemetry's variables allow."""
-        self._processor.shutdown()
+        """Hand over what is not yet handed over, for two seconds at most: a collector may be away."""
+        closing = threading.Thread(target=self._processor.shutdown, name="tracing", daemon=True)
+        closing.start()
+        closing.join(_CLOSE_SECONDS)
 
     def _ask(self, above: Context, trace_id: int, name: str) -> bool:
         return self._sampler.should_sample(above, trace_id, name).decision is Decision.RECORD_AND_SAMPLE
