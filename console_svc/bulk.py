@@ -7,11 +7,11 @@ import grpc
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 
 from console_svc.acting import Action, Done, Form, Refused, actor_of
-from console_svc.failures import CallFailed
+from console_svc.failures import CallFailed, senseless
 from console_svc.jobs import Item
-from console_svc.numbers import positives
+from console_svc.numbers import positive, positives
 from console_svc.saga_filter import SagaFilter
-from console_svc.sagas import orders_of_user
+from console_svc.sagas import listed, orders_of_user
 from console_svc.visit import OPERATE, Page, Visit
 from console_svc.words import plural, saga_status
 
@@ -22,36 +22,48 @@ VERBS: Final = {"retry": "Retry", "cancel": "Cancel"}
 
 
 async def load(visit: Visit) -> Mapping[str, object]:
-    """Read the sagas that are meant: those that were selected, or all that pass the filter."""
+    """Read the sagas that are meant: those that were selected, or else all, as far as they pass the filter."""
     what = visit.text("do")
     if what not in VERBS:
         text = "Choose in the list of sagas what is to be done, and to which."
         raise CallFailed(text, grpc.StatusCode.INVALID_ARGUMENT, "")
-    selected = positives(visit.query.getlist("order")[:_MOST])
+    selected = _selected(visit.query.getlist("order"))
     wanted = SagaFilter.of(visit.query)
     if not selected and not wanted:
         text = "Nothing is selected and nothing filtered, so this would mean every saga. Select some, or set a filter."
         raise CallFailed(text, grpc.StatusCode.INVALID_ARGUMENT, "")
-    sagas = visit.services.sagas
-    orders = selected or await orders_of_user(visit, wanted)
-    request = (
-        pb.ListSagasRequest(page_size=_MOST, order_ids=selected) if selected else wanted.request(_MOST, "", orders)
-    )
-    answer = await visit.ask(sagas, sagas.stub.ListSagas, request) if orders != [] else pb.ListSagasResponse()
+    of_user = await orders_of_user(visit, wanted)
+    orders = of_user.ids
+    if selected:
+        orders = [one for one in selected if orders is None or one in orders]
+    answer = await listed(visit, wanted, _MOST, orders)
     return {
         "do": what,
         "verb": VERBS[what],
         "found": list(answer.sagas),
         "more": bool(answer.next_page_token),
+        "of_user": of_user,
+        "wanted": wanted,
         "back": wanted.address(),
     }
+
+
+def _selected(orders: list[str]) -> list[int]:
+    """Return the orders that an address names; what is none is not left out, as none at all would mean every saga."""
+    for one in orders:
+        if positive(one) is None:
+            raise senseless("An order's id is a whole number above zero", "order", one)
+    if len(orders) > _MOST:
+        raise senseless(f"At most {_MOST} sagas are selected at once", f"{len(orders)} orders", "")
+    return positives(orders)
 
 
 async def begin(visit: Visit, form: Form) -> Done:
     """Begin to retry or cancel the sagas that were shown, as a job."""
     what, reason = form.text("do"), form.text("reason")[:_LONGEST_REASON]
-    orders = positives(form.text("orders").split(","))
-    if what not in VERBS or not orders or len(orders) > _MOST:
+    named = form.text("orders").split(",")
+    orders = positives(named)
+    if what not in VERBS or len(orders) < len(named) or len(orders) > _MOST:
         raise Refused("Select the sagas again.")
     if what == "cancel" and not reason:
         raise Refused("Say why they are to be cancelled: it stands in each history.")

@@ -19,6 +19,7 @@ _NEXT = {
 }
 AnswerT = TypeVar("AnswerT")
 _SIGN_IN = "Sign in again with a token that is good."
+_LONGEST_SHOWN = 120
 
 
 class CallFailed(Exception):
@@ -33,6 +34,11 @@ class CallFailed(Exception):
     def is_absent(self) -> bool:
         """Whether what was asked for does not exist."""
         return self.code is grpc.StatusCode.NOT_FOUND
+
+    @property
+    def is_senseless(self) -> bool:
+        """Whether the question makes no sense, so that it is answered so at any time."""
+        return self.code is grpc.StatusCode.INVALID_ARGUMENT
 
     @property
     def is_signed_out(self) -> bool:
@@ -54,6 +60,14 @@ _STATUSES = {
     grpc.StatusCode.UNAUTHENTICATED: 401,
     grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
 }
+
+
+def senseless(rule: str, name: str, value: str) -> CallFailed:
+    """Return the failure of an address in which ``name`` is a ``value`` against the ``rule``."""
+    shown = f"{name}={value}" if value else name
+    shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
+    text = f"This address makes no sense: it has {shown}. {rule}. Nothing is shown, lest it be more than you meant."
+    return CallFailed(text, grpc.StatusCode.INVALID_ARGUMENT, "")
 
 
 async def attempt(call: Awaitable[AnswerT]) -> AnswerT | CallFailed:

@@ -10,7 +10,7 @@ from ordersaga.order.v1 import order_pb2
 from ordersaga.product.v1 import product_pb2
 
 from console_svc.acting import Action, Done, Form
-from console_svc.failures import CallFailed, attempt
+from console_svc.failures import CallFailed, attempt, senseless
 from console_svc.visit import Page, Visit
 
 STATUSES: Final = ("PENDING", "COMPLETED", "CANCELLED")
@@ -21,7 +21,7 @@ _PRODUCTS: Final = 100
 
 async def load(visit: Visit) -> Mapping[str, object]:
     """Read one page of the orders that the address asks for, and the products that can be ordered."""
-    status = visit.text("status") if visit.text("status") in STATUSES else ""
+    status = _status(visit)
     user, order_id = visit.number("user"), visit.number("id")
     if order_id is not None:  # an id says all
         status, user = "", None
@@ -42,6 +42,13 @@ async def load(visit: Visit) -> Mapping[str, object]:
         "products": [] if isinstance(shown, CallFailed) else list(shown.products),
         "request_id": str(uuid.uuid4()),
     }
+
+
+def _status(visit: Visit) -> str:
+    status = visit.text("status")
+    if status and status not in STATUSES:
+        raise senseless(f"It is one of {', '.join(STATUSES)}", "status", status)
+    return status
 
 
 async def _orders(

@@ -1,5 +1,6 @@
 """Which sagas a list shows: its address says so, and nothing else does."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlencode
@@ -8,12 +9,16 @@ from google.protobuf.duration_pb2 import Duration
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from starlette.datastructures import QueryParams
 
+from console_svc.failures import senseless
 from console_svc.numbers import positive
 from console_svc.words import age
 
 STATUSES: Final = ("RUNNING", "COMPENSATING", "COMPLETED", "COMPENSATED")
 _FIELDS: Final = ("status", "step", "stuck", "retrying", "age", "reason", "id", "user")
 _YES_OR_NO: Final = {"yes": True, "no": False}
+_LONGEST: Final = 100
+_BESIDE: Final = {"page", "rows", "do", "order"}
+"""What may stand in an address beside a filter."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +36,17 @@ class SagaFilter:
 
     @classmethod
     def of(cls, query: QueryParams) -> "SagaFilter":
-        """Return the filter in the query of an address; what makes no sense there is left out."""
-        found = cls(**{name: query.get(name, "").strip()[:100].replace("\x00", "") for name in _FIELDS})
-        return replace(
-            found,
-            status=found.status if found.status in STATUSES else "",
-            stuck=found.stuck if found.stuck in _YES_OR_NO else "",
-            retrying=found.retrying if found.retrying in _YES_OR_NO else "",
-            age=found.age if age(found.age) else "",
-            id=found.id if positive(found.id) else "",
-            user=found.user if positive(found.user) else "",
-        )
+        """Return the filter in the query of an address.
+
+        Raises:
+            CallFailed: something there makes no sense. To leave it out would let more sagas pass than were meant.
+        """
+        if unknown := sorted(set(query) - set(_FIELDS) - _BESIDE):
+            raise senseless(f"A filter has {', '.join(_FIELDS)}", unknown[0], query[unknown[0]])
+        found = cls(**{name: _only(query, name) for name in _FIELDS})
+        for name, value in found.given.items():
+            _check(name, value)
+        return found
 
     def __bool__(self) -> bool:
         """Whether anything is asked for."""
@@ -67,11 +72,20 @@ class SagaFilter:
         """Return the address of the list where ``field`` does not matter."""
         return replace(self, **{field: ""}).address()
 
-    def request(self, size: int, page: str = "", orders: list[int] | None = None) -> pb.ListSagasRequest:
-        """Return the request for ``size`` of these sagas; of these ``orders`` only, where they are given."""
-        wanted = [int(self.id)] if self.id else []
-        if orders is not None:
-            wanted = [one for one in orders if one in wanted] if wanted else orders
+    def among(self, orders: list[int] | None) -> list[int] | None:
+        """Return the orders whose sagas may pass, by ``orders`` and the filter's own id; None where any may."""
+        if not self.id:
+            return orders
+        return [int(self.id)] if orders is None or int(self.id) in orders else []
+
+    def request(self, size: int, page: str = "", orders: list[int] | None = None) -> pb.ListSagasRequest | None:
+        """Return the request for ``size`` of these sagas, of these ``orders`` only where they are given.
+
+        It is None where none can pass: a request that names no order would be answered with everybody's.
+        """
+        among = self.among(orders)
+        if among == []:
+            return None
         return pb.ListSagasRequest(
             page_size=size,
             page_token=page,
@@ -81,7 +95,7 @@ class SagaFilter:
             retrying=_YES_OR_NO.get(self.retrying),
             min_age=self._min_age,
             reason=self.reason,
-            order_ids=wanted,
+            order_ids=among,
         )
 
     def proto(self) -> pb.SagaFilter:
@@ -108,3 +122,33 @@ class SagaFilter:
         found = Duration()
         found.FromTimedelta(duration)
         return found
+
+
+_EXPECTED: Final[Mapping[str, str]] = {
+    "status": f"It is one of {', '.join(STATUSES)}",
+    "stuck": "It is yes or no",
+    "retrying": "It is yes or no",
+    "age": "It is a number with s, m, h or d, such as 90s or 10m",
+    "id": "It is a whole number above zero",
+    "user": "It is a whole number above zero",
+}
+
+
+def _only(query: QueryParams, name: str) -> str:
+    values = query.getlist(name)
+    if len(values) > 1:
+        raise senseless("Each part of a filter is given once", name, ", ".join(values))
+    return values[0].strip() if values else ""
+
+
+def _check(name: str, value: str) -> None:
+    makes_sense = {
+        "status": value in STATUSES,
+        "stuck": value in _YES_OR_NO,
+        "retrying": value in _YES_OR_NO,
+        "age": age(value) is not None,
+        "id": positive(value) is not None,
+        "user": positive(value) is not None,
+    }
+    if not makes_sense.get(name, len(value) <= _LONGEST and "\x00" not in value):
+        raise senseless(_EXPECTED.get(name, f"It has {_LONGEST} characters at most"), name, value)

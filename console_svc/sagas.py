@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from ordersaga.order.v1 import order_pb2
@@ -22,10 +23,12 @@ async def load(visit: Visit) -> Mapping[str, object]:
     number of others that have come, so that nothing jumps under its cursor.
     """
     wanted = SagaFilter.of(visit.query)
-    orders = await orders_of_user(visit, wanted)
+    of_user = await orders_of_user(visit, wanted)
     rows = _rows(visit)
     asked, answer, count = await asyncio.gather(
-        _rows_again(visit, rows), _listed(visit, wanted, orders), _count(visit, wanted)
+        _rows_again(visit, rows),
+        listed(visit, wanted, _PAGE_SIZE, of_user.ids, visit.text("page")),
+        _count(visit, wanted),
     )
     passing = {saga.order_id for saga in answer.sagas}
     sagas = sorted(asked, key=lambda saga: -saga.order_id) if rows else list(answer.sagas)
@@ -38,15 +41,19 @@ async def load(visit: Visit) -> Mapping[str, object]:
         "count": count,
         "next_page": answer.next_page_token,
         "is_first": not visit.text("page"),
-        "of_many": orders is not None and len(orders) == _MOST_OF_A_USER,
+        "of_user": of_user,
     }
 
 
-async def _listed(visit: Visit, wanted: SagaFilter, orders: list[int] | None) -> pb.ListSagasResponse:
-    if orders == []:
+async def listed(
+    visit: Visit, wanted: SagaFilter, size: int, orders: list[int] | None, page: str = ""
+) -> pb.ListSagasResponse:
+    """Return ``size`` of the sagas that are wanted, of these ``orders`` only where they are given."""
+    request = wanted.request(size, page, orders)
+    if request is None:
         return pb.ListSagasResponse()
     sagas = visit.services.sagas
-    return await visit.ask(sagas, sagas.stub.ListSagas, wanted.request(_PAGE_SIZE, visit.text("page"), orders))
+    return await visit.ask(sagas, sagas.stub.ListSagas, request)
 
 
 async def _rows_again(visit: Visit, rows: list[int]) -> list[pb.Saga]:
@@ -62,8 +69,7 @@ async def _gone(visit: Visit, wanted: SagaFilter, rows: list[int], passing: set[
     doubtful = [row for row in rows if row not in passing]
     if not doubtful or not wanted:
         return set()
-    sagas = visit.services.sagas
-    still = await visit.ask(sagas, sagas.stub.ListSagas, wanted.request(len(doubtful), orders=doubtful))
+    still = await listed(visit, wanted, len(doubtful), doubtful)
     return set(doubtful) - {saga.order_id for saga in still.sagas}
 
 
@@ -75,13 +81,30 @@ async def _count(visit: Visit, wanted: SagaFilter) -> pb.CountSagasResponse | No
     return await visit.ask(sagas, sagas.stub.CountSagas, pb.CountSagasRequest(filter=wanted.proto()))
 
 
-async def orders_of_user(visit: Visit, wanted: SagaFilter) -> list[int] | None:
-    """Return the newest orders of the user that is asked for; None where any will do."""
+class OfUser(NamedTuple):
+    """The orders of the user that is asked for."""
+
+    ids: list[int] | None
+    """The newest; None where no user is asked for, so that any order will do."""
+    more: bool
+    """Whether that user has older ones, which are not looked at."""
+
+
+async def orders_of_user(visit: Visit, wanted: SagaFilter) -> OfUser:
+    """Return the newest orders of the user that is asked for, as many as one request for sagas can name."""
     if not wanted.user:
-        return None
-    orders = visit.services.orders
-    request = order_pb2.ListOrdersRequest(user_id=int(wanted.user), page_size=_MOST_OF_A_USER)
-    return [order.order_id for order in (await visit.ask(orders, orders.stub.ListOrders, request)).orders]
+        return OfUser(None, more=False)
+    orders, ids, token = visit.services.orders, list[int](), ""
+    while len(ids) < _MOST_OF_A_USER:  # an answer with long texts has fewer
+        request = order_pb2.ListOrdersRequest(
+            user_id=int(wanted.user), page_size=_MOST_OF_A_USER - len(ids), page_token=token
+        )
+        answer = await visit.ask(orders, orders.stub.ListOrders, request)
+        ids += [order.order_id for order in answer.orders]
+        token = answer.next_page_token
+        if not token:
+            break
+    return OfUser(ids, more=bool(token))
 
 
 def _rows(visit: Visit) -> list[int]:

@@ -31,7 +31,7 @@ def shown(console: Console, page: Page, failed: Page) -> Endpoint:
         except CallFailed as error:
             if error.is_signed_out and console.signs_in:
                 return to_sign_in(_address(request))
-            comes = console.rendering.is_live(page) and not error.is_absent
+            comes = console.rendering.is_live(page) and not (error.is_absent or error.is_senseless)
             response = await _failed(console, failed, visit, error, comes=comes)
         if not had:
             console.keep(response, CSRF, cookie)
@@ -55,6 +55,7 @@ async def _failed(console: Console, failed: Page, visit: Visit, error: CallFaile
         "notice": None,
         "sentence": error.sentence,
         "absent": error.is_absent,
+        "senseless": error.is_senseless,
         "address": address,
         "comes": comes,
     }

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import grpc
 from starlette.datastructures import QueryParams
 
-from console_svc.failures import CallFailed
+from console_svc.failures import CallFailed, senseless
 from console_svc.hub import Hub
 from console_svc.numbers import positive
 from console_svc.services import Service, Services
@@ -62,8 +62,16 @@ class Visit:
         return self.visitor.may(OPERATE)
 
     def number(self, name: str) -> int | None:
-        """Return a positive whole number of the query; None where it is missing or none."""
-        return positive(self.text(name))
+        """Return a positive whole number of the query; None where it is missing or empty.
+
+        Raises:
+            CallFailed: it is something else.
+        """
+        text = self.text(name)
+        number = positive(text)
+        if text and number is None:
+            raise senseless("It is a whole number above zero", name, text)
+        return number
 
     @property
     def order_id(self) -> int:

@@ -2,44 +2,14 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
-import httpx2
 import pytest
 
-from console_svc.app import application, console_of
 from console_svc.live import _open
-from console_svc.settings import ConsoleSettings
 from console_svc.visitors import Visitor, read_token
-from tests.support.served import free_address
-
-OWN = {"origin": "http://127.0.0.1:8088", "sec-fetch-site": "same-origin"}
-
-
-@asynccontextmanager
-async def asking(**settings: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """Yield who asks a console that has nobody to ask itself."""
-    nobody = {
-        f"{name}_svc_{what}": str(free_address())
-        for name in ("order", "product", "delivery", "orchestrator")
-        for what in ("address", "metrics")
-    }
-    servers = {"kafka_bootstrap_servers": str(free_address()), "schema_registry_url": f"http://{free_address()}"}
-    console = console_of(ConsoleSettings.model_validate({**servers, **nobody, **settings}))
-    transport = httpx2.ASGITransport(application(console), raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8088") as client:
-        yield client
-    await console.hubs.close()
-    await console.sources.close()
-
-
-async def form(client: httpx2.AsyncClient, path: str, **fields: str) -> dict[str, str]:
-    """Return ``fields`` with the token that a form of the page at ``path`` carries."""
-    page = (await client.get(path)).text
-    return {**fields, "csrf": page.partition('name="csrf" value="')[2].partition('"')[0]}
+from tests.support.asked_console import OWN, asking, form
 
 
 @pytest.mark.parametrize(
