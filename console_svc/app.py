@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from console_svc import (
     bulk,
@@ -75,8 +74,8 @@ def console_of(settings: ConsoleSettings) -> Console:
     )
 
 
-def application(console: Console) -> Starlette:
-    """Return the application that serves ``console``."""
+def application(console: Console) -> ASGIApp:
+    """Return the application that serves ``console``. The guard is outermost: a fault is answered outside of middleware."""
     pages = [(Route(page.path, shown(console, page, FAILED)), page) for page in PAGES]
     others: list[BaseRoute] = [
         live.stream(console, pages),
@@ -93,12 +92,8 @@ def application(console: Console) -> Starlette:
         await console.hubs.close()
         await console.sources.close()
 
-    return Starlette(
-        routes=[*(route for route, _ in pages), *others],
-        middleware=[Middleware(Guard, hosts=console.settings.allowed_hosts)],
-        lifespan=life,
-        max_body_size=LARGEST_BODY,
-    )
+    routes = [*(route for route, _ in pages), *others]
+    return Guard(Starlette(routes=routes, lifespan=life, max_body_size=LARGEST_BODY), console.settings.allowed_hosts)
 
 
 class _Kept(StaticFiles):

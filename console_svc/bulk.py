@@ -88,7 +88,7 @@ async def begin(visit: Visit, form: Form) -> Done:
 
     items = [Item(str(one), f"/sagas/{one}") for one in dict.fromkeys(orders)]
     title = f"{VERBS[what]} {plural(len(items), 'saga')}"
-    job = visit.sources.jobs.start(title, visit.visitor.token, items, work, _AT_ONCE)
+    job = visit.sources.jobs.start(title, visit.visitor.subject, items, work, _AT_ONCE)
     return Done("", f"/jobs/{job.id}")
 
 

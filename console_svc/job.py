@@ -10,7 +10,7 @@ from console_svc.visit import Page, Visit
 
 async def load(visit: Visit) -> Mapping[str, object]:
     """Return the job, to whoever began it."""
-    job = visit.sources.jobs.get(visit.parts["job_id"], visit.visitor.token)
+    job = visit.sources.jobs.get(visit.parts["job_id"], visit.visitor.subject)
     if job is None:
         text = "There is no such job: it is another visitor's, another replica runs it, or the console has restarted."
         raise CallFailed(text, grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND")

@@ -2,11 +2,13 @@
 
 import asyncio
 import secrets
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import grpc
+
+from console_svc.failures import CallFailed
 from sagakit.runtime.logs import logger
 
 log = logger("console")
@@ -35,8 +37,8 @@ class Job:
 
     id: str
     title: str
-    token: str = field(repr=False)
-    """Whose job it is; only they see it."""
+    owner: str
+    """The subject whose job it is; only they see it, by whichever token."""
     items: list[Item]
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     ended: datetime | None = None
@@ -52,28 +54,40 @@ Work = Callable[[list[Item]], Awaitable[None]]
 
 
 class Jobs:
-    """The jobs of this console, kept in memory until there are too many."""
+    """The jobs of this console, kept in memory until there are too many; those that go on stay."""
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._jobs: dict[str, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, title: str, token: str, items: Iterable[Item], work: Work, size: int) -> Job:
-        """Begin ``work`` on ``items``, ``size`` of them at a time."""
-        job = Job(secrets.token_urlsafe(9), title, token, list(items))
+    def start(self, title: str, owner: str, items: Iterable[Item], work: Work, size: int) -> Job:
+        """Begin ``work`` on ``items``, ``size`` of them at a time.
+
+        Raises:
+            CallFailed: as many jobs go on as there may be.
+        """
+        self._make_room()
+        job = Job(secrets.token_urlsafe(9), title, owner, list(items))
         self._jobs[job.id] = job
-        if len(self._jobs) > _MOST_JOBS:
-            self._jobs.popitem(last=False)
         task = asyncio.create_task(_run(job, work, size))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return job
 
-    def get(self, job_id: str, token: str) -> Job | None:
-        """Return a job by its id; None where there is none of this token's."""
+    def _make_room(self) -> None:
+        if len(self._jobs) < _MOST_JOBS:
+            return
+        oldest = next((job.id for job in self._jobs.values() if job.ended), None)
+        if oldest is None:
+            text = f"{_MOST_JOBS} jobs are under way, and there may be no more. Nothing was done: try again later."
+            raise CallFailed(text, grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_JOBS")
+        del self._jobs[oldest]
+
+    def get(self, job_id: str, owner: str) -> Job | None:
+        """Return a job by its id; None where there is none of this owner's."""
         job = self._jobs.get(job_id)
-        return job if job is not None and secrets.compare_digest(job.token.encode(), token.encode()) else None
+        return job if job is not None and job.owner == owner else None
 
     async def close(self) -> None:
         """Break off those that go on."""

@@ -1,6 +1,7 @@
 """Dead letters: by group and reason, one of them decoded, sent again, dropped."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
@@ -24,6 +25,8 @@ _SHOWN: Final = 200
 _WAIT_SECONDS: Final = 8.0
 _AT_ONCE: Final = 50
 _REUSED_ID: Final = "REUSED_ID"
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,245}/.+", re.DOTALL)
+"""A group that can have a topic of dead letters, and a letter's key."""
 
 
 def name_of(group: str, letter: Letter) -> str:
@@ -84,8 +87,8 @@ def _content(visit: Visit, group: str, letter: Letter) -> dict[str, Any]:
         with visit.sources.kafka.box(group) as box:
             value = box.value(letter)
     except SagakitError as error:
-        return {"schema": f"not read: {error}", "value": None, "value_hex": ""}
-    return visit.sources.kafka.decoder().decode(value)
+        return {"schema": "", "value": None, "value_hex": "", "trouble": f"It cannot be read now: {error}"}
+    return {**visit.sources.kafka.decoder().decode(value), "trouble": ""}
 
 
 async def _must_read(visit: Visit) -> None:
@@ -102,6 +105,8 @@ async def deal(visit: Visit, form: Form) -> Done:
     what, names = form.text("do"), list(dict.fromkeys(form.every("letter")))
     if what not in {"replay", "drop"} or not names:
         raise Refused("Select at least one dead letter first.")
+    if odd := [name for name in names if not _NAME.fullmatch(name)]:
+        raise Refused(f"No dead letter is called {odd[0][:100]!r}. Select them in the list again.")
     items = [Item(name, f"/dead-letters/{name}") for name in names]
 
     async def work(some: list[Item]) -> None:
@@ -109,7 +114,7 @@ async def deal(visit: Visit, form: Form) -> Done:
         await visit.sources.kafka.look_again()
 
     title = f"{'Replay' if what == 'replay' else 'Drop'} dead letters"
-    job = visit.sources.jobs.start(title, visit.visitor.token, items, work, _AT_ONCE)
+    job = visit.sources.jobs.start(title, visit.visitor.subject, items, work, _AT_ONCE)
     return Done("", f"/jobs/{job.id}")
 
 

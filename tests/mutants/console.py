@@ -55,8 +55,8 @@ CONSOLE = {
     ),
     "console-jobs-of-anybody": Mutant(
         "console_svc/jobs.py",
-        "if job is not None and secrets.compare_digest(job.token.encode(), token.encode()) else None",
-        "if job is not None else None",
+        "return job if job is not None and job.owner == owner else None",
+        "return job",
         f"{_TESTS}/test_jobs.py::test_another_visitor_s_job_is_none",
     ),
 }

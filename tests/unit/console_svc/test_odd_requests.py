@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from console_svc.guard import POLICY
+from console_svc.kafka import KafkaView
 from console_svc.live import _open
+from console_svc.rendering import Rendering
 from console_svc.visitors import Visitor, read_token
 from tests.support.asked_console import OWN, asking, form
 
@@ -49,6 +52,28 @@ async def test_a_name_of_any_letters_is_kept_for_the_next_form() -> None:
         fields = await form(alone, "/dead-letters", actor="Łukasz")
         assert (await alone.post("/sagas/5/retry", data=fields, headers=OWN)).status_code == 303
         assert "%C5%81ukasz" in alone.cookies["console_name"]
+
+
+async def test_a_fault_of_ours_has_the_headers_of_every_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(Rendering, "page", fail)
+    async with asking() as alone:
+        answer = await alone.get("/dead-letters")
+        assert answer.status_code == 500
+        assert answer.headers["content-security-policy"] == POLICY
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("name", ["g", "g/", "/key", "g g/key"])
+async def test_a_forged_name_of_a_letter_is_refused_in_words(name: str) -> None:
+    async with asking(kafka=KafkaView()) as alone:
+        fields = {**await form(alone, "/dead-letters"), "do": "drop", "letter": ["g/key", name]}
+        answer = await alone.post("/dead-letters", data=fields, headers=OWN)
+        assert answer.headers["location"] == "/dead-letters"
+        assert f"No dead letter is called &#39;{name}" in (await alone.get("/dead-letters")).text
 
 
 def test_a_page_that_is_no_address_leaves_the_stream_to_the_others() -> None:
