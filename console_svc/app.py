@@ -75,7 +75,7 @@ def console_of(settings: ConsoleSettings) -> Console:
 
 
 def application(console: Console) -> ASGIApp:
-    """Return the application that serves ``console``. The guard is outermost: a fault is answered outside of middleware."""
+    """Return the application that serves ``console``. The guard is outermost: faults bypass middleware."""
     pages = [(Route(page.path, shown(console, page, FAILED)), page) for page in PAGES]
     others: list[BaseRoute] = [
         live.stream(console, pages),

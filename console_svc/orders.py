@@ -40,6 +40,7 @@ async def load(visit: Visit) -> Mapping[str, object]:
         "is_first": not visit.text("page"),
         "first_page": f"/orders?{urlencode(given)}",
         "products": [] if isinstance(shown, CallFailed) else list(shown.products),
+        "products_trouble": shown.sentence if isinstance(shown, CallFailed) else "",
         "request_id": str(uuid.uuid4()),
     }
 

@@ -51,6 +51,8 @@ class PaceNow:
     """Sagas completed a second in each slot."""
     undone: Sequence[float]
     """Sagas undone a second in each slot."""
+    known: bool
+    """Whether the orchestrator has said of late what it has counted."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class Pace:
             times=tuple(times),
             done=self._course(times, COMPLETED),
             undone=self._course(times, COMPENSATED),
+            known=now - self._last <= _GAP_SECONDS,
         )
 
     def _course(self, times: Sequence[int], status: str) -> tuple[float, ...]:

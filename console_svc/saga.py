@@ -9,7 +9,7 @@ from ordersaga.orchestrator.v1 import steps_pb2
 from ordersaga.order.v1 import order_pb2
 
 from console_svc.acting import Action, Done, Form, Refused, actor_of
-from console_svc.failures import CallFailed
+from console_svc.failures import CallFailed, attempt
 from console_svc.visit import OPERATE, Page, Visit
 
 _HISTORY = 100
@@ -34,14 +34,16 @@ async def load(visit: Visit) -> Mapping[str, object]:
     """Read one saga, a page of its history, and its order."""
     order_id = visit.order_id
     answer, order, declaration = await asyncio.gather(
-        _saga(visit, order_id), _order(visit, order_id), _declaration(visit)
+        _saga(visit, order_id), attempt(_order(visit, order_id)), _declaration(visit)
     )
     return {
         "saga": answer.saga,
         "history": list(answer.history),
         "older": answer.next_history_page_token,
         "is_newest": not visit.text("before"),
-        "order": order,
+        "order": None if isinstance(order, CallFailed) else order,
+        "order_trouble": order.sentence if isinstance(order, CallFailed) else "",
+        "declared": declaration is not None,
         "steps": steps(answer.saga, list(answer.history), declaration) if declaration else [],
         "ended": answer.saga.status in ENDED,
         "every": _ENDED_SECONDS if answer.saga.status in ENDED else PAGE.every,
@@ -55,13 +57,9 @@ async def _saga(visit: Visit, order_id: int) -> pb.GetSagaResponse:
     return await visit.ask(visit.services.sagas, visit.services.sagas.stub.GetSaga, request)
 
 
-async def _order(visit: Visit, order_id: int) -> order_pb2.Order | None:
-    """Return the saga's order; None where it cannot be had, because the saga says enough."""
+async def _order(visit: Visit, order_id: int) -> order_pb2.Order:
     orders = visit.services.orders
-    try:
-        return (await visit.ask(orders, orders.stub.GetOrder, order_pb2.GetOrderRequest(order_id=order_id))).order
-    except CallFailed:
-        return None
+    return (await visit.ask(orders, orders.stub.GetOrder, order_pb2.GetOrderRequest(order_id=order_id))).order
 
 
 async def _declaration(visit: Visit) -> steps_pb2.GetSagaDeclarationResponse | None:

@@ -34,8 +34,7 @@ async def load(visit: Visit) -> Mapping[str, object]:
     saga = (await visit.ask(sagas, sagas.stub.GetSaga, request)).saga
     tape = await asyncio.to_thread(_tape, visit, saga, await _partitions(visit))
     messages = await asyncio.to_thread(_decoded, visit, tape)
-    traces = list(dict.fromkeys(one.trace for one in tape.messages if one.trace))
-    return {"saga": saga, "messages": messages, "traces": traces, "cut": tape.cut}
+    return {"saga": saga, "messages": messages, "cut": tape.cut}
 
 
 async def _partitions(visit: Visit) -> dict[str, int]:

@@ -23,21 +23,31 @@ def linking(stack: Stack, console: Console) -> Iterator[str]:
     console.wait_ready()
 
 
-def traced(shop: Shop) -> tuple[order_pb2.Order, str]:
+def traced(shop: Shop, *, recorded: bool = True) -> tuple[order_pb2.Order, str]:
     """Place an order in a trace of ours, wait for its end; return it and the trace's id."""
     trace = uuid.uuid4().hex
     request = order_pb2.CreateOrderRequest(user_id=1, product_id=shop.product(), quantity=1, price=PRICE)
-    metadata = (("traceparent", f"00-{trace}-00f067aa0ba902b7-00"),)
+    metadata = (("traceparent", f"00-{trace}-00f067aa0ba902b7-{'01' if recorded else '00'}"),)
     return shop.final(shop.orders.CreateOrder(request, metadata=metadata, timeout=10).order), trace
 
 
-def test_a_saga_and_its_messages_link_the_trace_that_the_messages_name(linking: str, page: Page, shop: Shop) -> None:
+def test_a_saga_and_its_messages_link_the_trace_in_which_the_order_was_placed(
+    linking: str, page: Page, shop: Shop
+) -> None:
     order, trace = traced(shop)
     for path in (f"/sagas/{order.order_id}", f"/sagas/{order.order_id}/messages"):
         page.goto(path)
         link = page.get_by_role("link", name="Its trace")
         expect(link).to_have_attribute("href", f"{linking}{trace}")
         expect(link).to_have_count(1)
+
+
+def test_a_trace_that_nobody_records_has_no_page_and_no_link(linking: str, page: Page, shop: Shop) -> None:
+    order, _ = traced(shop, recorded=False)
+    for path in (f"/sagas/{order.order_id}", f"/sagas/{order.order_id}/messages"):
+        page.goto(path)
+        expect(page.get_by_role("heading", level=1)).to_contain_text(str(order.order_id))
+        assert page.locator(f"a[href^='{linking}']").count() == 0
 
 
 def test_where_no_viewer_is_known_no_trace_is_linked_but_its_id_can_be_copied(page: Page, shop: Shop) -> None:
