@@ -1,7 +1,6 @@
 """Reads the orchestrator's counts of ended sagas, once for all who look."""
 
 import asyncio
-import ssl
 import time
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -32,19 +31,17 @@ class PaceReader:
 
     async def _renew(self) -> None:
         try:
-            ended = await asyncio.to_thread(
-                read_ended, self._settings.orchestrator_svc_metrics, self._settings.context()
-            )
+            ended = await asyncio.to_thread(read_ended, self._settings)
             if ended:
                 self._pace.note(ended)
         finally:
             self._at, self._task = time.monotonic(), None
 
 
-def read_ended(address: str, context: ssl.SSLContext | None) -> Ended | None:
-    """Return what the orchestrator at ``address`` has counted; None where it does not answer: its health says so."""
+def read_ended(settings: ConsoleSettings) -> Ended | None:
+    """Return what the orchestrator has counted; None where it does not answer: its health says so."""
     try:
-        return ended_of(read_metrics(address, context, _ANSWER_SECONDS))
+        return ended_of(read_metrics(settings.orchestrator_svc_metrics, settings.context(), _ANSWER_SECONDS))
     except UNREADABLE:
         return None
 

@@ -23,9 +23,10 @@ class Sources:
     @classmethod
     def of(cls, settings: ConsoleSettings) -> "Sources":
         """Return the sources that ``settings`` name."""
-        return cls(Services(settings), Kafka(settings), Reports.of(settings), Jobs(), PaceReader(settings))
+        return cls(Services(settings), Kafka(settings), Reports(settings), Jobs(), PaceReader(settings))
 
     async def close(self) -> None:
         """End what goes on."""
         await self.jobs.close()
+        self.reports.close()
         await self.services.close()
