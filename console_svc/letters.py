@@ -27,6 +27,8 @@ _AT_ONCE: Final = 50
 _REUSED_ID: Final = "REUSED_ID"
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,245}/.+", re.DOTALL)
 """A group that can have a topic of dead letters, and a letter's key."""
+_LAST: Final = re.compile(r"([A-Za-z0-9._-]{1,245})/([0-9]{1,9}):([0-9]{1,18})(?![0-9])", re.ASCII)
+_LONGEST_SEEN: Final = 4_000
 
 
 def name_of(group: str, letter: Letter) -> str:
@@ -35,23 +37,48 @@ def name_of(group: str, letter: Letter) -> str:
 
 
 async def load(visit: Visit) -> Mapping[str, object]:
-    """Return the letters that the address asks for, the newest first."""
+    """Return the letters that the address asks for, the newest first.
+
+    A browser that shows letters already says up to where it has seen them (``seen``): later ones are only counted, so
+    that nothing jumps under its cursor, and nothing that was picked is pushed off the page.
+    """
     await _must_read(visit)
     kafka = await visit.sources.kafka.look()
     every = [(group, letter) for group, letters in kafka.letters.items() for letter in letters]
     group, reason = visit.text("group"), visit.text("reason")
     found = [one for one in every if group in {"", one[0]} and reason in {"", one[1].reason}]
     found.sort(key=lambda one: one[1].time, reverse=True)
+    seen = visit.text("seen")
+    known = _seen(seen)
+    shown = [one for one in found if one[1].place[2] <= known.get((one[0], one[1].place[1]), -1)]
+    if not shown:  # nothing can be pushed away
+        seen, shown = _written(every), found
     return {
         "kafka": kafka,
         "group": group,
         "reason": reason,
         "kinds": sorted(Counter((group, letter.reason) for group, letter in every).items()),
-        "letters": found[:_SHOWN],
-        "more": max(0, len(found) - _SHOWN),
+        "letters": shown[:_SHOWN],
+        "more": max(0, len(shown) - _SHOWN),
+        "fresh": len(found) - len(shown),
+        "seen": seen,
         "total": len(found),
         "query": urlencode({"group": group, "reason": reason}),
     }
+
+
+def _written(letters: list[tuple[str, Letter]]) -> str:
+    """Return up to where there are ``letters``, as an address has it: the last of each group's partitions."""
+    last: dict[tuple[str, int], int] = {}
+    for group, letter in letters:
+        _, partition, offset = letter.place
+        last[group, partition] = max(offset, last.get((group, partition), -1))
+    return ",".join(f"{group}/{partition}:{offset}" for (group, partition), offset in sorted(last.items()))
+
+
+def _seen(text: str) -> dict[tuple[str, int], int]:
+    """Return what `_written` has written."""
+    return {(group, int(partition)): int(offset) for group, partition, offset in _LAST.findall(text[:_LONGEST_SEEN])}
 
 
 async def load_one(visit: Visit) -> Mapping[str, object]:

@@ -13,15 +13,18 @@
     else if ("lostSince" in message) connected(message.lostSince);
   });
 
-  // The page's own address; a list adds the rows that it shows, so that these come back and none jumps.
+  // The page's own address; a list adds the rows that it shows, or up to where it has seen them, so that these come back and none jumps.
   function topic() {
     const list = byId("live_rows");
     const rows = [...(list?.querySelectorAll("tr[data-row]") ?? [])].map((row) => row.dataset.row);
     const address = location.pathname + location.search;
-    return rows.length ? address + (location.search ? "&" : "?") + "rows=" + rows.join(",") : address;
+    const seen = document.querySelector("[data-seen]")?.dataset.seen;
+    const shown = rows.length ? "rows=" + rows.join(",") : seen ? "seen=" + seen : "";
+    return shown ? address + (location.search ? "&" : "?") + shown : address;
   }
 
-  const say = () => stream.postMessage({ topic: topic() });
+  let said = "";
+  const say = () => stream.postMessage({ topic: (said = topic()) });
   say();
   setInterval(say, PING_MS);
   addEventListener("pageshow", (event) => event.persisted && say());
@@ -46,6 +49,7 @@
       delete waiting[name];
     }
     tick();
+    if (topic() !== said) say(); // the first rows have come
     document.dispatchEvent(new CustomEvent("console:patched", { detail: Object.keys(parts) }));
   }
 

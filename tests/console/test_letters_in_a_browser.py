@@ -4,15 +4,14 @@ import uuid
 
 import pytest
 from ordersaga.messages import CreateDeliveryCommand
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from devstack.stack import Stack
 from tests.support.kafka import send
 from tests.support.registry import encode
 
 
-@pytest.fixture
-def letter(stack: Stack) -> str:
+def park(stack: Stack) -> str:
     """Have delivery_svc park a message whose key is not its order's; return the order's id."""
     order_id = uuid.uuid4().int % 10**9 + 10**12
     command = CreateDeliveryCommand(order_id=order_id, user_id=1, address="Main Street 3")
@@ -27,10 +26,24 @@ def letter(stack: Stack) -> str:
     return str(order_id)
 
 
+@pytest.fixture
+def letter(stack: Stack) -> str:
+    return park(stack)
+
+
+def list_with(page: Page, order_id: str, query: str = "") -> Locator:
+    """Open the list of dead letters once this order's is in it; return its row."""
+    page.goto(f"/dead-letters{query}")
+    row, fresh = page.locator("#live_letters tbody tr").filter(has_text=order_id), page.locator("#live_fresh a")
+    expect(row.or_(fresh)).to_be_visible()  # it comes by itself, or is told of where others are
+    if not row.count():
+        fresh.click()
+    expect(row).to_be_visible()
+    return row
+
+
 def open_letter(page: Page, order_id: str) -> None:
-    page.goto("/dead-letters?group=delivery_svc&reason=BAD_KEY")
-    row = page.locator("#live_letters tbody tr").filter(has_text=order_id)
-    expect(row).to_be_visible()  # it comes by itself
+    row = list_with(page, order_id, "?group=delivery_svc&reason=BAD_KEY")
     row.get_by_role("link").click()
     expect(page.locator("pre")).to_contain_text(f'"order_id": {order_id}')
 
@@ -54,9 +67,25 @@ def test_a_letter_is_dropped_once_that_was_confirmed(page: Page, letter: str) ->
     expect(page.locator("#live_letters")).not_to_contain_text(letter)
 
 
+def test_rows_stay_and_what_is_picked_stays_picked_while_others_are_parked(
+    page: Page, letter: str, stack: Stack
+) -> None:
+    first = list_with(page, letter)
+    expect(page.locator("#connection")).to_have_text("live")
+    first.locator("td.pick input").check()
+    rows = page.locator("#live_letters tbody tr")
+    before = rows.evaluate_all("all => all.map(one => one.id)")
+    other = park(stack)
+    expect(page.locator("#live_fresh")).to_contain_text("1 more was parked")
+    assert rows.evaluate_all("all => all.map(one => one.id)") == before
+    expect(page.locator("[data-picked]")).to_have_text("1 selected")
+    expect(first.locator("td.pick input")).to_be_checked()
+    page.locator("#live_fresh a").click()
+    expect(rows.first).to_contain_text(other)
+
+
 def test_letters_are_counted_on_the_overview_as_in_their_list(page: Page, letter: str) -> None:
-    page.goto("/dead-letters")
-    expect(page.locator("#live_letters")).to_contain_text(letter)
+    list_with(page, letter)
     listed = page.locator("#live_letters tbody tr").count()
     page.goto("/")
     tile = page.locator(".tiles li").filter(has_text="dead letters")
