@@ -68,9 +68,8 @@ def _at_issuer(console: Console, issuer: Issuer) -> list[Route]:
         return response
 
     async def come_back(request: Request) -> Response:
-        state, code = request.query_params.get("state", ""), request.query_params.get("code", "")
         try:
-            token, then = await issuer.redeem(console.cookie(request, STATE), state, code)
+            token, then = await issuer.redeem(console.cookie(request, STATE), request.query_params)
             session = await _session(console, token)
         except (NotSignedIn, BadToken, CallFailed) as error:
             return _asked(console, request, "/", str(error))

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -17,6 +17,10 @@ class OidcIssuer:
     def __init__(self, token: str) -> None:
         self.token = token
         self.challenges: dict[str, str] = {}
+        self.methods: list[str] | None = None
+        """How clients may show who they are, where it says so."""
+        self.shown: list[tuple[str | None, dict[str, list[str]]]] = []
+        """The header and the form of each who wanted a token."""
         self.url = ""
 
     def authorize(self, query: dict[str, list[str]]) -> str:
@@ -35,10 +39,11 @@ class OidcIssuer:
         return {"access_token": self.token, "token_type": "Bearer"}
 
     @property
-    def published(self) -> dict[str, str]:
+    def published(self) -> dict[str, object]:
         """What it publishes of itself."""
         endpoints = {f"{name}_endpoint": f"{self.url}/{name}" for name in ("authorization", "token")}
-        return {"issuer": self.url, **endpoints}
+        methods = {"token_endpoint_auth_methods_supported": self.methods} if self.methods else {}
+        return {"issuer": self.url, **endpoints, **methods}
 
 
 @contextmanager
@@ -60,10 +65,12 @@ def running(token: str) -> Iterator[OidcIssuer]:
 
         def do_POST(self) -> None:
             form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            issuer.shown.append((self.headers["Authorization"], form))
             given = issuer.redeem(form)
-            self.answer(200 if given else 400, given or {"error": "invalid_grant"})
+            refusal = {"error": "invalid_grant", "error_description": "The code was used before."}
+            self.answer(200 if given else 400, given or refusal)
 
-        def answer(self, status: int, content: dict[str, str]) -> None:
+        def answer(self, status: int, content: Mapping[str, object]) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
