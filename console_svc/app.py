@@ -93,7 +93,8 @@ def application(console: Console) -> ASGIApp:
         await console.sources.close()
 
     routes = [*(route for route, _ in pages), *others]
-    return Guard(Starlette(routes=routes, lifespan=life, max_body_size=LARGEST_BODY), console.settings.allowed_hosts)
+    inside = Starlette(routes=routes, lifespan=life, max_body_size=LARGEST_BODY)
+    return Guard(inside, console.settings.allowed_hosts)
 
 
 class _Kept(StaticFiles):

@@ -10,6 +10,7 @@
   const stream = openStream((message) => {
     if (message.signedOut) location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search));
     else if (message.parts) patch(message.parts);
+    else if (message.paused) paused();
     else if ("lostSince" in message) connected(message.lostSince);
   });
 
@@ -24,9 +25,10 @@
   }
 
   let said = "";
-  const say = () => stream.postMessage({ topic: (said = topic()) });
+  const say = () => stream.postMessage({ topic: (said = topic()), front: !document.hidden });
   say();
   setInterval(say, PING_MS);
+  document.addEventListener("visibilitychange", () => document.hidden || say());
   addEventListener("pageshow", (event) => event.persisted && say());
   addEventListener("pagehide", () => stream.postMessage({ bye: true }));
   document.addEventListener("htmx:after:settle", say);
@@ -67,6 +69,14 @@
     sign.lastElementChild.textContent = lostSince === null ? "live" : "not live";
     lost.hidden = lostSince === null;
     if (lostSince !== null) lost.textContent = `Not connected since ${clock.format(lostSince)}, trying again. What you see may be old.`;
+  }
+
+  // There are more tabs than one stream has room for; this one is live again as soon as somebody looks at it.
+  function paused() {
+    const sign = byId("connection");
+    sign.dataset.state = "wait";
+    sign.lastElementChild.textContent = "paused";
+    byId("lost").hidden = true;
   }
 
   // Times: "12 s ago" goes on by itself.

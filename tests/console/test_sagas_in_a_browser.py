@@ -152,6 +152,43 @@ def test_without_shared_workers_one_of_seven_tabs_holds_the_stream_and_another_w
             tabs.pop(leader).close()
 
 
+def test_the_stream_s_address_stays_short_however_many_tabs_there_are_and_the_one_in_front_is_live(
+    context: BrowserContext, shop: Shop
+) -> None:
+    """Many a proxy refuses an address of more than 8 kB. Without shared workers the stream's requests can be seen."""
+    context.add_init_script("delete window.SharedWorker")
+    page, addresses = context.new_page(), list[str]()
+    page.on("request", lambda request: addresses.append(request.url) if "/live?" in request.url else None)
+    page.goto("/")
+    live(page)
+    page.evaluate(
+        """() => {
+            const others = new BroadcastChannel("order-saga");
+            const paused = new Set();
+            others.onmessage = ({ data }) => {
+                if (data.to === "tab59" && !data.message.paused) document.body.dataset.looked = "live";
+                if (data.message?.paused) document.body.dataset.paused = paused.add(data.to).size;
+            };
+            const rows = [...Array(50)].map((_, row) => 10 ** 9 + row).join();
+            window.say = (tab, front) => {
+                const message = { topic: `/sagas?user=${tab + 1}&rows=${rows}`, front };
+                others.postMessage({ from: "tab" + tab, message });
+            };
+            for (let tab = 0; tab < 60; tab++) say(tab, false);
+        }"""
+    )
+    expect(page.locator("body")).to_have_attribute("data-paused", re.compile("^[45][0-9]$"), timeout=15_000)
+    assert "user%3D" in addresses[-1], "as many of the others as there is room for are live as well"
+    assert max(map(len, addresses)) < 8_000
+    live(page)
+    assert page.locator("body").get_attribute("data-looked") is None
+    page.evaluate("say(59, true)")
+    expect(page.locator("body")).to_have_attribute("data-looked", "live", timeout=15_000)
+    live(page)
+    order = shop.place(shop.product())
+    expect(page.locator(f"#latest-{order.order_id}")).to_be_visible()
+
+
 def _note(asking: list[int], tab: int, request: Request) -> None:
     if "/live?" in request.url:
         asking.append(tab)

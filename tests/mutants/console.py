@@ -59,4 +59,22 @@ CONSOLE = {
         "return job",
         f"{_TESTS}/test_jobs.py::test_another_visitor_s_job_is_none",
     ),
+    "console-none-means-every-saga": Mutant(
+        "console_svc/saga_filter.py",
+        "        if among == []:\n            return None\n",
+        "",
+        f"{_TESTS}/test_bulk.py::test_an_order_that_is_not_the_user_s_means_no_saga_and_not_every_one",
+    ),
+    "console-filters-that-make-no-sense": Mutant(
+        "console_svc/saga_filter.py",
+        "            _check(name, value)\n",
+        "            pass\n",
+        f"{_TESTS}/test_bulk.py::test_a_filter_that_makes_no_sense_is_named_and_means_no_saga",
+    ),
+    "console-faults-without-headers": Mutant(
+        "console_svc/app.py",
+        "return Guard(inside, console.settings.allowed_hosts)",
+        "return inside",
+        f"{_TESTS}/test_odd_requests.py::test_a_fault_of_ours_has_the_headers_of_every_page",
+    ),
 }
