@@ -268,7 +268,7 @@ def test_a_dead_letter_of_either_version_is_replayed_to_the_other(*, parked_by_t
 
 def consumed(message: Encoded) -> KafkaMessage:
     """Return ``message`` as Kafka's client hands it on."""
-    topic, key, value, headers, _ = message
+    topic, key, value, headers, *_ = message
     return KafkaMessage(topic=topic, partition=0, offset=0, key=key, value=value, headers=[*headers])
 
 

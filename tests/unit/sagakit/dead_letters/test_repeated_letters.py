@@ -23,7 +23,7 @@ def consumed(
 
 
 def landed(letter: Encoded) -> KafkaMessage:
-    topic, key, value, headers, _ = letter
+    topic, key, value, headers, *_ = letter
     given: list[tuple[str, bytes | str | None]] = [*headers]
     return KafkaMessage(topic=topic, partition=0, offset=0, key=key, value=value, headers=given)
 
