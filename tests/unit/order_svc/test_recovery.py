@@ -144,7 +144,7 @@ class Kafka:
             for record in self.said[partition][max(0, begin.get(partition, to)) : to]:
                 yield SimpleNamespace(key=lambda: None, value=lambda announced=record: announced, headers=lambda: None)
 
-    def _restore(self, _: Transaction, announced: Sequence[OrderCreated], __: float) -> set[int]:
+    def _restore(self, _: Transaction, announced: Sequence[OrderCreated], *__: object) -> set[int]:
         self.restored += [order.order_id for order in announced]
         return {order.order_id for order in announced}
 
