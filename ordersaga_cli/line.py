@@ -82,7 +82,7 @@ def json_option(function: Function) -> Function:
 
 def yes_option(function: Function) -> Function:
     """Give a command ``--yes``."""
-    return click.option("--yes", is_flag=True, help="Do not ask first.")(function)
+    return click.option("--yes", is_flag=True, help="Do not ask first; needed without a terminal.")(function)
 
 
 def actor_option(function: Function) -> Function:
@@ -101,10 +101,14 @@ def user_name() -> str:
 
 
 def ask_first(question: str, *, yes: bool) -> None:
-    """Ask before many things are changed at once, unless ``yes`` is set or standard input is no terminal.
+    """Ask before many things are changed at once, unless ``yes`` is set.
 
     Raises:
         click.Abort: the answer is no.
+        click.UsageError: there is no terminal at which somebody could be asked.
     """
-    if not yes and sys.stdin.isatty():
-        click.confirm(question, abort=True, err=True)
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} Nobody can be asked without a terminal: --yes says that it is meant")
+    click.confirm(question, abort=True, err=True)

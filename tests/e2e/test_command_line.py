@@ -150,12 +150,13 @@ def test_letters_are_replayed_by_reason_each_with_its_result(line: Line, stack: 
     send(stack.bootstrap, "decrease-product-command", b"7", None, {"message-type": b"x"})
     letters = parked(line, "product_svc", 4)
     rubbish = [letter["key"] for letter in letters if letter["reason"] == "NO_MESSAGE_TYPE"]
-    result = line("dlq", "replay", "product_svc", "--reason", "NO_MESSAGE_TYPE", "--wait", 60, "--json")
+    result = line("dlq", "replay", "product_svc", "--reason", "NO_MESSAGE_TYPE", "--yes", "--wait", 60, "--json")
     found = result.json["results"]
     assert [one["key"] for one in found] == rubbish
     assert {(one["state"], one["reason"], one["round"]) for one in found} == {("parked", "NO_MESSAGE_TYPE", 2)}
     assert sorted(letter["round"] for letter in parked(line, "product_svc", 4)) == [1, 2, 2, 2]
-    assert line("dlq", "replay", "product_svc", "--all", "--wait", 0).code == 0
+    assert line("dlq", "replay", "product_svc", "--all", "--wait", 0).code == 2  # nobody can be asked
+    assert line("dlq", "replay", "product_svc", "--all", "--yes", "--wait", 0).code == 0
     rounds = parked(line, "product_svc", 4)
     assert sorted(letter["round"] for letter in rounds) == [2, 3, 3, 3]
 

@@ -112,7 +112,7 @@ def test_many_are_cancelled_by_a_filter_with_a_result_for_each(breakable: Stack,
     for order in orders:
         waits_for_the_delivery(line, order)
     options = ["--step", "create-delivery", "--status", "RUNNING", "--reason", "the carrier is closed"]
-    results = line("saga", "cancel", *options, "--json").json["results"]
+    results = line("saga", "cancel", *options, "--yes", "--json").json["results"]
     assert {str(order.order_id) for order in orders} <= {one["order_id"] for one in results if not one["error_reason"]}
     breakable.service("delivery_svc").start()
     assert {order.status for order in shop.finals(orders, 60)} == {CANCELLED}

@@ -51,10 +51,10 @@ class Typed:
         return [json.loads(line) for line in self.lines]
 
 
-def typed(arguments: Sequence[object], environment: Mapping[str, str]) -> Typed:
-    """Run ``ordersaga`` with ``arguments``; it knows no variable that is not in ``environment``."""
+def typed(arguments: Sequence[object], environment: Mapping[str, str], given: str = "") -> Typed:
+    """Run ``ordersaga`` with ``arguments``, and ``given`` piped in; it knows no variable that is not in ``environment``."""
     runner = CliRunner(env={**NOWHERE, **environment})
-    result = runner.invoke(ordersaga, [str(argument) for argument in arguments], prog_name="ordersaga")
+    result = runner.invoke(ordersaga, [str(argument) for argument in arguments], prog_name="ordersaga", input=given)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Typed(result.exit_code, result.stdout, result.stderr)

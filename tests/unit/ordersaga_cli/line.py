@@ -9,9 +9,9 @@ from tests.support.line import typed as typed_words
 __all__ = ["Typed", "at", "typed"]
 
 
-def typed(line: str, environment: Mapping[str, str] | None = None) -> Typed:
-    """Run ``ordersaga`` with the words of ``line``."""
-    return typed_words(shlex.split(line), environment or {})
+def typed(line: str, environment: Mapping[str, str] | None = None, given: str = "") -> Typed:
+    """Run ``ordersaga`` with the words of ``line``, and ``given`` piped in."""
+    return typed_words(shlex.split(line), environment or {}, given)
 
 
 def at(address: str) -> dict[str, str]:

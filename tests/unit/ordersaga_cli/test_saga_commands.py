@@ -229,7 +229,7 @@ def test_the_actor_is_whoever_types(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_retry_by_a_filter_is_one_call_with_a_result_for_each_saga() -> None:
     answer = pb.RetrySagasResponse(results=[pb.SagaResult(order_id=1, saga=saga(1))], more=True)
-    result, services = ask("saga retry --stuck --step decrease-product --actor ann --limit 1", RetrySagas=answer)
+    result, services = ask("saga retry --stuck --step decrease-product --actor ann --limit 1 --yes", RetrySagas=answer)
     assert services.request == pb.RetrySagasRequest(
         filter=pb.SagaFilter(stuck=True, step="decrease-product"), actor="ann", limit=1
     )
@@ -240,7 +240,7 @@ def test_retry_by_a_filter_is_one_call_with_a_result_for_each_saga() -> None:
 def test_cancel_shows_what_came_too_late_and_ends_with_1() -> None:
     too_late = pb.SagaResult(order_id=2, error_reason="TOO_LATE", error_message="order 2 is past the pivot")
     answer = pb.CancelSagasResponse(results=[pb.SagaResult(order_id=1, saga=saga(1)), too_late])
-    result, services = ask("saga cancel --status RUNNING --reason closed", CancelSagas=answer)
+    result, services = ask("saga cancel --status RUNNING --reason closed --yes", CancelSagas=answer)
     assert result.lines == ["order 1: COMPENSATING", "order 2: failed: order 2 is past the pivot (TOO_LATE)"]
     assert result.code == 1
     assert (services.request.reason, services.request.filter.status) == ("closed", pb.SAGA_STATUS_RUNNING)
@@ -256,7 +256,7 @@ def test_the_json_of_a_retry_is_that_of_the_bulk_call_whichever_was_made() -> No
     failed, _ = ask("saga retry 7 --json", RetrySaga=Refused("TOO_LATE", "no"))
     (result,) = failed.json["results"]
     assert (result["order_id"], result["error_reason"], result["error_message"]) == ("7", "TOO_LATE", "no")
-    bulk, _ = ask("saga retry --stuck --json", RetrySagas=pb.RetrySagasResponse())
+    bulk, _ = ask("saga retry --stuck --yes --json", RetrySagas=pb.RetrySagasResponse())
     assert bulk.json == {"results": [], "more": False}
 
 
