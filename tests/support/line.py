@@ -52,7 +52,7 @@ class Typed:
 
 
 def typed(arguments: Sequence[object], environment: Mapping[str, str], given: str = "") -> Typed:
-    """Run ``ordersaga`` with ``arguments``, and ``given`` piped in; it knows no variable that is not in ``environment``."""
+    """Run ``ordersaga`` with ``arguments``, ``given`` piped in, and no variable that is not in ``environment``."""
     runner = CliRunner(env={**NOWHERE, **environment})
     result = runner.invoke(ordersaga, [str(argument) for argument in arguments], prog_name="ordersaga", input=given)
     if result.exception and not isinstance(result.exception, SystemExit):

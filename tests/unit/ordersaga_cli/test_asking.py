@@ -44,7 +44,7 @@ def test_yes_is_the_answer_where_nobody_can_be_asked(line: str) -> None:
 def test_at_a_terminal_the_answer_decides(key: str, sent: int) -> None:
     services = orchestrator()
     with serving(services) as address:
-        command = [sys.executable, "-m", "ordersaga_cli", *"saga retry --stuck".split()]
+        command = [sys.executable, "-m", "ordersaga_cli", "saga", "retry", "--stuck"]
         with at_a_terminal(command, {**os.environ, **NOWHERE, **at(address)}) as terminal:
             terminal.until(r"is stuck \(at most 100\)\? \[y/N\]", SECONDS)
             terminal.type(f"{key}\n")

@@ -131,8 +131,10 @@ def test_an_address_that_was_named_goes_before_each_stack_that_runs(tmp_path: Pa
 def test_status_says_of_which_stack_it_speaks_and_how_that_was_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ordersaga_cli.status._KAFKA_SECONDS", 0.3)
     data = stack(tmp_path / "shop")
     remember(data)
+    assert "Kafka does not answer at 127.0.0.1:1 (" in typed("status", HERE).out
     assert f"Stack: {data}, found by the last note of `make up`." in typed("status", HERE).out
     assert typed("status --json", HERE).json["stack"] == str(data)
     monkeypatch.chdir(data.parent)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 from prometheus_client import start_http_server
 
 from sagakit.consumer.halt import Halt
@@ -71,6 +72,33 @@ def test_a_service_that_does_not_answer_is_named(service: str) -> None:
     assert result.code == 1
     assert "it does not answer: [Errno 111] Connection refused" in result.lines[2]
     assert "127.0.0.1:9" in result.lines[2]
+
+
+def test_without_kafka_not_all_is_well_though_each_service_is_ready(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ordersaga_cli.status._KAFKA_SECONDS", 0.3)
+    line, environment = f"status --metrics {service}", {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}
+    result = typed(line, environment)
+    assert result.code == 1
+    assert result.lines[1].split()[:3] == [service, "yes", "yes"]
+    assert result.lines[2].startswith("Kafka does not answer at 127.0.0.1:9 (")
+    assert result.lines[2].endswith("): until it does, orders stay PENDING.")
+    kafka = typed(f"{line} --json", environment).json["kafka"]
+    assert (kafka["address"], kafka["answers"]) == ("127.0.0.1:9", False)
+
+
+def test_kafka_is_said_to_answer_where_it_does(service: str) -> None:
+    cluster = AdminClient({"test.mock.num.brokers": 1, "log_level": 0})  # librdkafka's own, in this process
+    (broker,) = cluster.list_topics(timeout=5).brokers.values()
+    result = typed(f"status --metrics {service} --kafka-bootstrap-servers {broker.host}:{broker.port}")
+    assert (result.code, result.lines[2]) == (0, f"Kafka answers at {broker.host}:{broker.port}.")
+
+
+def test_kafka_is_not_said_to_be_well_where_nobody_asked_it(service: str) -> None:
+    result = typed(f"status --metrics {service}")
+    assert result.lines[2].startswith("Kafka was not asked: ")
+    assert typed(f"status --metrics {service} --json").json["kafka"] is None
 
 
 def test_metrics_are_read_by_tls_where_its_authority_is_given(tmp_path: Path) -> None:
