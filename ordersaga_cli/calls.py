@@ -1,9 +1,11 @@
 """gRPC calls: channels, and one sentence for each failure that says what to do next."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar, cast
 
+import click
 import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -31,6 +33,9 @@ from sagakit.runtime.settings import is_loopback, listen
 Answer = TypeVar("Answer")
 Stub = TypeVar("Stub")
 CALL_SECONDS = 10.0
+_AWAY_SECONDS = 60.0
+"""For how long a watch waits for a service that has gone away."""
+_AGAIN_SECONDS = 1.0
 _IN_DOUBT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL}
 """Failures after which a call that was sent may have been carried out, or not."""
 _TLS_CAUSES = {
@@ -130,21 +135,32 @@ def failing_in_words(place: Place, address: str) -> Iterator[None]:
         raise Failed(_sentence(cast("grpc.Call", error), place, address)) from error
 
 
-def renewed(stream: Callable[[], Iterator[Answer]]) -> Iterator[Answer]:
-    """Yield what ``stream`` does, and begin it again where its token has expired meanwhile.
+def renewed(place: Place, stream: Callable[[], Iterator[Answer]]) -> Iterator[Answer]:
+    """Yield what ``stream`` does, and begin it again where its token has expired meanwhile, or ``place`` is restarted.
+
+    That is said, and tried for a minute. A stream that never began is not begun again.
 
     Raises:
         grpc.RpcError: it ends otherwise, or there is no other token.
     """
+    began, away_since = False, 0.0
     while True:
         read = False
         try:
             for answer in stream():
-                read = True
+                read = began = True
                 yield answer
         except grpc.RpcError as error:
-            if not read or reason_of(error) != "TOKEN_EXPIRED":
+            if read and reason_of(error) == "TOKEN_EXPIRED":
+                continue
+            if not began or code_of(error) is not grpc.StatusCode.UNAVAILABLE:
                 raise
+            if read:
+                away_since = time.monotonic()
+                click.echo(f"{place.name} has gone away: asking it again for {_AWAY_SECONDS:.0f} s", err=True)
+            if time.monotonic() - away_since >= _AWAY_SECONDS:
+                raise
+            time.sleep(_AGAIN_SECONDS)
         else:
             return
 
@@ -222,7 +238,9 @@ def _channel(place: Place, address: str) -> grpc.Channel:
     except TokenError as error:
         raise Failed(str(error)) from error
     here = _is_here(address)
-    options = [("grpc.enable_http_proxy", 0)] if here else []
+    options = [("grpc.max_reconnect_backoff_ms", int(_AGAIN_SECONDS * 1000))]
+    if here:
+        options.append(("grpc.enable_http_proxy", 0))
     credentials = read(CallSettings, secured(place, address)).credentials()
     if credentials is not None:
         return with_token(grpc.secure_channel(address, credentials, options=options), token)

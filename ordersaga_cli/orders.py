@@ -203,6 +203,8 @@ def _watch(address: str, order_id: int, *, as_json: bool) -> pb.Order:
     """Print each state of an order until it is final; return the last."""
     last = pb.Order()
     for update in _updates(address, order_id):
+        if update.order == last:  # a stream that is begun again tells first what is known
+            continue
         last = update.order
         if as_json:
             show.document(update, line=True)
@@ -214,7 +216,7 @@ def _watch(address: str, order_id: int, *, as_json: bool) -> pb.Order:
 
 def _updates(address: str, order_id: int) -> Iterator[pb.WatchOrderResponse]:
     with order_service(address) as orders:
-        yield from renewed(lambda: orders.WatchOrder(pb.WatchOrderRequest(order_id=order_id)))
+        yield from renewed(ORDER_SVC, lambda: orders.WatchOrder(pb.WatchOrderRequest(order_id=order_id)))
 
 
 def _line(one: pb.Order) -> str:

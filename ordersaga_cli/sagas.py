@@ -169,7 +169,7 @@ def watch(
     request = pb.WatchSagasRequest(filter=asked.proto() if asked else None)
     try:
         with orchestrator(orchestrator_svc) as sagas:
-            for update in renewed(lambda: sagas.WatchSagas(request)):
+            for update in renewed(ORCHESTRATOR_SVC, lambda: sagas.WatchSagas(request)):
                 if as_json:
                     show.document(update, line=True)
                 else:

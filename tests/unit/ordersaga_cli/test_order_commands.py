@@ -8,6 +8,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.order.v1 import order_pb2 as pb
 
+from ordersaga_cli import calls
 from sagakit.errors import AlreadyExists, InvalidArgument, NotFound, Refused, Unavailable, Violation
 from tests.support.served import has_ipv6
 from tests.unit.ordersaga_cli.line import Typed, at, typed
@@ -132,6 +133,49 @@ def test_watch_ends_when_the_order_is_final() -> None:
     result, services = ask("order watch 42 --json", WatchOrder=updates)
     assert [one["order"]["status"] for one in result.jsons] == ["ORDER_STATUS_PENDING", "ORDER_STATUS_CANCELLED"]
     assert (result.code, services.request.order_id) == (0, 42)
+
+
+def streams(*parts: list[object]) -> list[list[object]]:
+    """Return what a watch gets, stream by stream: orders, and the error that ends one."""
+    return [[pb.WatchOrderResponse(order=one) if isinstance(one, pb.Order) else one for one in part] for part in parts]
+
+
+def told(result: Typed) -> list[str]:
+    """Return what a watch has said of the order, without times and without what the service in this process logs."""
+    return [line.partition("  ")[2] for line in result.lines if "  order 42  " in line]
+
+
+GONE = Unavailable("shutting down")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask a service that has gone away again at once, and not for long."""
+    monkeypatch.setattr(calls, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(calls, "_AWAY_SECONDS", 1.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_watch_goes_on_after_a_restart_and_says_what_is_known_once() -> None:
+    parts = streams([order(), GONE], [GONE], [order(), COMPLETED])
+    result, services = ask("order watch 42", WatchOrder=parts)
+    assert told(result) == ["order 42  PENDING", "order 42  COMPLETED"]
+    assert (result.code, len(services.requests)) == (0, 3)
+    assert result.err == "order_svc has gone away: asking it again for 1 s\n"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_watch_gives_a_service_up_that_does_not_come_back() -> None:
+    result, services = ask("order watch 42", WatchOrder=streams([order(), GONE], [GONE]))
+    assert (result.code, told(result)) == (1, ["order 42  PENDING"])
+    assert result.err.endswith("ordersaga: shutting down (UNAVAILABLE); try again in a moment\n")
+    assert len(services.requests) > 2
+
+
+@pytest.mark.usefixtures("impatient")
+def test_watch_does_not_wait_for_a_service_that_was_away_from_the_first() -> None:
+    result, services = ask("order watch 42", WatchOrder=streams([GONE], [COMPLETED]))
+    assert (result.code, len(services.requests)) == (1, 1)
 
 
 def test_get_shows_the_order() -> None:

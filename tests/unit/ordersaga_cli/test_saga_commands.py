@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 
+from ordersaga_cli import calls
 from sagakit.errors import NotFound, Refused, Unavailable
 from tests.unit.ordersaga_cli.line import Typed, at, typed
 from tests.unit.ordersaga_cli.services import Services, serving
@@ -291,6 +292,15 @@ def test_watch_prints_each_change() -> None:
     assert "order 42  RUNNING  at decrease-product" in first
     assert "order 42  COMPENSATING  at decrease-product  stuck  UNDELIVERABLE_ADDRESS" in second
     assert services.request == pb.WatchSagasRequest()
+
+
+def test_watch_goes_on_after_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "_AGAIN_SECONDS", 0.01)
+    first = [pb.WatchSagasResponse(saga=saga(42, **RUNNING)), Unavailable("shutting down")]
+    result, services = ask("saga watch", WatchSagas=[first, [pb.WatchSagasResponse(saga=saga(42))]])
+    assert (result.code, len(services.requests)) == (0, 2)
+    assert "order 42  COMPENSATING" in result.lines[-1]
+    assert result.err == "orchestrator_svc has gone away: asking it again for 60 s\n"
 
 
 def test_watch_gives_one_json_document_a_line() -> None:
