@@ -70,9 +70,31 @@ class _Duration(click.ParamType[timedelta]):
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
+class _Number(click.ParamType[int]):
+    """A whole number that a request can carry."""
+
+    name = "number"
+
+    def __init__(self, least: int, bits: int = 64, wanted: str = "whole number") -> None:
+        """Take numbers from ``least`` to the largest of so many bits; what is none is said to be no ``wanted``."""
+        self._least, self._most, self._wanted = least, 2 ** (bits - 1) - 1, wanted
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401 - click's
+        """Parse it."""
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is no {self._wanted}", param, ctx)
+        if not self._least <= number <= self._most:
+            self.fail(f"{value} is not between {self._least} and {self._most}", param, ctx)
+        return number
+
+
 DURATION = _Duration()
-ID = click.IntRange(min=1, max=2**63 - 1)
-LIMIT = click.IntRange(min=1)
+ID = PIECES = _Number(1)
+STOCK = _Number(0)
+PRICE = _Number(0, wanted="whole number of minor units (cents): 99.50 is 9950")
+LIMIT = _Number(1, bits=32)
 
 
 def json_option(function: Function) -> Function:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ordersaga_cli import show
 from ordersaga_cli.calls import CALL_SECONDS, order_service, renewed, saying_what_became
-from ordersaga_cli.line import ID, LIMIT, Group, actor_option, json_option
+from ordersaga_cli.line import ID, LIMIT, PIECES, PRICE, Group, actor_option, json_option
 from ordersaga_cli.places import ORDER_SVC, service_option
 from ordersaga_cli.table import Column, print_table
 
@@ -38,10 +38,10 @@ def order() -> None:
 )
 @click.option("--user", type=ID, required=True, help="Who orders, the user's id.")
 @click.option("--product", type=ID, required=True, help="What, the product's id.")
-@click.option("--quantity", type=click.IntRange(min=1), default=1, show_default=True, help="How many pieces.")
+@click.option("--quantity", type=PIECES, default=1, show_default=True, help="How many pieces.")
 @click.option(
     "--price",
-    type=click.IntRange(min=0),
+    type=PRICE,
     required=True,
     help="The unit price that the customer saw, in the minor unit (cents).",
 )

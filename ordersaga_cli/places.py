@@ -1,5 +1,6 @@
 """The servers' addresses: from an option, a variable, the stack that runs on this machine, or a default."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ Login = Literal["operators", "replay"]
 _TOKEN_FILE = "ordersaga_cli.token_file"  # noqa: S105 - the name under which click keeps it
 ROOT = Path(__file__).parents[1]
 """Where the services' packages lie; in an image only one."""
+
+
+HOST_PORT = "HOST:PORT"
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,25 @@ class Place:
         return f"set its address by {self.option} or {self.variable}, or start everything with `make up`"
 
 
-ORDER_SVC = Place("order_svc", "ORDER_SVC_ADDRESS", "order_svc", "grpc", "HOST:PORT", "127.0.0.1:50051")
-PRODUCT_SVC = Place("product_svc", "PRODUCT_SVC_ADDRESS", "product_svc", "grpc", "HOST:PORT", "127.0.0.1:50052")
-DELIVERY_SVC = Place("delivery_svc", "DELIVERY_SVC_ADDRESS", "delivery_svc", "grpc", "HOST:PORT", "127.0.0.1:50053")
+ORDER_SVC = Place("order_svc", "ORDER_SVC_ADDRESS", "order_svc", "grpc", HOST_PORT, "127.0.0.1:50051")
+PRODUCT_SVC = Place("product_svc", "PRODUCT_SVC_ADDRESS", "product_svc", "grpc", HOST_PORT, "127.0.0.1:50052")
+DELIVERY_SVC = Place("delivery_svc", "DELIVERY_SVC_ADDRESS", "delivery_svc", "grpc", HOST_PORT, "127.0.0.1:50053")
 ORCHESTRATOR_SVC = Place(
-    "orchestrator_svc", "ORCHESTRATOR_SVC_ADDRESS", "orchestrator_svc", "grpc", "HOST:PORT", "127.0.0.1:50054"
+    "orchestrator_svc", "ORCHESTRATOR_SVC_ADDRESS", "orchestrator_svc", "grpc", HOST_PORT, "127.0.0.1:50054"
 )
 KAFKA = Place("Kafka", "KAFKA_BOOTSTRAP_SERVERS", "kafka", "bootstrap", "HOST:PORT,…")
 REGISTRY = Place("the schema registry", "SCHEMA_REGISTRY_URL", "registry", "url", "URL")
+
+
+def with_port(address: str, option: str) -> str:
+    """Return ``address``, which ``option`` or its variable gives.
+
+    Raises:
+        click.BadParameter: it has no port.
+    """
+    if not re.search(r":[0-9]+$", address) and "/" not in address:  # gRPC has names such as unix:///run/shop.sock
+        raise click.BadParameter(f"{address!r} has no port; it is given as {HOST_PORT}", param_hint=f"'{option}'")
+    return address
 
 
 def address_option(place: Place, *, required: bool = True) -> Callable[[Function], Function]:
@@ -59,7 +74,7 @@ def address_option(place: Place, *, required: bool = True) -> Callable[[Function
         found = value or running(place) or place.default
         if not found and required:
             raise click.UsageError(f"no address of {place.name}: {place.how_to_set()}")
-        return found
+        return with_port(found, place.option) if place.form == HOST_PORT else found
 
     return click.option(
         place.option,

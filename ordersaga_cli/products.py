@@ -8,7 +8,7 @@ from ordersaga.product.v1.product_pb2_grpc import ProductServiceStub
 
 from ordersaga_cli import show
 from ordersaga_cli.calls import CALL_SECONDS, product_service, saying_what_became
-from ordersaga_cli.line import ID, LIMIT, Group, json_option
+from ordersaga_cli.line import ID, LIMIT, PIECES, PRICE, STOCK, Group, json_option
 from ordersaga_cli.places import PRODUCT_SVC, service_option
 from ordersaga_cli.table import Column, print_table
 
@@ -107,7 +107,7 @@ def _what(movement: pb.Movement) -> str:
     then="`ordersaga product show ID` shows the stock; orders that were refused stay so.",
 )
 @click.argument("product_id", type=ID, metavar="ID")
-@click.option("--quantity", type=click.IntRange(min=1), required=True, help="How many pieces came in.")
+@click.option("--quantity", type=PIECES, required=True, help="How many pieces came in.")
 @click.option("--request-id", default=lambda: str(uuid.uuid4()), help="A UUID; repeated, it never adds twice.")
 @json_option
 @service_option(PRODUCT_SVC)
@@ -128,8 +128,8 @@ def restock(*, product_id: int, quantity: int, request_id: str, as_json: bool, p
     then="`ordersaga order create --product ID --price PRICE` orders it.",
 )
 @click.option("--name", required=True, help="What it is called, at most 200 characters.")
-@click.option("--price", type=click.IntRange(min=0), required=True, help="The unit price in the minor unit (cents).")
-@click.option("--stock", type=click.IntRange(min=0), default=0, show_default=True, help="Pieces in stock at first.")
+@click.option("--price", type=PRICE, required=True, help="The unit price in the minor unit (cents).")
+@click.option("--stock", type=STOCK, default=0, show_default=True, help="Pieces in stock at first.")
 @json_option
 @service_option(PRODUCT_SVC)
 def create(*, name: str, price: int, stock: int, as_json: bool, product_svc: str) -> None:

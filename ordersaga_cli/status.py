@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from ordersaga_cli import show
 from ordersaga_cli.clients import kafka_client
 from ordersaga_cli.line import Command, json_option
-from ordersaga_cli.places import KAFKA, ROOT, Place, address_option, running, secured
+from ordersaga_cli.places import HOST_PORT, KAFKA, ROOT, Place, address_option, running, secured, with_port
 from ordersaga_cli.settings import read
 from ordersaga_cli.stacks import running_stack
 from ordersaga_cli.table import Column, print_table
@@ -43,7 +43,7 @@ class _Kafka:
     multiple=True,
     envvar="ORDERSAGA_METRICS",
     show_envvar=True,
-    metavar="HOST:PORT",
+    metavar=HOST_PORT,
     help="The address of a service's metrics; give it once for each, or several in the variable, with blanks between."
     "  [default: the services of the running stack, or 127.0.0.1:9101 and on]",
 )
@@ -89,7 +89,7 @@ def status(ctx: click.Context, addresses: Sequence[str], *, as_json: bool, kafka
 
 def _places(addresses: Sequence[str]) -> list[tuple[str, str]]:
     if addresses:
-        return [("", address) for address in addresses]
+        return [("", with_port(address, "--metrics")) for address in addresses]
     return [
         (name, running(_metrics_of(name)) or f"127.0.0.1:{manifest.metrics_port}")
         for name, manifest in found(ROOT).items()
