@@ -13,7 +13,7 @@ from ordersaga_cli.places import KAFKA, REGISTRY, Login, address_option
 from ordersaga_cli.table import Column, print_table
 from sagakit.avro.shown_values import Decoder, printable
 from sagakit.dead_letters import dealing
-from sagakit.dead_letters.box import Client, DeadLetterBox, groups_with_letters
+from sagakit.dead_letters.box import NO_TOPIC, Client, DeadLetterBox, groups_with_letters
 from sagakit.dead_letters.letter import Letter
 from sagakit.errors import Refused, Unavailable
 
@@ -185,4 +185,7 @@ def _failing_in_words(kafka: str) -> Iterator[None]:
     except Unavailable as error:
         raise Failed(f"{error} at {kafka}; {KAFKA.how_to_set()}") from error
     except Refused as error:
-        raise Failed(dealing.explained(error)) from error
+        said = dealing.explained(error)
+        if error.reason == NO_TOPIC:
+            said += f"; those that have one are {', '.join(groups_with_letters(kafka_client(kafka))) or 'none'}"
+        raise Failed(said) from error

@@ -20,6 +20,8 @@ from sagakit.kafka.consumed import READING, Place, source
 from sagakit.kafka.producer import PROPERTIES
 from sagakit.kafka.unreadable import end_of, is_unreadable
 
+NO_TOPIC = "NO_DEAD_LETTER_TOPIC"
+"""The reason of the refusal to open the box of a group that has none."""
 _ANSWER_SECONDS = 10.0
 _FLUSH_SECONDS = 20.0
 _LOOK_SECONDS = 0.1
@@ -107,7 +109,7 @@ class DeadLetterBox:
             raise _away(error) from error
         if not found.partitions:
             self.close()
-            raise NotFound("NO_DEAD_LETTER_TOPIC", f"the group {group} has no topic {self._topic}")
+            raise NotFound(NO_TOPIC, f"the group {group} has no topic {self._topic}")
         self._partitions = sorted(found.partitions)
 
     def __enter__(self) -> Self:
