@@ -1,6 +1,10 @@
 """``ordersaga --version``, and what a shell needs to complete its lines."""
 
+import os
 import re
+import signal
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -52,3 +56,28 @@ def test_words_are_completed(line: str, word: str, found: list[str]) -> None:
     assert [one.partition(",")[2] for one in typed("", bash).lines] == found
     fish = {"_ORDERSAGA_COMPLETE": "fish_complete", "COMP_WORDS": line, "COMP_CWORD": word}
     assert all(name in typed("", fish).out for name in found)
+
+
+SLOW = """
+import time
+from ordersaga_cli import __main__ as line
+
+def slow(name):
+    print("slow", flush=True)
+    time.sleep(60)
+
+line.import_module = slow
+line.main()
+"""
+"""The command, where to import a part of it takes a minute."""
+
+
+def test_ctrl_c_at_a_slow_completion_prints_nothing() -> None:
+    asked = {"_ORDERSAGA_COMPLETE": "bash_complete", "COMP_WORDS": "ordersaga saga re", "COMP_CWORD": "2"}
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW], env={**os.environ, **asked}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"slow\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == (b"", b"")
