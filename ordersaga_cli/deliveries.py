@@ -55,7 +55,7 @@ def list_(*, status: str | None, limit: int, as_json: bool, delivery_svc: str) -
                 one.user_id,
                 Text(show.status(pb.DeliveryStatus.Name(one.status)), _COLOURS.get(one.status, "")),
                 one.address,
-                f"{show.span(show.since(one.create_time))} ago",
+                _when(one),
             )
             for one in found.deliveries
         ),
@@ -87,6 +87,14 @@ def show_(*, delivery_id: int | None, order_id: int | None, as_json: bool, deliv
         show.document(found)
     else:
         show.facts(found.delivery)
+
+
+def _when(one: pb.Delivery) -> str:
+    """Say when a delivery was made, and when it was cancelled, where it was."""
+    made = f"{show.span(show.since(one.create_time))} ago"
+    if one.status != pb.DELIVERY_STATUS_CANCELLED:
+        return made
+    return f"{made}, cancelled {show.span(show.since(one.update_time))} ago"
 
 
 def _list(

@@ -9,6 +9,7 @@ from ordersaga.delivery.v1 import delivery_pb2 as pb
 from sagakit.errors import NotFound
 from tests.unit.ordersaga_cli.line import Typed, at, typed
 from tests.unit.ordersaga_cli.services import Services, serving
+from tests.unit.ordersaga_cli.test_saga_commands import when
 
 DELIVERY = pb.Delivery(
     delivery_id=7,
@@ -32,6 +33,21 @@ def test_list_shows_a_line_for_each_delivery() -> None:
     result, services = ask("delivery list --status scheduled --limit 3", ListDeliveries=answer)
     assert services.request == pb.ListDeliveriesRequest(page_size=3, status=pb.DELIVERY_STATUS_SCHEDULED)
     assert re.match(r"7 +42 +1 +SCHEDULED +Main Street 1 ", result.lines[1])
+
+
+def test_list_says_when_a_delivery_was_made_and_when_it_was_cancelled() -> None:
+    cancelled = pb.Delivery(
+        delivery_id=8,
+        order_id=43,
+        user_id=1,
+        status=pb.DELIVERY_STATUS_CANCELLED,
+        create_time=when(-190.5),
+        update_time=when(-60.5),
+    )
+    scheduled = pb.Delivery(delivery_id=7, order_id=42, status=pb.DELIVERY_STATUS_SCHEDULED, create_time=when(-7200.5))
+    result, _ = ask("delivery list", ListDeliveries=pb.ListDeliveriesResponse(deliveries=[cancelled, scheduled]))
+    assert result.lines[1].endswith("  3 min 10 s ago, cancelled 1 min 0 s ago")
+    assert result.lines[2].endswith("  2 h 0 min ago")
 
 
 def test_list_reads_on_until_the_limit_and_says_that_there_are_more() -> None:
