@@ -119,7 +119,7 @@ class Reader:
         answered = iter(answer.splitlines())
         for line in shown:
             wanted = plain(self._translated(line))
-            if not any(wanted in plain(one) for one in answered):
+            if not any(says(plain(one), wanted) for one in answered):
                 return line
         return ""
 
@@ -134,6 +134,11 @@ class Reader:
         named = LETTER.sub(lambda found: self._ours.get(found[0], found[0]), line)
         number = r"(^|\b(?:order|watch|show|retry|cancel) +)(\d+)(?=[ `:]|$)"
         return re.sub(number, lambda found: found[1] + self._ours.get(found[2], found[2]), named)
+
+
+def says(answer: str, wanted: str) -> bool:
+    """Say whether a line of an answer is the one that the page shows; where that ends in ``…``, it may go on."""
+    return answer.startswith(wanted[:-1]) if wanted.endswith("…") else answer == wanted
 
 
 def plain(line: str) -> str:
