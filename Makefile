@@ -31,13 +31,13 @@ down: venv-stack ## stop what `make up` started
 	@python -m devstack down
 
 restart: venv-stack ## restart the services, or one: SERVICE=order_svc
-	@python -m devstack restart $(SERVICE)
+	@python -m devstack restart $(SERVICE) $(ARGS)
 
 stop: venv-stack ## stop a part, and see how the others do: SERVICE=delivery_svc
-	@python -m devstack stop $(or $(SERVICE),$(error say which part, such as SERVICE=delivery_svc))
+	@python -m devstack stop $(or $(strip $(SERVICE) $(ARGS)),$(error say which part, such as SERVICE=delivery_svc))
 
-status: venv-stack ## say what runs, and where; ARGS=order_svc says it of one part, with its database and its log
-	@python -m devstack status $(ARGS)
+status: venv-stack ## say what runs, and where; SERVICE=order_svc says it of one part, with its database and its log
+	@python -m devstack status $(SERVICE) $(ARGS)
 
 logs: venv-stack ## show the logs' last lines, for people; SERVICE=order_svc picks one, ARGS=--follow goes on
 	@python -m devstack logs $(SERVICE) $(ARGS)

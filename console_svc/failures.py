@@ -87,7 +87,7 @@ def failure(error: grpc.aio.AioRpcError, service: str, address: str) -> CallFail
 def _sentence(code: grpc.StatusCode, text: str, reason: str, service: str, address: str) -> str:
     if code is grpc.StatusCode.UNAVAILABLE and not reason:
         return (
-            f"{service} cannot be reached at {address}. See whether it runs: make status, make logs ARGS={service};"
+            f"{service} cannot be reached at {address}. See whether it runs: make status, make logs SERVICE={service};"
             " on Kubernetes kubectl get pods."
         )
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:

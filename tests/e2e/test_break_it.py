@@ -95,7 +95,7 @@ class Reader:
 
     def looks(self, look: Looked, page: Page) -> None:
         """Open a page of the console, see that it says by itself what it should, and press what is to be pressed."""
-        address = re.search(r"^address *(\S+)$", self._run("make status ARGS=console"), re.MULTILINE)
+        address = re.search(r"^address *(\S+)$", self._run("make status SERVICE=console"), re.MULTILINE)
         assert address
         page.goto(address[1] + re.sub(r"\d+$", lambda found: self._ours.get(found[0], found[0]), look.path))
         for text in look.says:

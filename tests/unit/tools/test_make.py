@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tools.paths import ROOT
 
 
@@ -24,6 +26,13 @@ def test_the_list_is_aligned_whatever_a_name_s_length() -> None:
     assert any(line.split()[1] == "test-upgrade" for line in doors)
     starts = {match.end() for line in doors if (match := re.match(r"  make \S+ +", line))}
     assert len(starts) == 1, doors
+
+
+@pytest.mark.parametrize("named", ["SERVICE=order_svc", "ARGS=order_svc"])
+@pytest.mark.parametrize("door", ["status", "logs", "stop", "restart"])
+def test_a_part_is_named_the_same_way_at_every_door(door: str, named: str) -> None:
+    (line,) = made(ROOT, "--dry-run", "--old-file=venv-stack", door, named)
+    assert line.split() == ["python", "-m", "devstack", door, "order_svc"]
 
 
 def test_a_wheel_is_one_line(tmp_path: Path) -> None:
