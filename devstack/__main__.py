@@ -15,9 +15,9 @@ from devstack.errors import DevstackError
 from devstack.layout import MANIFESTS, Layout
 from devstack.logs import print_logs
 from devstack.pointer import remember
-from devstack.server import Server
+from devstack.server import Server, Tell
 from devstack.services import Service
-from devstack.stack import Stack, Tell
+from devstack.stack import Stack
 
 _NOTHING_RUNS = "Nothing runs; make up starts everything."
 _CLOSED = "Closed (SECURE=1): callers need TLS and a token, which lie in {folder}; docs/closed-stack.md says how."

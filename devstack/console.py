@@ -19,7 +19,7 @@ _PACKAGE = "console_svc"
 
 
 class Console(HttpServer):
-    """The console. It asks the services where the state file says that they are."""
+    """The console. It asks the services where the state file says that they are: by the settings ``asks``."""
 
     NAME, TITLE = NAME, "the console"
     HEALTH = "/healthz"
@@ -40,14 +40,10 @@ class Console(HttpServer):
         if self._wanted_port and not os.environ.get(PORT_VARIABLE):
             self._wanted_port = self._last_port or self._wanted_port
 
-    def launch(self, asks: Mapping[str, str]) -> None:
-        """Start it where it does not run, or runs older code or asks elsewhere, without waiting until it is ready.
+    def _is_current(self, asks: Mapping[str, str]) -> bool:
+        return not self.is_stale and self._process.record.get("asks") == asks
 
-        ``asks`` are the settings that name whom it asks.
-        """
-        if self.pid is not None and not self.is_stale and self._process.record.get("asks") == asks:
-            return
-        self.stop()
+    def _launch(self, asks: Mapping[str, str]) -> None:
         listen = f"127.0.0.1:{self._choose_port(quiet)}"
         settings = {
             "LOG_FORMAT": "json",

@@ -38,7 +38,7 @@ class HttpServer(Server):
         """Where it is reached, for people."""
         return self.url
 
-    def check_port(self, progress: Progress = quiet) -> None:
+    def check_ports(self, progress: Progress = quiet) -> None:
         """Check that it can listen where it is told to, unless it runs already.
 
         Raises:
@@ -47,14 +47,26 @@ class HttpServer(Server):
         if self.pid is None:
             self._choose_port(progress)
 
-    @abstractmethod
-    def launch(self, asks: Mapping[str, str]) -> None:
+    def launch(self, asks: Mapping[str, str], progress: Progress = quiet) -> None:
         """Start it where it does not run as it should, without waiting until it is ready; ``asks`` say whom it asks."""
+        if self.pid is not None and self._is_current(asks):
+            return
+        progress("starting")
+        self.stop()
+        self._launch(asks)
+
+    @abstractmethod
+    def _is_current(self, asks: Mapping[str, str]) -> bool:
+        """Say whether what runs has the settings and the code of now."""
+
+    @abstractmethod
+    def _launch(self, asks: Mapping[str, str]) -> None:
+        """Start the process."""
 
     def start(self, progress: Progress = quiet) -> None:
         """Start it again, as it was, where it does not run; return when it answers."""
         progress("starting")
-        self.check_port(progress)  # here it is told what is waited for
+        self.check_ports(progress)  # here it is told what is waited for
         self.launch(dict(self._process.record.get("asks", {})))
         self.wait_ready()
 

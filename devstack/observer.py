@@ -11,7 +11,10 @@ from devstack.state import State
 
 
 class Observer(HttpServer):
-    """A server on 127.0.0.1 that is started where `up` is asked for it."""
+    """A server on 127.0.0.1 that is started where `up` is asked for it.
+
+    Those that it asks or tells have their addresses in ``asks``, by their names.
+    """
 
     READY_SECONDS, STOP_SECONDS = 60, 30
 
@@ -28,22 +31,18 @@ class Observer(HttpServer):
             DevstackError: it cannot be had.
         """
 
-    def launch(self, asks: Mapping[str, str]) -> None:
-        """Start it where it does not run, or was started by other settings, without waiting until it is ready.
+    def _is_current(self, asks: Mapping[str, str]) -> bool:
+        record = self._process.record
+        return (record.get("asks"), record.get("edition")) == (asks, self._edition())
 
-        ``asks`` are the addresses of those that it asks or tells, by their names.
-        """
-        record, edition = self._process.record, self._edition()
-        if self.pid is not None and (record.get("asks"), record.get("edition")) == (asks, edition):
-            return
-        self.stop()
+    def _launch(self, asks: Mapping[str, str]) -> None:
         make_private(self._folder)
         port = self._choose_port(quiet)
         command, environment = self._command(port, asks)
         self._process.launch(
             command,
             env=environment,
-            record={"url": f"http://127.0.0.1:{port}", "port": port, "asks": dict(asks), "edition": edition},
+            record={"url": f"http://127.0.0.1:{port}", "port": port, "asks": dict(asks), "edition": self._edition()},
         )
 
     def _edition(self) -> str:

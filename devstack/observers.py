@@ -1,11 +1,13 @@
 """Those that watch the stack, with OBSERVE=1: Prometheus reads the metrics, and Zipkin shows the traces."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from devstack.collector import Collector
 from devstack.layout import Layout
 from devstack.observer import Observer
 from devstack.prometheus import Prometheus
+from devstack.server import Tell, tell_nobody
 from devstack.state import State
 from devstack.zipkin import Zipkin
 
@@ -31,14 +33,14 @@ class Observers:
         """What lets the console link traces."""
         return {} if self.zipkin.pid is None else {"CONSOLE_TRACE_URL": self.zipkin.trace_url}
 
-    def launch_viewer(self) -> None:
+    def launch_viewer(self, tell: Tell = tell_nobody) -> None:
         """Start Zipkin and the collector where they are parts: before the services, which are told of them."""
         if self.zipkin in self.parts:
-            self.zipkin.launch({})
+            self.zipkin.launch({}, partial(tell, self.zipkin.name))
         if self.collector in self.parts:
-            self.collector.launch({"zipkin": self.zipkin.url})
+            self.collector.launch({"zipkin": self.zipkin.url}, partial(tell, self.collector.name))
 
-    def launch_prometheus(self, reads: Mapping[str, str]) -> None:
+    def launch_prometheus(self, reads: Mapping[str, str], tell: Tell = tell_nobody) -> None:
         """Start Prometheus where it is a part: after the services, whose metrics, by their names, are ``reads``."""
         if self.prometheus in self.parts:
-            self.prometheus.launch(reads)
+            self.prometheus.launch(reads, partial(tell, self.prometheus.name))

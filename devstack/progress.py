@@ -33,7 +33,9 @@ class Board:
     def tell(self, part: str, doing: str) -> None:
         """Show that ``part`` is ``doing`` something; ``ready`` is the end."""
         with self._lock:
-            news = self._doing[part] != doing
+            news = (
+                self._doing.get(part) != doing
+            )  # a command that was waited for may have started parts that are new here
             self._doing[part] = doing
             seconds = time.monotonic() - self._began
             if doing == READY:

@@ -44,11 +44,12 @@ class Registry(Server):
         if not self.external:
             registry_folder(progress)
 
-    def launch(self, bootstrap: str) -> None:
+    def launch(self, bootstrap: str, progress: Progress = quiet) -> None:
         """Start the process, on the Kafka at ``bootstrap``; it waits by itself until that answers."""
         record = self._process.record
         if self.external or (self.pid is not None and record["kafka"] == bootstrap):
             return
+        progress("starting")
         self.stop()  # where it runs on a Kafka that has moved
         port = choose_port(self._wanted_port, record.get("port", 0), "the schema registry", "REGISTRY_PORT")
         folder = registry_folder(quiet)
@@ -88,9 +89,8 @@ class Registry(Server):
             if not self.ready():
                 raise DevstackError(f"no schema registry answers at SCHEMA_REGISTRY_URL={self._external}")
             return
-        progress("starting")
         if self.pid is None:
-            self.launch(self._process.record["kafka"])
+            self.launch(self._process.record["kafka"], progress)
         self._process.wait_until(self.ready, _READY_SECONDS)
 
     def ready(self) -> bool:

@@ -8,6 +8,8 @@ from devstack.processes import ManagedProcess
 
 Progress = Callable[[str], None]
 """Is told what is going on, in a few words."""
+Tell = Callable[[str, str], None]
+"""Is told what a part is doing: the part's name, and a few words."""
 
 
 class Server(ABC):
@@ -59,3 +61,7 @@ class Server(ABC):
 
 def quiet(_: str) -> None:
     """Tell nobody."""
+
+
+def tell_nobody(_: str, __: str) -> None:
+    """Tell nobody of any part."""

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -11,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from ordersaga_client import token_in_file, with_token
 
 from devstack.collector import Collector
+from devstack.errors import each
 from devstack.layout import MANIFESTS, ROOT, Layout, choose_port, grpc_variable, metrics_variable
 from devstack.processes import ManagedProcess
 from devstack.revision import version
@@ -92,10 +94,10 @@ class Service(Server):
         """Check that it can listen where it is told to, unless it runs already.
 
         Raises:
-            DevstackError: a port is in use, and stays so.
+            DevstackError: a port is in use, and stays so, or both are.
         """
         if self.pid is None:
-            self._choose_ports(progress)
+            each(partial(self._choose_grpc, progress), partial(self._choose_metrics, progress))
 
     def launch(
         self,
@@ -119,7 +121,7 @@ class Service(Server):
             return
         servers = {"dsn": dsn, "bootstrap": bootstrap, "registry": registry_url, "tracing": self._collector.settings}
         self.stop()  # where it runs older code, or on servers that have moved
-        port, metrics = self._choose_ports(quiet)
+        port, metrics = self._choose_grpc(quiet), self._choose_metrics(quiet)
         addresses = {"grpc": f"127.0.0.1:{port}", "metrics": f"127.0.0.1:{metrics}"}
         settings = dict(
             zip(
@@ -177,14 +179,13 @@ class Service(Server):
                 return False
             return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
-    def _choose_ports(self, progress: Progress) -> tuple[int, int]:
-        """Return where to listen for gRPC and for metrics, once both can be listened on."""
-        name, had = self.name, self.record
-        grpc, metrics = self._port_of(had.get("grpc")), self._port_of(had.get("metrics"))
-        return (
-            choose_port(self._wanted_grpc, grpc, f"{name}'s gRPC API", grpc_variable(name), progress),
-            choose_port(self._wanted_metrics, metrics, f"{name}'s metrics", metrics_variable(name), progress),
-        )
+    def _choose_grpc(self, progress: Progress) -> int:
+        name, last = self.name, self._port_of(self.record.get("grpc"))
+        return choose_port(self._wanted_grpc, last, f"{name}'s gRPC API", grpc_variable(name), progress)
+
+    def _choose_metrics(self, progress: Progress) -> int:
+        name, last = self.name, self._port_of(self.record.get("metrics"))
+        return choose_port(self._wanted_metrics, last, f"{name}'s metrics", metrics_variable(name), progress)
 
     @staticmethod
     def _port_of(address: object) -> int:

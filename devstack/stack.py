@@ -1,9 +1,8 @@
 """The whole stack: three servers and the services, brought up side by side, mended, stopped."""
 
-import fcntl
 import logging
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
@@ -16,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from devstack.console import Console
 from devstack.contracts import deploy_contracts, make_room_for_registry
-from devstack.errors import DevstackError, in_one_line
+from devstack.errors import DevstackError, each, in_one_line
 from devstack.kafka import Kafka
 from devstack.layout import Layout, keep_loopback_off_proxies, make_passable
 from devstack.observer import Observer
@@ -25,15 +24,14 @@ from devstack.postgres import Postgres
 from devstack.progress import READY
 from devstack.registry import Registry
 from devstack.security import Security
-from devstack.server import Server
+from devstack.server import Server, Tell, tell_nobody
 from devstack.services import NAMES, Service
 from devstack.state import State
+from devstack.turns import turn
 from sagakit.postgres.address import UnsupportedServer
 from sagakit.postgres.migrations import migrate
 from sagakit.postgres.settings import DatabaseSettings
 
-Tell = Callable[[str, str], None]
-"""Is told what a part is doing: the part's name, and a few words."""
 CONTRACTS = "topics and schemas"
 Part = TypeVar("Part")
 
@@ -143,7 +141,7 @@ class Stack:
     def _service(self, name: str, beside: Service | None = None) -> Service:
         return Service(self._layout, self._state, name, beside=beside, login=self.databases[name].runtime_dsn)
 
-    def up(self, tell: Tell = lambda _, __: None) -> None:
+    def up(self, tell: Tell = tell_nobody) -> None:
         """Start whatever does not run, restart what is stale, and return when everything is ready.
 
         Raises:
@@ -167,7 +165,7 @@ class Stack:
                 raise
             pool.shutdown()
 
-    def restart(self, names: Collection[str], tell: Tell = lambda _, __: None) -> None:
+    def restart(self, names: Collection[str], tell: Tell = tell_nobody) -> None:
         """Restart services or the console, all where ``names`` is empty, and return when they are ready.
 
         Raises:
@@ -188,7 +186,7 @@ class Stack:
             with ThreadPoolExecutor() as pool:
                 list(pool.map(lambda service: self._restart(service, tell), services))
 
-    def stop(self, names: Collection[str], tell: Tell = lambda _, __: None) -> None:
+    def stop(self, names: Collection[str], tell: Tell = tell_nobody) -> None:
         """Stop parts of the stack; the others go on. Of a part that is not stopped, tell why.
 
         Raises:
@@ -204,7 +202,7 @@ class Stack:
                 else:
                     self._stop(part, tell)
 
-    def down(self, tell: Tell = lambda _, __: None) -> None:
+    def down(self, tell: Tell = tell_nobody) -> None:
         """Stop everything, the services first; the data stay."""
         if not self._layout.data.exists():
             return
@@ -290,11 +288,10 @@ class Stack:
         """Let one start or stop of this stack happen at a time."""
         try:
             make_passable(self._layout.data)
-            lock = (self._layout.data / "lock").open("w")
+            lock = (self._layout.data / "lock").open("a+")  # what another command has written there stays
         except OSError as error:
             raise DevstackError(_unwritable(error, self._layout.data)) from error
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with lock, turn(lock):
             self._state.reload()
             yield
 
@@ -307,12 +304,10 @@ class _Start:
 
     def run(self) -> None:
         services = [self._stack.service(name) for name in NAMES]
-        for service in services:  # first of all: what is in the way is told at once
-            service.check_ports(partial(self._tell, service.name))
-        for console in self._stack.consoles:
-            console.check_port(partial(self._tell, console.name))
-        for observer in self._stack.observers.parts:
-            observer.check_port(partial(self._tell, observer.name))
+        listeners: list[Service | Console | Observer]
+        listeners = [*services, *self._stack.consoles, *self._stack.observers.parts]
+        # First of all, so that whatever is in the way is told at once.
+        each(*(partial(listener.check_ports, partial(self._tell, listener.name)) for listener in listeners))
         archive = self._pool.submit(self._stack.registry.prepare, partial(self._tell, "registry"))
         built = [self._pool.submit(one.prepare, partial(self._tell, one.name)) for one in self._stack.observers.parts]
         databases = self._pool.submit(self._start_databases)
@@ -320,9 +315,9 @@ class _Start:
         _wait_for(archive, databases, kafka, *built)
         if self._stack.security.on:
             make_room_for_registry(self._stack.security, self._stack.bootstrap)
-        self._stack.registry.launch(self._stack.bootstrap)
+        self._stack.registry.launch(self._stack.bootstrap, partial(self._tell, "registry"))
         registry = self._pool.submit(self._start, self._stack.registry)
-        self._stack.observers.launch_viewer()
+        self._stack.observers.launch_viewer(self._tell)
         for service in services:  # they wait for topics and schemas by themselves
             dsn = self._stack.databases[service.name].dsn(service.name)
             servers = dsn, self._stack.bootstrap, self._stack.registry_url
@@ -330,15 +325,13 @@ class _Start:
                 self._tell(service.name, "starting")
                 service.launch(*servers)
         for console in self._stack.consoles:
-            self._tell(console.name, "starting")
-            console.launch(self._stack.console_asks)
-        self._stack.observers.launch_prometheus({service.name: service.metrics for service in services})
+            console.launch(self._stack.console_asks, partial(self._tell, console.name))
+        self._stack.observers.launch_prometheus({service.name: service.metrics for service in services}, self._tell)
         _wait_for(registry)
         self._tell(CONTRACTS, "making topics, registering schemas")
         deploy_contracts(self._stack.security, self._stack.bootstrap, self._stack.registry_url)
         self._tell(CONTRACTS, READY)
-        parts: list[Service | Console | Observer] = [*services, *self._stack.consoles, *self._stack.observers.parts]
-        _wait_for(*(self._pool.submit(self._wait_ready, part) for part in parts))
+        _wait_for(*(self._pool.submit(self._wait_ready, listener) for listener in listeners))
 
     def _start(self, server: Server) -> None:
         server.start(partial(self._tell, server.name))

@@ -50,11 +50,14 @@ def test_it_starts_where_nothing_that_it_asks_is_there_and_says_so(stack: Stack)
 def test_it_is_started_anew_where_its_code_has_changed_or_the_services_have_moved_and_keeps_its_port(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack.console.launch(NOWHERE)
+    told: list[str] = []
+    stack.console.launch(NOWHERE, told.append)
     first, url = stack.console.pid, stack.console.url
-    stack.console.launch(NOWHERE)
+    stack.console.launch(NOWHERE, told.append)
     assert stack.console.pid == first
-    stack.console.launch({**NOWHERE, "ORDER_SVC_ADDRESS": "127.0.0.1:10"})
+    assert told == ["starting"]  # nobody is told that what runs on is starting
+    stack.console.launch({**NOWHERE, "ORDER_SVC_ADDRESS": "127.0.0.1:10"}, told.append)
+    assert told == ["starting"] * 2
     second = stack.console.pid
     assert second != first
     assert stack.stale == []

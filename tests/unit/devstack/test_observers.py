@@ -72,6 +72,13 @@ def test_a_service_is_started_anew_once_there_is_a_collector_and_not_again(stack
     assert service.is_current(*SERVERS)
 
 
+def test_it_is_told_what_starts_and_not_what_runs_already(stack: Stack) -> None:
+    told: list[tuple[str, str]] = []
+    for _ in range(2):
+        stack.observers.launch_viewer(lambda *news: told.append(news))
+    assert told == [("zipkin", "starting"), ("collector", "starting")]
+
+
 def test_the_console_links_zipkin_while_that_runs(stack: Stack) -> None:
     assert "CONSOLE_TRACE_URL" not in stack.console_asks
     stack.observers.launch_viewer()

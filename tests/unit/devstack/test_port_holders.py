@@ -5,13 +5,15 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 
 from devstack.errors import DevstackError
-from devstack.layout import free_port, is_free, must_be_free
+from devstack.layout import Layout, free_port, is_free, must_be_free
 from devstack.port_holders import Holder
+from devstack.stack import Stack
 
 Ends = tuple[socket.socket, socket.socket]
 
@@ -103,3 +105,31 @@ def test_a_program_that_listens_elsewhere_is_not_taken_for_the_holder(
         pytest.raises(DevstackError, match="in use by a connection to"),
     ):
         must_be_free(port, "a test", "TEST_PORT", told.append)
+
+
+@pytest.fixture
+def taken() -> Iterator[list[int]]:
+    """Three ports on which somebody else listens."""
+    with ExitStack() as held:
+        strangers = [held.enter_context(socket.create_server(("127.0.0.1", free_port()))) for _ in range(3)]
+        yield [stranger.getsockname()[1] for stranger in strangers]
+
+
+def test_all_ports_that_are_in_the_way_of_a_start_are_named_at_once(tmp_path: Path, taken: list[int]) -> None:
+    grpc, metrics, console = taken
+    layout = Layout(
+        tmp_path, grpc_ports={"order_svc": grpc}, metrics_ports={"order_svc": metrics}, console_port=console
+    )
+    with pytest.raises(DevstackError) as caught:
+        Stack(layout).up()
+    lines = str(caught.value).splitlines()
+    assert [line.split(" is in use by ")[0] for line in lines] == [
+        f"port {grpc} for order_svc's gRPC API",
+        f"port {metrics} for order_svc's metrics",
+        f"port {console} for the console",
+    ]
+    assert [line.rpartition(" ")[2] for line in lines] == [
+        "ORDER_SVC_GRPC_PORT=…",
+        "ORDER_SVC_METRICS_PORT=…",
+        "CONSOLE_PORT=…",
+    ]

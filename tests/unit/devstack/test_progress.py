@@ -46,3 +46,8 @@ def test_what_is_told_twice_stands_there_once(board: Board, log: StringIO) -> No
         board.tell("Kafka", "starting")
         board.tell("registry", "starting")
     assert log.getvalue().count("starting") == 2
+
+
+def test_a_part_that_another_command_has_started_meanwhile_is_shown_too(board: Board, log: StringIO) -> None:
+    board.tell("zipkin", "ready")
+    assert log.getvalue().split()[2:] == ["zipkin", "ready"]
