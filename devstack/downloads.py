@@ -143,7 +143,10 @@ def _fetch(downloads: list[Download], progress: Callable[[str], None]) -> list[P
         progress(f"downloading, {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     with _explained(), ThreadPoolExecutor(8) as pool:
-        return list(pool.map(lambda download: _verified(download, received), downloads))
+        paths = list(pool.map(lambda download: _verified(download, received), downloads))
+    if done:
+        progress(f"downloaded, {total / 1e6:.0f} MB")
+    return paths
 
 
 def _verified(download: Download, received: Callable[[int], None]) -> Path:

@@ -1,13 +1,16 @@
 """What Go builds once for each user and is kept in the cache: Prometheus, its promtool, and OpenTelemetry's collector.
 
 Go fetches modules by their versions, and verifies what it fetches by the checksums that Go's public database has of it.
+It leaves more than a gigabyte of them, and as much of what it has compiled: they are kept apart from the user's, and go
+once the programs are built.
 """
 
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -37,6 +40,8 @@ _COLLECTOR = {
     "conf_resolver": {"default_uri_scheme": "file"},
 }
 _BUILD_SECONDS = 2400
+_TELL_SECONDS = 15.0
+"""How often it is told that a build goes on."""
 
 
 def built(program: str, progress: Callable[[str], None]) -> Path:
@@ -45,8 +50,9 @@ def built(program: str, progress: Callable[[str], None]) -> Path:
     Raises:
         DevstackError: there is no Go, or it cannot build it.
     """
-    arguments = ["install", "-tags", _TAGS, f"{MODULE}/cmd/{program}@{VERSION}"]
-    return _kept(f"prometheus-{VERSION}", program, lambda _: arguments, progress)
+    programs = ["prometheus", "promtool"]  # each needs most of what the other needs, so the second costs seconds
+    arguments = ["install", "-tags", _TAGS, *(f"{MODULE}/cmd/{name}@{VERSION}" for name in programs)]
+    return _kept(f"prometheus-{VERSION}", programs, lambda _: arguments, progress) / program
 
 
 def built_collector(progress: Callable[[str], None]) -> Path:
@@ -61,37 +67,75 @@ def built_collector(progress: Callable[[str], None]) -> Path:
         parts.write_text(yaml.safe_dump({"dist": {"name": "collector", "output_path": str(folder)}, **_COLLECTOR}))
         return ["run", f"{BUILDER}@{COLLECTOR_VERSION}", "--config", str(parts)]
 
-    return _kept(f"collector-{COLLECTOR_VERSION}", "collector", arguments, progress)
+    return _kept(f"collector-{COLLECTOR_VERSION}", ["collector"], arguments, progress) / "collector"
 
 
 def _kept(
-    folder: str, program: str, arguments: Callable[[Path], Sequence[str]], progress: Callable[[str], None]
+    name: str, programs: Sequence[str], arguments: Callable[[Path], Sequence[str]], progress: Callable[[str], None]
 ) -> Path:
-    """Return ``program`` from a ``folder`` of the cache; Go builds it first, by ``arguments`` for the folder to use."""
-    place = cache() / folder / program
-    with alone(folder.partition("-")[0], progress):
-        if not place.is_file():
+    """Return the folder ``name`` of the cache with all ``programs``; if one is missing, Go builds them first.
+
+    ``arguments`` are Go's, for the folder to use.
+    """
+    place = cache() / name
+    subject = name.partition("-")[0]
+    with alone(subject, progress):
+        if not all((place / program).is_file() for program in programs):
             progress("building, which takes minutes and is done once")
-            _build(place, arguments)
+            leftovers = (
+                cache() / f"go-{subject}"
+            )  # also of a build that failed or was ended: the next goes on from there
+            _build(place, programs, arguments, leftovers, progress)
+            shutil.rmtree(leftovers, ignore_errors=True)
     return place
 
 
-def _build(place: Path, arguments: Callable[[Path], Sequence[str]]) -> None:
-    program = place.name
+def _build(
+    place: Path,
+    programs: Sequence[str],
+    arguments: Callable[[Path], Sequence[str]],
+    leftovers: Path,
+    progress: Callable[[str], None],
+) -> None:
+    what = " and ".join(programs)
     if shutil.which("go") is None:
-        text = f"{program} is built by Go, which is not on the PATH: install Go 1.21 or later"
+        text = f"{what}: built by Go, which is not on the PATH; install Go 1.21 or later"
         raise DevstackError(text)
-    place.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent) as folder:  # what is half built is not taken for the program
+    place.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place) as folder:  # what is half built is not taken for the program
         rest = Path(folder) / "rest"  # OpenTelemetry's builder leaves a folder where programs put what is temporary
         rest.mkdir()
-        environment = {**os.environ, "GOBIN": folder, "GOFLAGS": "-modcacherw", "TMPDIR": str(rest)}
-        command = ["go", *arguments(Path(folder))]
+        caches = {"GOMODCACHE": str(leftovers / "modules"), "GOCACHE": str(leftovers / "compiled")}
+        # Whoever names folders for Go's caches himself wants those to be used, and kept.
+        environment = {**caches, **os.environ, "GOBIN": folder, "GOFLAGS": "-modcacherw", "TMPDIR": str(rest)}
+        _run(["go", *arguments(Path(folder))], environment, what, progress)
+        for program in programs:
+            (Path(folder) / program).rename(place / program)
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], what: str, progress: Callable[[str], None]) -> None:
+    """Run Go, and tell now and then that it goes on: it says nothing itself."""
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as building:
         try:
-            subprocess.run(command, check=True, env=environment, timeout=_BUILD_SECONDS, capture_output=True, text=True)
-        except subprocess.TimeoutExpired as error:
-            raise DevstackError(f"{program} is not built after {_BUILD_SECONDS / 60:.0f} minutes") from error
-        except subprocess.CalledProcessError as error:
-            said = " ".join(str(error.stderr).split())[-300:]
-            raise DevstackError(f"Go cannot build {program}; is there a network? It said: {said}") from error
-        (Path(folder) / program).rename(place)
+            said = _said(building, what, progress)
+        except BaseException:  # also that of a teller who was told that the start is given up
+            building.kill()
+            raise
+    if building.returncode:
+        words = " ".join(said.split())[-300:]
+        raise DevstackError(f"Go cannot build {what}; is there a network? It said: {words}")
+
+
+def _said(building: subprocess.Popen[str], what: str, progress: Callable[[str], None]) -> str:
+    """Return what Go has said at its end."""
+    began = time.monotonic()
+    while True:
+        try:
+            return building.communicate(timeout=_TELL_SECONDS)[1]
+        except subprocess.TimeoutExpired:
+            seconds = time.monotonic() - began
+        if seconds > _BUILD_SECONDS:
+            raise DevstackError(f"{what}: not built after {_BUILD_SECONDS / 60:.0f} minutes")
+        progress(f"building for {seconds:.0f} s")

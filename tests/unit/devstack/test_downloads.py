@@ -1,8 +1,13 @@
 """What is downloaded is pinned: what it is, how large, and from which coordinate."""
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 
-from devstack.downloads import locked
+import pytest
+
+from devstack import downloads
+from devstack.downloads import Download, locked, zipkin_archive
 
 
 def test_every_download_is_pinned_by_checksum_size_and_version() -> None:
@@ -15,3 +20,21 @@ def test_every_download_is_pinned_by_checksum_size_and_version() -> None:
 def test_kafka_s_clients_are_of_kafka_s_own_version() -> None:
     versions = {d.coordinate.split(":")[2] for d in locked() if d.coordinate.startswith("org.apache.kafka:")}
     assert versions == {"4.4.0"}
+
+
+def test_the_end_of_a_download_is_told_and_nothing_where_there_was_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    archive, told = tmp_path / "zipkin.jar", list[str]()
+
+    def verified(_: Download, received: Callable[[int], None]) -> Path:
+        if not archive.exists():
+            archive.touch()
+            received(1)
+        return archive
+
+    monkeypatch.setattr(downloads, "_verified", verified)
+    for _ in range(2):
+        assert zipkin_archive(told.append) == archive
+    assert told == ["downloading, 0 of 86 MB", "downloaded, 86 MB"]
