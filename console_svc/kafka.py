@@ -2,6 +2,9 @@
 
 A look takes a thread and some requests, so all who look share one of the last seconds. The dead letters of a group are
 read again only where something was written to their topic.
+
+A look that failed is followed by one with a new client: the old one may have forgotten its brokers
+(`sagakit.kafka.lost_brokers`), or know more of their topics than a broker that was killed does.
 """
 
 import asyncio
@@ -19,7 +22,9 @@ from sagakit.dead_letters.box import DeadLetterBox
 from sagakit.dead_letters.letter import Letter, topic_of
 from sagakit.errors import SagakitError
 from sagakit.offsets.topic_lags import TopicLag, topic_lags
+from sagakit.runtime.logs import logger
 
+log = logger("console")
 _FRESH_SECONDS = 2.0
 _REQUEST_SECONDS = 4.0
 _PATIENCE_SECONDS = 0.6
@@ -63,6 +68,7 @@ class Kafka:
         self._replayer = {**self.client, **settings.replay_login()}
         self._registry = {**settings.registry_client(), "timeout": 5}
         self._admin: AdminClient | None = None
+        self._is_away = False
         self._view: KafkaView | None = None
         self._at = -_FRESH_SECONDS
         self._task: asyncio.Task[None] | None = None
@@ -115,10 +121,21 @@ class Kafka:
                 if one.topic.endswith(_SUFFIX)
             }
         except (KafkaException, SagakitError) as error:
+            self._admin = None
             text = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+            self._note(is_away=True, error=text)
             return KafkaView(trouble=f"Kafka cannot be reached at {self._address} ({text}). See whether it runs.")
+        self._note(is_away=False)
         self._ends = {one.topic: one.end for one in topics}
         return KafkaView(tuple(one for one in topics if not one.topic.endswith(_SUFFIX)), letters)
+
+    def _note(self, *, is_away: bool, **why: str) -> None:
+        """Log that Kafka went away or is back, once each."""
+        if is_away and not self._is_away:
+            log.warning("Kafka cannot be reached", address=self._address, **why)
+        elif self._is_away and not is_away:
+            log.info("Kafka is back", address=self._address)
+        self._is_away = is_away
 
     def _letters(self, topic: TopicLag, before: KafkaView) -> tuple[Letter, ...]:
         group = topic.topic.removesuffix(_SUFFIX)
