@@ -1,7 +1,7 @@
 """POST: something is done, and the browser goes on to a page that says what came of it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, quote
 
 from starlette.datastructures import QueryParams
@@ -87,7 +87,7 @@ def acted(console: Console, action: Action) -> Endpoint:
             return PlainTextResponse(_STALE, 403)
         parts = {name: str(value) for name, value in request.path_params.items()}
         visit = console.visit(request, visitor, cookie, (request.url.path, QueryParams(), parts))
-        return await _result(console, action, visit, form)
+        return await _result(console, action, replace(visit, acts=True), form)
 
     return act
 

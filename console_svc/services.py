@@ -12,6 +12,7 @@ from ordersaga_client import CHANNEL_OPTIONS, metadata_of
 
 from console_svc.failures import CALL_SECONDS, failure
 from console_svc.settings import ConsoleSettings
+from sagakit.trace_context import TRACEPARENT, new_trace
 
 if TYPE_CHECKING:  # these are types alone: the package has no such classes at run time
     from ordersaga.delivery.v1.delivery_pb2_grpc import DeliveryServiceAsyncStub
@@ -39,15 +40,22 @@ class Service(Generic[StubT]):
         self.name, self.address, self.stub, self._channel = name, address, stub, channel
 
     async def ask(
-        self, method: "grpc.aio.UnaryUnaryMultiCallable[RequestT, AnswerT]", request: RequestT, token: str
+        self,
+        method: "grpc.aio.UnaryUnaryMultiCallable[RequestT, AnswerT]",
+        request: RequestT,
+        token: str,
+        *,
+        acts: bool = False,
     ) -> AnswerT:
         """Return the answer to one call, made with ``token`` where that is not empty.
+
+        Unless a person ``acts`` by it, it asks not to be recorded: looking every second would bury the orders' traces.
 
         Raises:
             CallFailed: the service does not answer, or refuses.
         """
         try:
-            return await method(request, timeout=CALL_SECONDS, metadata=_metadata(token))
+            return await method(request, timeout=CALL_SECONDS, metadata=_metadata(token, acts=acts))
         except grpc.aio.AioRpcError as error:
             raise failure(error, self.name, self.address) from error
 
@@ -101,5 +109,6 @@ class Services:
             await channel.close()
 
 
-def _metadata(token: str) -> tuple[tuple[str, str], ...]:
-    return metadata_of(token) if token else ()
+def _metadata(token: str, *, acts: bool) -> tuple[tuple[str, str], ...]:
+    trace = () if acts else ((TRACEPARENT, new_trace().traceparent),)
+    return (*(metadata_of(token) if token else ()), *trace)

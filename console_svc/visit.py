@@ -37,6 +37,8 @@ class Visit:
     csrf: str
     """What this browser's forms must carry."""
     zone: tzinfo
+    acts: bool = False
+    """Whether something is done, and not only looked at."""
 
     async def ask(
         self,
@@ -49,7 +51,7 @@ class Visit:
         Raises:
             CallFailed: it does not answer, or refuses.
         """
-        return await service.ask(method, request, self.visitor.token)
+        return await service.ask(method, request, self.visitor.token, acts=self.acts)
 
     @property
     def services(self) -> Services:

@@ -59,9 +59,9 @@ async def browser(asked: Console) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 def _answering(answers: Mapping[str, Answer], otherwise: Any) -> Any:
-    async def ask(method: Any, request: object, token: str) -> object:
+    async def ask(method: Any, request: object, token: str, *, acts: bool = False) -> object:
         answer = answers.get(method._method.decode().rpartition("/")[2])  # noqa: SLF001 - it has no public name
-        return await otherwise(method, request, token) if answer is None else answer(request)
+        return await otherwise(method, request, token, acts=acts) if answer is None else answer(request)
 
     return ask
 
