@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 from ordersaga.orchestrator.v1 import steps_pb2
 from ordersaga.order.v1 import order_pb2
@@ -16,6 +17,11 @@ _HISTORY = 100
 _LONGEST_REASON = 500
 _ENDED_SECONDS = 5.0
 ENDED = {pb.SAGA_STATUS_COMPLETED, pb.SAGA_STATUS_COMPENSATED}
+_ENDS = {
+    pb.SAGA_STATUS_COMPLETED: (pb.SAGA_EVENT_TYPE_STEP_DONE,),
+    pb.SAGA_STATUS_COMPENSATED: (pb.SAGA_EVENT_TYPE_STEP_UNDONE, pb.SAGA_EVENT_TYPE_STEP_REFUSED),
+}
+"""The events with which a saga ends so; none of them follows its end."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class StepState:
 
 async def load(visit: Visit) -> Mapping[str, object]:
     """Read one saga, a page of its history, and its order."""
-    order_id = visit.order_id
+    order_id, is_newest = visit.order_id, not visit.text("before")
     answer, order, declaration = await asyncio.gather(
         _saga(visit, order_id), attempt(_order(visit, order_id)), _declaration(visit)
     )
@@ -40,12 +46,13 @@ async def load(visit: Visit) -> Mapping[str, object]:
         "saga": answer.saga,
         "history": list(answer.history),
         "older": answer.next_history_page_token,
-        "is_newest": not visit.text("before"),
+        "is_newest": is_newest,
         "order": None if isinstance(order, CallFailed) else order,
         "order_trouble": order.sentence if isinstance(order, CallFailed) else "",
         "declared": declaration is not None,
         "steps": steps(answer.saga, list(answer.history), declaration) if declaration else [],
         "ended": answer.saga.status in ENDED,
+        "end": end_of(answer.saga, list(answer.history)) if is_newest else None,
         "every": _ENDED_SECONDS if answer.saga.status in ENDED else PAGE.every,
     }
 
@@ -85,6 +92,15 @@ def steps(
             state = "undoing" if saga.status == pb.SAGA_STATUS_COMPENSATING else "waiting"
         found.append(StepState(step.name, state, step.pivot, event))
     return found
+
+
+def end_of(saga: pb.Saga, history: list[pb.SagaEvent]) -> Timestamp | None:
+    """Return when a saga ended, by its newest events; None where it has not, or it is not among these.
+
+    The last change may be a later one: somebody had the final command sent again, or asked for a cancel too late.
+    """
+    ends = _ENDS.get(saga.status, ())
+    return next((event.create_time for event in reversed(history) if event.type in ends), None)
 
 
 async def retry(visit: Visit, form: Form) -> Done:

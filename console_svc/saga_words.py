@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from ordersaga.orchestrator.v1 import orchestrator_pb2 as pb
 
 from console_svc.pulse import ServiceState
-from console_svc.words import listed, plural, span, time_of
+from console_svc.words import between, listed, plural, span, time_of
 
 _ENDED = {pb.SAGA_STATUS_COMPLETED, pb.SAGA_STATUS_COMPENSATED}
 
@@ -22,19 +23,20 @@ def tone(saga: pb.Saga) -> str:
     return "undo" if saga.status in {pb.SAGA_STATUS_COMPENSATED, pb.SAGA_STATUS_COMPENSATING} else "busy"
 
 
-def sentence(saga: pb.Saga) -> str:
-    """Say what the saga does, or what became of it."""
+def sentence(saga: pb.Saga, end: Timestamp | None = None) -> str:
+    """Say what the saga does, or what became of it; and how long it took, where its ``end`` is known."""
+    took = f"; it took {between(saga.create_time, end)}" if end else ""
     if saga.status == pb.SAGA_STATUS_COMPLETED:
-        return f"All steps are done; it took {_took(saga)}."
+        return f"All steps are done{took}."
     if saga.status == pb.SAGA_STATUS_COMPENSATED:
-        return f"Everything is undone{_because(saga)}; it took {_took(saga)}."
+        return f"Everything is undone{_because(saga)}{took}."
     if not saga.pending or not saga.pending[0].command:
         return "The running version of the orchestrator can make nothing of this saga; the last error says why."
     one = saga.pending[0]
     waits = span(max(0.0, (datetime.now(UTC) - time_of(one.waiting_since)).total_seconds()))
     does = "undoing" if saga.status == pb.SAGA_STATUS_COMPENSATING else "doing"
-    asked = f", asked {plural(one.attempt, 'time')}" if one.attempt > 1 else ""
-    return f"Waits {waits} for the answer to {one.command}, {does} {one.step}{asked}{_because(saga)}."
+    asked = f"; asked {plural(one.attempt, 'time')} so far" if one.attempt > 1 else ""
+    return f"Waits {waits} for the answer to {one.command}, {does} {one.step}{_because(saga)}{asked}."
 
 
 def what_next(saga: pb.Saga, absent: Sequence[ServiceState]) -> str:
@@ -60,10 +62,6 @@ def _of_one_that_waits(saga: pb.Saga) -> str:
     if saga.pending[0].attempt > 1:
         return "It asks again by itself at its deadline. If the service is down, start it; nothing is lost meanwhile."
     return "Nothing to do: this is how it should be. It asks again by itself should no answer come."
-
-
-def _took(saga: pb.Saga) -> str:
-    return span(max(0.0, (time_of(saga.update_time) - time_of(saga.create_time)).total_seconds()))
 
 
 def _because(saga: pb.Saga) -> str:
