@@ -1,8 +1,9 @@
 """The console as an ASGI application: its pages, its actions, its stream, and the door before them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import grpc
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -27,6 +28,7 @@ from console_svc import (
 )
 from console_svc.acting import acted
 from console_svc.console import Console
+from console_svc.failures import CallFailed
 from console_svc.forgery import Forgery
 from console_svc.guard import Guard
 from console_svc.hub import Hubs
@@ -49,7 +51,13 @@ async def _nothing(_: Visit) -> dict[str, object]:
     return {}
 
 
+async def _nowhere(_: Visit) -> dict[str, object]:
+    raise CallFailed("No page is at this address.", grpc.StatusCode.NOT_FOUND, "")
+
+
 FAILED = Page("", "Not shown", "failed.html", _nothing)
+NOWHERE = Page("", "Not found", "failed.html", _nowhere)
+_SCRIPTS_AND_STYLES = "/static/"
 
 
 def console_of(settings: ConsoleSettings) -> Console:
@@ -93,8 +101,21 @@ def application(console: Console) -> ASGIApp:
         await console.sources.close()
 
     routes = [*(route for route, _ in pages), *others]
-    inside = Starlette(routes=routes, lifespan=life, max_body_size=LARGEST_BODY)
+    inside = Starlette(
+        routes=routes, lifespan=life, max_body_size=LARGEST_BODY, exception_handlers={404: _lost(console)}
+    )
     return Guard(inside, console.settings.allowed_hosts)
+
+
+def _lost(console: Console) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return what answers whoever asks for what is not there: a page that leads on, where a person may have asked."""
+    show = shown(console, NOWHERE, FAILED)
+
+    async def answer(request: Request, _: Exception) -> Response:
+        is_page = request.method in {"GET", "HEAD"} and not request.url.path.startswith(_SCRIPTS_AND_STYLES)
+        return await show(request) if is_page else PlainTextResponse("Not Found", 404)
+
+    return answer
 
 
 class _Kept(StaticFiles):

@@ -47,22 +47,29 @@ class PaceNow:
     """How long 95 of 100 took at most, likewise."""
     times: Sequence[int]
     """The beginnings of the course's slots, in Unix time."""
-    done: Sequence[float]
-    """Sagas completed a second in each slot."""
-    undone: Sequence[float]
-    """Sagas undone a second in each slot."""
+    done: Sequence[float | None]
+    """Sagas completed a second in each slot; None where nobody looked."""
+    undone: Sequence[float | None]
+    """Sagas undone a second in each slot, likewise."""
     known: bool
     """Whether the orchestrator has said of late what it has counted."""
 
 
 @dataclass(frozen=True)
 class _Look:
+    since: float
     at: float
     ended: Mapping[str, Buckets]
     """What ended between this look and the one before."""
 
     def count(self, status: str) -> float:
         return self.ended.get(status, {}).get(inf, 0)
+
+    @property
+    def slots(self) -> range:
+        """The slots of which it tells: that of its own time, and those since the look before."""
+        last = _slot(self.at)
+        return range(min(_slot(self.since) + SLOT_SECONDS, last), last + SLOT_SECONDS, SLOT_SECONDS)
 
 
 class Pace:
@@ -82,19 +89,19 @@ class Pace:
         if now - self._last > _GAP_SECONDS:
             self._before.clear()
             self._began = now
-        before, self._last = self._before.pop(ended.process, None), now
+        before, since, self._last = self._before.pop(ended.process, None), self._last, now
         self._before[ended.process] = ended
         if len(self._before) > _MOST_PROCESSES:
             del self._before[next(iter(self._before))]
         if before:
-            self._looks.append(_Look(now, _since(before.by_status, ended.by_status)))
+            self._looks.append(_Look(since, now, _since(before.by_status, ended.by_status)))
 
     def now(self) -> PaceNow:
         """Return the pace of now."""
         now = self._now()
         window = min(_RECENT_SECONDS, max(float(SLOT_SECONDS), now - (self._began or now)))
         recent = [look for look in self._looks if look.at > now - window]
-        last = int(now) // SLOT_SECONDS * SLOT_SECONDS
+        last = _slot(now)
         times = range(last - SLOTS * SLOT_SECONDS, last, SLOT_SECONDS)  # the slot under way is not whole yet
         took = _sum([buckets for look in recent for buckets in look.ended.values()])
         return PaceNow(
@@ -108,13 +115,18 @@ class Pace:
             known=now - self._last <= _GAP_SECONDS,
         )
 
-    def _course(self, times: Sequence[int], status: str) -> tuple[float, ...]:
-        counted = dict.fromkeys(times, 0.0)
+    def _course(self, times: Sequence[int], status: str) -> tuple[float | None, ...]:
+        counted: dict[int, float] = {}
         for look in self._looks:
-            slot = int(look.at) // SLOT_SECONDS * SLOT_SECONDS
-            if slot in counted:
-                counted[slot] += look.count(status)
-        return tuple(count / SLOT_SECONDS for count in counted.values())
+            for slot in look.slots:
+                counted.setdefault(slot, 0.0)
+            counted[_slot(look.at)] += look.count(status)
+        return tuple(counted[slot] / SLOT_SECONDS if slot in counted else None for slot in times)
+
+
+def _slot(moment: float) -> int:
+    """Return when the slot of a moment begins."""
+    return int(moment) // SLOT_SECONDS * SLOT_SECONDS
 
 
 def _since(before: Mapping[str, Buckets], after: Mapping[str, Buckets]) -> dict[str, dict[float, float]]:

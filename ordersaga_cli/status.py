@@ -121,8 +121,9 @@ def _words(kafka: _Kafka | None) -> str:
     return f"Kafka does not answer at {kafka.address} ({kafka.reason}): until it does, orders stay PENDING."
 
 
-def _row(one: Report) -> tuple[str, str, str, str, int]:
+def _row(one: Report) -> tuple[str, str, str, str, int | str]:
     consuming = f"halted since {one.since}" if one.halted else "yes" if one.ready else "no"
     if one.held_back:
         consuming += f", {one.held_back} held back"
-    return one.service, one.metrics, "yes" if one.ready else "no", consuming, one.dead_letters
+    parked = "" if one.dead_letters is None else one.dead_letters
+    return one.service, one.metrics, "yes" if one.ready else "no", consuming, parked

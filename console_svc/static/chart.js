@@ -8,7 +8,7 @@
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const zone = document.getElementById("zone")?.dataset.zone;
   const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: zone });
-  const numbers = (text) => text.split(",").map(Number);
+  const numbers = (text) => text.split(",").map((one) => (one ? Number(one) : null)); // null is a gap
 
   function read() {
     const { times, done, undone } = document.getElementById("pace-data").dataset;

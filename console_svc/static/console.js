@@ -60,7 +60,8 @@
     return selection && !selection.isCollapsed && selection.containsNode(element, true);
   }
 
-  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  // By the zone in which the server writes times.
+  const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "long", timeZone: byId("zone")?.dataset.zone });
 
   function connected(lostSince) {
     const sign = byId("connection");
@@ -136,10 +137,24 @@
       else location.assign(row.dataset.href);
     }
   });
+  // What one button of a form needs is required where that is pressed, before anything is asked.
+  document.addEventListener("click", ({ target }) => {
+    const button = target.closest("button");
+    for (const field of button?.form?.querySelectorAll("[data-needed]") ?? []) field.required = "needs" in button.dataset;
+  });
   document.addEventListener("submit", (event) => {
     const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
-    if (question && !confirm(question)) event.preventDefault();
+    if (question && !confirm(question.replace("{picked}", () => picked(event.target)))) event.preventDefault();
   });
+
+  // How many rows are selected, and how many of each kind: "3 letters (2 order_svc BAD_KEY, 1 product_svc NO_KEY)".
+  function picked(form) {
+    const kinds = new Map();
+    const boxes = [...form.querySelectorAll("td.pick input:checked")];
+    for (const { dataset } of boxes) kinds.set(dataset.kind, (kinds.get(dataset.kind) ?? 0) + 1);
+    const of = [...kinds].map(([kind, number]) => `${number} ${kind}`).join(", ");
+    return `${boxes.length} letter${boxes.length === 1 ? "" : "s"} (${of})`;
+  }
 
   // Selected rows: all of them at once, and how many they are.
   function countPicked() {

@@ -26,12 +26,13 @@ class Report:
     """Since when it is halted, in UTC."""
     reason: str | None = None
     """Why it is halted, or does not answer, or where to look why it is not ready."""
-    held_back: int = 0
-    """Messages that fail for no known reason, and wait until another of their kind is handled."""
-    dead_letters: int = 0
-    """Messages parked since it was started."""
+    held_back: int | None = None
+    """Messages that fail for no known reason, and wait until another of their kind is handled; None where it does not
+    answer."""
+    dead_letters: int | None = None
+    """Messages parked since it was started; None where it does not answer."""
     outbox: int | None = None
-    """Rows in its outbox at the last count; None where it has none."""
+    """Rows in its outbox at the last count; None where it has none, or does not answer."""
     version: str = ""
     """What it was built from; empty where it does not say."""
     revision: str = ""

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 from ordersaga.messages import CreateDeliveryCommand
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Dialog, Locator, Page, expect
 
 from devstack.stack import Stack
 from tests.support.kafka import send
@@ -65,6 +65,28 @@ def test_a_letter_is_dropped_once_that_was_confirmed(page: Page, letter: str) ->
     expect(page.locator("#live_items")).to_contain_text("dropped")
     page.goto("/dead-letters")
     expect(page.locator("#live_letters")).not_to_contain_text(letter)
+
+
+def test_who_drops_a_selection_is_told_how_many_of_what_before(page: Page, letter: str, stack: Stack) -> None:
+    other = park(stack)
+    list_with(page, other)
+    asked: list[str] = []
+
+    def dismiss(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
+    for order_id in (letter, other):
+        list_with(page, order_id).locator("td.pick input").check()
+        page.get_by_role("button", name="Drop selected").click()
+    page.locator("#pick-all").check()
+    page.get_by_role("button", name="Drop selected").click()
+    every = page.locator("#live_letters tbody tr").count()
+    assert asked[:2] == ["Drop 1 letter (1 delivery_svc BAD_KEY)? What is dropped is gone."] * 2
+    assert asked[2].startswith(f"Drop {every} letters (")
+    page.reload()
+    expect(page.locator("#live_letters")).to_contain_text(letter)  # nothing was dropped
 
 
 def test_rows_stay_and_what_is_picked_stays_picked_while_others_are_parked(

@@ -92,6 +92,30 @@ def page(browser: Browser, console: Console, width: int, scheme: Literal["light"
     context.close()
 
 
+MARK = """svg => {
+  svg.insertAdjacentHTML("beforeend", '<g class="box undo is-stuck"><a><rect/></a><a class="mark bad"><rect/></a></g>');
+  return [...svg.lastElementChild.querySelectorAll("rect")].map((one) => getComputedStyle(one).strokeDasharray);
+}"""
+
+
+def test_a_mark_on_the_dashed_box_of_an_undo_is_not_dashed(page: Page) -> None:
+    page.goto("/")
+    box, mark = page.locator(".saga-drawing").first.evaluate(MARK)
+    assert (box != "none", mark) == (True, "none")
+
+
+def test_the_last_of_the_pages_names_can_be_read_and_fades_where_more_follow(page: Page, width: int) -> None:
+    page.goto("/")
+    names = page.locator(".bar nav")
+    fades = names.evaluate("one => getComputedStyle(one).maskImage !== 'none'")
+    assert fades == (width < 760)
+    names.evaluate("one => one.scrollTo(one.scrollWidth, 0)")
+    room = names.evaluate(
+        "one => one.getBoundingClientRect().right - one.lastElementChild.getBoundingClientRect().right"
+    )
+    assert room >= (20 if fades else 0)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_and_everything_in_it_has_a_name(
     page: Page, paths: dict[str, str], name: str, width: int, scheme: str

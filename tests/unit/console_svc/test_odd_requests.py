@@ -27,6 +27,17 @@ async def test_an_id_that_nothing_can_have_is_not_found(path: str) -> None:
         assert "whole number above zero" in answer.text
 
 
+async def test_who_asks_for_a_page_that_does_not_exist_gets_one_that_leads_on() -> None:
+    async with asking() as alone:
+        answer = await alone.get("/nope")
+        assert answer.status_code == 404
+        assert "No page is at this address." in answer.text
+        assert 'href="/dead-letters"' in answer.text
+        assert (await alone.get("/sagas/", follow_redirects=False)).headers["location"].endswith("/sagas")
+        assert (await alone.get("/static/nope.js")).text == "Not Found"
+        assert (await alone.post("/nope", headers=OWN)).text == "Not Found"
+
+
 async def test_where_nothing_is_known_no_number_is_told() -> None:
     async with asking() as alone:
         overview = (await alone.get("/")).text

@@ -56,7 +56,7 @@ def test_where_nothing_ended_there_is_nothing_to_tell() -> None:
     seen = Pace(lambda: NOW).now()
     assert seen.median is None
     assert len(seen.times) == len(seen.done) == len(seen.undone)
-    assert set(seen.done) == {0.0}
+    assert set(seen.done) == {None}
 
 
 def test_replicas_behind_one_address_are_counted_each_by_itself() -> None:
@@ -76,6 +76,22 @@ def test_what_ended_while_nobody_looked_is_not_told_as_the_pace_of_now() -> None
     clock.time += 3_600
     pace.note(counted(1_000_000))
     assert pace.now().completed == 0.0
+
+
+def test_the_course_has_gaps_where_nobody_looked_and_zeros_where_nothing_ended() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    for ended in (0, 8, 8, 8):
+        pace.note(counted(ended))
+        clock.time += 3  # a slot between two looks is none that nobody looked at
+    clock.time += 48
+    for ended in (100, 104):
+        pace.note(counted(ended, process=2.0))
+        clock.time += 2
+    seen = pace.now()
+    known = {int(at - NOW): done for at, done in zip(seen.times, seen.done, strict=True) if done is not None}
+    assert known == {2: 4.0, 4: 0.0, 6: 0.0, 8: 0.0, 62: 2.0}
+    assert [done is None for done in seen.done] == [undone is None for undone in seen.undone]
 
 
 def test_the_counts_are_read_from_the_orchestrator_s_metrics() -> None:

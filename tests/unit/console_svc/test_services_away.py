@@ -23,6 +23,20 @@ SAGAS: dict[str, Answer] = {
 DECLARED: dict[str, Answer] = {"GetSagaDeclaration": lambda _: steps_pb2.GetSagaDeclarationResponse(name="order")}
 
 
+async def test_of_a_service_that_does_not_answer_no_number_is_told() -> None:
+    async with asking(SAGAS) as visitor:
+        page = (await visitor.get("/system")).text
+        for label in ("held back", "parked", "outbox"):
+            assert page.count(f'data-label="{label}"><span class="quiet">\N{EN DASH}</span>') == 4, label
+
+
+@pytest.mark.parametrize(("number", "said"), [(1, "1 passes the filter"), (2, "2 pass the filter")])
+async def test_one_saga_passes_and_two_pass(number: int, said: str) -> None:
+    counts = pb.CountSagasResponse(counts=[pb.SagaCount(count=number)])
+    async with asking({**SAGAS, **DECLARED, "CountSagas": lambda _: counts}) as visitor:
+        assert said in (await visitor.get("/sagas?retrying=yes")).text
+
+
 async def test_products_that_cannot_be_asked_for_are_not_said_to_be_none() -> None:
     async with asking(SAGAS) as visitor:
         page = (await visitor.get("/orders")).text
