@@ -9,7 +9,9 @@ from playwright.sync_api import Page, expect
 
 from devstack.console import Console
 from devstack.stack import Stack
+from tests.support.collector import Collector, collecting
 from tests.support.shop import PRICE, Shop
+from tests.support.wait import eventually
 
 
 @pytest.fixture
@@ -21,6 +23,19 @@ def linking(stack: Stack, console: Console) -> Iterator[str]:
     yield viewer
     console.launch(stack.console_asks)
     console.wait_ready()
+
+
+@pytest.fixture
+def collector(breakable: Stack) -> Iterator[Collector]:
+    """A collector that gets every trace which the orchestrator may record."""
+    service = breakable.service("orchestrator_svc")
+    with collecting() as running:
+        service.stop()
+        exporter = {"OTEL_EXPORTER_OTLP_ENDPOINT": running.address, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+        service.start(extra_env={**exporter, "OTEL_TRACES_SAMPLER": "parentbased_always_on"})
+        yield running
+        service.stop()
+        service.start()
 
 
 def traced(shop: Shop, *, recorded: bool = True) -> tuple[order_pb2.Order, str]:
@@ -58,3 +73,21 @@ def test_where_no_viewer_is_known_no_trace_is_linked_but_its_id_can_be_copied(pa
     page.goto(f"/sagas/{order.order_id}/messages")
     expect(page.locator("#traces")).to_have_count(0)
     expect(page.locator(".tape")).to_contain_text(trace)
+
+
+def test_looking_is_not_recorded_and_what_a_person_does_is(page: Page, shop: Shop, collector: Collector) -> None:
+    service = "ordersaga.orchestrator.v1.OrchestratorService"
+    order = shop.final(shop.place(shop.product()))
+    for path in ("/", "/sagas", f"/sagas/{order.order_id}"):
+        page.goto(path)
+        expect(page.locator("#connection")).to_have_text("live")
+    page.get_by_label("Your name").fill("ann")
+    page.get_by_role("button", name="Send the command again").click()
+    expect(page.locator(".notice")).to_contain_text("is sent again")
+
+    def the_retry_is_recorded() -> None:
+        assert collector.count(f"{service}/RetrySaga") == 1
+
+    eventually(the_retry_is_recorded)
+    looks = ("CountSagas", "GetSagaDeclaration", "ListSagas", "GetSaga")
+    assert {name: collector.count(f"{service}/{name}") for name in looks} == dict.fromkeys(looks, 0)

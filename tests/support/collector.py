@@ -38,6 +38,11 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
         with self._lock:
             return [(service, span) for service, span in self._spans if span.trace_id.hex() == trace_id]
 
+    def count(self, name: str) -> int:
+        """Return how many spans are called ``name``."""
+        with self._lock:
+            return sum(span.name == name for _, span in self._spans)
+
     def linked_to(self, trace_id: str) -> list[Span]:
         """Return the spans of other traces that link this one."""
         with self._lock:
