@@ -99,7 +99,8 @@ def _build(
 ) -> None:
     what = " and ".join(programs)
     if shutil.which("go") is None:
-        text = f"{what}: built by Go, which is not on the PATH; install Go 1.21 or later"
+        verb = "is" if len(programs) == 1 else "are"
+        text = f"{what} {verb} built by Go, which is not on the PATH; install Go 1.21 or later"
         raise DevstackError(text)
     place.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place) as folder:  # what is half built is not taken for the program

@@ -10,6 +10,7 @@ from devstack.stack import Stack
 from order_svc.api import OrderService
 from sagakit.errors import NotFound, Unavailable
 from sagakit.postgres.database import Database
+from sagakit.rpc.callers import ANYONE, make_current
 from tests.support.going_back import replace_tables
 from tests.support.scratch import database_of, migrated_database
 
@@ -27,6 +28,7 @@ def database(stack: Stack) -> Iterator[Database]:
 
 async def get(database: Database, order_id: int) -> pb.GetOrderResponse:
     unused: Any = None
+    make_current(ANYONE)
     service = OrderService(database, intake=unused, cancelling=unused, listener=unused)
     return await service.GetOrder(pb.GetOrderRequest(order_id=order_id), unused)
 

@@ -56,4 +56,4 @@ def test_without_go_it_fails_with_a_sentence(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     assert rules.main() == 1
-    assert "rules: promtool is built by Go, which is not on the PATH" in capsys.readouterr().err
+    assert "rules: prometheus and promtool are built by Go, which is not on the PATH" in capsys.readouterr().err

@@ -92,7 +92,7 @@ def test_a_build_ends_where_the_start_was_given_up(tools: Path, monkeypatch: pyt
 
 def test_without_go_it_is_said_what_is_missing(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tools))
-    with pytest.raises(DevstackError, match="prometheus and promtool: built by Go, which is not on the PATH"):
+    with pytest.raises(DevstackError, match="prometheus and promtool are built by Go, which is not on the PATH"):
         built("promtool", quiet)
 
 
