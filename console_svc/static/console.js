@@ -9,7 +9,7 @@
   // The stream.
   const stream = openStream((message) => {
     if (message.signedOut) location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search));
-    else if (message.parts) patch(message.parts);
+    else if (message.parts) take(message);
     else if (message.paused) paused();
     else if ("lostSince" in message) connected(message.lostSince);
   });
@@ -22,6 +22,12 @@
     const seen = document.querySelector("[data-seen]")?.dataset.seen;
     const shown = rows.length ? "rows=" + rows.join(",") : seen ? "seen=" + seen : "";
     return shown ? address + (location.search ? "&" : "?") + shown : address;
+  }
+
+  // What was sent for the page as it was, under another filter or with other rows, is not shown in the page as it is.
+  function take({ topic: of, parts }) {
+    if (topic() !== said) say();
+    else if (of === said) patch(parts);
   }
 
   let said = "";

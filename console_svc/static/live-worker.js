@@ -56,7 +56,7 @@ function connect(anew) {
   source.addEventListener("parts", ({ data }) => {
     hear();
     const { topic, parts } = JSON.parse(data);
-    for (const [port, tab] of tabs) if (tab.topic === topic) port.postMessage({ parts });
+    for (const [port, tab] of tabs) if (tab.topic === topic) port.postMessage({ topic, parts });
   });
   source.addEventListener("beat", hear);
   source.addEventListener("signed-out", () => send(tabs.keys(), { signedOut: true }));

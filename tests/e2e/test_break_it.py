@@ -151,7 +151,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     ports = {f"{name.upper()}_{kind}_PORT": "0" for name in NAMES for kind in ("GRPC", "METRICS")} | {
         "CONSOLE_PORT": "0"
     }
-    clean = {name: value for name, value in os.environ.items() if name not in {*NOWHERE, "SECURE", "MAKEFLAGS"}}
+    clean = {name: value for name, value in os.environ.items() if name not in {*NOWHERE, "SECURE", "MAKEFLAGS", "ARGS"}}
     own = {"CONSOLE_PORT": "0", "DEVSTACK_DATA": str(tmp_path / "data"), "XDG_STATE_HOME": str(tmp_path / "state")}
     path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
     try:

@@ -14,7 +14,9 @@ from tools.paths import ROOT
 
 def made(folder: Path, *words: str) -> list[str]:
     """Return the lines of ``make`` in ``folder``, which finds the programs that run this test."""
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    # What the `make` around a run of the tests was given is not for this one.
+    own = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "ARGS", "SERVICE"}}
+    environment = {**own, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     command = ["make", "--no-print-directory", "--old-file=venv-dev", *words]
     done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True, timeout=110)
     assert done.stderr == ""
