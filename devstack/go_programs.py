@@ -82,9 +82,8 @@ def _kept(
     with alone(subject, progress):
         if not all((place / program).is_file() for program in programs):
             progress("building, which takes minutes and is done once")
-            leftovers = (
-                cache() / f"go-{subject}"
-            )  # also of a build that failed or was ended: the next goes on from there
+            # A build that failed or was ended leaves this folder, and the next build goes on from there.
+            leftovers = cache() / f"go-{subject}"
             _build(place, programs, arguments, leftovers, progress)
             shutil.rmtree(leftovers, ignore_errors=True)
     return place

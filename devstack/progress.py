@@ -33,9 +33,8 @@ class Board:
     def tell(self, part: str, doing: str) -> None:
         """Show that ``part`` is ``doing`` something; ``ready`` is the end."""
         with self._lock:
-            news = (
-                self._doing.get(part) != doing
-            )  # a command that was waited for may have started parts that are new here
+            # Another command, for which this one has waited, may have started parts that are new here.
+            news = self._doing.get(part) != doing
             self._doing[part] = doing
             seconds = time.monotonic() - self._began
             if doing == READY:

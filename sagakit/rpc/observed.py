@@ -67,7 +67,7 @@ class Call:
         return self
 
     def let_in(self) -> None:
-        """Trace it, if its trace is recorded: its caller may make it, and has not used up what he may."""
+        """Trace the call, if its trace is recorded: its caller is allowed to make it, and is within all limits."""
         if self._of.traced:
             self._span, self._trace = calls.begin(self._of.name, self._trace, self._began_at)
             self._recorded = recorded(self._trace)

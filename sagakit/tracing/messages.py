@@ -37,7 +37,7 @@ class Sent(Protocol):
 
 
 def created(topic: str, parent: TraceContext | None) -> tuple[TraceContext | None, Callable[[], None] | None]:
-    """Note that a message for ``topic`` is made beneath ``parent``, perhaps in a transaction that is rolled back yet.
+    """Note that a message for ``topic`` is made beneath ``parent``, in a transaction that may still be rolled back.
 
     Returns the place beneath the message, and what exports the span of its making; see `made`.
     """
@@ -49,7 +49,7 @@ def created(topic: str, parent: TraceContext | None) -> tuple[TraceContext | Non
 
 
 def made(messages: Iterable[Sent]) -> None:
-    """Export that ``messages`` were made: what made them is committed, or they are sent whether it will be or not."""
+    """Export that ``messages`` were made. Call it once their transaction is committed, or before they are sent."""
     for message in messages:
         if message.export:
             message.export()

@@ -85,7 +85,7 @@ def _above_zero(name: str, given: str, kind: type[int] | type[float]) -> float:
 
 
 def _number(given: str, kind: type[int] | type[float]) -> float:
-    """Return the number ``given``; what is none compares with no other."""
+    """Return the number ``given``; if it is not a number, NaN, which is outside of every bound."""
     try:
         return kind(given)
     except ValueError:
