@@ -6,7 +6,8 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
-from devstack.layout import Layout, choose_port
+from devstack.layout import Layout
+from devstack.ports import choose_port
 from devstack.processes import ManagedProcess
 from devstack.server import Progress, Server, quiet
 from devstack.state import State

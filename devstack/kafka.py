@@ -15,7 +15,8 @@ from devstack.downloads import kafka_classpath
 from devstack.errors import DevstackError
 from devstack.java import environment, java
 from devstack.kafka_security import CLOSED, OPEN, as_broker, make_logins, put_files
-from devstack.layout import Layout, choose_port
+from devstack.layout import Layout
+from devstack.ports import choose_port
 from devstack.processes import ManagedProcess
 from devstack.secrets import make_private
 from devstack.security import Security

@@ -3,15 +3,10 @@
 import hashlib
 import os
 import pwd
-import random
-import socket
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from devstack.errors import DevstackError
-from devstack.port_holders import holder_of
 from sagakit.service.manifest import found
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,15 +17,10 @@ NOBODY = 65534
 """PostgreSQL refuses to run as root; where root starts it, it runs as this user, which every system has."""
 _OUTSIDE = Path("/var/lib/order-saga")
 _HIGHEST_PORT = 65535
-# Below the range from which Linux takes ports for outgoing connections: a client that tries again and again to reach a
-# server that is down would otherwise get that very port one day, and connect to itself.
-_FREE_PORTS = range(20_000, 32_768)
 _CONSOLE_PORT = 8088
 _SERVERS = {"kafka": 0, "registry": 0, "postgres": 0, "prometheus": 0, "collector": 0, "zipkin": 9411}
 """The ports of servers; any one that is free, where people do not type it."""
 _PASSABLE = 0o755
-_LOOK_SECONDS = 0.5
-"""How often to look whether a port has become free."""
 
 
 @dataclass(frozen=True)
@@ -169,53 +159,6 @@ def keep_loopback_off_proxies() -> None:
         exempt = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
         hosts = dict.fromkeys([*filter(None, exempt.split(",")), "127.0.0.1", "localhost"])
         os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(hosts)
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nothing listens on."""
-    return next(port for port in iter(lambda: random.choice(_FREE_PORTS), None) if is_free(port))  # noqa: S311 - no secret
-
-
-def choose_port(
-    wanted: int, remembered: int, what: str, variable: str, progress: Callable[[str], None] = lambda _: None
-) -> int:
-    """Return the port ``wanted``; or, where any will do, the one of the last time, as long as it is free.
-
-    Raises:
-        DevstackError: the port wanted is in use, and stays so (`must_be_free`).
-    """
-    if wanted:
-        must_be_free(wanted, what, variable, progress)
-        return wanted
-    return remembered if remembered and is_free(remembered) else free_port()
-
-
-def is_free(port: int) -> bool:
-    """Say whether ``port`` of 127.0.0.1 can be listened on."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def must_be_free(port: int, what: str, variable: str, progress: Callable[[str], None] = lambda _: None) -> None:
-    """Check that ``port`` of 127.0.0.1 can be listened on; where only a connection has it, wait for that to end.
-
-    Raises:
-        DevstackError: it is in use; the text names who holds it, where that is known, and the ``variable`` to change.
-    """
-    holder, since = holder_of(port), time.monotonic()
-    while not is_free(port):
-        if (present := holder_of(port)) != holder:  # a connection that ends is another holder: a closed connection
-            holder, since = present, time.monotonic()
-        if time.monotonic() - since >= holder.seconds:
-            text = f"port {port} for {what} is in use{holder.words}; stop that, or choose another port: {variable}=…"
-            raise DevstackError(text)
-        progress(f"waiting for port {port}, in use{holder.words}")
-        time.sleep(_LOOK_SECONDS)
 
 
 def _port(variable: str, default: int) -> int:

@@ -17,7 +17,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from devstack.errors import DevstackError
 from devstack.java import environment
-from devstack.layout import NOBODY, Layout, choose_port, make_passable
+from devstack.layout import NOBODY, Layout, make_passable
+from devstack.ports import choose_port
 from devstack.postgres_tls import programs_with_tls, settings_with_tls
 from devstack.processes import ManagedProcess, run_as
 from devstack.programs import programs

@@ -8,7 +8,8 @@ import urllib.request
 from devstack.downloads import registry_folder
 from devstack.errors import DevstackError
 from devstack.java import environment, java
-from devstack.layout import Layout, choose_port, free_port
+from devstack.layout import Layout
+from devstack.ports import choose_port, free_port
 from devstack.processes import ManagedProcess
 from devstack.registry_security import write_properties
 from devstack.security import Security

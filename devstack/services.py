@@ -13,7 +13,8 @@ from ordersaga_client import token_in_file, with_token
 
 from devstack.collector import Collector
 from devstack.errors import each
-from devstack.layout import MANIFESTS, ROOT, Layout, choose_port, grpc_variable, metrics_variable
+from devstack.layout import MANIFESTS, ROOT, Layout, grpc_variable, metrics_variable
+from devstack.ports import choose_port
 from devstack.processes import ManagedProcess
 from devstack.revision import version
 from devstack.security import Security

@@ -14,7 +14,8 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
-from devstack.layout import ROOT, free_port
+from devstack.layout import ROOT
+from devstack.ports import free_port
 from devstack.security import DEPLOYER
 from devstack.stack import Stack
 from tests.chaos.evidence import READERS, SERVICES, Overdue, Record

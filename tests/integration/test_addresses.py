@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from devstack.layout import free_port
+from devstack.ports import free_port
 from devstack.services import NAMES
 from sagakit.postgres.address import MIGRATING, SERVING, DatabaseAddress, UnsupportedServer
 from sagakit.postgres.migrations import migrate

@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 import order_svc.handlers
-from devstack.layout import MANIFESTS, ROOT, free_port
+from devstack.layout import MANIFESTS, ROOT
+from devstack.ports import free_port
 from devstack.services import NAMES
 from sagakit.dead_letters.letter import REASONS
 from tests.support.wait import eventually

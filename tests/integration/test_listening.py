@@ -15,7 +15,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from devstack.layout import ROOT, free_port
+from devstack.layout import ROOT
+from devstack.ports import free_port
 from sagakit.rpc.server import LIVENESS
 from tests.support.served import has_ipv6
 from tests.support.wait import eventually

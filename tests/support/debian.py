@@ -16,7 +16,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from devstack.layout import NOBODY, free_port
+from devstack.layout import NOBODY
+from devstack.ports import free_port
 from devstack.processes import run_as
 
 _POSTGRES = Path("/usr/lib/postgresql/15/bin")

@@ -7,7 +7,7 @@ from typing import Any, Self
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 
-from devstack.layout import free_port
+from devstack.ports import free_port
 from sagakit.rpc.guard import Context
 from sagakit.rpc.server import Api, RpcServer
 from sagakit.runtime.settings import Listen

@@ -13,7 +13,8 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from ordersaga.order.v1 import order_pb2_grpc
 
-from devstack.layout import ROOT, free_port
+from devstack.layout import ROOT
+from devstack.ports import free_port
 from devstack.stack import Stack
 from sagakit.runtime.settings import Listen
 from tests.support.certificates import Authority, Pair

@@ -21,7 +21,7 @@ from confluent_kafka.admin import (
 
 from devstack.downloads import kafka_classpath
 from devstack.java import environment, java
-from devstack.layout import free_port
+from devstack.ports import free_port
 from devstack.server import quiet
 from tests.support.certificates import Authority, Pair
 from tests.support.wait import eventually

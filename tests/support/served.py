@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 import grpc
 from ordersaga.order.v1 import order_pb2_grpc
 
+from devstack.ports import free_port
 from sagakit.runtime.settings import Listen
 
 
@@ -39,6 +40,4 @@ def served(
 
 def free_address() -> Listen:
     """Return an address on which nothing listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return Listen(*free.getsockname())
+    return Listen("127.0.0.1", free_port())

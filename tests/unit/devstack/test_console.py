@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from devstack import console
-from devstack.layout import Layout, free_port
+from devstack.layout import Layout
+from devstack.ports import free_port
 from devstack.stack import Stack
 
 NOWHERE = {

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from devstack.layout import Layout, free_port
+from devstack.layout import Layout
+from devstack.ports import free_port
 from devstack.services import Service
 from devstack.stack import Stack
 

@@ -8,15 +8,8 @@ from pathlib import Path
 import pytest
 
 from devstack.errors import DevstackError
-from devstack.layout import (
-    Layout,
-    cache,
-    free_port,
-    grpc_variable,
-    metrics_variable,
-    must_be_free,
-    reachable_for_others,
-)
+from devstack.layout import Layout, cache, grpc_variable, metrics_variable, reachable_for_others
+from devstack.ports import free_port, must_be_free
 from devstack.postgres import Postgres
 from devstack.services import NAMES
 from devstack.state import State

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from devstack.errors import DevstackError
-from devstack.layout import Layout, choose_port, free_port, keep_loopback_off_proxies, make_passable
+from devstack.layout import Layout, keep_loopback_off_proxies, make_passable
+from devstack.ports import choose_port, free_port
 from devstack.postgres import Postgres
 from devstack.processes import ManagedProcess
 from devstack.state import State

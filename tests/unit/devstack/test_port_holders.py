@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from devstack.errors import DevstackError
-from devstack.layout import Layout, free_port, is_free, must_be_free
+from devstack.layout import Layout
 from devstack.port_holders import Holder
+from devstack.ports import free_port, is_free, must_be_free
 from devstack.stack import Stack
 
 Ends = tuple[socket.socket, socket.socket]
@@ -82,9 +83,9 @@ def test_a_connection_that_has_gone_between_two_looks_is_no_reason_to_refuse(
     monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
     closed, gone = Holder(" by a connection that was closed a moment ago", 65.0), Holder("", 0.3)
-    monkeypatch.setattr("devstack.layout._LOOK_SECONDS", 0.2)
-    monkeypatch.setattr("devstack.layout.holder_of", lambda _: gone if len(told) >= 3 else closed)
-    monkeypatch.setattr("devstack.layout.is_free", lambda _: len(told) == 4)
+    monkeypatch.setattr("devstack.ports._LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("devstack.ports.holder_of", lambda _: gone if len(told) >= 3 else closed)
+    monkeypatch.setattr("devstack.ports.is_free", lambda _: len(told) == 4)
     must_be_free(50052, "a test", "TEST_PORT", told.append)
     assert told[-1] == "waiting for port 50052, in use"
 

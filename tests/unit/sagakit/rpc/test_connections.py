@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 from ordersaga_client import CHANNEL_OPTIONS
 
-from devstack.layout import free_port
+from devstack.ports import free_port
 from sagakit.rpc import connections
 from sagakit.runtime.settings import Listen
 from tests.support.echo import Echo, call

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest as Message
 
-from devstack.layout import free_port
+from devstack.ports import free_port
 from sagakit.rpc import quotas
 from sagakit.rpc.callers import Caller, make_current
 from sagakit.rpc.gate import ALWAYS_OPEN, Entrance, Gate
