@@ -1,5 +1,6 @@
 """The console as an ASGI application: its pages, its actions, its stream, and the door before them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -96,7 +97,9 @@ def application(console: Console) -> ASGIApp:
 
     @asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
+        meeting = asyncio.create_task(console.sources.meet())
         yield
+        meeting.cancel()
         await console.hubs.close()
         await console.sources.close()
 

@@ -28,6 +28,8 @@ log = logger("console")
 _FRESH_SECONDS = 2.0
 _REQUEST_SECONDS = 4.0
 _PATIENCE_SECONDS = 0.6
+_STALE_SECONDS = 10.0
+"""How old a view is that nobody is shown if a newer one can be had; a look at a Kafka that is away takes less."""
 _SUFFIX = topic_of("")
 _OURS = {record.TOPIC for record in RECORDS}
 
@@ -75,10 +77,11 @@ class Kafka:
         self._ends: dict[str, int] = {}
 
     async def look(self) -> KafkaView:
-        """Return Kafka as it was a moment ago, without waiting for it where anything is known already."""
-        if self._task is None and time.monotonic() - self._at > _FRESH_SECONDS:
+        """Return Kafka as it was a moment ago, without waiting for it; where nobody looked for long, wait a little."""
+        age = time.monotonic() - self._at
+        if self._task is None and age > _FRESH_SECONDS:
             self._task = asyncio.create_task(self._renew())
-        if self._view is None and self._task is not None:
+        if self._task is not None and (self._view is None or age > _STALE_SECONDS):
             await asyncio.wait({self._task}, timeout=_PATIENCE_SECONDS)
         return self._view or KafkaView(trouble=f"Kafka has not answered yet at {self._address}.")
 

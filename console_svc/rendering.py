@@ -68,6 +68,8 @@ class Rendering:
         )
         self._macros: Any = made.get_template("macros.html").module
         made.globals["ui"] = self._macros
+        for name in made.list_templates():
+            made.get_template(name)  # compiled now, for nobody to wait for it
         self._templates = made
 
     def page(self, page: Page, visit: Visit, pulse: Pulse, content: Mapping[str, object]) -> str:

@@ -1,5 +1,6 @@
 """Whom the console asks, for all who look."""
 
+import asyncio
 from dataclasses import dataclass
 
 from console_svc.jobs import Jobs
@@ -24,6 +25,10 @@ class Sources:
     def of(cls, settings: ConsoleSettings) -> "Sources":
         """Return the sources that ``settings`` name."""
         return cls(Services(settings), Kafka(settings), Reports(settings), Jobs(), PaceReader(settings))
+
+    async def meet(self) -> None:
+        """Reach each of them once, so that the first visitor waits for no connection; it matters not who is away."""
+        await asyncio.gather(self.kafka.look(), *(service.health() for service in self.services.all))
 
     async def close(self) -> None:
         """End what goes on."""

@@ -75,3 +75,15 @@ async def test_an_outage_leaves_no_clients_behind(broker: _Broker) -> None:
     gc.collect()
     assert _Client.count == 10
     assert len(_Client.made) == 0
+
+
+async def test_what_kafka_was_when_somebody_looked_last_is_not_told_of_now(
+    broker: _Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = console().sources.kafka
+    broker.is_up = False
+    assert (await looks.look()).trouble
+    broker.is_up = True
+    monkeypatch.setattr(kafka, "_FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(kafka, "_STALE_SECONDS", 0.0)  # as if nobody had looked for long
+    assert (await looks.look()).lag == 3
