@@ -1,6 +1,9 @@
 """What is downloaded is pinned: what it is, how large, and from which coordinate."""
 
+import gc
 import re
+import socket
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,3 +41,28 @@ def test_the_end_of_a_download_is_told_and_nothing_where_there_was_none(
     for _ in range(2):
         assert zipkin_archive(told.append) == archive
     assert told == ["downloading, 0 of 86 MB", "downloaded, 86 MB"]
+
+
+def test_no_connection_is_left_to_be_closed_in_somebody_else_s_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def verified(_: Download, received: Callable[[int], None]) -> Path:
+        kept: list[object] = [
+            socket.socket()
+        ]  # the resolver does so, where the checksum beside an archive cannot be had
+        kept.append(kept)
+        received(1)
+        return tmp_path / "zipkin.jar"
+
+    monkeypatch.setattr(downloads, "_verified", verified)
+    gc.disable()
+    try:
+        zipkin_archive(lambda _: None)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            gc.collect()
+    finally:
+        gc.enable()
+    assert not [one for one in warned if one.category is ResourceWarning]
