@@ -41,7 +41,7 @@ def has_committed(group: Group, offsets: Sequence[int]) -> None:
     def check() -> None:
         assert group.committed() == list(offsets)
 
-    eventually(check)
+    eventually(check, 30)
 
 
 def failing_times(times: int, error: Exception) -> Recorded:
