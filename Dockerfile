@@ -1,40 +1,75 @@
-# An image for each service and the console: docker build --build-arg SERVICE=order_svc .
+# An image for each service, and one for the console:
 #
-# All share every layer but the last, which holds the service's own package. The shared ones also hold the command
-# line `ordersaga` and the contracts in schemas/, so that any of the images can deploy topics and schemas and be looked
-# into: kubectl exec deploy/demo-operators -- ordersaga saga list --stuck
-ARG PYTHON=3.13
+#   docker build --build-arg SERVICE=order_svc .
+#   docker build --target console .
+#
+# The services' share every layer but the last, which holds the service's own package. The shared ones also hold the
+# command line `ordersaga` and the contracts in schemas/, so that any of the four can deploy topics and schemas and be
+# looked into: kubectl exec deploy/demo-operators -- ordersaga saga list --stuck
+#
+# tools/images.sh names a base with a digest, where base-image.txt has one.
+ARG BASE=python:3.13-slim
 
-FROM python:${PYTHON}-slim AS dependencies
-COPY requirements.txt /
+FROM ${BASE} AS installer
+RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends binutils
+COPY tools/slim.sh /
+
+FROM installer AS service-packages
+COPY requirements-services.txt /
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip /venv && \
     pip --disable-pip-version-check --python /venv/bin/python install --require-hashes --no-deps --only-binary :all: \
-      --requirement /requirements.txt
+      --no-compile --requirement /requirements-services.txt && \
+    /slim.sh /venv
 
-FROM python:${PYTHON}-slim AS shared
-RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin ordersaga && \
-    printf '#!/bin/sh\nexec python -m ordersaga_cli "$@"\n' >/usr/local/bin/ordersaga && chmod 755 /usr/local/bin/ordersaga
-COPY --from=dependencies /venv /venv
+FROM installer AS console-packages
+COPY requirements-console.txt /
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m venv --without-pip /venv && \
+    pip --disable-pip-version-check --python /venv/bin/python install --require-hashes --no-deps --only-binary :all: \
+      --no-compile --requirement /requirements-console.txt && \
+    /slim.sh /venv
+
+FROM ${BASE} AS user
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin ordersaga
 WORKDIR /app
-# Nothing is written at run time: the root file system may be read-only.
+# Nothing is written at run time: the root file system may be read-only. So all Python is compiled here.
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/app:/app/gen PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+LABEL org.opencontainers.image.title="Order Saga" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
+FROM user AS console
+COPY --from=console-packages /venv /venv
+COPY gen/buf gen/buf
+COPY gen/ordersaga gen/ordersaga
+COPY gen/ordersaga_client gen/ordersaga_client
+COPY sagakit sagakit
+COPY console_svc console_svc
+RUN python -m compileall -q --invalidation-mode unchecked-hash /app
+EXPOSE 8088
+USER 10001:10001
+ARG VERSION=unknown
+LABEL org.opencontainers.image.description="console_svc of Order Saga" org.opencontainers.image.version="$VERSION"
+ENTRYPOINT ["python", "-m", "console_svc"]
+
+FROM user AS services
+RUN printf '#!/bin/sh\nexec python -m ordersaga_cli "$@"\n' >/usr/local/bin/ordersaga && chmod 755 /usr/local/bin/ordersaga
+COPY --from=service-packages /venv /venv
 COPY gen/buf gen/buf
 COPY gen/ordersaga gen/ordersaga
 COPY gen/ordersaga_client gen/ordersaga_client
 COPY schemas schemas
 COPY ordersaga_cli ordersaga_cli
 COPY sagakit sagakit
-RUN python -m compileall -q /venv /app
+RUN python -m compileall -q --invalidation-mode unchecked-hash /app
 EXPOSE 50051 9101
-USER 10001:10001
-LABEL org.opencontainers.image.title="Order Saga" \
-      org.opencontainers.image.licenses="Apache-2.0"
 
-FROM shared
+FROM services
 ARG SERVICE
-LABEL org.opencontainers.image.description="$SERVICE of Order Saga"
 COPY $SERVICE $SERVICE
+RUN python -m compileall -q --invalidation-mode unchecked-hash $SERVICE
+USER 10001:10001
 ARG VERSION=unknown
+LABEL org.opencontainers.image.description="$SERVICE of Order Saga" org.opencontainers.image.version="$VERSION"
 ENV SERVICE=$SERVICE SERVICE_VERSION=$VERSION
 ENTRYPOINT ["/bin/sh", "-c", "exec python -m \"$SERVICE\" \"$@\"", "service"]

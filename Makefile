@@ -110,15 +110,20 @@ wheel: venv-dev ## build the wheels sagakit and ordersaga-client into dist/
 	done
 	@rm -rf gen/build sagakit/build sagakit.egg-info
 
-sbom: venv-dev ## list what the images and the wheels are run with, for a scanner: dist/order-saga.cdx.json (CycloneDX)
+sbom: venv-dev ## list what the wheels and each kind of image are run with, for a scanner: dist/order-saga*.cdx.json (CycloneDX)
 	@mkdir -p dist
-	@PYTHONWARNINGS=ignore cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --output-reproducible \
-	  --output-file dist/order-saga.cdx.json
+	@for lock in "" -services -console; do \
+	  PYTHONWARNINGS=ignore cyclonedx-py requirements requirements$$lock.txt --pyproject pyproject.toml --output-reproducible \
+	    --output-file dist/order-saga$$lock.cdx.json || exit 1; \
+	done
 
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 lock: venv-dev ## compile requirements*.in into requirements*.txt; UPGRADE=1 takes newer versions
 	@$(COMPILE) requirements.in -o requirements.txt
+	@for image in services console; do \
+	  $(COMPILE) requirements-$$image.in -c requirements.txt --excludes requirements-images-excluded.txt -o requirements-$$image.txt; \
+	done
 	@$(COMPILE) requirements-stack.in -c requirements.txt -o requirements-stack.txt
 	@$(COMPILE) requirements-dev.in -c requirements-stack.txt --excludes requirements-dev-excluded.txt -o requirements-dev.txt
 

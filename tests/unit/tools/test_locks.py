@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from tools.paths import ROOT
 
 LOCKS = ("requirements", "requirements-stack", "requirements-dev")
+IMAGES = ("requirements-services", "requirements-console")
 
 
 def asked_for(name: str) -> list[Requirement]:
@@ -25,7 +26,7 @@ def fits(asked: Requirement, pin: str | None) -> bool:
     return pin is not None and asked.specifier.contains(pin)
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, *IMAGES])
 def test_everything_that_is_asked_for_is_locked(name: str) -> None:
     pins = pinned(name)
     stale = [str(r) for r in asked_for(name) if not fits(r, pins.get(canonicalize_name(r.name)))]
@@ -33,11 +34,13 @@ def test_everything_that_is_asked_for_is_locked(name: str) -> None:
 
 
 def test_the_longer_locks_hold_the_shorter_ones() -> None:
-    services, stack, dev = (pinned(name).items() for name in LOCKS)
-    assert services < stack < dev, "run `make lock`"
+    run, stack, dev = (pinned(name).items() for name in LOCKS)
+    assert run < stack < dev, "run `make lock`"
+    services, console = (pinned(name).items() for name in IMAGES)
+    assert services < run > console, "run `make lock`"
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, *IMAGES])
 def test_a_lock_holds_checksums_and_no_address(name: str) -> None:
     text = (ROOT / f"{name}.txt").read_text()
     assert "://" not in text
