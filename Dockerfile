@@ -7,8 +7,8 @@
 # command line `ordersaga` and the contracts in schemas/, so that any of the four can deploy topics and schemas and be
 # looked into: kubectl exec deploy/demo-operators -- ordersaga saga list --stuck
 #
-# tools/images.sh names a base with a digest, where base-image.txt has one.
-ARG BASE=python:3.13-slim
+# `make base` writes the digest of the base behind its tag. Without one, tools/images.sh pushes nothing.
+ARG BASE=docker.io/library/python:3.13-slim
 
 FROM ${BASE} AS installer
 RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends binutils

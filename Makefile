@@ -81,11 +81,17 @@ format: venv-dev ## rewrite the Python and proto files in the project's style
 	@buf format --write proto
 
 ##@ Kubernetes
-.PHONY: images test-cluster
+.PHONY: images base chart test-cluster
 # The images of the release before are built in another folder.
 override export IMAGE_BUILDER := $(patsubst ./%,$(CURDIR)/%,$(IMAGE_BUILDER))
-images: ## build the services' images with docker or buildah, and load them into minikube or kind; TAG=1.2.3
+images: ## build the images with docker or buildah, and load them into minikube or kind; TAG=1.2.3, or push: REGISTRY=ghcr.io/me
 	@tools/images.sh
+
+base: ## pin the images' base by the digest that its registry has for it now
+	@tools/base.sh
+
+chart: venv-dev ## package the chart into dist/; push it with REGISTRY=ghcr.io/me, which says its digest; ARGS=--plain-http
+	@tools/chart.sh $(ARGS)
 
 test-cluster: venv-dev ## install, use, upgrade, break and remove the chart on a cluster; CONTEXT=kind-kind ARGS="-k kafka"
 	@tools/images.sh

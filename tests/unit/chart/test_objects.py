@@ -94,8 +94,8 @@ def test_images_are_pinned_where_their_digests_are_given() -> None:
     values = {"image.digests": {"order": DIGEST}, "kafka.image": f"apache/kafka:4.4.0@{DIGEST}"}
     specs = pod_specs(objects(values=values))
     images = {name: spec["containers"][0]["image"] for name, spec in specs.items()}
-    assert images["demo-order-svc"] == images["demo-operators"] == f"order-saga/order-svc:0.1.0@{DIGEST}"
-    assert images["demo-product-svc"] == "order-saga/product-svc:0.1.0"
+    assert images["demo-order-svc"] == images["demo-operators"] == f"localhost/order-saga/order-svc:0.1.0@{DIGEST}"
+    assert images["demo-product-svc"] == "localhost/order-saga/product-svc:0.1.0"
     assert images["demo-kafka"] == f"apache/kafka:4.4.0@{DIGEST}"
 
 

@@ -2,11 +2,14 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.support.image import index
 from tools.paths import ROOT
 
 LOCKS = ("requirements", "requirements-stack", "requirements-dev")
@@ -47,6 +50,29 @@ def test_a_lock_holds_checksums_and_no_address(name: str) -> None:
     assert "--index" not in text
     for block in re.split(r"^(?=\S+==)", text, flags=re.MULTILINE)[1:]:
         assert "--hash=sha256:" in block, block
+
+
+def wheels(name: str, platform: str) -> subprocess.CompletedProcess[str]:
+    """Look for a wheel of each package of a lock, for the images' Python on ``platform``."""
+    python = re.findall(r"^ARG BASE=\S+/python:(\d\.\d+)-slim", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--dry-run", "--system-certs", *index(), "--target", "/nowhere"]
+    system = ["--python-platform", platform, "--python-version", *python]
+    locked = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement", str(ROOT / f"{name}.txt")]
+    return subprocess.run([*uv, *system, *locked], capture_output=True, text=True, timeout=100, check=False)
+
+
+@pytest.mark.parametrize("platform", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("name", IMAGES)
+def test_an_image_can_be_built_for_each_architecture(name: str, platform: str) -> None:
+    done = wheels(name, f"{platform}-manylinux_2_28")
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"^ \+ ", done.stderr, re.MULTILINE)) > 35
+
+
+def test_an_architecture_without_wheels_would_be_noticed() -> None:
+    done = wheels("requirements-services", "riscv64-unknown-linux")
+    assert done.returncode != 0
+    assert "Wheels are required for `" in done.stderr
 
 
 def test_the_node_clients_lock_holds_checksums_and_no_address() -> None:
