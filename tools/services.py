@@ -54,6 +54,7 @@ def problems() -> Iterator[str]:
     if not (SCHEMAS / FILE).is_file() or (SCHEMAS / FILE).read_text() != current():
         yield f"schemas/{FILE}: is not what the manifests say; run `make gen`"
     yield from missing_in_chart(services, yaml.safe_load((CHART / "values.yaml").read_text())["services"])
+    yield from missing_in_compose(services, yaml.safe_load((ROOT / "compose.yaml").read_text())["services"])
     yield from missing_in_pyproject(services, tomllib.loads((ROOT / "pyproject.toml").read_text()))
 
 
@@ -127,6 +128,17 @@ def missing_in_chart(services: Services, values: Collection[str]) -> Iterator[st
         yield f"{where}: {named[noun]} is missing; add the line `{noun}: {{}}` and run `make gen`"
     for noun in sorted(set(values) - named.keys()):
         yield f"{where}: there is no {noun}_svc; remove {noun} and run `make gen`"
+
+
+def missing_in_compose(services: Services, containers: Collection[str]) -> Iterator[str]:
+    """Yield how the ``containers`` of compose.yaml are not ``services``."""
+    named = {name.replace("_", "-"): name for name in services}
+    there = {container for container in containers if container.endswith("-svc")}
+    for container in sorted(named.keys() - there):
+        how = "copy another service's two blocks, and name it in `databases`"
+        yield f"compose.yaml: {named[container]} is missing; {how}"
+    for container in sorted(there - named.keys()):
+        yield f"compose.yaml: there is no {container.replace('-', '_')}; remove {container}"
 
 
 def missing_in_pyproject(services: Services, pyproject: Mapping[str, Any]) -> Iterator[str]:

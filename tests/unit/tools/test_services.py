@@ -56,6 +56,12 @@ def test_a_service_without_an_entry_in_the_chart_is_told_the_line_to_add() -> No
     assert unknown.endswith("there is no order_svc; remove order and run `make gen`")
 
 
+def test_a_service_that_docker_compose_does_not_start_is_named() -> None:
+    missing, unknown = services.missing_in_compose({"payment_svc": PAYMENT}, ["kafka", "order-migrate", "order-svc"])
+    assert missing.startswith("compose.yaml: payment_svc is missing; copy another service's two blocks")
+    assert unknown == "compose.yaml: there is no order_svc; remove order-svc"
+
+
 def test_a_service_that_mypy_does_not_check_or_that_is_not_installed_is_named() -> None:
     def pyproject(files: list[str], include: list[str]) -> dict[str, object]:
         return {"tool": {"mypy": {"files": files}, "setuptools": {"packages": {"find": {"include": include}}}}}
