@@ -4,9 +4,8 @@ No container engine is here. What an engine itself does, such as networks, mount
 """
 
 import json
+import re
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import httpx2
@@ -15,7 +14,6 @@ import pytest
 
 from devstack.layout import free_port
 from tests.support.compose import SERVERS, SERVICES, Composed
-from tools.paths import ROOT
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -33,16 +31,20 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
 
 def order(composed: Composed, *, price: int = 10000) -> str:
     """Place an order by the command line; return how it ends."""
-    command = ["order", "create", "--user", "1", "--product", "1", "--quantity", "1", "--price", str(price)]
-    address = f"127.0.0.1:{composed.port('order-svc', 50051)}"
-    line = [sys.executable, "-m", "ordersaga_cli", *command, "--order-svc-address", address, "--watch", "--json"]
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    which = ["--user", "1", "--product", "1", "--quantity", "1", "--price", str(price)]
+    done = composed.line("order", "create", *which, "--watch", "--json")
     return str(json.loads(done.stdout.splitlines()[-1])["order"]["status"])
 
 
 def test_an_order_goes_through_its_saga(composed: Composed) -> None:
     assert "COMPLETED" in order(composed)
     assert "CANCELLED" in order(composed, price=1)
+
+
+def test_the_command_line_in_a_service_s_container_reaches_the_other_services(composed: Composed) -> None:
+    status = composed.line("status")
+    assert (status.returncode, len(re.findall(r"127\.0\.0\.1:\d+ +yes +yes", status.stdout))) == (0, 4), status.stdout
+    assert composed.line("saga", "list").returncode == 0
 
 
 def test_the_console_shows_it_to_a_browser_of_this_machine(composed: Composed) -> None:

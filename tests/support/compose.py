@@ -147,6 +147,19 @@ class Composed:
 
         eventually(is_healthy, timeout=60, every=0.5)
 
+    def line(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line as `docker compose exec order-svc ordersaga` does."""
+        command = [sys.executable, "-m", "ordersaga_cli", *arguments]
+        return subprocess.run(
+            command,
+            env=self._environment("order-svc"),
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
     def log(self, name: str) -> str:
         """Return what a service of ours has said."""
         file = self._folder / f"{name}.log"

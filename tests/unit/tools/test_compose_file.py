@@ -13,6 +13,7 @@ from console_svc.settings import ConsoleSettings
 from devstack import kafka, postgres
 from devstack.console import PORT_VARIABLE
 from devstack.layout import MANIFESTS, Layout, grpc_variable, metrics_variable
+from ordersaga_cli.places import DELIVERY_SVC, ORCHESTRATOR_SVC, ORDER_SVC, PRODUCT_SVC
 from sagakit.postgres.settings import MigrationSettings
 from sagakit.runtime.settings import Settings, read
 from sagakit.service.deploy import DeploySettings
@@ -25,6 +26,11 @@ NOUNS = tuple(name.removesuffix("_svc") for name in MANIFESTS)
 OURS = tuple(name for name, service in SERVICES.items() if service["image"].startswith("localhost/order-saga/"))
 APART = {"log.dirs", "node.id", "process.roles", "controller.listener.names", "controller.quorum.bootstrap.servers"}
 """Kafka's settings that say where it is; all others are the same as in `make up`."""
+
+LINE = {place.variable.lower() for place in (ORDER_SVC, PRODUCT_SVC, DELIVERY_SVC, ORCHESTRATOR_SVC)} | {
+    "ordersaga_metrics"
+}
+"""What the command line in a service's container reads."""
 
 
 def checked(file: Path) -> subprocess.CompletedProcess[str]:
@@ -94,7 +100,7 @@ def test_each_program_is_there_and_takes_its_environment(name: str, monkeypatch:
         f"{entrypoint(service)[2]}.__main__" if name != "contracts" else "sagakit.service.deploy"
     )
     variables = service["environment"]
-    assert {variable.lower() for variable in variables} <= set(kind.model_fields)
+    assert {variable.lower() for variable in variables} <= {*kind.model_fields, *LINE}
     for variable in kind.model_fields:
         monkeypatch.delenv(variable.upper(), raising=False)
     for variable, value in variables.items():
