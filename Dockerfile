@@ -38,6 +38,8 @@ ENV PATH=/venv/bin:$PATH PYTHONPATH=/app:/app/gen PYTHONDONTWRITEBYTECODE=1 PYTH
 LABEL org.opencontainers.image.title="Order Saga" \
       org.opencontainers.image.licenses="Apache-2.0"
 
+# VERSION stands before a RUN, here and below: where an argument has another value, buildah does only RUN again and takes the
+# rest from its cache. An image would then say the revision of the one before.
 FROM user AS console
 COPY --from=console-packages /venv /venv
 COPY gen/buf gen/buf
@@ -45,10 +47,10 @@ COPY gen/ordersaga gen/ordersaga
 COPY gen/ordersaga_client gen/ordersaga_client
 COPY sagakit sagakit
 COPY console_svc console_svc
+ARG VERSION=unknown
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app
 EXPOSE 8088
 USER 10001:10001
-ARG VERSION=unknown
 LABEL org.opencontainers.image.description="console_svc of Order Saga" org.opencontainers.image.version="$VERSION"
 ENTRYPOINT ["python", "-m", "console_svc"]
 
@@ -67,9 +69,9 @@ EXPOSE 50051 9101
 FROM services
 ARG SERVICE
 COPY $SERVICE $SERVICE
+ARG VERSION=unknown
 RUN python -m compileall -q --invalidation-mode unchecked-hash $SERVICE
 USER 10001:10001
-ARG VERSION=unknown
 LABEL org.opencontainers.image.description="$SERVICE of Order Saga" org.opencontainers.image.version="$VERSION"
 ENV SERVICE=$SERVICE SERVICE_VERSION=$VERSION
 ENTRYPOINT ["/bin/sh", "-c", "exec python -m \"$SERVICE\" \"$@\"", "service"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sagakit.service.manifest import found
-from tests.support.image import Image, copies
+from tests.support.image import Image, copies, stages
 from tools.paths import ROOT
 
 LOOK = """
@@ -125,6 +125,15 @@ def test_the_build_compiles_every_folder_that_it_copies() -> None:
         own = lines.partition("\nFROM ")[0]
         last = max(own.rfind(f"COPY {folder} ") for folder in copies(stage))
         assert "compileall" in own[last:], stage or "the last stage"
+
+
+@pytest.mark.parametrize("stage", ["console", ""])
+def test_an_image_of_another_version_says_that_version_though_all_else_is_cached(stage: str) -> None:
+    """Where an argument has another value, buildah does only RUN again."""
+    _, lines = stages()[stage]
+    kinds = [line.split(" ")[0] + (" VERSION" if line.startswith("ARG VERSION") else "") for line in lines if line]
+    assert "RUN" in kinds[kinds.index("ARG VERSION") :]
+    assert "VERSION" not in "".join(lines[: lines.index("ARG VERSION=unknown")])
 
 
 def test_the_build_sees_what_it_copies_and_the_lock_of_each_image() -> None:
