@@ -164,6 +164,16 @@ def test_pushed_images_are_for_both_architectures_and_are_installed_by_their_dig
     assert ours == {f"ghcr.io/me/{name}@{DIGEST}" for name in NAMES.values()}
 
 
+def test_a_push_of_which_the_builder_says_no_digest_is_a_failure(tools: Path, pinned: Path) -> None:
+    """Buildah 1.28 ends with 0 where a push fails, and leaves the file for the digest empty."""
+    program(tools / "docker", "exit 1")
+    program(tools / "buildah", BUILDAH.replace(DIGEST, ""))
+    done = run(pinned, PATH=f"{tools}:/usr/bin:/bin", REGISTRY="ghcr.io/me/order-saga")
+    assert done.returncode == 1
+    assert "console-svc:1.2.3: buildah says no digest, so it is not pushed" in done.stderr
+    assert not (pinned / "dist" / "images.yaml").exists()
+
+
 def test_nothing_is_pushed_on_a_base_that_may_be_another_tomorrow(tools: Path) -> None:
     program(tools / "docker", '[ "$1" = info ] || echo built')
     done = run(PATH=f"{tools}:/usr/bin:/bin", REGISTRY="ghcr.io/me/order-saga", BASE="python:3.13-slim")
