@@ -13,9 +13,10 @@ import psycopg
 import pytest
 
 from devstack.layout import free_port
+from tests.conftest import FIRST_START_SECONDS
 from tests.support.compose import SERVERS, SERVICES, Composed
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(FIRST_START_SECONDS)
 
 
 @pytest.fixture(scope="module")

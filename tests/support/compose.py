@@ -73,6 +73,7 @@ class Composed:
         self._registry = Registry(layout, state)
         self._ports: dict[tuple[str, int], int] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._once: dict[str, subprocess.Popen[bytes]] = {}
 
     def start_servers(self) -> None:
         """Start the three servers, with the password that compose.yaml gives PostgreSQL's superuser."""
@@ -89,7 +90,6 @@ class Composed:
 
     def up(self) -> None:
         """Do what `docker compose up --wait` does: do what is done once, start the rest, wait until it is healthy."""
-        once: dict[str, subprocess.Popen[bytes]] = {}
         for name in in_order():
             if name in SERVERS:
                 continue
@@ -97,9 +97,9 @@ class Composed:
                 if condition == HEALTHY:
                     self.wait_healthy(other)
                 elif condition == DONE:
-                    assert once[other].wait(100) == 0, self.log(other)
+                    assert self._once[other].wait(100) == 0, self.log(other)
             if "healthcheck" not in SERVICES[name]:
-                once[name] = self._launch(name)
+                self._once[name] = self._launch(name)
             elif name not in self._running:
                 self._running[name] = self._launch(name)
         for name in self._running:
@@ -113,6 +113,9 @@ class Composed:
 
     def down(self) -> None:
         """Stop everything, and remove what lies outside of the folder."""
+        for process in self._once.values():  # those that a failure has left waiting
+            process.kill()
+            process.wait()
         for name in list(self._running):
             self.stop(name)
         for server in (self._registry, self._kafka, self._postgres):
