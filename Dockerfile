@@ -61,6 +61,7 @@ COPY gen/buf gen/buf
 COPY gen/ordersaga gen/ordersaga
 COPY gen/ordersaga_client gen/ordersaga_client
 COPY schemas schemas
+COPY cluster_secrets cluster_secrets
 COPY ordersaga_cli ordersaga_cli
 COPY sagakit sagakit
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app
