@@ -20,9 +20,14 @@ app.kubernetes.io/component: {{ .part }}
 {{/* The labels of a part's objects. Pods have the selector's only: a new chart version alone restarts nothing. */}}
 {{- define "osaga.labels" -}}
 {{ include "osaga.selector" . }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ include "osaga.label" .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | include "osaga.label" }}
+{{- end }}
+
+{{/* A version as a label takes it, and an image's tag: it may have a "+", which neither does, and be longer. */}}
+{{- define "osaga.label" -}}
+{{ . | replace "+" "_" | trunc 63 | regexFind ".*[A-Za-z0-9]" }}
 {{- end }}
 
 {{/* The head of an object of a part: dict "root" $ "part" "kafka" "name" "…" (the part's own, where it is not given) */}}
@@ -35,7 +40,7 @@ metadata:
 
 {{/* The image of a service, or the console's: dict "root" $ "noun" "order" */}}
 {{- define "osaga.image" -}}
-{{ .root.Values.image.repository }}/{{ .noun }}-svc:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{ .root.Values.image.repository }}/{{ .noun }}-svc:{{ .root.Values.image.tag | default (include "osaga.label" .root.Chart.AppVersion) }}
 {{- with index .root.Values.image.digests .noun }}@{{ . }}{{ end }}
 {{- end }}
 

@@ -1,4 +1,4 @@
-{{/* Logins: who has one at which server, in which secret its passwords lie, and when they have changed. */}}
+{{/* Logins: who has one at which server, in which secret its passwords lie, and when given ones have changed. */}}
 
 {{/* By noun: the keys of its secret, which are the servers. As JSON. */}}
 {{- define "osaga.logins" -}}
@@ -27,35 +27,19 @@
 {{- end }}
 
 {{/*
-A password in base64: dict "root" $ "noun" "order" "key" "kafka". It is what the cluster has, else made up once and noted
-among the values, which all templates share, so that all of them see the same one.
-*/}}
-{{- define "osaga.password" -}}
-{{- $values := .root.Values }}
-{{- if not (hasKey $values "made") }}{{ $_ := set $values "made" dict }}{{ end }}
-{{- $place := printf "%s/%s" .noun .key }}
-{{- if not (hasKey $values.made $place) }}
-{{- $kept := (lookup "v1" "Secret" .root.Release.Namespace (include "osaga.loginSecret" .)).data | default dict }}
-{{- $_ := set $values.made $place (index $kept .key | default (randAlphaNum 32 | b64enc)) }}
-{{- end }}
-{{- index $values.made $place }}
-{{- end }}
-
-{{/*
-The annotation that rolls a pod when passwords that it reads at its start have changed:
-dict "root" $ "reads" (list "order/kafka" ...). Secrets of others are told apart by their versions, as the hash of a
-password that somebody thought up could be guessed.
+The annotation that rolls a pod when the passwords that it reads at its start lie elsewhere, or are given and have changed:
+dict "root" $ "reads" (list "order/kafka" ...). Given secrets are told apart by their versions, as the hash of a password that
+somebody thought up could be guessed. Who reads a password of the chart's is started again by the job that makes another.
 */}}
 {{- define "osaga.loginsRead" -}}
 {{- $seen := list }}
 {{- range $place := .reads }}
-{{- $parts := splitList "/" $place }}
-{{- $here := dict "root" $.root "noun" (first $parts) "key" (last $parts) }}
+{{- $noun := splitList "/" $place | first }}
+{{- $name := include "osaga.loginSecret" (dict "root" $.root "noun" $noun) }}
+{{- $seen = append $seen $name }}
 {{- if $.root.Values.logins.existingSecrets }}
-{{- $found := lookup "v1" "Secret" $.root.Release.Namespace (include "osaga.loginSecret" $here) }}
+{{- $found := lookup "v1" "Secret" $.root.Release.Namespace $name }}
 {{- $seen = append $seen (dig "metadata" "resourceVersion" "" $found) }}
-{{- else if has $here.key (index (include "osaga.logins" $.root | fromJson) $here.noun | default list) }}
-{{- $seen = append $seen (include "osaga.password" $here) }}
 {{- end }}
 {{- end -}}
 order-saga/logins: {{ join " " $seen | sha256sum | trunc 16 | quote }}

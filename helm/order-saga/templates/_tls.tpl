@@ -63,16 +63,6 @@ a certificate that the chart has made for one of its own, and leave it where it 
 {{- .root.Values.tls.existingSecrets | default $made | replace "*" .noun }}
 {{- end }}
 
-{{/* A P-256 key as sprig writes it (SEC 1), in the form that Kafka reads (PKCS #8): the same numbers in another frame. */}}
-{{- define "osaga.pkcs8" -}}
-{{- $sec1 := regexReplaceAll "-----[A-Z ]+-----|\\s" . "" | b64dec }}
-{{- $numbers := printf "%s%s" (substr 7 39 $sec1) (substr 51 121 $sec1) | b64enc }}
-{{- $frame := "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg" -}}
------BEGIN PRIVATE KEY-----
-{{ regexReplaceAll "(.{64})" (printf "%s%s" $frame $numbers) "$1\n" | trimSuffix "\n" }}
------END PRIVATE KEY-----
-{{ end }}
-
 {{/* What mounts a noun's certificate at /tls, and the authorities of external servers, into a container. */}}
 {{- define "osaga.tlsMounts" -}}
 - {name: tls, mountPath: /tls, readOnly: true} # folders, not single files: these would stay as they are

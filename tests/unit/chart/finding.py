@@ -13,7 +13,7 @@ from tools.chart_readme import CHART
 
 _LOOKUP = re.compile(r'lookup "v1" "Secret" (\S*)Release\.Namespace (\(include [^()]*\)|\$name)')
 """How the chart asks a cluster for a secret."""
-_ASKED = 6
+_ASKED = 3
 Attempt = Callable[..., "subprocess.CompletedProcess[str]"]
 Render = Callable[..., Objects]
 

@@ -47,11 +47,15 @@ def pod_specs(rendered: Objects) -> dict[str, dict[str, Any]]:
     return specs | {name: one["spec"] for (kind, name), one in rendered.items() if kind == "Pod"}
 
 
+def contracts(rendered: Objects) -> str:
+    """Return the name of the job that makes topics, logins and schemas."""
+    (found,) = (name for kind, name in rendered if kind == "Job" and "-contracts-" in name)
+    return found
+
+
 def job(rendered: Objects) -> dict[str, Any]:
-    """Return the specification of the job's pod."""
-    (found,) = (one for (kind, _), one in rendered.items() if kind == "Job")
-    spec: dict[str, Any] = found["spec"]["template"]["spec"]
-    return spec
+    """Return the specification of that job's pod."""
+    return pod_specs(rendered)[contracts(rendered)]
 
 
 def containers(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:

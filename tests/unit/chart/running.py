@@ -1,18 +1,45 @@
 """What a container of the chart finds when it runs: its variables, with passwords, and the files of its secrets."""
 
 import base64
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cluster_secrets.plan import Plan
+from cluster_secrets.wanted import Object, change, wanted
 from sagakit.runtime.settings import Settings
-from tests.unit.chart.rendering import Objects, variables
+from tests.unit.chart.rendering import Objects, pod_specs, variables
+
+SECRETS = "demo-secrets"
+"""The job that makes secrets."""
+
+
+def made(rendered: Objects) -> dict[str, Object]:
+    """Return the secrets that the job makes in an empty cluster, by their names; the same ones for the same plan."""
+    return _made(pod_specs(rendered)[SECRETS]["containers"][0]["args"][0]) if ("Job", SECRETS) in rendered else {}
+
+
+def in_a_cluster(rendered: Objects) -> Iterator[Object]:
+    """Yield these secrets as they are sent to a cluster that has none of them."""
+    for secret in made(rendered).values():
+        sent = change(secret, None)
+        assert sent
+        yield sent
+
+
+@cache
+def _made(plan: str) -> dict[str, Object]:
+    secrets = wanted(Plan.model_validate_json(plan), {}, datetime.now(UTC))
+    return {one["metadata"]["name"]: one for one in secrets}
 
 
 def data_of(rendered: Objects, secret: str) -> dict[str, bytes]:
     """Return what stands in a secret of the chart's, by key."""
-    return {key: base64.b64decode(value) for key, value in rendered["Secret", secret]["data"].items()}
+    return {key: base64.b64decode(value) for key, value in made(rendered)[secret]["data"].items()}
 
 
 def tls_secret(spec: dict[str, Any]) -> str:

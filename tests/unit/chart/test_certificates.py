@@ -6,8 +6,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from tests.unit.chart.rendering import PRODUCTION, SERVICES, TOKENS, Objects, job, objects, pod_specs, variables
-from tests.unit.chart.running import data_of, tls_secret
+from tests.unit.chart.rendering import (
+    PRODUCTION,
+    SERVICES,
+    TOKENS,
+    Objects,
+    contracts,
+    job,
+    objects,
+    pod_specs,
+    variables,
+)
+from tests.unit.chart.running import data_of, in_a_cluster, made, tls_secret
 from tools.chart import misfits
 
 NOUNS = tuple(service.removesuffix("-svc") for service in SERVICES)
@@ -58,8 +68,11 @@ def test_the_authority_says_what_its_key_is_for() -> None:
 
 
 def test_the_authority_s_key_is_mounted_nowhere(rendered: Objects) -> None:
-    for kind, name in rendered:
-        assert kind == "Secret" or "demo-ca" not in str(rendered[kind, name])
+    assert {key for key, one in rendered.items() if "demo-ca" in str(one)} == {
+        ("Job", "demo-secrets"),
+        ("Role", "demo-secrets"),
+    }
+    assert "demo-ca" not in str(pod_specs(rendered)["demo-secrets"]["volumes"])
 
 
 @pytest.mark.parametrize("noun", NOUNS)
@@ -72,17 +85,17 @@ def test_a_service_s_certificate_is_for_its_names_and_for_a_forwarded_port(rende
 @pytest.mark.parametrize("kind", ["ClusterIP", "NodePort"])
 def test_metrics_are_found_by_a_name_of_the_service_s_certificate(kind: str) -> None:
     values = {**TOKENS, "services.order.serviceType": kind}
-    made = objects(values=values)
-    (container,) = pod_specs(made)["demo-console"]["containers"]
+    found = objects(values=values)
+    (container,) = pod_specs(found)["demo-console"]["containers"]
     host = variables(container)["ORDER_SVC_METRICS"].removesuffix(":9101")
-    assert ("Service", host) in made
-    assert host in names(certificate(made, "order"))
+    assert ("Service", host) in found
+    assert host in names(certificate(found, "order"))
 
 
 def test_the_console_s_certificate_is_for_a_forwarded_port_and_for_its_public_name() -> None:
     public = {"console.publicUrl": "https://console.shop.example/", "networkPolicies.enabled": False}
-    made = objects(values={**TOKENS, **public})
-    assert {"localhost", "demo-console", "console.shop.example"} <= set(names(certificate(made, "console")))
+    found = objects(values={**TOKENS, **public})
+    assert {"localhost", "demo-console", "console.shop.example"} <= set(names(certificate(found, "console")))
 
 
 def test_the_console_s_certificate_is_for_the_address_where_that_is_no_name() -> None:
@@ -109,20 +122,21 @@ def test_kafka_s_certificate_is_for_each_node(rendered: Objects) -> None:
 
 @pytest.mark.parametrize(("values", "end"), [({}, "tls"), (ISSUER, "issued")], ids=["own", "cert-manager"])
 def test_each_pod_has_its_own_certificate_and_no_other(values: dict[str, object], end: str) -> None:
-    made = objects(values=values)
-    specs = pod_specs(made)
-    mounted = {name: tls_secret(spec) for name, spec in specs.items() if not name.startswith("demo-contracts")}
+    found = objects(values=values)
+    specs = pod_specs(found)
+    without = {contracts(found), "demo-secrets"}
+    mounted = {name: tls_secret(spec) for name, spec in specs.items() if name not in without}
     assert mounted == {
         **{f"demo-{noun}-svc": f"demo-{noun}-{end}" for noun in NOUNS},
         **{f"demo-{part}": f"demo-{part}-{end}" for part in ("kafka", "registry", "postgres", "operators", "console")},
         **{f"demo-test-{case}": f"demo-operators-{end}" for case in ("completes", "is-undone")},
     }
-    assert tls_secret(job(made)) == f"demo-deployer-{end}"
+    assert tls_secret(job(found)) == f"demo-deployer-{end}"
 
 
 def test_certificates_of_cert_manager_are_asked_for_by_the_same_hosts_and_none_is_made(rendered: Objects) -> None:
     asked = objects(values={**ISSUER, "kafka.nodes": 3})
-    assert not [name for kind, name in asked if kind == "Secret" and name.endswith(("-tls", "-ca"))]
+    assert not [name for name in made(asked) if name.endswith(("-tls", "-ca"))]
     for noun, subject in SUBJECTS.items():
         spec = asked["Certificate", f"demo-{noun}-issued"]["spec"]
         assert (spec["secretName"], spec["commonName"]) == (f"demo-{noun}-issued", subject)
@@ -133,15 +147,15 @@ def test_certificates_of_cert_manager_are_asked_for_by_the_same_hosts_and_none_i
 
 def test_no_secret_that_the_chart_has_made_is_left_to_cert_manager() -> None:
     """It would take the certificate in there for its own, whose authority the parts with new ones do not believe."""
-    made = {name for kind, name in objects() if kind == "Secret"}
     issued = {one["spec"]["secretName"] for (kind, _), one in objects(values=ISSUER).items() if kind == "Certificate"}
     assert issued
-    assert not made & issued
+    assert not made(objects()).keys() & issued
 
 
 def test_given_certificates_are_mounted_and_none_is_made() -> None:
     given = objects(values={"tls.existingSecrets": "*-tls"})
-    assert not [name for kind, name in given if kind in {"Secret", "Certificate"} and name.endswith(("-tls", "-ca"))]
+    assert not [name for name in made(given) if name.endswith(("-tls", "-ca"))]
+    assert not [name for kind, name in given if kind == "Certificate"]
     specs = pod_specs(given)
     assert tls_secret(specs["demo-order-svc"]) == "order-tls"
     assert tls_secret(specs["demo-kafka"]) == "kafka-tls"
@@ -149,14 +163,15 @@ def test_given_certificates_are_mounted_and_none_is_made() -> None:
 
 
 def test_authorities_of_external_servers_are_mounted_where_they_are_called_from() -> None:
-    made = objects(*PRODUCTION, values={"tls.authoritiesSecret": "authorities"})
+    found = objects(*PRODUCTION, values={"tls.authoritiesSecret": "authorities"})
     for name in (*(f"demo-{service}" for service in SERVICES), "demo-operators"):
-        (container, *_) = pod_specs(made)[name]["containers"]
+        (container, *_) = pod_specs(found)[name]["containers"]
         assert "/authorities" in [one["mountPath"] for one in container["volumeMounts"]], name
-    assert "/authorities" in [one["mountPath"] for one in job(made)["containers"][0]["volumeMounts"]]
+    assert "/authorities" in [one["mountPath"] for one in job(found)["containers"][0]["volumeMounts"]]
 
 
 @pytest.mark.parametrize("values", [{}, ISSUER, {"tls.existingSecrets": "*-tls"}], ids=["own", "cert-manager", "given"])
 def test_what_is_made_is_as_kubernetes_has_it(values: dict[str, object]) -> None:
-    made = [one for (kind, _), one in objects(values=values).items() if kind != "Certificate"]
-    assert [line for document in made for line in misfits(document)] == []
+    found = objects(values=values)
+    documents = [one for (kind, _), one in found.items() if kind != "Certificate"]
+    assert [line for document in (*documents, *in_a_cluster(found)) for line in misfits(document)] == []

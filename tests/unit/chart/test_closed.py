@@ -23,7 +23,7 @@ from tests.unit.chart.rendering import (
     template,
     variables,
 )
-from tests.unit.chart.running import data_of, lay_out, step_in
+from tests.unit.chart.running import data_of, lay_out, made, step_in
 
 NOUNS = tuple(service.removesuffix("-svc") for service in SERVICES)
 PROBED = {"health"}
@@ -129,19 +129,19 @@ _SESSIONS_OF_A_REPLICA = 17
 @pytest.mark.parametrize(("most", "replicas"), [(None, 3), (100, 1), (510, 6)])
 def test_all_services_together_leave_a_fifth_of_the_sessions_to_others(most: int | None, replicas: int) -> None:
     """However many of them are taken over; and each has enough for its own replicas."""
-    made = objects(values={} if most is None else {"postgres.maxConnections": most})
-    found = re.findall(r"ALTER ROLE (\w+)_svc_runtime CONNECTION LIMIT (\d+) ", statements(made))
+    rendered = objects(values={} if most is None else {"postgres.maxConnections": most})
+    found = re.findall(r"ALTER ROLE (\w+)_svc_runtime CONNECTION LIMIT (\d+) ", statements(rendered))
     limits = {noun: int(limit) for noun, limit in found}
     assert limits.keys() == set(NOUNS)
-    (argument,) = (one for one in pod_specs(made)["demo-postgres"]["containers"][0]["args"] if "max_conn" in one)
+    (argument,) = (one for one in pod_specs(rendered)["demo-postgres"]["containers"][0]["args"] if "max_conn" in one)
     assert sum(limits.values()) <= int(argument.removeprefix("--max_connections=")) * 4 / 5
     assert min(limits.values()) >= replicas * _SESSIONS_OF_A_REPLICA
 
 
 def test_what_postgresql_is_told_at_its_start_rolls_it_when_it_is_something_else(rendered: Objects) -> None:
-    def told(made: Objects) -> tuple[object, object]:
-        template = made["StatefulSet", "demo-postgres"]["spec"]["template"]["metadata"]
-        return made["ConfigMap", "demo-postgres"]["data"], template["annotations"]["order-saga/databases"]
+    def told(found: Objects) -> tuple[object, object]:
+        template = found["StatefulSet", "demo-postgres"]["spec"]["template"]["metadata"]
+        return found["ConfigMap", "demo-postgres"]["data"], template["annotations"]["order-saga/databases"]
 
     other = told(objects(values={"postgres.maxConnections": 400}))
     assert told(objects()) == told(rendered)
@@ -150,10 +150,7 @@ def test_what_postgresql_is_told_at_its_start_rolls_it_when_it_is_something_else
 
 def test_every_password_is_another_one(rendered: Objects) -> None:
     passwords = [
-        password
-        for kind, name in rendered
-        if kind == "Secret" and name.endswith("-login")
-        for password in data_of(rendered, name).values()
+        password for name in made(rendered) if name.endswith("-login") for password in data_of(rendered, name).values()
     ]
     assert len(passwords) == len(set(passwords)) == 4 * len(SERVICES) + 9
     assert all(len(one) == 32 for one in passwords)
@@ -190,8 +187,8 @@ def test_only_the_job_writes_schemas_and_makes_logins_and_it_shows_a_certificate
     (container,) = spec["containers"]
     assert container["args"][-2:] == ["--acls", "--logins=/logins"]
     (volume,) = (one["projected"] for one in spec["volumes"] if one["name"] == "logins")
-    made = {item["path"] for source in volume["sources"] for item in source["secret"]["items"]}
-    assert made == {name for name in PRINCIPALS if name != "deployer"}, "who deploys shows a certificate"
+    logins = {item["path"] for source in volume["sources"] for item in source["secret"]["items"]}
+    assert logins == {name for name in PRINCIPALS if name != "deployer"}, "who deploys shows a certificate"
     lay_out(rendered, spec, tmp_path)
     step_in(monkeypatch, rendered, container, tmp_path)
     read = DeploySettings()  # type: ignore[call-arg] # from the environment
@@ -203,25 +200,9 @@ def test_only_the_job_writes_schemas_and_makes_logins_and_it_shows_a_certificate
     ]
 
 
-def annotations(rendered: Objects) -> dict[str, str]:
-    """Return what of each pod's template changes with the passwords that it reads at its start."""
-    return {
-        name: one["spec"]["template"]["metadata"]["annotations"]["order-saga/logins"]
-        for (kind, name), one in rendered.items()
-        if kind in {"Deployment", "StatefulSet"} and name != "demo-kafka"
-    }
-
-
-def test_other_passwords_roll_each_pod_that_reads_one_at_its_start(rendered: Objects) -> None:
-    before, after = annotations(rendered), annotations(objects())
-    assert before.keys() == after.keys()
-    assert {name for name in before if before[name] == after[name]} == set()
-    assert len(before) == len(SERVICES) + 4
-
-
 def test_given_passwords_are_used_and_none_is_made() -> None:
     given = objects(values={"logins.existingSecrets": "*-passwords"})
-    assert not [name for kind, name in given if kind == "Secret" and name.endswith("-login")]
+    assert not [name for name in made(given) if name.endswith("-login")]
     assert ("order-passwords", "kafka") in secret_keys(pod_specs(given)["demo-order-svc"]["containers"][0])
     assert secret_keys(pod_specs(given)["demo-postgres"]["containers"][0]) >= {("postgres-passwords", "superuser")}
 

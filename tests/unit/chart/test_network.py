@@ -122,9 +122,9 @@ def test_no_pod_talks_to_anybody_outside_but_to_the_cluster_s_dns(rendered: Obje
 
 def test_every_pod_has_a_policy_of_its_own_both_ways(rendered: Objects) -> None:
     policies = {name: one["spec"]["policyTypes"] for (kind, name), one in rendered.items() if kind == "NetworkPolicy"}
-    assert set(policies) == {"demo-default", *(f"demo-{part}" for part in PARTS)}
+    assert set(policies) == {"demo-default", "demo-secrets", *(f"demo-{part}" for part in PARTS)}
     assert all(sorted(types) == ["Egress", "Ingress"] for types in policies.values())
-    assert len(pod_specs(rendered)) == len(PARTS) + 1, "helm test has two pods"
+    assert len(pod_specs(rendered)) == len(PARTS) + 2, "helm test has two pods, and one makes the secrets"
 
 
 def test_external_servers_and_the_issuer_s_keys_are_reached_at_their_ports() -> None:

@@ -4,7 +4,7 @@ from itertools import chain
 
 import pytest
 
-from tests.unit.chart.rendering import PRODUCTION, SERVICES, objects, pod_specs, variables
+from tests.unit.chart.rendering import PRODUCTION, SERVICES, job, objects, pod_specs, variables
 
 
 @pytest.mark.parametrize("options", [(), PRODUCTION], ids=["minikube", "production"])
@@ -116,17 +116,8 @@ def test_three_nodes_are_one_quorum_and_keep_three_copies_of_which_two_are_in_sy
         f"{n}@demo-kafka-{n}.demo-kafka-nodes:9093" for n in range(3)
     )
     assert (read["KAFKA_DEFAULT_REPLICATION_FACTOR"], read["KAFKA_MIN_INSYNC_REPLICAS"]) == ("3", "2")
-    (job,) = (one for (kind, _), one in found.items() if kind == "Job")
-    arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    arguments = job(found)["containers"][0]["args"]
     assert arguments[:4] == ["--replication-factor", "3", "--dead-letter-days", "14"]
-
-
-def test_the_job_keeps_its_name_until_it_has_something_else_to_do() -> None:
-    def name(values: dict[str, object]) -> str:
-        kept = {"logins.existingSecrets": "*-login"}  # without a cluster, none would be kept
-        return next(name for kind, name in objects(values=kept | values) if kind == "Job")
-
-    assert name({}) == name({"services.order.replicas": 2}) != name({"image.tag": "2.0.0"})
 
 
 LOGIN = {"kafka.external.settingsSecret": "kafka-*", "services.orchestrator.autoscaling.by": "cpu"}
