@@ -96,8 +96,8 @@ def staying(release: Release, part: str) -> set[str]:
 
 
 def test_a_release_on_given_secrets_makes_none_and_works(given: Given) -> None:
-    ours = given.release.get("secrets", "--selector", f"app.kubernetes.io/instance={NAME}")
-    assert [one["metadata"]["name"] for one in ours] == []
+    for label in ("app.kubernetes.io/instance", "order-saga/release"):
+        assert given.release.get("secrets", "--selector", f"{label}={NAME}") == []
     assert given.release.restarts() == {}
     given.release.helm("test", NAME, "--timeout", "5m")
 

@@ -14,17 +14,20 @@ from tests.support.wait import eventually
 
 ORDERS = 500
 NOUNS = tuple(service.removesuffix("-svc") for service in SERVICES)
-OURS = f"app.kubernetes.io/instance={NAME}"
+SECRETS = f"order-saga/release={NAME}"
+"""The label of what the chart's job has made."""
 pytestmark = pytest.mark.timeout(1200)
 
 
 def fingerprint(release: Release) -> dict[str, object]:
     """Return what an upgrade that changes nothing must leave: objects' generations, pods, secrets."""
-    objects = release.get("deployments,statefulsets,jobs,poddisruptionbudgets,networkpolicies")
+    objects = release.get("deployments,statefulsets,poddisruptionbudgets,networkpolicies")
+    pods = [pod["metadata"] for pod in release.pods()]
     return {
         "generations": {f"{o['kind']}/{o['metadata']['name']}": o["metadata"]["generation"] for o in objects},
-        "pods": sorted(pod["metadata"]["uid"] for pod in release.pods()),
-        "secrets": {one["metadata"]["name"]: one["data"] for one in release.get("secrets", "--selector", OURS)},
+        # The contracts' job is made anew by each upgrade.
+        "pods": sorted(pod["uid"] for pod in pods if "job-name" not in pod["labels"]),
+        "secrets": {one["metadata"]["name"]: one["data"] for one in release.get("secrets", "--selector", SECRETS)},
     }
 
 
@@ -143,13 +146,17 @@ def test_no_order_is_lost_while(release: Release, fault: str) -> None:
     print(fault, load.must_lose_nothing())  # for whoever asks for it with -s
 
 
-def test_what_is_left_when_it_is_removed_are_the_volumes_it_named_and_it_goes_on_with_them(release: Release) -> None:
+def test_what_is_left_when_it_is_removed_are_the_volumes_and_secrets_it_named_and_it_goes_on_with_them(
+    release: Release,
+) -> None:
     volumes = {f"data-{NAME}-postgres-0", f"data-{NAME}-kafka-0"}
     notes = release.helm("get", "notes", NAME)
     assert set(re.findall(rf"data-{NAME}-\S+", notes)) == volumes
+    assert f"delete secret --selector {SECRETS}\n" in notes
+    secrets = fingerprint(release)["secrets"]
     cluster = release.kubectl("exec", f"{NAME}-kafka-0", "--", "cat", "/var/lib/kafka/data/log/meta.properties")
     release.helm("uninstall", NAME, "--wait")
-    kinds = "all,configmaps,secrets,persistentvolumeclaims,poddisruptionbudgets,networkpolicies,serviceaccounts"
+    kinds = "all,configmaps,secrets,persistentvolumeclaims,poddisruptionbudgets,networkpolicies,serviceaccounts,roles,rolebindings"
 
     def only_volumes() -> None:
         left = release.get(kinds, "--selector", f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component!=test")
@@ -157,6 +164,7 @@ def test_what_is_left_when_it_is_removed_are_the_volumes_it_named_and_it_goes_on
 
     eventually(only_volumes, 120, every=1)
     release.install()
+    assert fingerprint(release)["secrets"] == secrets
     assert release.kubectl("exec", f"{NAME}-kafka-0", "--", "cat", "/var/lib/kafka/data/log/meta.properties") == cluster
     release.helm("test", NAME, "--timeout", "5m")
     output = operator(release, "order", "get", "1", "--json")

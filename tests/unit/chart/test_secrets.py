@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,13 @@ def rendered() -> Objects:
     return objects()
 
 
+@cache
+def in_case(case: str) -> Objects:
+    """Return what the chart makes in one of the cases."""
+    options, values = CASES[case]
+    return objects(*options, values=values)
+
+
 def secrets_named_in(what: object) -> Iterator[str]:
     """Yield the names of this release's secrets that stand somewhere in an object."""
     if isinstance(what, dict):
@@ -52,8 +60,7 @@ def secrets_named_in(what: object) -> Iterator[str]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_secret_that_is_read_and_not_given_is_made(case: str) -> None:
-    options, values = CASES[case]
-    found = objects(*options, values=values)
+    found = in_case(case)
     read = {name for key, one in found.items() if key[1] != SECRETS for name in secrets_named_in(one)}
     ours = {name for name in read if name.startswith("demo-")}
     assert ours
@@ -90,8 +97,7 @@ def test_it_may_make_secrets_and_see_and_change_those_of_its_plan_alone(rendered
 
 @pytest.mark.parametrize("case", CASES)
 def test_it_may_restart_whoever_reads_a_password_at_its_start_and_nobody_else(case: str) -> None:
-    options, values = CASES[case]
-    found = objects(*options, values=values)
+    found = in_case(case)
     logins = [name for name in made(found) if name.endswith("-login")]
     readers = {
         (f"{kind.lower()}s", name)
