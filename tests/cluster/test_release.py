@@ -156,7 +156,10 @@ def test_what_is_left_when_it_is_removed_are_the_volumes_and_secrets_it_named_an
     secrets = fingerprint(release)["secrets"]
     cluster = release.kubectl("exec", f"{NAME}-kafka-0", "--", "cat", "/var/lib/kafka/data/log/meta.properties")
     release.helm("uninstall", NAME, "--wait")
-    kinds = "all,configmaps,secrets,persistentvolumeclaims,poddisruptionbudgets,networkpolicies,serviceaccounts,roles,rolebindings"
+    kinds = (
+        "all,configmaps,secrets,persistentvolumeclaims,poddisruptionbudgets,networkpolicies,"
+        "serviceaccounts,roles,rolebindings"
+    )
 
     def only_volumes() -> None:
         left = release.get(kinds, "--selector", f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component!=test")

@@ -4,7 +4,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 400
-ROOMS = ["sagakit", "*_svc", "devstack", "ordersaga_cli", "cluster_secrets", "tools", "tests", "bench", "proto", "schemas"]
+ROOMS = [
+    "sagakit",
+    "*_svc",
+    "devstack",
+    "ordersaga_cli",
+    "cluster_secrets",
+    "tools",
+    "tests",
+    "bench",
+    "proto",
+    "schemas",
+]
 KINDS = {".py", ".sh", ".proto", ".avsc", ".yaml"}
 
 
