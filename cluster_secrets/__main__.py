@@ -23,7 +23,7 @@ def keep(cluster: Cluster, plan: Plan, now: datetime) -> Iterator[str]:
     on.
     """
     found = {name: there for name in plan.secrets if (there := cluster.secret(name))}
-    told = {name for name, one in found.items() if TO_TELL not in (one["metadata"].get("annotations") or {})}
+    to_tell = {name for name, one in found.items() if TO_TELL in (one["metadata"].get("annotations") or {})}
     for secret in wanted(plan, found, now):
         name = secret["metadata"]["name"]
         patch = change(secret, found.get(name))
@@ -35,14 +35,13 @@ def keep(cluster: Cluster, plan: Plan, now: datetime) -> Iterator[str]:
             cluster.create(patch)
         yield f"secret {name}: {', '.join(patch.get('data', {})) or 'labels'} {'changed' if name in found else 'made'}"
         if TO_TELL in secret["metadata"]["annotations"]:
-            told.discard(name)
-    to_tell = [name for name in plan.logins if name not in told]
+            to_tell.add(name)
     yield from _tell(cluster, plan, to_tell)
-    for name in to_tell:
+    for name in sorted(to_tell):
         cluster.change(name, {"metadata": {"annotations": {TO_TELL: None}}})
 
 
-def _tell(cluster: Cluster, plan: Plan, secrets: list[str]) -> Iterator[str]:
+def _tell(cluster: Cluster, plan: Plan, secrets: set[str]) -> Iterator[str]:
     """Start again whoever reads one of ``secrets`` at its start."""
     for kind, names in (plan.readers if secrets else {}).items():
         for name in names:

@@ -6,6 +6,7 @@ from tests.mutants.going_back import GOING_BACK
 from tests.mutants.kit import KIT
 from tests.mutants.mutant import Mutant
 from tests.mutants.saga import SAGA
+from tests.mutants.secrets_made import SECRETS_MADE
 from tests.mutants.security import SECURITY
 from tests.mutants.services import DELIVERIES, ORCHESTRATOR, ORDERS, PRODUCTS
 from tests.mutants.tls import TLS
@@ -13,5 +14,5 @@ from tests.mutants.untrusted import UNTRUSTED
 
 MUTANTS: dict[str, Mutant] = {
     **KIT, **GOING_BACK, **SAGA, **ORDERS, **PRODUCTS, **DELIVERIES, **ORCHESTRATOR, **TLS, **UNTRUSTED, **SECURITY,
-    **CALLERS, **CONSOLE,
+    **CALLERS, **CONSOLE, **SECRETS_MADE,
 }  # fmt: skip

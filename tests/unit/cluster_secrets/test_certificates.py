@@ -88,6 +88,21 @@ def test_a_renewed_authority_keeps_its_key_its_name_and_its_id_so_that_all_it_si
     assert certificate_of(pair, ORDER, renewed, later) == pair
 
 
+def test_an_authority_whose_id_somebody_else_has_chosen_keeps_it_when_it_is_renewed() -> None:
+    """As Helm has: by what it signed is found who has signed it, and OpenSSL believes no other."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Helm's")])
+    chosen = x509.SubjectKeyIdentifier(b"chosen otherwise")
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + LIFE)
+    former = builder.add_extension(chosen, critical=False).sign(key, hashes.SHA256())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    renewed = authority_of(Pair(former.public_bytes(Encoding.PEM), private), "another name", NOW + LIFE)
+    assert renewed.pair.key == private
+    found = parsed(renewed.pair)
+    assert found.not_valid_after_utc == NOW + LIFE + AUTHORITY_LIFE
+    assert found.subject == former.subject
+    assert found.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value == chosen
+
+
 def test_an_authority_that_is_not_due_is_the_same(authority: Authority) -> None:
     assert authority_of(authority.pair, "order-saga shop demo", NOW + AUTHORITY_LIFE * 0.6).pair == authority.pair
 
