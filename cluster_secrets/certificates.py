@@ -37,13 +37,10 @@ class Pair(NamedTuple):
 class Authority:
     """Signs certificates, and tells its own."""
 
-    def __init__(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+    def __init__(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate, pair: Pair) -> None:
         self._key, self._certificate = key, certificate
-
-    @property
-    def pair(self) -> Pair:
+        self.pair = pair
         """Its certificate and its key."""
-        return _pair(self._certificate, self._key)
 
     def sign(self, wanted: Certificate, now: datetime) -> Pair:
         """Make a certificate with a key of its own, for servers and clients."""
@@ -60,7 +57,7 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own_id), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        return _pair(certificate, key)
+        return Pair(certificate.public_bytes(Encoding.PEM), _pem(key))
 
     def has_signed(self, certificate: x509.Certificate) -> bool:
         """Say whether a certificate is one of this authority's, also of an earlier one with the same key and name."""
@@ -76,13 +73,16 @@ def authority_of(found: Pair | None, name: str, now: datetime) -> Authority:
 
     A renewed one keeps its key, its name and its id: who believes the former believes what the new one signs.
     """
-    key = (_key(found.key) if found else None) or ec.generate_private_key(ec.SECP256R1())
+    key = _key(found.key) if found else None
+    if found is None or key is None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        found = Pair(b"", _pem(key))
     subject, own_id = _named(name), x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    former = _certificate(found.certificate) if found else None
+    former = _certificate(found.certificate)
     former_id = _own_id(former) if former else None
     if former and former_id and former.public_key() == key.public_key():
         if not is_due(former, now):
-            return Authority(key, former)
+            return Authority(key, former, found)
         subject, own_id = former.subject, former_id
     certificate = (
         _begun(subject, subject, key.public_key(), now, AUTHORITY_LIFE)
@@ -91,7 +91,7 @@ def authority_of(found: Pair | None, name: str, now: datetime) -> Authority:
         .add_extension(_usage(signs=True), critical=True)
         .sign(key, hashes.SHA256())
     )
-    return Authority(key, certificate)
+    return Authority(key, certificate, Pair(certificate.public_bytes(Encoding.PEM), found.key))
 
 
 def certificate_of(found: Pair | None, wanted: Certificate, authority: Authority, now: datetime) -> Pair:
@@ -159,10 +159,9 @@ def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _pair(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Pair:
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     # PKCS #8, which is the form that Kafka reads.
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return Pair(certificate.public_bytes(Encoding.PEM), private)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _certificate(pem: bytes) -> x509.Certificate | None:

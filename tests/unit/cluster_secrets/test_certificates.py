@@ -103,6 +103,15 @@ def test_an_authority_whose_id_somebody_else_has_chosen_keeps_it_when_it_is_rene
     assert found.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value == chosen
 
 
+def test_an_authority_s_key_in_another_form_is_left_in_that(authority: Authority) -> None:
+    """Helm writes it as SEC 1."""
+    key = load_pem_private_key(authority.pair.key, password=None)
+    other_form = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    found = Pair(authority.pair.certificate, other_form)
+    for later in (NOW, NOW + AUTHORITY_LIFE):
+        assert authority_of(found, "order-saga shop demo", later).pair.key == other_form
+
+
 def test_an_authority_that_is_not_due_is_the_same(authority: Authority) -> None:
     assert authority_of(authority.pair, "order-saga shop demo", NOW + AUTHORITY_LIFE * 0.6).pair == authority.pair
 
