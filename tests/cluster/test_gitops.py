@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,3 +149,27 @@ def test_another_authority_signs_every_certificate_anew(application: Application
     assert {one["ca.crt"] for name, one in made.items() if name.endswith(("-ca", "-tls"))} == {
         made[f"{NAME}-ca"]["ca.crt"]
     }
+
+
+FORMER = """
+apiVersion: v1
+kind: Secret
+metadata:
+  name: {name}-order-login
+  labels: {{app.kubernetes.io/instance: {name}, app.kubernetes.io/name: order-saga}}
+stringData: {{kafka: as-it-was, registry: this-too}}
+"""
+"""A secret as the chart rendered it before its job made secrets."""
+
+
+def test_a_secret_that_helm_has_made_is_taken_over_with_what_stands_in_it(namespace: Release, tmp_path: Path) -> None:
+    former = tmp_path / "order-saga"
+    (former / "templates").mkdir(parents=True)
+    (former / "Chart.yaml").write_text("apiVersion: v2\nname: order-saga\nversion: 0.0.1\n")
+    (former / "templates" / "logins.yaml").write_text(FORMER.format(name=NAME))
+    namespace.helm("install", NAME, str(former))
+    for _ in range(2):
+        namespace.helm("upgrade", NAME, str(CHART), *VALUES, "--timeout", "5m")
+        found = namespace.secret(f"{NAME}-order-login")
+        assert (found["kafka"], found["registry"]) == (b"as-it-was", b"this-too")
+        assert found.keys() == {"kafka", "registry", "database", "owner"}
