@@ -1,7 +1,7 @@
 """What the registry's pod does first: it waits until Kafka lets the registry in, which by itself does not wait.
 
-Then it writes the registry's settings of Kafka, as Java's client has them, into the file that its argument names. No password
-stands there: the registry puts in its variables.
+Then it writes the registry's settings of Kafka, as Java's client has them, into the file that its argument names. No
+password stands there: the registry puts in its variables.
 """
 
 import sys
@@ -42,7 +42,8 @@ def properties(settings: KafkaSettings, folder: Path) -> Iterator[tuple[str, str
     yield "security.protocol", settings.kafka_security_protocol
     if (mechanism := settings.kafka_sasl_mechanism) is not None:
         if mechanism not in MODULES:
-            sys.exit(f"KAFKA_SASL_MECHANISM: the chart's registry cannot log in by {mechanism}; use one of {', '.join(MODULES)}")
+            known = ", ".join(MODULES)
+            sys.exit(f"KAFKA_SASL_MECHANISM: the chart's registry cannot log in by {mechanism}; use one of {known}")
         yield "sasl.mechanism", mechanism
         login = 'username="${KAFKA_SASL_USERNAME}" password="${KAFKA_SASL_PASSWORD}"'
         yield "sasl.jaas.config", f"{MODULES[mechanism]} required {login};"

@@ -70,9 +70,10 @@ revision by revision, as those of the former one are about to go; a broker is ne
 {{- $constraints = append $constraints $one }}
 {{- end }}
 {{- end }}
-{{- $filled := list }}
-{{- range $constraints }}{{ $filled = append $filled (merge . (dict "labelSelector" (dict "matchLabels" $selector))) }}{{ end }}
-{{- with $filled }}{{ toYaml . }}{{ end }}
+{{- range $constraints }}
+{{- if not (hasKey . "labelSelector") }}{{ $_ := set . "labelSelector" (dict "matchLabels" $selector) }}{{ end }}
+{{- end }}
+{{- with $constraints }}{{ toYaml . }}{{ end }}
 {{- end }}
 
 {{/* The name of a part's service account; empty means the namespace's own: dict "root" $ "part" "order-svc" */}}

@@ -22,8 +22,9 @@ def rendered() -> Objects:
 
 
 def at(rendered: Objects, path: str) -> Any:
-    """Return what stands at ``path``: an object's kind and name, and the keys to follow; an asterisk is the only one."""
+    """Return what stands at ``path``: an object's kind and name, and the keys to follow; * is the only one."""
     kind, name, *keys = path.split("/")
+    found: Any
     (found,) = (one for (k, n), one in rendered.items() if k == kind and name in {n, "*"})
     for key in keys:
         found = found[int(key)] if isinstance(found, list) else found[key]
@@ -33,7 +34,7 @@ def at(rendered: Objects, path: str) -> Any:
 def shows(found: Any, wanted: Any) -> bool:
     """Say whether all that is wanted of a map or a list is in it, or whether it is the same."""
     if isinstance(wanted, dict):
-        return wanted.items() <= found.items()
+        return bool(wanted.items() <= found.items())
     if isinstance(wanted, list):
         return all(one in found for one in wanted)
     return bool(found == wanted)

@@ -41,36 +41,96 @@ ODD: dict[str, tuple[tuple[str, ...], Mapping[str, object]]] = {
     "no-console": ((), {"console.enabled": False}),
     "no-console-and-given": ((), {"console.enabled": False, **GIVEN}),
     "a-public-console": ((), TOKENS | PUBLIC | OIDC),
-    "a-console-at-a-balancer": ((), {**TOKENS, **PUBLIC, "console.service.type": "LoadBalancer", "console.service.nodePort": 30088}),
+    "a-console-at-a-balancer": (
+        (),
+        {**TOKENS, **PUBLIC, "console.service.type": "LoadBalancer", "console.service.nodePort": 30088},
+    ),
     "scaled-by-lag": ((), LAG),
     "scaled-by-lag-of-another-kafka": ((), KAFKA | LAG | KEDA | {"tls.authoritiesSecret": "authorities"}),
     "scaled-by-lag-with-a-configmap": ((), KAFKA | LAG | KEDA | {"tls.authoritiesConfigMap": "authorities"}),
     "scaled-by-cpu": ((), {"serviceDefaults.autoscaling": {"by": "cpu"}, "postgres.maxConnections": 510}),
     "traced": ((), TRACED),
     "monitored": ((), MONITORED),
-    "monitored-and-traced-with-labels": ((), {**MONITORED, **TRACED, "serviceMonitor.labels": {"a": "b"}, "commonLabels": {"c": "d"}}),
+    "monitored-and-traced-with-labels": (
+        (),
+        {**MONITORED, **TRACED, "serviceMonitor.labels": {"a": "b"}, "commonLabels": {"c": "d"}},
+    ),
     "no-policies-and-no-budgets": ((), {"networkPolicies.enabled": False, "podDisruptionBudgets.enabled": False}),
     "all-peers": (
         (),
-        {**TOKENS, **KAFKA, **REGISTRY, **POSTGRES, **TRACED, "serviceDefaults.callers": PEER, "networkPolicies.metricsReaders": PEER}
-        | {f"networkPolicies.servers.{name}": PEER for name in ("kafka", "registry", "databases", "issuers", "collector")},
+        {
+            **TOKENS,
+            **KAFKA,
+            **REGISTRY,
+            **POSTGRES,
+            **TRACED,
+            "serviceDefaults.callers": PEER,
+            "networkPolicies.metricsReaders": PEER,
+        }
+        | {
+            f"networkPolicies.servers.{name}": PEER
+            for name in ("kafka", "registry", "databases", "issuers", "collector")
+        },
     ),
     "openshift": ((), {"podDefaults.fixedUser": False}),
     "openshift-with-a-range": ((), {"podDefaults.fixedUser": False, "podDefaults.securityContext.fsGroup": 1000660000}),
     "not-spread": ((), {"topologySpread.enabled": False}),
-    "spread-over-zones": ((), {"topologySpread.over": ["topology.kubernetes.io/zone", "kubernetes.io/hostname"], "kafka.nodes": 3}),
-    "own-spread": ((), {"podDefaults.topologySpreadConstraints": [{"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule", "matchLabelKeys": ["pod-template-hash"]}]}),
-    "one-account-for-all": ((), {"podDefaults.serviceAccount": {"create": True, "name": "shop", "annotations": {"a": "b"}}}),
+    "spread-over-zones": (
+        (),
+        {"topologySpread.over": ["topology.kubernetes.io/zone", "kubernetes.io/hostname"], "kafka.nodes": 3},
+    ),
+    "own-spread": (
+        (),
+        {
+            "podDefaults.topologySpreadConstraints": [
+                {
+                    "maxSkew": 2,
+                    "topologyKey": "rack",
+                    "whenUnsatisfiable": "DoNotSchedule",
+                    "matchLabelKeys": ["pod-template-hash"],
+                }
+            ]
+        },
+    ),
+    "one-account-for-all": (
+        (),
+        {"podDefaults.serviceAccount": {"create": True, "name": "shop", "annotations": {"a": "b"}}},
+    ),
     "an-account-that-is-there": ((), {"podDefaults.serviceAccount.name": "shop"}),
     "an-account-for-each": ((), {"podDefaults.serviceAccount.create": True}),
     "certificates-of-clients": ((), {**KAFKA, "tls.clientSecret": "*-client"}),
-    "one-certificate-of-clients-and-both-authorities": ((), {**KAFKA, "tls.clientSecret": "all", "tls.authoritiesSecret": "a", "tls.authoritiesConfigMap": "b"}),
-    "keys-in-a-secret": ((), {**TOKENS, "auth.jwksUrl": "", "auth.jwksSecret": "keys", "auth.test.tokenSecret": "token"}),
-    "node-ports": ((), {**TOKENS, "serviceDefaults.service.type": "NodePort", "serviceDefaults.service.externalTrafficPolicy": "Local"}),
+    "one-certificate-of-clients-and-both-authorities": (
+        (),
+        {**KAFKA, "tls.clientSecret": "all", "tls.authoritiesSecret": "a", "tls.authoritiesConfigMap": "b"},
+    ),
+    "keys-in-a-secret": (
+        (),
+        {**TOKENS, "auth.jwksUrl": "", "auth.jwksSecret": "keys", "auth.test.tokenSecret": "token"},
+    ),
+    "node-ports": (
+        (),
+        {
+            **TOKENS,
+            "serviceDefaults.service.type": "NodePort",
+            "serviceDefaults.service.externalTrafficPolicy": "Local",
+        },
+    ),
     "no-replicas": ((), {"serviceDefaults.replicas": 0, "console.replicas": 0, "registry.replicas": 0}),
-    "a-class-and-large-volumes": ((), {"kafka.storage": {"size": "1.5Ti", "className": "fast"}, "postgres.storage.className": "fast"}),
-    "pinned": ((), {"image.digests.order": "sha256:" + "0" * 64, "image.pullSecrets": ["a", "b"], "image.tag": "1.2.3"}),
-    "probes-of-each": ((), {f"{part}.pod.probes.startup.failureThreshold": 600 for part in ("kafka", "registry", "postgres", "console", "services.order")}),
+    "a-class-and-large-volumes": (
+        (),
+        {"kafka.storage": {"size": "1.5Ti", "className": "fast"}, "postgres.storage.className": "fast"},
+    ),
+    "pinned": (
+        (),
+        {"image.digests.order": "sha256:" + "0" * 64, "image.pullSecrets": ["a", "b"], "image.tag": "1.2.3"},
+    ),
+    "probes-of-each": (
+        (),
+        {
+            f"{part}.pod.probes.startup.failureThreshold": 600
+            for part in ("kafka", "registry", "postgres", "console", "services.order")
+        },
+    ),
     "everything-added-to-each": (
         (),
         {
@@ -87,7 +147,7 @@ ODD: dict[str, tuple[tuple[str, ...], Mapping[str, object]]] = {
             for part in ("services.order", "console", "kafka", "registry", "postgres", "operators", "contracts", "test")
         },
     ),
-}  # fmt: skip
+}
 """Options and values, by what is odd about them."""
 
 
