@@ -141,6 +141,20 @@ envFrom: {{- toYaml . | nindent 2 }}
 {{- end }}
 
 {{/*
+Of "clients" those who have a certificate to show, as JSON: the services, and others where they reach a server outside of the
+release, so that no pod waits for a secret that nobody needs: dict "root" $ "clients" (list "order" "registry")
+*/}}
+{{- define "osaga.shown" -}}
+{{- $shown := list }}
+{{- $values := .root.Values }}
+{{- range $noun := ternary .clients list (ne $values.tls.clientSecret "") }}
+{{- $ours := and $values.kafka.enabled (or $values.registry.enabled (eq $noun "registry")) }}
+{{- if or (hasKey $values.services $noun) (not $ours) }}{{ $shown = append $shown $noun }}{{ end }}
+{{- end }}
+{{- toJson $shown }}
+{{- end }}
+
+{{/*
 What the project's own programs find mounted: the part's certificate at /tls, authorities of external servers, and a
 certificate to show to them: dict "root" $ "part" "…" "noun" "order" "clients" (list "order"), who may show one.
 */}}
@@ -150,11 +164,9 @@ certificate to show to them: dict "root" $ "part" "…" "noun" "order" "clients"
 {{- if or .authoritiesSecret .authoritiesConfigMap }}
 - {name: authorities, mountPath: /authorities, readOnly: true}
 {{- end }}
-{{- if .clientSecret }}
-{{- range $.clients }}
+{{- end }}
+{{- range include "osaga.shown" . | fromJsonArray }}
 - {name: client-{{ . }}, mountPath: /client, readOnly: true}
-{{- end }}
-{{- end }}
 {{- end }}
 {{ include "osaga.extra" (merge (dict "what" "extraVolumeMounts") .) }}
 {{- end }}
@@ -175,13 +187,10 @@ certificate to show to them: dict "root" $ "part" "…" "noun" "order" "clients"
       - secret: {name: {{ . }}}
       {{- end }}
 {{- end }}
-{{- $client := .clientSecret }}
-{{- if $client }}
-{{- range $.clients }}
+{{- end }}
+{{- range include "osaga.shown" . | fromJsonArray }}
 - name: client-{{ . }}
-  secret: {secretName: {{ $client | replace "*" . }}, defaultMode: 0440}
-{{- end }}
-{{- end }}
+  secret: {secretName: {{ $.root.Values.tls.clientSecret | replace "*" . }}, defaultMode: 0440}
 {{- end }}
 {{ include "osaga.extra" (merge (dict "what" "extraVolumes") .) }}
 {{- end }}

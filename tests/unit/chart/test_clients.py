@@ -49,6 +49,13 @@ def test_each_shows_a_certificate_of_its_own_where_the_secret_has_an_asterisk() 
     assert shown == CLIENTS
 
 
+def test_where_the_chart_brings_kafka_and_the_registry_only_services_need_a_certificate_to_show() -> None:
+    databases = {"postgres.enabled": False, "serviceDefaults.database.urlSecret": "*-database"}
+    specs = pod_specs(objects(values={**databases, "tls.clientSecret": "*-client"}))
+    waiting = {name for name, spec in specs.items() if any("client" in one["name"] for one in spec["volumes"])}
+    assert waiting == {f"demo-{service}" for service in SERVICES}
+
+
 @pytest.mark.parametrize(
     ("values", "sources"),
     [
