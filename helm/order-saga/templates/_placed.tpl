@@ -23,17 +23,49 @@
 {{- end }}
 {{- end }}
 
-{{/* A part's pods have room for what the values add to them: dict "root" $ "part" "order-svc" */}}
-{{- define "osaga.mustHoldMore" -}}
-{{- $pod := include "osaga.podValues" . | fromJson }}
-{{- $path := include "osaga.podPath" . }}
-{{- range $pod.extraVolumes }}
-{{- if or (has .name (list "tls" "authorities" "jwks" "logins" "scratch" "data" "databases" "properties" "kafka" "secured" "client")) (hasPrefix "client-" .name) }}
-{{- fail (printf "%s.extraVolumes, or that of podDefaults: the chart has a volume %s itself; give yours another name" $path .name) }}
+{{/* The first of a list of maps whose name another one has as well: dict "of" the list "by" "name" */}}
+{{- define "osaga.twice" -}}
+{{- $seen := list }}
+{{- $twice := list }}
+{{- range .of }}
+{{- $name := index . $.by }}
+{{- if has $name $seen }}{{ $twice = append $twice $name }}{{ end }}
+{{- $seen = append $seen $name }}
+{{- end }}
+{{- first $twice | default "" }}
+{{- end }}
+
+{{/*
+What the values add to pods has names that nothing else has there, of which nobody could tell by the values which counts. It
+looks at the pods as the file of templates makes them: dict "root" $ "file" "services.yaml"
+*/}}
+{{- define "osaga.mustBeOnce" -}}
+{{- range splitList "\n---" (include (printf "%s/%s" .root.Template.BasePath .file) .root) }}
+{{- $object := fromYaml . }}
+{{- $spec := eq ($object.kind | default "") "Pod" | ternary $object.spec (dig "spec" "template" "spec" dict $object) }}
+{{- if $spec.containers }}
+{{- $containers := concat ($spec.initContainers | default list) $spec.containers }}
+{{- $lists := list (dict "what" "extraVolumes" "of" $spec.volumes "by" "name") (dict "what" "extraContainers" "of" $containers "by" "name") }}
+{{- range $containers }}
+{{- $lists = append $lists (dict "what" "extraEnv" "of" .env "by" "name") }}
+{{- $lists = append $lists (dict "what" "extraVolumeMounts" "of" .volumeMounts "by" "mountPath") }}
+{{- end }}
+{{- range $lists }}
+{{- $what := .what }}
+{{- with include "osaga.twice" . }}
+{{- $path := include "osaga.podPath" (dict "part" (index $object.metadata.labels "app.kubernetes.io/component")) }}
+{{- fail (printf "%s.%s, or that of podDefaults or serviceDefaults: %s is there already; the chart, a setting or an entry before it has that name" $path $what .) }}
 {{- end }}
 {{- end }}
-{{- if has .part (list "operators" "contracts" "test") }}
-{{- if (index .root.Values .part).pod.probes }}{{ fail (printf "%s.probes: nothing is probed in these pods" $path) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Whether the values add anything to any pod; empty means no. */}}
+{{- define "osaga.adds" -}}
+{{- range $part := include "osaga.parts" . | fromJsonArray }}
+{{- $pod := include "osaga.podValues" (dict "root" $ "part" $part) | fromJson }}
+{{- range $what := list "extraEnv" "extraVolumes" "extraVolumeMounts" "extraContainers" "extraInitContainers" }}{{ if index $pod $what }}yes{{ end }}{{ end }}
 {{- end }}
 {{- end }}
 

@@ -109,21 +109,6 @@ securityContext: {{- mergeOverwrite $own (include "osaga.podValues" . | fromJson
 {{- end }}
 
 {{/*
-The variables that the values add to a container of a part: dict "root" $ "part" "…" "ours" the container's other variables.
-Of two with one name nobody could tell by the values which counts.
-*/}}
-{{- define "osaga.extraEnv" -}}
-{{- $ours := list }}
-{{- range fromYamlArray .ours }}{{ $ours = append $ours .name }}{{ end }}
-{{- with (include "osaga.podValues" . | fromJson).extraEnv }}
-{{- range . }}
-{{- if has .name $ours }}{{ fail (printf "%s.extraEnv, or that of podDefaults or serviceDefaults: the chart sets %s itself" (include "osaga.podPath" $) .name) }}{{ end }}
-{{- end }}
-{{- toYaml . }}
-{{- end }}
-{{- end }}
-
-{{/*
 Variables from whole secrets and ConfigMaps, those of external servers last, as the last one counts:
 dict "root" $ "part" "order-svc" "noun" "order" "of" (list "kafka"), or without "of".
 */}}
@@ -135,7 +120,7 @@ envFrom: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* What the values mount into the chart's containers of a part, and what they add to its pods: "extraVolumes", … */}}
+{{/* What the values add to a part's pods: dict "root" $ "part" "…" "what" "extraEnv", "extraVolumes", … */}}
 {{- define "osaga.extra" -}}
 {{- with index (include "osaga.podValues" . | fromJson) .what }}{{ toYaml . }}{{ end }}
 {{- end }}

@@ -28,13 +28,6 @@
 - {name: METRICS_TLS_CA, value: /tls/ca.crt}
 {{- end }}
 
-{{/* The further settings of a service or the console, as variables: dict "own" its values */}}
-{{- define "osaga.settings" -}}
-{{- range $name, $value := .own.settings }}
-- {name: {{ $name }}, value: {{ $value | quote }}}
-{{- end }}
-{{- end }}
-
 {{/* Fails where the values at "path" set one of these once more: of two with one name, nobody can tell by the values which counts. */}}
 {{- define "osaga.mayBeSet" -}}
 {{- $ours := list }}
