@@ -26,13 +26,13 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .part }}
 {{- end }}
 
-{{/* The labels of a part's objects. Pods have the selector's only: a new chart version alone restarts nothing. */}}
+{{/* The labels of a part's objects, and "labels" where they are given. Pods have the selector's only: a new chart version alone restarts nothing. */}}
 {{- define "osaga.labels" -}}
 {{ include "osaga.selector" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
-{{- with .root.Values.commonLabels }}
+{{- with merge dict (.labels | default dict) .root.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
@@ -46,9 +46,6 @@ metadata:
   name: {{ .name | default (include "osaga.name" .) }}
   namespace: {{ .root.Release.Namespace }}
   labels: {{- include "osaga.labels" . | nindent 4 }}
-    {{- with .labels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
   {{- with merge dict (.annotations | default dict) .root.Values.commonAnnotations }}
   annotations: {{- toYaml . | nindent 4 }}
   {{- end }}

@@ -173,6 +173,17 @@ def test_labels_of_one_s_own_change_no_selector() -> None:
     assert claims == plain["StatefulSet", "demo-kafka"]["spec"]["volumeClaimTemplates"], "they cannot be changed"
 
 
+def test_every_object_has_the_common_labels_and_annotations() -> None:
+    """But for the secrets of certificates, whose annotations say what they were made for."""
+    common = {"team": "orders"}
+    given = {"serviceMonitor.labels": {"team": "theirs"}, "serviceMonitor.enabled": True, "monitoring.dashboards": True}
+    found = objects(values={**given, "commonLabels": common, "commonAnnotations": common})
+    theirs = {name for (_, name), one in found.items() if one["metadata"]["labels"]["team"] != "orders"}
+    assert theirs == {"demo-order-saga"}, "which says something else itself"
+    kinds = {kind for (kind, _), one in found.items() if "team" not in one["metadata"].get("annotations", {})}
+    assert kinds <= {"Secret"}
+
+
 def test_an_object_of_one_s_own_is_a_template_as_a_map_or_as_text() -> None:
     text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-text'}\n"
     kept = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-map"}}
