@@ -44,7 +44,13 @@ ROUTE = {
     "apiVersion": "gateway.networking.k8s.io/v1",
     "metadata": {"name": "{{ .Release.Name }}-in"},
 }
-WAY_IN = {"kind": "Ingress", "apiVersion": "networking.k8s.io/v1", "metadata": {"name": "{{ .Release.Name }}-web"}}
+BACKEND = {"service": {"name": "{{ .Release.Name }}-console", "port": {"name": "console"}}}
+WAY_IN = {
+    "kind": "Ingress",
+    "apiVersion": "networking.k8s.io/v1",
+    "metadata": {"name": "{{ .Release.Name }}-web"},
+    "spec": {"defaultBackend": BACKEND},
+}
 
 KEYS = (
     Key("commonLabels", {"team": "orders"}, "StatefulSet/demo-kafka/metadata/labels", {"team": "orders"}),

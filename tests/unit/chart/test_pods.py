@@ -244,7 +244,12 @@ REFUSED = {
         'serviceDefaults.serviceType="NodePort"',
         "serviceDefaults.serviceType is now serviceDefaults.service.type",
     ),
-    "defaults-of-an-earlier-version": ("podDefaults=null", "podDefaults is missing: --reuse-values brings"),
+    "defaults-of-an-earlier-version": (
+        "podDefaults=null",
+        "podDefaults or networkPolicies.servers is missing: --reuse-values brings the defaults of an earlier version",
+    ),
+    "no-servers-for-policies": ("networkPolicies.servers=null", "networkPolicies.servers is missing"),
+    "a-console-without-its-service": ("console.service=null", "console.service is missing"),
     "more-replicas-than-connections": (
         "services.order.replicas=4",
         "leaves each service 60. Set postgres.maxConnections to 340 at least, or replicas to fewer",

@@ -107,8 +107,6 @@ def test_a_value_that_cannot_be_right_is_refused_by_its_name(case: str) -> None:
         "auth.mode",
         "console.enabled",
         "console.replicas",
-        "console.service",
-        "networkPolicies.servers",
         "operators.resources",
         "console.publicUrl",
         "console.oidc",
