@@ -42,7 +42,8 @@ def test_what_a_part_says_is_laid_over_the_defaults_maps_key_by_key_and_lists_wh
         "podDefaults": {"nodeSelector": {"pool": "all", "disk": "any"}, "tolerations": [{"key": "a"}]},
         "serviceDefaults.pod": {"nodeSelector": {"pool": "services"}},
         "services.order.pod": {"nodeSelector": {"disk": "fast"}, "tolerations": [{"key": "b"}]},
-        "kafka.pod": {"tolerations": []},
+        "kafka.pod": {"tolerations": [], "fixedUser": False, "priorityClassName": ""},
+        "podDefaults.priorityClassName": "high",
     }
     found = specs(objects(values=values))
     assert found["demo-order-svc"]["nodeSelector"] == {"pool": "services", "disk": "fast"}
@@ -50,7 +51,8 @@ def test_what_a_part_says_is_laid_over_the_defaults_maps_key_by_key_and_lists_wh
     assert found["demo-console"]["nodeSelector"] == {"pool": "all", "disk": "any"}
     assert found["demo-order-svc"]["tolerations"] == [{"key": "b"}]
     assert found["demo-product-svc"]["tolerations"] == [{"key": "a"}]
-    assert "tolerations" not in found["demo-kafka"]
+    assert not {"tolerations", "priorityClassName"} & found["demo-kafka"].keys(), "what is empty counts too"
+    assert "runAsUser" not in found["demo-kafka"]["securityContext"]
 
 
 def test_pods_are_spread_over_nodes_and_where_all_have_one_over_zones() -> None:
