@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from sagakit.postgres.database import _BACKGROUND, _SCANS
+from sagakit.service.life import _API_CONNECTIONS
 from tests.unit.chart.rendering import (
     PRODUCTION,
     SERVICES,
@@ -269,6 +271,13 @@ def test_what_cannot_be_right_is_refused_with_a_sentence(case: str) -> None:
     refused = template(f"--set-json={value}")
     assert refused.returncode != 0
     assert sentence in refused.stderr
+
+
+def test_a_replica_is_counted_with_the_connections_that_it_takes() -> None:
+    """Its pool, the consumer's own, and the one by which it listens for changes."""
+    pool = _API_CONNECTIONS + _SCANS + _BACKGROUND
+    refused = template("--set=services.order.replicas=10")
+    assert f"10 replicas, which take up to {10 * (pool + 1 + 1)} connections" in refused.stderr
 
 
 @pytest.mark.parametrize(("replicas", "connections"), [(3, 300), (4, 340), (6, 510)])
