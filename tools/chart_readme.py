@@ -21,7 +21,9 @@ _HEAD = """\
 <!-- Made of values.yaml by `make gen`. -->
 
 Kafka in KRaft mode, a schema registry, PostgreSQL and the services, each of the first three replaceable by one
-that exists. [`docs/kubernetes.md`](../../docs/kubernetes.md) is the guide; this is the list of its values.
+that exists. [`docs/kubernetes.md`](../../docs/kubernetes.md) is the guide, and
+[`docs/chart-values.md`](../../docs/chart-values.md) says how it fits into a cluster that others run; this is the list
+of its values.
 
     helm install demo helm/order-saga --wait --timeout 10m
 

@@ -5,17 +5,17 @@ import pytest
 from tests.cluster.release import NAME, Release
 
 pytestmark = pytest.mark.timeout(600)
-NODE_PORT = "services.order.serviceType=NodePort"
+NODE_PORT = "services.order.service.type=NodePort"
 OPEN = "by which others reach the service, and auth.mode is none: whoever does may do everything. Set auth.mode=jwt"
 REFUSED = {
-    "node-port": (NODE_PORT, f"services.order.serviceType is NodePort, {OPEN}"),
+    "node-port": (NODE_PORT, f"services.order.service.type is NodePort, {OPEN}"),
     "load-balancer": (
-        "serviceDefaults.serviceType=LoadBalancer",
-        f"services.delivery.serviceType is LoadBalancer, {OPEN}",
+        "serviceDefaults.service.type=LoadBalancer",
+        f"services.delivery.service.type is LoadBalancer, {OPEN}",
     ),
     "the-console": (
-        "console.serviceType=NodePort",
-        "console.serviceType is NodePort, by which others reach the console, and auth.mode is none",
+        "console.service.type=NodePort",
+        "console.service.type is NodePort, by which others reach the console, and auth.mode is none",
     ),
     "half-a-setting": (
         "auth.issuer=https://issuer.example",

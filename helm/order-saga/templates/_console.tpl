@@ -27,7 +27,7 @@ itself, and sends dead letters again as the replay. */}}
 {{ include "osaga.callsServices" .root }}
 {{- range $noun, $differs := $values.services }}
 {{- $service := mergeOverwrite (deepCopy $values.serviceDefaults) $differs }}
-- {name: {{ upper $noun }}_SVC_METRICS, value: "{{ $.root.Release.Name }}-{{ $noun }}-{{ eq $service.serviceType "ClusterIP" | ternary "svc" "metrics" }}:9101"}
+- {name: {{ upper $noun }}_SVC_METRICS, value: "{{ $.root.Release.Name }}-{{ $noun }}-{{ eq $service.service.type "ClusterIP" | ternary "svc" "metrics" }}:9101"}
 {{- end }}
 - {name: METRICS_TLS_CA, value: /tls/ca.crt}
 - {name: METRICS_TLS_CERTIFICATE, value: /tls/tls.crt} # for services that want one

@@ -32,6 +32,9 @@
 {{- end }}
 {{- end }}
 {{- $list = append $list (dict "value" "tls.authoritiesSecret" "secret" $values.tls.authoritiesSecret "keys" list) }}
+{{- range $noun := include "osaga.shown" (dict "root" $ "clients" (concat $clients (ternary (list "registry") list $values.registry.enabled))) | fromJsonArray }}
+{{- $list = append $list (dict "value" "tls.clientSecret" "secret" ($values.tls.clientSecret | replace "*" $noun) "keys" list) }}
+{{- end }}
 {{- $list = append $list (dict "value" "auth.jwksSecret" "secret" $values.auth.jwksSecret "keys" (list "jwks.json")) }}
 {{- if $values.console.enabled }}
 {{- $list = append $list (dict "value" "console.oidc.existingSecret" "secret" $values.console.oidc.existingSecret "keys" (list "clientSecret")) }}

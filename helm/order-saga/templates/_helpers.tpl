@@ -5,6 +5,15 @@
 {{- join " " $parts }}
 {{- end }}
 
+{{/* The parts that have pods, as JSON. */}}
+{{- define "osaga.parts" -}}
+{{- $parts := concat (splitList " " (include "osaga.services" .)) (list "operators" "contracts" "test") }}
+{{- range $part := list "console" "kafka" "registry" "postgres" }}
+{{- if (index $.Values $part).enabled }}{{ $parts = append $parts $part }}{{ end }}
+{{- end }}
+{{- toJson $parts }}
+{{- end }}
+
 {{/* The name of a part's objects: dict "root" $ "part" "order-svc" */}}
 {{- define "osaga.name" -}}
 {{ .root.Release.Name }}-{{ .part }}
@@ -17,12 +26,15 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .part }}
 {{- end }}
 
-{{/* The labels of a part's objects. Pods have the selector's only: a new chart version alone restarts nothing. */}}
+{{/* The labels of a part's objects, and "labels" where they are given. Pods have the selector's only: a new chart version alone restarts nothing. */}}
 {{- define "osaga.labels" -}}
 {{ include "osaga.selector" . }}
 app.kubernetes.io/version: {{ include "osaga.label" .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | include "osaga.label" }}
+{{- with merge dict (.labels | default dict) .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{/* A version as a label takes it, and an image's tag: it may have a "+", which neither does, and be longer. */}}
@@ -30,12 +42,18 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | include 
 {{ . | replace "+" "_" | trunc 63 | regexFind ".*[A-Za-z0-9]" }}
 {{- end }}
 
-{{/* The head of an object of a part: dict "root" $ "part" "kafka" "name" "…" (the part's own, where it is not given) */}}
+{{/*
+The head of an object of a part: dict "root" $ "part" "kafka", and where they are given "name", in place of the part's own, and
+"labels" and "annotations" beside those of all objects.
+*/}}
 {{- define "osaga.metadata" -}}
 metadata:
   name: {{ .name | default (include "osaga.name" .) }}
   namespace: {{ .root.Release.Namespace }}
   labels: {{- include "osaga.labels" . | nindent 4 }}
+  {{- with merge dict (.annotations | default dict) .root.Values.commonAnnotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- end }}
 
 {{/* The image of a service, or the console's: dict "root" $ "noun" "order" */}}
@@ -44,36 +62,12 @@ metadata:
 {{- with index .root.Values.image.digests .noun }}@{{ . }}{{ end }}
 {{- end }}
 
-{{/* What every pod has in common: dict "root" $ "part" "…" "user" 10001 */}}
-{{- define "osaga.pod" -}}
-automountServiceAccountToken: false
-enableServiceLinks: false
-{{- with .root.Values.image.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
-{{- end }}
-securityContext:
-  runAsNonRoot: true
-  runAsUser: {{ .user }}
-  runAsGroup: {{ .user }}
-  fsGroup: {{ .user }}
-  fsGroupChangePolicy: OnRootMismatch
-  seccompProfile: {type: RuntimeDefault}
-{{- if .root.Values.topologySpread.enabled }}
-topologySpreadConstraints:
-  - maxSkew: 1
-    topologyKey: kubernetes.io/hostname
-    whenUnsatisfiable: ScheduleAnyway
-    labelSelector:
-      matchLabels: {{- include "osaga.selector" . | nindent 8 }}
+{{/* How the Kubernetes service of a service, or of the console, is reached: its values "service". */}}
+{{- define "osaga.service" -}}
+type: {{ .type }}
+{{- range $name := list "loadBalancerClass" "loadBalancerSourceRanges" "externalTrafficPolicy" }}
+{{- with index $ $name }}
+{{ $name }}: {{ toJson . }}
 {{- end }}
 {{- end }}
-
-{{- define "osaga.container" -}}
-securityContext:
-  allowPrivilegeEscalation: false
-  readOnlyRootFilesystem: true
-  capabilities: {drop: [ALL]}
 {{- end }}

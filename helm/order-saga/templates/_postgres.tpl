@@ -7,7 +7,7 @@ so what is left to owners, who migrate, and to whoever looks after the server is
 */}}
 {{- define "osaga.databases" -}}
 {{- $nouns := keys (.Values.services | default dict) | sortAlpha }}{{/* none where the values are old: checks.yaml says so */}}
-{{- $sessions := div (mul .Values.postgres.maxConnections 4) (mul 5 (max 1 (len $nouns))) -}}
+{{- $sessions := include "osaga.share" . | int -}}
 SET log_min_error_statement = panic; -- else the log would have the password in a statement that fails
 \getenv password PASSWORD_superuser
 ALTER ROLE postgres PASSWORD :'password';
@@ -24,6 +24,11 @@ SELECT 'CREATE DATABASE {{ . }}_svc OWNER {{ . }}_svc'
   WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{{ . }}_svc') \gexec
 REVOKE ALL ON DATABASE {{ . }}_svc FROM PUBLIC;
 {{- end }}
+{{- end }}
+
+{{/* The connections that a service may have, all its replicas together. */}}
+{{- define "osaga.share" -}}
+{{- div (mul .Values.postgres.maxConnections 4) (mul 5 (max 1 (len (.Values.services | default dict)))) }}
 {{- end }}
 
 {{/* Who may log in from where. */}}

@@ -8,7 +8,7 @@
 {{- toJson $users }}
 {{- end }}
 
-{{/* HTTPS alone, and a login for each client. Passwords come from variables. */}}
+{{/* HTTPS alone, and a login for each client. Passwords come from variables; files/let_in.py writes how it reaches Kafka. */}}
 {{- define "osaga.registryProperties" -}}
 quarkus.http.insecure-requests=disabled
 quarkus.http.ssl-port=8443
@@ -26,9 +26,4 @@ quarkus.security.users.embedded.users.{{ $name }}=${PASSWORD_{{ $noun }}}
 quarkus.security.users.embedded.roles.{{ $name }}={{ $role }}
 {{- end }}
 apicurio.auth.role-based-authorization=true
-apicurio.kafka.common.security.protocol=${KAFKA_SECURITY_PROTOCOL:PLAINTEXT}
-apicurio.kafka.common.sasl.mechanism=${KAFKA_SASL_MECHANISM:SCRAM-SHA-512}
-apicurio.kafka.common.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username="${KAFKA_SASL_USERNAME:}" password="${KAFKA_SASL_PASSWORD:}";
-apicurio.kafka.common.ssl.truststore.type=PEM
-apicurio.kafka.common.ssl.truststore.location=${KAFKA_SSL_CA_LOCATION:/tls/ca.crt}
 {{- end }}

@@ -45,10 +45,7 @@ Metadata of what runs before everything else of an installation or an upgrade, w
 gone afterwards, the right to write secrets with it, but where it has failed: dict "root" $ "part" "secrets" "weight" 0
 */}}
 {{- define "osaga.before" -}}
-{{ include "osaga.metadata" . }}
-  annotations:
-    helm.sh/hook: pre-install,pre-upgrade
-    helm.sh/hook-weight: {{ .weight | quote }}
-    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
-    helm.sh/hook-output-log-policy: hook-failed
+{{- $hook := dict "helm.sh/hook" "pre-install,pre-upgrade" "helm.sh/hook-weight" (toString .weight)
+  "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded" "helm.sh/hook-output-log-policy" "hook-failed" }}
+{{- include "osaga.metadata" (merge (dict "annotations" $hook) .) }}
 {{- end }}

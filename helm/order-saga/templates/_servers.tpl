@@ -34,16 +34,6 @@ https://{{ .Release.Name }}-registry:8443/apis/ccompat/v7
 {{- toJson $secrets }}
 {{- end }}
 
-{{/* All variables of these secrets: the same dict */}}
-{{- define "osaga.externalSettings" -}}
-{{- with include "osaga.settingsSecrets" . | fromJsonArray }}
-envFrom:
-  {{- range . }}
-  - secretRef: {name: {{ . }}}
-  {{- end }}
-{{- end }}
-{{- end }}
-
 {{/*
 The annotation that rolls a pod when these secrets, or the one with the address of its database, have changed, since they
 are read at its start: dict "root" $ "nouns" (list "order") "of" (list "kafka"), for a service with "noun" and "own" its values,

@@ -28,7 +28,7 @@
 {{- end }}
 {{- end }}
 {{- range $noun, $differs := .root.Values.services }}
-{{- if and (eq $.part (printf "%s-svc" $noun)) (ne (mergeOverwrite (deepCopy $.root.Values.serviceDefaults) $differs).serviceType "ClusterIP") }}
+{{- if and (eq $.part (printf "%s-svc" $noun)) (ne (mergeOverwrite (deepCopy $.root.Values.serviceDefaults) $differs).service.type "ClusterIP") }}
 {{- $short = append $short (printf "%s-%s-metrics" $.root.Release.Name $noun) }}
 {{- end }}
 {{- end }}
@@ -63,19 +63,3 @@ a certificate that the chart has made for one of its own, and leave it where it 
 {{- .root.Values.tls.existingSecrets | default $made | replace "*" .noun }}
 {{- end }}
 
-{{/* What mounts a noun's certificate at /tls, and the authorities of external servers, into a container. */}}
-{{- define "osaga.tlsMounts" -}}
-- {name: tls, mountPath: /tls, readOnly: true} # folders, not single files: these would stay as they are
-{{- if .root.Values.tls.authoritiesSecret }}
-- {name: authorities, mountPath: /authorities, readOnly: true}
-{{- end }}
-{{- end }}
-
-{{- define "osaga.tlsVolumes" -}}
-- name: tls
-  secret: {secretName: {{ include "osaga.tlsSecret" . }}, defaultMode: 0440}
-{{- with .root.Values.tls.authoritiesSecret }}
-- name: authorities
-  secret: {secretName: {{ . }}, defaultMode: 0440}
-{{- end }}
-{{- end }}

@@ -20,6 +20,8 @@ def render(attempt: Attempt) -> Render:
     def rendered(found: Objects, *options: str) -> Objects:
         done = attempt(found, *options)
         assert done.returncode == 0, done.stderr
-        return {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(done.stdout) if one}
+        return {
+            (one["kind"], one["metadata"]["name"]): one for one in yaml.load_all(done.stdout, yaml.CSafeLoader) if one
+        }
 
     return rendered

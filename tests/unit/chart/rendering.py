@@ -34,7 +34,7 @@ def objects(*options: str, name: str = "demo", values: Mapping[str, object] | No
     given = [f"--set-json={key}={json.dumps(value)}" for key, value in (values or {}).items()]
     done = template(*options, *given, name=name)
     assert done.returncode == 0, done.stderr
-    documents = [one for one in yaml.safe_load_all(done.stdout) if one]
+    documents = [one for one in yaml.load_all(done.stdout, yaml.CSafeLoader) if one]
     by_name = {(one["kind"], one["metadata"]["name"]): one for one in documents}
     assert len(by_name) == len(documents)
     return by_name

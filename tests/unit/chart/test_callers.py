@@ -44,7 +44,7 @@ def test_keys_in_a_secret_are_mounted_as_a_folder_so_that_they_are_read_again() 
 
 @pytest.mark.parametrize("kind", ["NodePort", "LoadBalancer"])
 def test_metrics_stay_inside_of_the_cluster_where_a_service_is_called_from_outside(kind: str) -> None:
-    made = objects(values={**TOKENS, "services.order.serviceType": kind, "serviceMonitor.enabled": True})
+    made = objects(values={**TOKENS, "services.order.service.type": kind, "serviceMonitor.enabled": True})
     ports = {name: one["spec"]["ports"] for (what, name), one in made.items() if what == "Service"}
     assert [one["name"] for one in ports["demo-order-svc"]] == ["grpc"]
     assert [one["name"] for one in ports["demo-product-svc"]] == ["grpc", "metrics"]
@@ -58,11 +58,11 @@ def test_metrics_stay_inside_of_the_cluster_where_a_service_is_called_from_outsi
 
 @pytest.mark.parametrize("kind", ["NodePort", "LoadBalancer"])
 def test_services_that_others_can_reach_serve_nobody_without_a_token(kind: str) -> None:
-    refused = template("--set", f"services.order.serviceType={kind}")
+    refused = template("--set", f"services.order.service.type={kind}")
     assert refused.returncode != 0
-    assert f"services.order.serviceType is {kind}" in refused.stderr
+    assert f"services.order.service.type is {kind}" in refused.stderr
     assert "Set auth.mode=jwt" in refused.stderr
-    made = objects(values={**TOKENS, "services.order.serviceType": kind})
+    made = objects(values={**TOKENS, "services.order.service.type": kind})
     assert made["Service", "demo-order-svc"]["spec"]["type"] == kind
     assert made["Service", "demo-product-svc"]["spec"]["type"] == "ClusterIP"
 

@@ -84,7 +84,7 @@ def test_a_service_s_certificate_is_for_its_names_and_for_a_forwarded_port(rende
 
 @pytest.mark.parametrize("kind", ["ClusterIP", "NodePort"])
 def test_metrics_are_found_by_a_name_of_the_service_s_certificate(kind: str) -> None:
-    values = {**TOKENS, "services.order.serviceType": kind}
+    values = {**TOKENS, "services.order.service.type": kind}
     found = objects(values=values)
     (container,) = pod_specs(found)["demo-console"]["containers"]
     host = variables(container)["ORDER_SVC_METRICS"].removesuffix(":9101")

@@ -65,7 +65,7 @@ def test_a_client_stays_with_the_replica_that_runs_its_job() -> None:
 
 
 def test_others_reach_it_where_visitors_sign_in_and_the_values_name_them() -> None:
-    made = objects(values={**TOKENS, **PUBLIC, "console.serviceType": "LoadBalancer"})
+    made = objects(values={**TOKENS, **PUBLIC, "console.service.type": "LoadBalancer"})
     assert made["Service", "demo-console"]["spec"]["type"] == "LoadBalancer"
     (rule,) = made["NetworkPolicy", "demo-console"]["spec"]["ingress"]
     assert rule == {"ports": [{"port": 8088}], "from": PEERS}

@@ -10,18 +10,18 @@ SIGN_IN = "console.oidc.issuer=https://issuer.example,console.oidc.clientId=cons
 AT_THE_ISSUER = "console.oidc.existingSecret=at-the-issuer"
 JWT = ",".join(f"{name}={value}" for name, value in TOKENS.items())
 OF_ANYONE = {
-    "console.serviceType=NodePort": "console.serviceType is NodePort, by which others reach the console",
+    "console.service.type=NodePort": "console.service.type is NodePort, by which others reach the console",
     PUBLIC: "console.publicUrl has no place beside auth.mode=none",
     CALLERS: "console.callers has no place beside auth.mode=none",
     SIGN_IN: "console.oidc.issuer has no place beside auth.mode=none",
 }
 OF_NOBODY = {
-    "console.serviceType=LoadBalancer": "console.serviceType is LoadBalancer, and console.publicUrl is empty",
-    f"console.serviceType=NodePort,{CALLERS}": "console.serviceType is NodePort, and console.publicUrl is empty",
-    "console.serviceType=NodePort,networkPolicies.enabled=false": "Set console.publicUrl to the address",
+    "console.service.type=LoadBalancer": "console.service.type is LoadBalancer, and console.publicUrl is empty",
+    f"console.service.type=NodePort,{CALLERS}": "console.service.type is NodePort, and console.publicUrl is empty",
+    "console.service.type=NodePort,networkPolicies.enabled=false": "Set console.publicUrl to the address",
     CALLERS: "console.callers lets others in, and console.publicUrl is empty",
     PUBLIC: "console.publicUrl is https://console.shop, and console.callers lets nobody in",
-    f"{PUBLIC},console.serviceType=LoadBalancer": "console.callers lets nobody in: name there who may reach",
+    f"{PUBLIC},console.service.type=LoadBalancer": "console.callers lets nobody in: name there who may reach",
     f"{PUBLIC},{CALLERS},networkPolicies.enabled=false": "console.callers keeps nobody out",
     "console.oidc.issuer=https://issuer.example": "console.oidc.clientId must be given together",
     AT_THE_ISSUER: "console.oidc.existingSecret holds the console's secret at an issuer",

@@ -178,5 +178,6 @@ def test_the_services_and_they_alone_reach_a_collector_at_its_port(endpoint: str
 def test_keda_looks_at_kafka_where_a_service_is_scaled_by_lag() -> None:
     keda = Pod("keda", {"app": "keda-operator"})
     assert not reaches(objects(), keda, of("kafka"), 9092)
-    by_lag = objects(values={"services.order.autoscaling.by": "lag", "services.product.autoscaling.by": "lag"})
+    both = {f"services.{noun}.autoscaling": {"by": "lag", "max": 3} for noun in ("order", "product")}
+    by_lag = objects(values=both)
     assert [port for port in PORTS if reaches(by_lag, keda, of("kafka"), port)] == [9092]

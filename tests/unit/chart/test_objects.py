@@ -72,7 +72,7 @@ def test_operators_have_the_command_line_with_their_logins_and_that_of_the_repla
 
 
 def test_keda_looks_as_the_operators_by_tls() -> None:
-    found = objects(values={"services.product.autoscaling.by": "lag"})
+    found = objects(values={"services.product.autoscaling": {"by": "lag", "max": 3}})
     (trigger,) = found["ScaledObject", "demo-product-svc"]["spec"]["triggers"]
     asked = found["TriggerAuthentication", trigger["authenticationRef"]["name"]]["spec"]["secretTargetRef"]
     assert {one["parameter"]: (one["name"], one["key"]) for one in asked} == {
@@ -165,7 +165,7 @@ def test_a_service_has_the_defaults_where_its_own_entry_says_nothing_else() -> N
 
 @pytest.mark.parametrize(("by", "kind"), [("cpu", "HorizontalPodAutoscaler"), ("lag", "ScaledObject")])
 def test_a_service_that_is_scaled_by_load_has_no_number_of_replicas(by: str, kind: str) -> None:
-    found = objects(values={"services.product.autoscaling.by": by})
+    found = objects(values={"services.product.autoscaling": {"by": by, "max": 3}})
     assert (kind, "demo-product-svc") in found
     assert "replicas" not in found["Deployment", "demo-product-svc"]["spec"]
     assert "replicas" in found["Deployment", "demo-order-svc"]["spec"]

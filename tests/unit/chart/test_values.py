@@ -69,7 +69,7 @@ REFUSED = {
     "one-certificate-for-all": ("tls.existingSecrets=shop-tls", "existingSecrets"),
     "no-digest": ("image.digests.order=latest", "order"),
     "a-digest-of-nobody": ("image.digests.ordr=" + "sha256:" + "0" * 64, "there is no service of that name"),
-    "no-such-service-type": ("services.order.serviceType=ExternalName", "serviceType"),
+    "no-such-service-type": ("services.order.service.type=ExternalName", "type"),
     "passwords-of-an-earlier-version": ("postgres.passwordsSecret=mine", "is now logins.existingSecrets"),
     "a-public-console-in-the-clear": ("console.publicUrl=http://console.shop", "publicUrl"),
     "a-caller-of-no-kind": ("console.callers[0].namespace=ingress", "callers"),
@@ -107,7 +107,7 @@ def test_a_value_that_cannot_be_right_is_refused_by_its_name(case: str) -> None:
         "auth.mode",
         "console.enabled",
         "console.replicas",
-        "console.serviceType",
+        "operators.resources",
         "console.publicUrl",
         "console.oidc",
         "tracing.endpoint",
@@ -174,8 +174,11 @@ WHOLE = ("services.",)
 def _paths(schema: dict[str, Any], root: dict[str, Any], prefix: str = "") -> set[str]:
     if "$ref" in schema:
         schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
+    for one in schema.get("allOf", ()):
+        if "$ref" in one:
+            return _paths(one, root, prefix)
     inner = schema.get("properties")
-    if not inner or prefix in WHOLE or prefix.endswith("resources."):
+    if not inner or prefix in WHOLE or prefix.endswith(("resources.", ".pod.", "probes.")):
         return {prefix.rstrip(".")}
     return set().union(*(_paths(one, root, f"{prefix}{name}.") for name, one in inner.items()))
 
