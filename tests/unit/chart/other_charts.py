@@ -166,8 +166,8 @@ KEYS = (
         [RULES],
     ),
     Key("services.order.pod.extraContainers", [SIDECAR], f"{POD}/containers", [SIDECAR]),
-    Key("contracts.pod.extraInitContainers", [FIRST], "Job/*/spec/template/spec/initContainers", [FIRST]),
-    Key("contracts.resources", MORE, "Job/*/spec/template/spec/containers/0/resources", MORE),
+    Key("contracts.pod.extraInitContainers", [FIRST], "Job/demo-contracts*/spec/template/spec/initContainers", [FIRST]),
+    Key("contracts.resources", MORE, "Job/demo-contracts*/spec/template/spec/containers/0/resources", MORE),
     Key("operators.resources", MORE, "Deployment/demo-operators/spec/template/spec/containers/1/resources", MORE),
     Key(
         "test.pod.nodeSelector",

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.unit.chart.rendering import TOKENS, Objects, objects, variables
+from tests.unit.chart.rendering import TOKENS, Objects, objects, pod_specs, variables
 from tests.unit.chart.test_network import Pod, of, reaches
 from tools.chart import CUSTOM, misfits
 from tools.paths import ROOT
@@ -71,4 +71,4 @@ def test_an_ingress_leads_to_a_port_of_the_service_and_its_pods_are_let_in(made:
         checked = ingress["metadata"]["annotations"]
         assert checked["nginx.ingress.kubernetes.io/proxy-ssl-name"] == to["name"]
         secret = checked["nginx.ingress.kubernetes.io/proxy-ssl-secret"].removeprefix("shop/")
-        assert ("Secret", secret) in rendered
+        assert secret in str(pod_specs(rendered)["demo-secrets"]["containers"][0]["args"])

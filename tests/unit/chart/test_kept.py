@@ -20,7 +20,7 @@ OUTSIDE = (
     *PRODUCTION,
     "--set=kafka.enabled=false,kafka.external.bootstrapServers=broker.example:9092",
     "--set=kafka.external.settingsSecret=kafka-*,logins.existingSecrets=*-login",
-    "--set=services.orchestrator.autoscaling.by=cpu",
+    "--set=services.orchestrator.autoscaling.by=cpu,services.orchestrator.autoscaling.max=3",
 )
 
 
@@ -51,11 +51,11 @@ def test_a_cluster_that_holds_the_secrets_changes_nothing_of_it(render: Render) 
 
 def test_no_secret_and_no_key_is_rendered() -> None:
     """What Helm renders, it keeps in its records of the release."""
-    text = template("--set=services.order.autoscaling.by=lag").stdout
+    text = template("--set=services.order.autoscaling.by=lag,services.order.autoscaling.max=3").stdout
     assert "PRIVATE KEY" not in text
     secrets = {
         name: one
-        for (kind, name), one in objects(values={"services.order.autoscaling.by": "lag"}).items()
+        for (kind, name), one in objects(values={"services.order.autoscaling": {"by": "lag", "max": 3}}).items()
         if kind == "Secret"
     }
     assert {name: set(one["stringData"]) for name, one in secrets.items()} == {"demo-keda": {"sasl", "tls", "username"}}

@@ -2,6 +2,7 @@
 
 import json
 import re
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
@@ -22,10 +23,10 @@ def rendered() -> Objects:
 
 
 def at(rendered: Objects, path: str) -> Any:
-    """Return what stands at ``path``: an object's kind and name, and the keys to follow; * is the only one."""
+    """Return what stands at ``path``: an object's kind and name, whose end * may be, and the keys to follow."""
     kind, name, *keys = path.split("/")
     found: Any
-    (found,) = (one for (k, n), one in rendered.items() if k == kind and name in {n, "*"})
+    (found,) = (one for (k, n), one in rendered.items() if k == kind and fnmatch(n, name))
     for key in keys:
         found = found[int(key)] if isinstance(found, list) else found[key]
     return found

@@ -24,7 +24,7 @@ CASES: dict[str, tuple[tuple[str, ...], dict[str, object]]] = {
     "three-nodes": ((), {"kafka.nodes": 3}),
     "production": (PRODUCTION, {}),
     "without-the-console": ((), {"console.enabled": False}),
-    "by-lag": ((), {"services.order.autoscaling.by": "lag"}),
+    "by-lag": ((), {"services.order.autoscaling": {"by": "lag", "max": 3}}),
     "given-passwords": ((), {"logins.existingSecrets": "*-passwords"}),
     "given-certificates": ((), {"tls.existingSecrets": "*-certificate"}),
     "watched": ((), {"serviceMonitor.enabled": True}),

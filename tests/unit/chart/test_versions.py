@@ -34,7 +34,7 @@ def test_labels_and_tags_of_a_version_are_taken(tmp_path: Path, version: str) ->
     labels = {value for one in found for value in one["metadata"]["labels"].values()}
     assert {one for one in labels if one.startswith("1.2.3")}
     assert [one for one in labels if not LABEL.fullmatch(one)] == []
-    images = re.findall(r"'image': '(order-saga/[^']+)'", str(found))
+    images = re.findall(r"'image': '(localhost/order-saga/[^']+)'", str(found))
     assert images
     assert [one for one in images if not TAG.fullmatch(one.partition(":")[2])] == []
 
