@@ -63,7 +63,7 @@ def kafka_classpath(progress: Callable[[str], None]) -> str:
 
 
 def kafka_tools(progress: Callable[[str], None]) -> Path:
-    """Return the archive of Kafka's command line, which goes with its class path, fetching it where it is not in the cache.
+    """Return the archive of Kafka's command line, which goes with its class path; fetch what is not in the cache.
 
     Raises:
         DevstackError: it cannot be fetched, or is not what the lock says.

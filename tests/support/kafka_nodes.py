@@ -1,4 +1,4 @@
-"""Nodes of Kafka as the chart runs them, as processes on this machine: its very script, and the variables that it renders."""
+"""Nodes of Kafka as processes on this machine, by the chart's very script and the variables that it renders."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ _SMALL = {
     "KAFKA_BROKER_SESSION_TIMEOUT_MS": "4000",
 }
 """What lets three of them fit on one machine, and has one that was killed be noticed soon."""
+_PROPERTY = re.compile(r"KAFKA_(?!\w*OPTS)")
 _READY_SECONDS = 240
 _STOP_SECONDS = 40
 
@@ -103,12 +104,39 @@ class Nodes:
         (container,) = _rendered(nodes)["demo-kafka"]["containers"]
         for node in started:
             own = self._folder / str(node)
-            for name in ("scratch", "secured", "volume"):
-                (own / name).mkdir(parents=True, exist_ok=True)
-            pod = {"POD_NAME": f"demo-kafka-{node}", "KAFKA_NODE_ID": str(node), "KAFKA_BROKER_RACK": ""}
-            given = {**variables(container), **pod, **_SMALL}
-            settings = {name: self._here(value, node) for name, value in given.items()} | also
+            self._make_folders(own)
+            (own / "scratch" / "in-sync").unlink(missing_ok=True)  # as the script does at once
+            settings = self._settings(node, nodes) | also
             self._running[node] = self._launch(container["command"], own, "broker", settings)
+
+    @staticmethod
+    def _make_folders(own: Path) -> None:
+        for name in ("scratch", "secured", "volume"):
+            (own / name).mkdir(parents=True, exist_ok=True)
+
+    def _settings(self, node: int, nodes: int) -> dict[str, str]:
+        """Return the variables of one node of so many, with this machine's addresses and folders in them."""
+        (container,) = _rendered(nodes)["demo-kafka"]["containers"]
+        pod = {"POD_NAME": f"demo-kafka-{node}", "KAFKA_NODE_ID": str(node), "KAFKA_BROKER_RACK": ""}
+        given = {**variables(container), **pod, **_SMALL}
+        return {name: self._here(value, node) for name, value in given.items()}
+
+    def start_earlier(self, node: int = 0) -> None:
+        """Start a node as the version before did: with voters in its settings, on a volume that its image formatted."""
+        own = self._folder / str(node)
+        self._make_folders(own)
+        (own / "secured" / "keys.pem").write_bytes(
+            b"".join((self._folder / "broker" / f"tls.{end}").read_bytes() for end in ("key", "crt"))
+        )
+        settings = self._settings(node, 1)
+        del settings["KAFKA_CONTROLLER_QUORUM_BOOTSTRAP_SERVERS"], settings["KAFKA_BROKER_RACK"]
+        settings["KAFKA_CONTROLLER_QUORUM_VOTERS"] = f"{node}@{self.address(node, 9093)}"
+        lines = [f"{_property(name)}={value}" for name, value in settings.items() if _PROPERTY.match(name)]
+        (own / "earlier.properties").write_text("\n".join(lines))
+        programs, cluster = self._folder / "bin", "5L6g3nShT-eMCtK--X86sw"
+        made = f"{programs}/kafka-storage.sh format --cluster-id {cluster} --config {own}/earlier.properties"
+        command = f"{made} && exec {programs}/kafka-server-start.sh {own}/earlier.properties"
+        self._running[node] = self._launch(["bash", "-c", command], own, "broker", settings)
 
     def copies(self, nodes: int = 3) -> str:
         """Run what the chart runs before it makes topics; return what it says."""
@@ -126,7 +154,9 @@ class Nodes:
         assert status == 0, said
         return said
 
-    def _launch(self, command: list[str], own: Path, principal: str, settings: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    def _launch(
+        self, command: list[str], own: Path, principal: str, settings: Mapping[str, str]
+    ) -> "subprocess.Popen[bytes]":
         paths = {"TLS": self._folder / principal, "SECURED": own / "secured", "SCRATCH": own / "scratch"}
         paths["BIN"] = self._folder / "bin"
         environment = {**settings, **{name: str(path) for name, path in paths.items()}, "PATH": os.environ["PATH"]}
@@ -188,16 +218,20 @@ class Nodes:
 
     @staticmethod
     def _kill(process: "subprocess.Popen[bytes]") -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait(_STOP_SECONDS)
 
     @property
     def running(self) -> tuple[int, ...]:
         """The nodes that were started and not ended."""
         return tuple(self._running)
+
+
+def _property(variable: str) -> str:
+    """Return the setting that a variable of the image says."""
+    name = variable.removeprefix("KAFKA_").lower().replace("___", "-").replace("__", "%")
+    return name.replace("_", ".").replace("%", "_")
 
 
 @contextmanager
