@@ -30,8 +30,11 @@ properties() { # the settings that the variables say, as the image reads them
 tool() { # tool NAME OPTION...: one of Kafka's own
   KAFKA_HEAP_OPTS=-Xmx128m KAFKA_LOG4J_OPTS=-Dlog4j2.configurationFile=/etc/kafka/docker/tools-log4j2.yaml "$bin/$@"
 }
-ask() { # ask NAME OPTION...: the controllers, by this node's own
-  tool "$1" --bootstrap-controller "${controllers[id]}" --command-config "$scratch/client.properties" "${@:2}" 2>/dev/null
+ask() { # ask ADDRESS NAME OPTION...: the controllers, by that at ADDRESS
+  tool "$2" --bootstrap-controller "$1" --command-config "$scratch/client.properties" "${@:3}" 2>/dev/null
+}
+let_join() { # have the quorum of an earlier version keep its voters itself; in any other nothing changes
+  ask "$1" kafka-features.sh upgrade --feature kraft.version=1 >/dev/null
 }
 cluster_at() { # the id of the cluster of which a controller at ADDRESS knows the leader
   local said
@@ -72,7 +75,7 @@ make_volume() {
     are_new=0 why=
     for node in "${!controllers[@]}"; do
       [ "$node" != "$id" ] || continue
-      if cluster=$(cluster_at "${controllers[node]}"); then
+      if cluster=$(cluster_at "${controllers[node]}") && let_join "${controllers[node]}"; then
         echo "the volume is new: this node joins the cluster $cluster, which node $node is of"
         format "$cluster" --no-initial-controllers
         return
@@ -115,9 +118,9 @@ is_in_sync() { # this node votes, and has a copy of whatever it is to have one o
   local line status directory own="(^|,)$id(,|$)"
   [ "${#controllers[@]}" -gt 1 ] || return 0
   [[ $(<"$volume/meta.properties") =~ directory\.id=([A-Za-z0-9_-]+) ]] && directory=${BASH_REMATCH[1]}
-  status=$(ask kafka-metadata-quorum.sh describe --status) || return 1
-  if [[ $status != *directoryId* ]]; then # the quorum of an earlier version: have it keep its voters itself, so that nodes can join
-    ask kafka-features.sh upgrade --feature kraft.version=1 >/dev/null
+  status=$(ask "${controllers[id]}" kafka-metadata-quorum.sh describe --status) || return 1
+  if [[ $status != *directoryId* ]]; then
+    let_join "${controllers[id]}"
     return 1
   fi
   [[ ${status#*CurrentVoters:} == *"\"id\": $id, \"directoryId\": \"$directory\""*CurrentObservers:* ]] || return 1

@@ -14,39 +14,52 @@ ssl.truststore.location=$tls/ca.crt
 default.api.timeout.ms=15000
 request.timeout.ms=10000
 END
-ask() { "$bin/$1" --bootstrap-server "$BROKERS" --command-config "$scratch/client.properties" "${@:2}"; }
-have_all() { # each node is registered and takes part
-  local said
-  said=$("$bin/kafka-cluster.sh" list-endpoints --bootstrap-server "$BROKERS" --command-config "$scratch/client.properties" 2>/dev/null) &&
-    [ "$(grep -c '^[0-9].* unfenced ' <<<"$said")" -ge "$NODES" ]
+ask() { # ask NAME OPTION...: the brokers
+  "$bin/$1" --bootstrap-server "$BROKERS" --command-config "$scratch/client.properties" "${@:2}" 2>"$scratch/error" ||
+    { cat "$scratch/error" >&2; return 1; }
 }
-topics() { ask kafka-topics.sh --describe 2>"$scratch/error" || { cat "$scratch/error" >&2; return 1; }; }
+have_all() { # each node is there, and takes part
+  local line count=0
+  while read -r line; do
+    [[ ! $line =~ ^[0-9]+\ .*\ unfenced\  ]] || ((count += 1))
+  done < <("$bin/kafka-cluster.sh" list-endpoints --bootstrap-server "$BROKERS" --command-config "$scratch/client.properties" \
+    2>/dev/null)
+  [ "$count" -ge "$NODES" ]
+}
+plan() { # where the copies of what has too few of them are to be: each partition leads off on another node
+  local line list i some=
+  while IFS= read -r line; do
+    [[ $line =~ ^$'\t'Topic:\ ([^$'\t']+)$'\t'Partition:\ ([0-9]+)$'\t'.*$'\t'Replicas:\ ([0-9,]+) ]] || continue
+    IFS=, read -ra have <<<"${BASH_REMATCH[3]}"
+    [ "${#have[@]}" -lt "$NODES" ] || continue
+    list=
+    for ((i = 0; i < NODES; i++)); do list+=,$(((BASH_REMATCH[2] + i) % NODES)); done
+    some+=",{\"topic\":\"${BASH_REMATCH[1]}\",\"partition\":${BASH_REMATCH[2]},\"replicas\":[${list#,}]}"
+  done
+  [ -z "$some" ] || echo "{\"version\":1,\"partitions\":[${some#,}]}"
+}
 
 until have_all; do
   echo "waiting until all $NODES nodes are there"
   sleep 3
 done
-said=$(topics)
-few=$(awk -v nodes="$NODES" -F '\t' '
-  /^\tTopic: / {
-    split("", of)
-    for (i = 2; i <= NF; i++) { colon = index($i, ": "); of[substr($i, 1, colon - 1)] = substr($i, colon + 2) }
-    if (split(of["Replicas"], have, ",") >= nodes) next
-    list = ""
-    for (i = 0; i < nodes; i++) list = list (i ? "," : "") (of["Partition"] + i) % nodes
-    printf "%s{\"topic\":\"%s\",\"partition\":%s,\"replicas\":[%s]}", some++ ? "," : "", of["Topic"], of["Partition"], list
-  }' <<<"$said")
-if [ -n "$few" ]; then
+said=$(ask kafka-topics.sh --describe)
+plan <<<"$said" >"$scratch/plan.json"
+if [ -s "$scratch/plan.json" ]; then
   echo "some topics have fewer than $NODES copies: they get as many"
-  echo "{\"version\":1,\"partitions\":[$few]}" >"$scratch/plan.json"
-  plan() { ask kafka-reassign-partitions.sh --reassignment-json-file "$scratch/plan.json" "$@" 2>"$scratch/error"; }
-  plan --execute >/dev/null || { cat "$scratch/error" >&2; exit 1; }
-  until said=$(plan --verify) && ! grep -q 'still in progress' <<<"$said"; do sleep 2; done
-  said=$(topics)
+  ask kafka-reassign-partitions.sh --reassignment-json-file "$scratch/plan.json" --execute >/dev/null
+  while said=$(ask kafka-reassign-partitions.sh --reassignment-json-file "$scratch/plan.json" --verify); do
+    [[ $said == *"still in progress"* ]] || break
+    sleep 2
+  done
+  said=$(ask kafka-topics.sh --describe)
+  [ -z "$(plan <<<"$said")" ] # else it is tried again
 fi
 # Only now: a record that waits for two copies could not be written where there is one.
 ask kafka-configs.sh --alter --entity-type brokers --entity-default --add-config min.insync.replicas=2 >/dev/null
-awk -F '\t' '/^Topic: / && /min\.insync\.replicas=1/ { print substr($1, 8) }' <<<"$said" | while read -r topic; do
-  ask kafka-configs.sh --alter --entity-type topics --entity-name "$topic" --add-config min.insync.replicas=2 >/dev/null </dev/null
-done
+while IFS= read -r line; do # those that have a number of their own
+  [[ $line =~ ^Topic:\ ([^$'\t']+)$'\t'.*min\.insync\.replicas=1(,|$) ]] || continue
+  ask kafka-configs.sh --alter --entity-type topics --entity-name "${BASH_REMATCH[1]}" \
+    --add-config min.insync.replicas=2 >/dev/null </dev/null
+done <<<"$(ask kafka-topics.sh --describe)"
 echo "each topic has $NODES copies, and a record waits for two"
