@@ -22,7 +22,7 @@ def nodes(tmp_path: Path) -> Iterator[Nodes]:
 
 
 def test_one_node_of_the_version_before_becomes_three_under_load(nodes: Nodes) -> None:
-    nodes.start_earlier()
+    nodes.start_earlier(0)
     orders = Acknowledged(nodes.client(), "orders")
     orders.make_topic(copies=1)
     orders.write(100)

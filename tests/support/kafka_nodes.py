@@ -33,6 +33,7 @@ _TOOLS = {
 _SMALL = {
     "KAFKA_HEAP_OPTS": "-Xmx256m",
     "KAFKA_LOG_CLEANER_DEDUPE_BUFFER_SIZE": "4194304",
+    "KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS": "1",
     "KAFKA_BROKER_HEARTBEAT_INTERVAL_MS": "500",
     "KAFKA_BROKER_SESSION_TIMEOUT_MS": "4000",
 }
@@ -121,16 +122,17 @@ class Nodes:
         given = {**variables(container), **pod, **_SMALL}
         return {name: self._here(value, node) for name, value in given.items()}
 
-    def start_earlier(self, node: int = 0) -> None:
+    def start_earlier(self, node: int, nodes: int = 1) -> None:
         """Start a node as the version before did: with voters in its settings, on a volume that its image formatted."""
         own = self._folder / str(node)
         self._make_folders(own)
         (own / "secured" / "keys.pem").write_bytes(
             b"".join((self._folder / "broker" / f"tls.{end}").read_bytes() for end in ("key", "crt"))
         )
-        settings = self._settings(node, 1)
+        settings = self._settings(node, nodes)
         del settings["KAFKA_CONTROLLER_QUORUM_BOOTSTRAP_SERVERS"], settings["KAFKA_BROKER_RACK"]
-        settings["KAFKA_CONTROLLER_QUORUM_VOTERS"] = f"{node}@{self.address(node, 9093)}"
+        voters = [f"{voter}@{self.address(voter, 9093)}" for voter in range(nodes)]
+        settings["KAFKA_CONTROLLER_QUORUM_VOTERS"] = ",".join(voters)
         lines = [f"{_property(name)}={value}" for name, value in settings.items() if _PROPERTY.match(name)]
         (own / "earlier.properties").write_text("\n".join(lines))
         programs, cluster = self._folder / "bin", "5L6g3nShT-eMCtK--X86sw"

@@ -70,7 +70,7 @@ say_new() { # a controller that holds nothing and listens at a port of its own: 
 }
 
 make_volume() {
-  local node cluster others=$((${#controllers[@]} - 1)) are_new why said=
+  local node cluster others=$((${#controllers[@]} - 1)) are_new why said= rounds=0
   while :; do
     are_new=0 why=
     for node in "${!controllers[@]}"; do
@@ -101,8 +101,8 @@ make_volume() {
       echo "the volume of this node is new, and it starts no cluster of its own, for there may be one:$why It waits." \
         "Where the volumes of more than one node are lost, see docs/kafka-nodes.md, \"Two lost volumes\"."
     fi
-    [ "$id" = 0 ] || [ -n "$saying" ] || say_new
-    pause 2
+    [ "$id" = 0 ] || { [ -n "$saying" ] && kill -0 "$saying" 2>/dev/null; } || say_new
+    pause $(((rounds += 1) < 30 ? 2 : 10))
   done
 }
 
@@ -132,8 +132,12 @@ is_in_sync() { # this node votes, and has a copy of whatever it is to have one o
   done <<<"$status"
 }
 settle() {
+  local wait=2
   until listens "$(address CLIENTS)"; do sleep 1; done
-  until is_in_sync; do sleep 2; done
+  until is_in_sync; do
+    sleep "$wait" # each look starts programs, and a lost volume may take hours to be filled
+    wait=$((wait < 20 ? wait * 2 : 30))
+  done
   : >"$in_sync"
 }
 
