@@ -11,11 +11,11 @@ id=$KAFKA_NODE_ID volume=$KAFKA_LOG_DIRS in_sync=$scratch/in-sync
 IFS=, read -ra controllers <<<"$KAFKA_CONTROLLER_QUORUM_BOOTSTRAP_SERVERS" # by their nodes' numbers, as are
 IFS=, read -ra sayers <<<"$NEW_NODES"                                       # where a node with a new volume says so
 new=this-volume-is-new----                                                  # the cluster that it says it is of
+[[ $KAFKA_ADVERTISED_LISTENERS =~ BROKERS://([^,]+) ]] && brokers=${BASH_REMATCH[1]}
 [ -n "$KAFKA_BROKER_RACK" ] || unset KAFKA_BROKER_RACK
 
 present() { cat "$tls/tls.key"; echo; cat "$tls/tls.crt"; }
 pause() { sleep "$1" & wait -n $! "${kafka:-$!}"; } # it also returns when Kafka ends
-address() { [[ $KAFKA_ADVERTISED_LISTENERS =~ $1://([^,]+) ]] && echo "${BASH_REMATCH[1]}"; }
 listens() { timeout 3 bash -c ": <>/dev/tcp/${1%:*}/${1##*:}" 2>/dev/null; }
 
 properties() { # the settings that the variables say, as the image reads them
@@ -124,7 +124,7 @@ is_in_sync() { # this node votes, and has a copy of whatever it is to have one o
     return 1
   fi
   [[ ${status#*CurrentVoters:} == *"\"id\": $id, \"directoryId\": \"$directory\""*CurrentObservers:* ]] || return 1
-  status=$(tool kafka-topics.sh --bootstrap-server "$(address BROKERS)" --command-config "$scratch/client.properties" \
+  status=$(tool kafka-topics.sh --bootstrap-server "$brokers" --command-config "$scratch/client.properties" \
     --describe --under-replicated-partitions 2>/dev/null) || return 1
   while IFS= read -r line; do
     [[ $line =~ Replicas:\ ([0-9,]+).*Isr:\ ?([0-9,]*) ]] || continue
@@ -132,8 +132,9 @@ is_in_sync() { # this node votes, and has a copy of whatever it is to have one o
   done <<<"$status"
 }
 settle() {
-  local wait=2
-  until listens "$(address CLIENTS)"; do sleep 1; done
+  local wait=2 # seconds
+  [[ $KAFKA_LISTENERS =~ CLIENTS://([^,:]*):([0-9]+) ]]
+  until listens "${BASH_REMATCH[1]:-127.0.0.1}:${BASH_REMATCH[2]}"; do sleep 1; done
   until is_in_sync; do
     sleep "$wait" # each look starts programs, and a lost volume may take hours to be filled
     wait=$((wait < 20 ? wait * 2 : 30))
