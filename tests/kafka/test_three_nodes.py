@@ -46,8 +46,8 @@ def test_a_fresh_cluster_waits_for_a_late_node_and_is_one(nodes: Nodes) -> None:
         assert not made(nodes, node)
     nodes.start(0)
     nodes.must_be_in_sync(*ALL)
-    assert len({cluster(nodes, node) for node in ALL}) == 1
-    assert voters(nodes) == {node: directory(nodes, node) for node in ALL}
+    assert len({nodes.cluster(node) for node in ALL}) == 1
+    assert voters(nodes) == {node: nodes.directory(node) for node in ALL}
 
 
 def test_a_rolling_restart_under_load_loses_nothing(whole: Nodes, orders: Acknowledged) -> None:
@@ -61,7 +61,7 @@ def test_a_rolling_restart_under_load_loses_nothing(whole: Nodes, orders: Acknow
 
 
 def test_a_power_cut_of_all_loses_nothing_whoever_comes_first(whole: Nodes, orders: Acknowledged) -> None:
-    before = [cluster(whole, node) for node in ALL]
+    before = [whole.cluster(node) for node in ALL]
     with orders.written():
         whole.cut(*ALL)
         whole.start(1, 2)
@@ -69,20 +69,20 @@ def test_a_power_cut_of_all_loses_nothing_whoever_comes_first(whole: Nodes, orde
         whole.start(0)
         whole.must_be_in_sync(*ALL)
     orders.must_all_be_there()
-    assert [cluster(whole, node) for node in ALL] == before
+    assert [whole.cluster(node) for node in ALL] == before
 
 
 def test_the_volume_of_the_first_node_is_lost_and_filled_again(whole: Nodes, orders: Acknowledged) -> None:
-    before, former = cluster(whole, 0), directory(whole, 0)
+    before, former = whole.cluster(0), whole.directory(0)
     with orders.written():
         whole.cut(0)
         whole.lose(0)
         whole.start(0)
         whole.must_be_in_sync(0)
     orders.must_all_be_there()
-    assert cluster(whole, 0) == before
-    assert directory(whole, 0) != former
-    assert voters(whole, at=1) == {node: directory(whole, node) for node in ALL}
+    assert whole.cluster(0) == before
+    assert whole.directory(0) != former
+    assert voters(whole, at=1) == {node: whole.directory(node) for node in ALL}
 
 
 def test_two_lost_volumes_form_no_second_cluster(whole: Nodes, orders: Acknowledged, tmp_path: Path) -> None:
@@ -116,21 +116,6 @@ def test_what_is_on_a_volume_without_its_own_file_is_not_formatted_over(nodes: N
 def made(nodes: Nodes, node: int) -> bool:
     """Say whether a node's volume is formatted."""
     return (nodes.volume(node) / "log").exists()
-
-
-def cluster(nodes: Nodes, node: int) -> str:
-    """Return the id of the cluster that a node's volume is of."""
-    return _kept(nodes, node, "cluster.id")
-
-
-def directory(nodes: Nodes, node: int) -> str:
-    """Return the id that a node's volume was given."""
-    return _kept(nodes, node, "directory.id")
-
-
-def _kept(nodes: Nodes, node: int, key: str) -> str:
-    text = (nodes.volume(node) / "log" / "meta.properties").read_text()
-    return dict(line.split("=", 1) for line in text.splitlines() if not line.startswith("#"))[key]
 
 
 def voters(nodes: Nodes, at: int = 0) -> dict[int, str]:

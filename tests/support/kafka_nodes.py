@@ -84,6 +84,18 @@ class Nodes:
         """Return the node's volume."""
         return self._folder / str(node) / "volume"
 
+    def cluster(self, node: int) -> str:
+        """Return the id of the cluster that a node's volume is of."""
+        return self._written(node, "cluster.id")
+
+    def directory(self, node: int) -> str:
+        """Return the id that a node's volume was given."""
+        return self._written(node, "directory.id")
+
+    def _written(self, node: int, key: str) -> str:
+        text = (self.volume(node) / "log" / "meta.properties").read_text()
+        return dict(line.split("=", 1) for line in text.splitlines() if not line.startswith("#"))[key]
+
     def log(self, node: int) -> str:
         """Return what the node has said since its last start."""
         return (self._folder / str(node) / "said").read_text()
