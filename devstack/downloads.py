@@ -24,6 +24,8 @@ from devstack.layout import cache
 
 LOCK = Path(__file__).with_name("downloads.lock")
 _KAFKA = ("org.apache.kafka", "kafka_2.13", "4.4.0")
+_TOOLS = "org.apache.kafka:kafka-tools:4.4.0:jar"
+"""Kafka's command line, which only tests need."""
 # Kafka logs through SLF4J 1 and brings no backend for it; this one is a single small archive.
 _LOGGING = "org.slf4j:slf4j-simple:1.7.36:jar"
 _LOOK_SECONDS = 0.2
@@ -58,8 +60,19 @@ def kafka_classpath(progress: Callable[[str], None]) -> str:
         DevstackError: something cannot be fetched, or is not what the lock says.
     """
     with alone("kafka", progress):
-        others = {_REGISTRY, _ZIPKIN, *map(_DATABASE.format, _MACHINES)}
+        others = {_TOOLS, _REGISTRY, _ZIPKIN, *map(_DATABASE.format, _MACHINES)}
         return ":".join(map(str, _fetch([d for d in locked() if d.coordinate not in others], progress)))
+
+
+def kafka_tools(progress: Callable[[str], None]) -> Path:
+    """Return the archive of Kafka's command line, which goes with its class path; fetch what is not in the cache.
+
+    Raises:
+        DevstackError: it cannot be fetched, or is not what the lock says.
+    """
+    with alone("kafka-tools", progress):
+        (archive,) = _fetch([download for download in locked() if download.coordinate == _TOOLS], progress)
+        return archive
 
 
 def registry_folder(progress: Callable[[str], None]) -> Path:
@@ -218,7 +231,8 @@ def _lock() -> None:
     group, artifact, version = _KAFKA
     model = Model(context.project(group, artifact).at_version(version).pom(), context)
     resolved, _ = model.dependencies()
-    coordinates = [f"{group}:{artifact}:{version}:jar", _LOGGING, _REGISTRY, _ZIPKIN, *map(_DATABASE.format, _MACHINES)]
+    coordinates = [f"{group}:{artifact}:{version}:jar", _TOOLS, _LOGGING, _REGISTRY, _ZIPKIN]
+    coordinates += map(_DATABASE.format, _MACHINES)
     coordinates += [f"{d.groupId}:{d.artifactId}:{d.version}:{d.type}" for d in resolved]
     lines = ["# What devstack downloads: sha256, bytes, Maven coordinate. Written by `python -m devstack.downloads`."]
     for coordinate in sorted(coordinates):

@@ -1,4 +1,4 @@
-"""From the release before, whose three nodes of Kafka talk in the clear, to this version, where none does."""
+"""Three nodes of Kafka: made of one, lost in turn, and from the release before, whose nodes talk in the clear."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,9 @@ import pytest
 
 from tests.cluster import before
 from tests.cluster.before import fingerprint
-from tests.cluster.release import NAME, Load, Release, typed
+from tests.cluster.release import NAME, Load, Release, is_ready, typed
+from tests.support.wait import eventually
+from tools.chart_readme import CHART
 
 ORDERS = 500
 NODES = ("--set", "kafka.nodes=3")
@@ -39,3 +41,35 @@ def test_three_open_nodes_are_closed_all_together_under_load_as_the_refusal_says
     assert {one["metadata"]["uid"] for one in present.get("pvc")} == volumes
     Load(present, "load-closed", ORDERS, seconds=30).must_lose_nothing()
     present.helm("test", NAME, "--timeout", "5m")
+
+
+def test_one_node_becomes_three_under_load_and_each_of_them_is_lost_in_turn(namespace: Release) -> None:
+    namespace.options = ("--values", str(CHART / "values" / "ci.yaml"))
+    namespace.install()
+    namespace.options += NODES
+    load = Load(namespace, "load-growing", ORDERS, seconds=60)
+    load.begun()
+    namespace.upgrade()
+    print(load.must_lose_nothing())  # for whoever asks for it with -s
+    (job,) = namespace.get("jobs", "--selector", "app.kubernetes.io/component=contracts")
+    said = namespace.kubectl("logs", f"job/{job['metadata']['name']}", "--container", "copies")
+    assert "each topic has 3 copies, and a record waits for two" in said
+    for node in range(3):
+        load = Load(namespace, f"load-without-{node}", ORDERS, seconds=40)
+        load.begun()
+        lose(namespace, f"{NAME}-kafka-{node}")
+        print(node, load.must_lose_nothing())  # the same
+
+
+def lose(release: Release, name: str) -> None:
+    """Kill a node of Kafka without a warning, and wait until another is ready in its place."""
+    chosen = ("pods", "--field-selector", f"metadata.name={name}")
+    (former,) = release.get(*chosen)
+    release.kubectl("delete", "pod", name, "--force", "--grace-period=0")
+
+    def another_is_ready() -> None:
+        (pod,) = release.get(*chosen) or [former]
+        assert pod["metadata"]["uid"] != former["metadata"]["uid"]
+        assert is_ready(pod)
+
+    eventually(another_is_ready, 300, every=1)

@@ -79,7 +79,6 @@ def test_the_release_before_becomes_this_version_under_load_and_again_the_releas
         ("kafka.storage.size=8Gi", "the volumes of demo-kafka have 1Gi"),
         ("postgres.storage.size=512Mi", "a volume cannot shrink"),
         ("postgres.storage.className=fast", "a volume cannot move to another class"),
-        ("kafka.nodes=3", "demo-kafka was made with 1"),
         ("postgres.image=postgres:17", "would begin with empty databases"),
     ],
 )

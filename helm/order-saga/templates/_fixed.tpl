@@ -20,7 +20,7 @@
 {{- $container := index .set.spec.template.spec.containers 0 }}
 {{- $_ := set $has "image" $container.image }}
 {{- range $container.env }}
-{{- if eq .name "KAFKA_CONTROLLER_QUORUM_VOTERS" }}
+{{- if has .name (list "KAFKA_CONTROLLER_QUORUM_BOOTSTRAP_SERVERS" "KAFKA_CONTROLLER_QUORUM_VOTERS") }}
 {{- $_ := set $has "nodes" (splitList "," .value | len) }}
 {{- end }}
 {{- if eq .name "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP" }}
@@ -37,9 +37,9 @@
 {{- $_ := set $has "nodes" (len .claims) }}
 {{- end }}
 {{- if $has }}
-{{- if and (eq .part "kafka") (ne (int $wanted.nodes) (int $has.nodes)) }}
+{{- if and (eq .part "kafka") (lt (int $wanted.nodes) (int $has.nodes)) }}
 {{- fail (join "\n" (list
-  (printf "\n\nkafka.nodes=%d: %s was made with %d, and its volumes hold the quorum of these; others would not come up on them." (int $wanted.nodes) $name (int $has.nodes))
+  (printf "\n\nkafka.nodes=%d: %s has %d, and its quorum needs most of them; fewer would not come up on their volumes." (int $wanted.nodes) $name (int $has.nodes))
   "Nothing was changed. Either leave it as it is, or begin with an empty Kafka. What is on its way in it is sent again from"
   "the databases; dead letters are lost, so look at them first (ordersaga dlq list):"
   (printf "%s delete statefulset %s" $kubectl $name)
@@ -49,7 +49,7 @@
   "then this command again, and when Kafka is ready"
   (printf "%s rollout restart deployment --selector app.kubernetes.io/instance=%s" $kubectl .root.Release.Name))) }}
 {{- end }}
-{{- if gt (int $has.nodes) 1 }}
+{{- if and (eq .part "kafka") (gt (max (int $has.nodes) (int $wanted.nodes)) 1) }}
 {{- $tlsSecret := include "osaga.tlsSecret" (merge (dict "noun" .part) .) }}
 {{- $why := "" }}
 {{- if $has.open }}

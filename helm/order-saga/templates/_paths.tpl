@@ -11,7 +11,7 @@ or comes from anywhere, or goes to the "peers" that the values name and comes fr
 {{- if .Values.kafka.enabled }}
 {{- $list = append $list (dict "of" (append $clients "registry") "to" "kafka" "port" 9092) }}
 {{- $list = append $list (dict "of" (list "contracts") "to" "kafka" "port" 9094) }}
-{{- range $port := list 9093 9094 }}{{ $list = append $list (dict "of" (list "kafka") "to" "kafka" "port" $port) }}{{ end }}
+{{- range $port := list 9093 9094 9095 }}{{ $list = append $list (dict "of" (list "kafka") "to" "kafka" "port" $port) }}{{ end }}
 {{- else }}
 {{- range $port := .Values.kafka.external.bootstrapServers | splitList "," }}
 {{- $list = append $list (dict "of" (concat $clients (list "registry" "contracts")) "port" (splitList ":" $port | last | int) "peers" $outside.kafka) }}

@@ -23,7 +23,7 @@
 {{- if eq .part "kafka" }}
 {{- $nodes := printf "%s-nodes" (include "osaga.name" .) }}
 {{- $short = append $short $nodes }}
-{{- range $id := until (int .root.Values.kafka.nodes) }}
+{{- range $id := until 3 }}{{/* also of those that are added later */}}
 {{- $short = append $short (printf "%s-kafka-%d.%s" $.root.Release.Name $id $nodes) }}
 {{- end }}
 {{- end }}

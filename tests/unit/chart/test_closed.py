@@ -28,7 +28,7 @@ from tests.unit.chart.running import data_of, lay_out, made, step_in
 NOUNS = tuple(service.removesuffix("-svc") for service in SERVICES)
 PROBED = {"health"}
 """The one port that speaks in the clear: it tells kubelet whether a service is alive and ready, and nothing else."""
-SECURED = {"grpc", "metrics", "clients", "controller", "brokers", "postgres", "https", "management", "console"}
+SECURED = {"grpc", "metrics", "clients", "controller", "brokers", "new", "postgres", "https", "management", "console"}
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +211,7 @@ def test_the_scripts_that_the_chart_runs_are_whole(rendered: Objects) -> None:
     """Shell scripts are checked by a shell, which does not run them."""
     scripts = [
         pod_specs(rendered)["demo-kafka"]["containers"][0]["command"][-1],
+        job(objects(values={"kafka.nodes": 3}))["initContainers"][0]["command"][-1],
         rendered["ConfigMap", "demo-postgres"]["data"]["alive.sh"],
     ]
     for script in scripts:

@@ -100,16 +100,43 @@ def test_a_volume_does_not_shrink(chart: Path, found: str) -> None:
     assert "Leave it at 8Gi" in text
 
 
-@pytest.mark.parametrize(("before", "now"), [(1, 3), (3, 1)])
 @pytest.mark.parametrize("found", ["set", "claims"])
-def test_the_quorum_of_kafka_does_not_change_over_volumes_that_hold_another(
-    chart: Path, found: str, before: int, now: int
-) -> None:
-    there = {"set": live("kafka", nodes=before), "claims": claims("kafka", before, "4Gi")}
-    text = upgrade(chart, "kafka", f"--set=kafka.nodes={now}", **{found: there[found]})
-    assert f"kafka.nodes={now}: demo-kafka was made with {before}" in text
+def test_three_nodes_of_kafka_do_not_become_one(chart: Path, found: str) -> None:
+    there = {"set": live("kafka", nodes=3), "claims": claims("kafka", 3, "4Gi")}
+    text = upgrade(chart, "kafka", "--set=kafka.nodes=1", **{found: there[found]})
+    assert "kafka.nodes=1: demo-kafka has 3" in text
     assert "delete pvc --selector app.kubernetes.io/instance=demo,app.kubernetes.io/component=kafka" in text
     assert "delete pod --selector app.kubernetes.io/instance=demo,app.kubernetes.io/component=registry" in text
+
+
+@pytest.mark.parametrize("found", ["set", "claims"])
+def test_one_node_of_kafka_becomes_three(chart: Path, found: str) -> None:
+    there = {"set": live("kafka"), "claims": claims("kafka", 1, "4Gi")}
+    assert upgrade(chart, "kafka", "--set=kafka.nodes=3", **{found: there[found]}) == ""
+
+
+def test_one_node_of_an_earlier_version_becomes_three(chart: Path) -> None:
+    earlier = live("kafka")
+    for one in earlier["spec"]["template"]["spec"]["containers"][0]["env"]:
+        if one["name"] == "KAFKA_CONTROLLER_QUORUM_BOOTSTRAP_SERVERS":
+            one |= {"name": "KAFKA_CONTROLLER_QUORUM_VOTERS", "value": "0@demo-kafka-0.demo-kafka-nodes:9093"}
+    assert upgrade(chart, "kafka", "--set=kafka.nodes=3", set=earlier) == ""
+    assert "demo-kafka has 3" in upgrade(chart, "kafka", "--set=kafka.nodes=1", set=live("kafka", nodes=3))
+
+
+@pytest.mark.parametrize("changed", ["clear", "issuer"])
+def test_nodes_that_could_not_talk_to_the_first_are_not_added_beside_it(chart: Path, changed: str) -> None:
+    there = live("kafka")
+    more = "--set=kafka.nodes=3"
+    if changed == "clear":
+        for one in there["spec"]["template"]["spec"]["containers"][0]["env"]:
+            if one["name"] == "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":
+                one["value"] = "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT"
+    else:
+        more += ",tls.issuerRef.name=ours"
+    text = upgrade(chart, "kafka", more, set=there)
+    assert "kubectl --namespace shop delete statefulset demo-kafka\n" in text
+    assert "they change all together" in text
 
 
 @pytest.mark.parametrize(("nodes", "refused"), [(1, False), (3, True)])
