@@ -12,7 +12,7 @@ import httpx2
 import psycopg
 import pytest
 
-from devstack.layout import free_port
+from devstack.ports import free_port
 from tests.conftest import FIRST_START_SECONDS
 from tests.support.compose import SERVERS, SERVICES, Composed
 

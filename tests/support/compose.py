@@ -19,7 +19,8 @@ import yaml
 from psycopg import sql
 
 from devstack.kafka import Kafka
-from devstack.layout import Layout, free_port
+from devstack.layout import Layout
+from devstack.ports import free_port
 from devstack.postgres import Postgres
 from devstack.programs import programs
 from devstack.registry import Registry

@@ -13,7 +13,7 @@ from typing import Any
 
 from devstack.downloads import kafka_classpath, kafka_tools
 from devstack.java import java
-from devstack.layout import free_port
+from devstack.ports import free_port
 from devstack.server import quiet
 from tests.support.certificates import Authority
 from tests.support.wait import eventually

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.layout import free_port
+from devstack.ports import free_port
 from tools.paths import ROOT
 
 
