@@ -25,8 +25,10 @@ class Application:
         self.release = release
 
     def rendered(self) -> list[dict[str, Any]]:
-        """Return the chart's objects; nothing is read from the cluster."""
-        text = run("helm", "template", NAME, str(CHART), "--namespace", self.release.namespace, *VALUES)
+        """Return the chart's objects; but for its version nothing is read from the cluster."""
+        version = json.loads(self.release.kubectl("version", "--output", "json"))["serverVersion"]["gitVersion"]
+        where = ("--namespace", self.release.namespace, "--kube-version", version)
+        text = run("helm", "template", NAME, str(CHART), *where, *VALUES)
         return [one for one in yaml.safe_load_all(text) if one]
 
     def sync(self) -> None:
