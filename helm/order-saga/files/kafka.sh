@@ -27,9 +27,8 @@ properties() { # the settings that the variables say, as the image reads them
   done
 }
 
-tool() { # tool NAME OPTION...: one of Kafka's own
-  KAFKA_HEAP_OPTS=-Xmx128m KAFKA_LOG4J_OPTS=-Dlog4j2.configurationFile=/etc/kafka/docker/tools-log4j2.yaml "$bin/$@"
-}
+small=(KAFKA_HEAP_OPTS=-Xmx128m KAFKA_LOG4J_OPTS=-Dlog4j2.configurationFile=/etc/kafka/docker/tools-log4j2.yaml)
+tool() { env "${small[@]}" "$bin/$@"; } # tool NAME OPTION...: one of Kafka's own
 ask() { # ask ADDRESS NAME OPTION...: the controllers, by that at ADDRESS
   tool "$2" --bootstrap-controller "$1" --command-config "$scratch/client.properties" "${@:3}" 2>/dev/null
 }
@@ -65,7 +64,8 @@ say_new() { # a controller that holds nothing and listens at a port of its own: 
     echo "controller.quorum.auto.join.enable=false"
   } >"$scratch/new.properties"
   tool kafka-storage.sh format --config "$scratch/new.properties" --cluster-id "$new" --standalone >/dev/null 2>&1
-  tool kafka-server-start.sh "$scratch/new.properties" >"$scratch/new.log" 2>&1 &
+  # Not by tool: a function would run in a shell of its own, and that alone would be ended, not the program.
+  env "${small[@]}" "$bin/kafka-server-start.sh" "$scratch/new.properties" >"$scratch/new.log" 2>&1 &
   saying=$!
 }
 
@@ -157,7 +157,10 @@ if [ ! -e "$volume/meta.properties" ]; then
     exit 1
   fi
   make_volume
-  if [ -n "$saying" ]; then kill "$saying" && wait "$saying"; rm -rf "$scratch/new"; fi
+  if [ -n "$saying" ]; then # it holds nothing, so nothing is waited for
+    { kill -KILL "$saying" && wait "$saying"; } 2>/dev/null
+    rm -rf "$scratch/new"
+  fi
 fi
 voters=$(static_voters)
 if [ -n "$voters" ]; then
