@@ -22,7 +22,7 @@
 {{/* What a part's pods are found by. */}}
 {{- define "osaga.selector" -}}
 app.kubernetes.io/name: {{ .root.Chart.Name }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .part }}
 {{- end }}
 
@@ -49,7 +49,7 @@ The head of an object of a part: dict "root" $ "part" "kafka", and where they ar
 {{- define "osaga.metadata" -}}
 metadata:
   name: {{ .name | default (include "osaga.name" .) }}
-  namespace: {{ .root.Release.Namespace }}
+  namespace: {{ .root.Release.Namespace | quote }}
   labels: {{- include "osaga.labels" . | nindent 4 }}
   {{- with merge dict (.annotations | default dict) .root.Values.commonAnnotations }}
   annotations: {{- toYaml . | nindent 4 }}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.chart.rendering import TOKENS, template
+from tests.unit.chart.rendering import TOKENS, objects, template
 from tools.chart_readme import CHART, values
 
 OUTSIDE = "kafka.enabled=false,kafka.external.bootstrapServers=kafka:9092"
@@ -165,6 +165,22 @@ def test_a_release_is_refused_after_which_no_service_can_be_named(name: str) -> 
     done = template(name=name)
     assert done.returncode != 0
     assert "must begin with a letter" in done.stderr
+
+
+def _strings(one: object) -> list[object]:
+    """Return what stands for a name of the release or of its namespace, which are strings to the API."""
+    if isinstance(one, list):
+        return [found for inner in one for found in _strings(inner)]
+    if not isinstance(one, dict):
+        return []
+    own = [one[key] for key in ("namespace", "app.kubernetes.io/instance") if key in one]
+    return own + [found for inner in one.values() for found in _strings(inner)]
+
+
+def test_names_that_yaml_takes_for_something_else_stay_names() -> None:
+    """A release may be called ``on``, and a namespace ``123``."""
+    made = objects("--namespace=123", name="on", values={"serviceMonitor.enabled": True, "monitoring.rules": True})
+    assert {repr(one) for one in _strings(list(made.values()))} == {"'on'", "'123'"}
 
 
 WHOLE = ("services.",)
