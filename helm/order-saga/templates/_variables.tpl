@@ -28,6 +28,11 @@
 - {name: METRICS_TLS_CA, value: /tls/ca.crt}
 {{- end }}
 
+{{/* The value of a setting: a number as it was given, where quote alone would write 5000000 as 5e+06, which is no integer. */}}
+{{- define "osaga.setting" -}}
+{{ kindIs "string" . | ternary . (toJson .) | quote }}
+{{- end }}
+
 {{/* Fails where the values at "path" set one of these once more: of two with one name, nobody can tell by the values which counts. */}}
 {{- define "osaga.mayBeSet" -}}
 {{- $ours := list }}

@@ -130,6 +130,18 @@ def test_settings_and_secrets_of_external_servers_reach_the_services() -> None:
     assert container["envFrom"] == [{"secretRef": {"name": "registry-login-order"}}]
 
 
+def test_a_large_number_stays_an_integer() -> None:
+    """Helm takes every number for a fraction, and writes a large one as 5e+06."""
+    settings = {"LARGE": 5000000, "HALF": 0.5, "TRUTH": True, "TEXT": "5e+06"}
+    lag = {"serviceDefaults.autoscaling": {"by": "lag", "messages": 2000000, "max": 3}}
+    found = objects(values={"services.order.settings": settings, "console.settings": settings, **lag})
+    for name in ("order-svc", "console"):
+        read = variables(pod_specs(found)[f"demo-{name}"]["containers"][0])
+        assert [read[one] for one in settings] == ["5000000", "0.5", "true", "5e+06"]
+    (trigger,) = found["ScaledObject", "demo-order-svc"]["spec"]["triggers"]
+    assert trigger["metadata"]["lagThreshold"] == "2000000"
+
+
 def test_each_logs_in_to_external_servers_as_itself_where_its_secret_has_an_asterisk() -> None:
     there = {"kafka.enabled": False, "kafka.external.bootstrapServers": "broker.example:9092"}
     found = objects(*PRODUCTION, values={**there, **LOGIN})
