@@ -91,7 +91,8 @@ looks at the pods as the file of templates makes them: dict "root" $ "file" "ser
 {{- if eq .root.Values.auth.mode "none" }}
 {{- range .objects }}
 {{- $type := (.spec | default dict).type | default "" }}
-{{- if or (has .kind (list "Ingress" "GRPCRoute" "HTTPRoute" "TLSRoute" "TCPRoute" "IngressRoute" "IngressRouteTCP" "VirtualService" "Route")) (and (eq .kind "Service") (has $type (list "NodePort" "LoadBalancer"))) }}
+{{- $isWayIn := regexMatch "Ingress|Route|^(HTTPProxy|VirtualService|VirtualServer|TransportServer|Mapping|TCPMapping)$" .kind }}
+{{- if or $isWayIn (and (eq .kind "Service") (or (has $type (list "NodePort" "LoadBalancer")) (.spec | default dict).externalIPs)) }}
 {{- fail (printf "extraObjects has the %s %s, by which others may reach the release, and auth.mode is none: whoever does may do everything. Set auth.mode=jwt" .kind .metadata.name) }}
 {{- end }}
 {{- end }}

@@ -10,7 +10,6 @@ from sagakit.service.life import _API_CONNECTIONS
 from tests.unit.chart.rendering import (
     PRODUCTION,
     SERVICES,
-    TOKENS,
     Objects,
     containers,
     job,
@@ -187,25 +186,6 @@ def test_every_object_has_the_common_labels_and_annotations() -> None:
     assert theirs == {"demo-order-saga"}, "which says something else itself"
     kinds = {kind for (kind, _), one in found.items() if "team" not in one["metadata"].get("annotations", {})}
     assert kinds <= {"Secret"}
-
-
-def test_an_object_of_one_s_own_is_a_template_as_a_map_or_as_text() -> None:
-    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-text'}\n"
-    kept = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-map"}}
-    found = objects(values={"extraObjects": [text, kept]})
-    assert {("ConfigMap", "demo-text"), ("ConfigMap", "demo-map")} <= found.keys()
-
-
-ROUTES = ("Ingress", "GRPCRoute", "HTTPRoute", "TLSRoute", "Route")
-
-
-@pytest.mark.parametrize("kind", ROUTES)
-def test_no_way_in_of_one_s_own_leads_to_services_that_serve_anyone(kind: str) -> None:
-    given = "--set-json=extraObjects=" + json.dumps([{"apiVersion": "x/v1", "kind": kind, "metadata": {"name": "in"}}])
-    refused = template(given)
-    assert refused.returncode != 0
-    assert f"extraObjects has the {kind} in, by which others may reach the release" in refused.stderr
-    assert template(given, *(f"--set={name}={value}" for name, value in TOKENS.items())).returncode == 0
 
 
 REFUSED = {
