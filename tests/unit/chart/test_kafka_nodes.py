@@ -76,6 +76,12 @@ def test_topics_get_a_copy_on_each_of_several_nodes_before_more_are_made(three: 
     assert "initContainers" not in job(objects())
 
 
+def test_what_the_values_have_run_first_runs_before_the_copies_as_well() -> None:
+    first = [{"name": "agent", "image": "agent:1", "restartPolicy": "Always"}]
+    made = job(objects(values={"kafka.nodes": 3, "contracts.pod.extraInitContainers": first}))
+    assert [one["name"] for one in made["initContainers"]] == ["agent", "copies"]
+
+
 def test_a_certificate_names_nodes_that_are_added_later() -> None:
     one, more = (objects(values={"kafka.nodes": count, "tls.issuerRef": {"name": "ours"}}) for count in (1, 3))
     names = ("Certificate", "demo-kafka-issued")
