@@ -55,11 +55,17 @@ if [ -s "$scratch/plan.json" ]; then
   said=$(ask kafka-topics.sh --describe)
   [ -z "$(plan <<<"$said")" ] # else it is tried again
 fi
-# Only now: a record that waits for two copies could not be written where there is one.
+# Only then may a record wait for two copies: it could not be written where there is one. Who was interrupted comes here as
+# well, as copies that are under way count among those that are planned.
+until said=$(ask kafka-topics.sh --describe) && [[ ! $said =~ Isr:\ [0-9]*([[:space:]]|$) ]]; do
+  echo "waiting until everything has a second copy in sync"
+  sleep 3
+done
 ask kafka-configs.sh --alter --entity-type brokers --entity-default --add-config min.insync.replicas=2 >/dev/null
+said=$(ask kafka-topics.sh --describe)
 while IFS= read -r line; do # those that have a number of their own
   [[ $line =~ ^Topic:\ ([^$'\t']+)$'\t'.*min\.insync\.replicas=1(,|$) ]] || continue
   ask kafka-configs.sh --alter --entity-type topics --entity-name "${BASH_REMATCH[1]}" \
     --add-config min.insync.replicas=2 >/dev/null </dev/null
-done <<<"$(ask kafka-topics.sh --describe)"
+done <<<"$said"
 echo "each topic has $NODES copies, and a record waits for two"
