@@ -1,5 +1,5 @@
 # Starts one node of Kafka: makes its volume where that is new, says when the node is in sync, and ends it when its
-# certificate has changed, so that it is started again with the new one.
+# certificate has changed, or whom it believes, so that it is started again with the new one.
 #
 # There must never be a second cluster beside one that is only away. So a new volume is formatted in two cases alone: to
 # join a cluster that answers, or, by node 0, to form one after every other node has said that its volume is new as well.
@@ -7,6 +7,7 @@ umask 077
 bin=${BIN:-/opt/kafka/bin} tls=${TLS:-/tls} secured=${SECURED:-/secured}
 scratch=${SCRATCH:-/tmp}
 kept=$secured/keys.pem # a key and its certificate in one file, as Kafka wants them
+believed=$secured/ca.crt # the authorities as they were at the start: Kafka does not look again
 id=$KAFKA_NODE_ID volume=$KAFKA_LOG_DIRS in_sync=$scratch/in-sync
 IFS=, read -ra controllers <<<"$KAFKA_CONTROLLER_QUORUM_BOOTSTRAP_SERVERS" # by their nodes' numbers, as are
 IFS=, read -ra sayers <<<"$NEW_NODES"                                       # where a node with a new volume says so
@@ -145,6 +146,7 @@ settle() {
 trap 'kill -TERM ${kafka:-} ${saying:-} ${settling:-} 2>/dev/null; [ -n "$kafka" ] || exit' TERM
 rm -f "$in_sync"
 present >"$kept"
+cat "$tls/ca.crt" >"$believed"
 { echo security.protocol=SSL; echo default.api.timeout.ms=15000; echo request.timeout.ms=10000; } >"$scratch/client.properties"
 while IFS= read -r line; do
   case $line in ssl.*) echo "$line" ;; esac
@@ -177,8 +179,8 @@ settle &
 settling=$!
 while kill -0 "$kafka" 2>/dev/null; do
   pause 10
-  if ! present | cmp -s - "$kept"; then
-    echo "the certificate has changed: Kafka is ended in $((id * 120)) seconds, to be started again with it"
+  if ! { present | cmp -s - "$kept" && cmp -s "$tls/ca.crt" "$believed"; }; then
+    echo "the certificate, or an authority, has changed: Kafka is ended in $((id * 120)) seconds, to be started again with it"
     pause $((id * 120))
     kill -TERM "$kafka"
     break

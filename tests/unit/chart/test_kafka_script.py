@@ -29,7 +29,7 @@ def started(folder: Path, port: int) -> Iterator[Path]:
     scratch = folder / "scratch"
     for name in ("bin", "tls", "secured", "scratch", "volume"):
         (folder / name).mkdir()
-    for name in ("tls.key", "tls.crt"):
+    for name in ("tls.key", "tls.crt", "ca.crt"):
         (folder / "tls" / name).write_text("pem")
     for name, text in PROGRAMS.items():
         (folder / "bin" / name).write_text(f"#!/bin/bash\n{text}\n")
@@ -88,3 +88,23 @@ def test_what_says_that_a_volume_is_new_has_ended_when_the_volume_is_no_longer(t
         kafka = pid(scratch / "server.properties.pid")
         assert runs(kafka)
         assert not runs(saying)
+
+
+@pytest.mark.parametrize("changed", ["tls.crt", "tls.key", "ca.crt"])
+@pytest.mark.timeout(90)
+def test_kafka_is_started_again_with_another_certificate_and_with_another_authority(
+    tmp_path: Path, changed: str
+) -> None:
+    """Else the others could not show certificates of an authority that is new, as the node would not believe them."""
+    with (
+        closing(socket.create_server(("127.0.0.1", 0))) as node_0,
+        started(tmp_path, node_0.getsockname()[1]) as scratch,
+    ):
+        (scratch / "formed").touch()
+        assert runs(pid(scratch / "server.properties.pid"))
+        (tmp_path / "tls" / changed).write_text("another")
+
+        def ends() -> None:
+            assert "has changed: Kafka is ended in 120 seconds" in (tmp_path / "said").read_text()
+
+        eventually(ends, 30)
