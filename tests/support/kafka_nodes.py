@@ -173,7 +173,8 @@ class Nodes:
     ) -> "subprocess.Popen[bytes]":
         paths = {"TLS": self._folder / principal, "SECURED": own / "secured", "SCRATCH": own / "scratch"}
         paths["BIN"] = self._folder / "bin"
-        environment = {**settings, **{name: str(path) for name, path in paths.items()}, "PATH": os.environ["PATH"]}
+        ours = {f"ORDER_SAGA_{name}": str(path) for name, path in paths.items()}
+        environment = {**settings, **ours, "PATH": os.environ["PATH"]}
         with (own / "said").open("wb") as said:
             return subprocess.Popen(command, env=environment, stdout=said, stderr=said, start_new_session=True)
 

@@ -4,8 +4,8 @@
 # There must never be a second cluster beside one that is only away. So a new volume is formatted in two cases alone: to
 # join a cluster that answers, or, by node 0, to form one after every other node has said that its volume is new as well.
 umask 077
-bin=${BIN:-/opt/kafka/bin} tls=${TLS:-/tls} secured=${SECURED:-/secured}
-scratch=${SCRATCH:-/tmp}
+bin=${ORDER_SAGA_BIN:-/opt/kafka/bin} tls=${ORDER_SAGA_TLS:-/tls} secured=${ORDER_SAGA_SECURED:-/secured}
+scratch=${ORDER_SAGA_SCRATCH:-/tmp}
 kept=$secured/keys.pem # a key and its certificate in one file, as Kafka wants them
 believed=$secured/ca.crt # the authorities as they were at the start: Kafka does not look again
 id=$KAFKA_NODE_ID volume=$KAFKA_LOG_DIRS in_sync=$scratch/in-sync

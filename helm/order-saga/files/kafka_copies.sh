@@ -2,7 +2,7 @@
 # once there is one. It is safe to repeat, and changes nothing where nothing is to be done.
 set -euo pipefail
 umask 077
-bin=${BIN:-/opt/kafka/bin} tls=${TLS:-/tls} scratch=${SCRATCH:-/tmp}
+bin=${ORDER_SAGA_BIN:-/opt/kafka/bin} tls=${ORDER_SAGA_TLS:-/tls} scratch=${ORDER_SAGA_SCRATCH:-/tmp}
 export KAFKA_HEAP_OPTS=-Xmx160m KAFKA_LOG4J_OPTS=-Dlog4j2.configurationFile=/etc/kafka/docker/tools-log4j2.yaml
 { cat "$tls/tls.key"; echo; cat "$tls/tls.crt"; } >"$scratch/keys.pem"
 cat >"$scratch/client.properties" <<END

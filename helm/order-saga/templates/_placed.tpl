@@ -79,9 +79,27 @@ looks at the pods as the file of templates makes them: dict "root" $ "file" "ser
 {{- fail (printf "networkPolicies.%s keeps nobody out where networkPolicies.enabled is false. Leave one of them out" $name) }}
 {{- end }}
 {{- end }}
-{{- range $name, $part := dict "kafka" "kafka" "registry" "registry" "databases" "postgres" }}
-{{- if and (index $policies.servers $name) (index $.Values $part).enabled }}
-{{- fail (printf "networkPolicies.servers.%s is for a server outside of the release, and %s.enabled is true" $name $part) }}
+{{- end }}
+
+{{/* What is said of a server outside of the release means nothing where the chart brings that server. */}}
+{{- define "osaga.mustBeOutside" -}}
+{{- $values := .Values }}
+{{- $kafka := $values.kafka.external }}
+{{- $registry := $values.registry.external }}
+{{- $servers := $values.networkPolicies.servers }}
+{{- $given := dict
+  "kafka" (dict "networkPolicies.servers.kafka" $servers.kafka "kafka.external.bootstrapServers" $kafka.bootstrapServers
+    "kafka.external.settingsSecret" $kafka.settingsSecret "kafka.external.plaintextAcknowledged" $kafka.plaintextAcknowledged)
+  "registry" (dict "networkPolicies.servers.registry" $servers.registry "registry.external.url" $registry.url
+    "registry.external.settingsSecret" $registry.settingsSecret "registry.external.plaintextAcknowledged" $registry.plaintextAcknowledged)
+  "postgres" (dict "networkPolicies.servers.databases" $servers.databases
+    "serviceDefaults.database.urlSecret" $values.serviceDefaults.database.urlSecret) }}
+{{- range $noun, $differs := $values.services }}
+{{- $_ := set $given.postgres (printf "services.%s.database.urlSecret" $noun) (dig "database" "urlSecret" "" $differs) }}
+{{- end }}
+{{- range $part, $said := $given }}
+{{- range $path, $value := ternary $said dict (index $values $part).enabled }}
+{{- if $value }}{{ fail (printf "%s is for a server outside of the release, and %s.enabled is true. Leave one of them out" $path $part) }}{{ end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -4,7 +4,7 @@ import pytest
 from psycopg.pq import Conninfo
 
 from sagakit.postgres.settings import DatabaseSettings, MigrationSettings
-from tests.unit.chart.rendering import SERVICES, containers, objects, pod_specs, variables
+from tests.unit.chart.rendering import SERVICES, containers, objects, pod_specs, template, variables
 
 KAFKA: dict[str, object] = {"kafka.enabled": False, "kafka.external.bootstrapServers": "broker.example:9092"}
 WHO = {
@@ -75,3 +75,21 @@ def test_a_database_is_spoken_to_by_tls_where_its_address_says_nothing_else(
         read = settings().database_url.for_libpq()  # type: ignore[call-arg] # from the environment
         used = {one.keyword: one.val for one in (*Conninfo.get_defaults(), *Conninfo.parse(read.encode())) if one.val}
         assert used[b"sslmode"] == mode.encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        ("kafka.external.bootstrapServers", "kafka"),
+        ("kafka.external.settingsSecret", "kafka"),
+        ("registry.external.url", "registry"),
+        ("registry.external.settingsSecret", "registry"),
+        ("serviceDefaults.database.urlSecret", "postgres"),
+        ("services.order.database.urlSecret", "postgres"),
+    ],
+)
+def test_what_is_said_of_a_server_outside_is_refused_where_the_chart_brings_that_server(path: str, part: str) -> None:
+    value = {"url": "https://registry.example", "bootstrapServers": "broker.example:9092"}
+    refused = template(f"--set={path}={value.get(path.rpartition('.')[2], 'a-secret')}")
+    assert refused.returncode != 0
+    assert f"{path} is for a server outside of the release, and {part}.enabled is true" in refused.stderr

@@ -13,9 +13,9 @@ from tools.chart_readme import CHART
 
 PROGRAMS = {
     "kafka-cluster.sh": 'for node in 0 1 2; do echo "$node  node-$node  9094  null  unfenced  broker "; done',
-    "kafka-topics.sh": 'cat "$SCRATCH/described"',
+    "kafka-topics.sh": 'cat "$ORDER_SAGA_SCRATCH/described"',
     "kafka-reassign-partitions.sh": "exit 1",  # nothing is to be moved, or is moved already
-    "kafka-configs.sh": 'echo "$@" >>"$SCRATCH/configured"',
+    "kafka-configs.sh": 'echo "$@" >>"$ORDER_SAGA_SCRATCH/configured"',
 }
 
 
@@ -50,7 +50,7 @@ class Copies:
 
     def start(self) -> None:
         """Start the script."""
-        folders = {name.upper(): str(self._folder / name) for name in ("bin", "tls", "scratch")}
+        folders = {f"ORDER_SAGA_{name.upper()}": str(self._folder / name) for name in ("bin", "tls", "scratch")}
         command = ["bash", "-c", (CHART / "files" / "kafka_copies.sh").read_text()]
         given = {"PATH": os.environ["PATH"], "BROKERS": "node-0:9094", "NODES": "3", **folders}
         with (self._folder / "said").open("w") as said:

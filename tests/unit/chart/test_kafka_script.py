@@ -17,8 +17,8 @@ from tools.chart_readme import CHART
 PROGRAMS = {
     "kafka-storage.sh": 'folder=$(sed -n "s/^log.dirs=//p" "$3" | tail -1) && mkdir -p "$folder" && '
     ': >"$folder/meta.properties"',
-    "kafka-cluster.sh": '[ ! -e "$SCRATCH/formed" ] || echo "Cluster ID: 5L6g3nShT-eMCtK--X86sw"',
-    "kafka-server-start.sh": 'echo $$ >"$SCRATCH/$(basename "$1").pid"; exec sleep 600',
+    "kafka-cluster.sh": '[ ! -e "$ORDER_SAGA_SCRATCH/formed" ] || echo "Cluster ID: 5L6g3nShT-eMCtK--X86sw"',
+    "kafka-server-start.sh": 'echo $$ >"$ORDER_SAGA_SCRATCH/$(basename "$1").pid"; exec sleep 600',
     "kafka-features.sh": "exit 0",
 }
 
@@ -39,7 +39,7 @@ def started(folder: Path, port: int) -> Iterator[Path]:
         "PATH": os.environ["PATH"],
         "KAFKA_NODE_ID": "1",
         "KAFKA_LOG_DIRS": str(folder / "volume" / "log"),
-        **{name.upper(): str(folder / name) for name in ("bin", "tls", "secured", "scratch")},
+        **{f"ORDER_SAGA_{name.upper()}": str(folder / name) for name in ("bin", "tls", "secured", "scratch")},
         "KAFKA_CONTROLLER_QUORUM_BOOTSTRAP_SERVERS": f"127.0.0.1:{port},127.0.0.1:{own}",
         "NEW_NODES": f"127.0.0.1:1,127.0.0.1:{says}",
         "KAFKA_LISTENERS": f"CLIENTS://127.0.0.1:{own},CONTROLLER://127.0.0.1:{own}",
