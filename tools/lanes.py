@@ -1,8 +1,8 @@
-"""A pytest plugin that has a run's tests in lanes beside one another: `pytest -p tools.lanes -n 2`.
+"""A pytest plugin that has a run's tests in lanes beside one another: `pytest -p tools.lanes -n 3`.
 
-Most tests wait: for a group to notice that a member was killed, for a service to start, for a timer. So two lanes take
-little more than half of the time of one. Each is a process of its own (pytest-xdist's worker) with a stack of its own,
-and what shares a stack stays in one lane, in its usual order. ``.ci/run`` uses this.
+Most tests wait: for a group to notice that a member was killed, for a service to start, for a timer. So three lanes,
+on two cores, take half of the time of one. Each is a process of its own (pytest-xdist's worker) with a stack of its
+own, and what shares a stack stays in one lane, in its usual order. ``.ci/run`` uses this.
 """
 
 import pytest
